@@ -1,0 +1,1 @@
+"""The four agents: features, forests, training and the gate that asks them."""

@@ -1,0 +1,1 @@
+"""What a leaderboard is: actions, boards, standings, outcomes. No driver, no framework."""

@@ -1,0 +1,1 @@
+"""Long-running jobs behind the write path: persisting, rebuilding, verifying."""
