@@ -1,0 +1,47 @@
+"""A score action on its way through the write path, and what became of it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from scoreboard.domain.actions import ScoreAction
+
+
+class Outcome(enum.Enum):
+    """What became of an action; the value is its letter in the script's replies."""
+
+    ACCEPTED = "A"
+    DUPLICATE = "D"
+    CONFLICT = "C"
+    REFUSED = "R"
+    OUT_OF_RANGE = "O"
+    OUT_OF_BOUNDS = "B"
+    RATE_LIMITED = "L"
+    STALE = "S"  # the user's or device's memory moved since it was judged; judged again, never seen outside
+
+
+@dataclass(slots=True, frozen=True)
+class Submission:
+    """One action as one server received it. ``attempt`` is unique to this submission, so that a
+    re-sent script recognizes its own receipt; ``at_ms`` is the agents' clock, ``received_ms`` the
+    time of receipt, both Unix milliseconds."""
+
+    action: ScoreAction
+    attempt: str
+    at_ms: int
+    received_ms: int
+
+
+@dataclass(slots=True, frozen=True)
+class Result:
+    """``score`` is the user's total after the action (of a duplicate: after the original);
+    ``rank`` from 1, None when unknown or hidden; ``event`` the event's id in the partition's
+    stream; ``retry_after`` in seconds."""
+
+    outcome: Outcome
+    score: int | None = None
+    rank: int | None = None
+    event: str | None = None
+    agents: tuple[str, ...] = ()
+    retry_after: float | None = None

@@ -1,0 +1,119 @@
+"""The one error tree. Each class is an answer that a caller can act on; drivers' errors are
+translated into it at the boundary where they arise (``raise X from e``)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class ScoreboardError(Exception):
+    """Base of all errors that the service answers with.
+
+    ``code`` is the stable word in the problem document, ``status`` its HTTP status. ``extra`` are
+    further members of the document; ``retry_after`` is in seconds and becomes a header.
+    """
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(
+        self, detail: str, *, retry_after: float | None = None, **extra: Any
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after = retry_after
+        self.extra = extra
+
+
+class ConfigurationError(ScoreboardError):
+    """The service can't start as configured; ``detail`` says what to change."""
+
+    code = "configuration"
+    title = "Configuration error"
+
+
+class InvalidRequest(ScoreboardError):
+    """Malformed JSON or a field out of its bounds; ``extra['path']`` names the field."""
+
+    code = "invalid_request"
+    status = 400
+    title = "Invalid request"
+
+
+class Unauthorized(ScoreboardError):
+    """No usable token. The detail never says more than that."""
+
+    code = "unauthorized"
+    status = 401
+    title = "Unauthorized"
+
+
+class Forbidden(ScoreboardError):
+    """The token is good but its scope, user or boards do not allow the call."""
+
+    code = "forbidden"
+    status = 403
+    title = "Forbidden"
+
+
+class NotFound(ScoreboardError):
+    code = "not_found"
+    status = 404
+    title = "Not found"
+
+
+class UnknownBoard(NotFound):
+    code = "unknown_board"
+    title = "Unknown board"
+
+
+class UnknownUser(NotFound):
+    code = "unknown_user"
+    title = "User is not on the board"
+
+
+class MethodNotAllowed(ScoreboardError):
+    code = "method_not_allowed"
+    status = 405
+    title = "Method not allowed"
+
+
+class PayloadTooLarge(ScoreboardError):
+    code = "payload_too_large"
+    status = 413
+    title = "Payload too large"
+
+
+class UnsupportedMediaType(ScoreboardError):
+    code = "unsupported_media_type"
+    status = 415
+    title = "Unsupported media type"
+
+
+class TooManyConnections(ScoreboardError):
+    """The process holds as many WebSockets as it may."""
+
+    code = "too_many_connections"
+    status = 503
+    title = "Too many connections"
+
+
+class Unavailable(ScoreboardError):
+    """A dependency is down, the board is being rebuilt or the backlog is full; nothing was
+    written. Always carries ``retry_after``."""
+
+    code = "unavailable"
+    status = 503
+    title = "Service unavailable"
+
+    def __init__(self, detail: str, *, retry_after: float = 1.0, **extra: Any) -> None:
+        super().__init__(detail, retry_after=retry_after, **extra)
+
+
+class OutcomeUnknown(Unavailable):
+    """The reply of Redis was lost and could not be recovered: the action may or may not count.
+    A retry with the same ``actionId`` learns which."""
+
+    code = "outcome_unknown"
+    title = "Outcome unknown"

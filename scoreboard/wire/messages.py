@@ -1,0 +1,47 @@
+"""The WebSocket's messages, one JSON text each. Updates come finished out of
+lua/lib_top.lua; snapshots and heartbeats are made here in the same form."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+from scoreboard.domain.standings import TopEntry
+
+
+class BoardMessage(msgspec.Struct, frozen=True, rename="camel"):
+    """A snapshot (once on connect) or an update (when the top 10 changed)."""
+
+    type: Literal["snapshot", "update"]
+    board: str
+    version: int
+    top_scores: list[TopEntry]
+    at: str
+
+
+class Heartbeat(msgspec.Struct, frozen=True, tag_field="type", tag="heartbeat"):
+    """Sent while a board is idle, since a browser's script can't see pings. A version above the
+    client's own shows it that it missed an update."""
+
+    board: str
+    version: int
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def snapshot(board: str, version: int, top_scores: bytes) -> bytes:
+    """The snapshot of a board; ``top_scores`` is the ready JSON array of its entries."""
+    return b'{"type":"snapshot","board":"%b","version":%d,"topScores":%b,"at":"%b"}' % (
+        board.encode(),
+        version,
+        top_scores,
+        datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3].encode() + b"Z",
+    )
+
+
+def heartbeat(board: str, version: int) -> bytes:
+    """The heartbeat of an idle board."""
+    return _encoder.encode(Heartbeat(board, version))

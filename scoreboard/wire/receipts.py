@@ -1,0 +1,33 @@
+"""Receipts: what Redis remembers of an action for the length of the dedupe window.
+
+Text: ``<outcome><points>,<score>,<attempt>,<event id>,<agents>``, for example
+``A15,2000,k3f9.1a,1764000000000-0,``. Kept short: up to 44 bytes Redis stores a string in one
+allocation. The score is empty and the agents (comma-separated) are present on a refusal.
+Rewritten only by lua/revert_action.lua (``A`` becomes ``V``) and by a rebuild.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class Kept(enum.Enum):
+    """The outcomes that leave a receipt; the value is its first letter."""
+
+    ACCEPTED = "A"
+    REFUSED = "R"
+    REVERTED = "V"
+
+
+def receipt(
+    kept: Kept,
+    *,
+    points: int,
+    score: int | None,
+    attempt: str,
+    event: str,
+    agents: tuple[str, ...] = (),
+) -> str:
+    """The receipt's text, as lua/submit_scores.lua writes it."""
+    total = "" if score is None else score
+    return f"{kept.value}{points},{total},{attempt},{event},{','.join(agents)}"
