@@ -17,9 +17,7 @@ class ScoreboardError(Exception):
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
 
-    def __init__(
-        self, detail: str, *, retry_after: float | None = None, **extra: Any
-    ) -> None:
+    def __init__(self, detail: str, *, retry_after: float | None = None, **extra: Any) -> None:
         super().__init__(detail)
         self.detail = detail
         self.retry_after = retry_after
@@ -42,11 +40,21 @@ class InvalidRequest(ScoreboardError):
 
 
 class Unauthorized(ScoreboardError):
-    """No usable token. The detail never says more than that."""
+    """No usable token. The detail never says more than that; ``challenge`` is the value of the
+    ``WWW-Authenticate`` header (RFC 6750)."""
 
     code = "unauthorized"
     status = 401
     title = "Unauthorized"
+
+    def __init__(
+        self,
+        detail: str = "A valid bearer token is needed.",
+        *,
+        challenge: str = 'Bearer realm="scoreboard"',
+    ) -> None:
+        super().__init__(detail)
+        self.challenge = challenge
 
 
 class Forbidden(ScoreboardError):
@@ -117,3 +125,10 @@ class OutcomeUnknown(Unavailable):
 
     code = "outcome_unknown"
     title = "Outcome unknown"
+
+
+class BoardCold(ScoreboardError):
+    """The board is not live under the present Redis history; it has to be rebuilt first. Never
+    leaves the service."""
+
+    code = "board_cold"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from scoreboard.errors import ConfigurationError
 
@@ -17,81 +18,99 @@ Durability = Literal["redis", "replica", "disk", "postgres"]
 GateMode = Literal["off", "flag", "reject"]
 
 
-def _about(text: str, **bounds: int | float) -> msgspec.Meta:
-    return msgspec.Meta(description=text, **bounds)
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """What an operator may set. The description of each field is the README's table."""
 
-    redis_url: Annotated[str, _about("Redis 7.0+ or Valkey 8+")] = "redis://127.0.0.1:6379/0"
-    database_url: Annotated[str, _about("PostgreSQL 14+")] = (
+    redis_url: Annotated[str, Meta(description="Redis 7.0+ or Valkey 8+")] = (
+        "redis://127.0.0.1:6379/0"
+    )
+    database_url: Annotated[str, Meta(description="PostgreSQL 14+")] = (
         "postgresql://scoreboard@127.0.0.1:5432/scoreboard"
     )
-    host: Annotated[str, _about("address to listen on")] = "127.0.0.1"
-    port: Annotated[int, _about("port to listen on; 0 picks a free one", ge=0, le=65535)] = 8080
-    default_board: Annotated[str, _about("board of the calls that name none")] = "global"
-    default_gate_mode: Annotated[GateMode, _about("gate mode of a new default board")] = "off"
+    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[
+        int, Meta(description="port to listen on; 0 picks a free one", ge=0, le=65535)
+    ] = 8080
+    default_board: Annotated[str, Meta(description="board of the calls that name none")] = "global"
+    default_gate_mode: Annotated[GateMode, Meta(description="gate mode of a new default board")] = (
+        "off"
+    )
     partitions: Annotated[
-        int, _about("number of partitions; fixed once data exists", ge=1, le=1024)
+        int, Meta(description="number of partitions; fixed once data exists", ge=1, le=1024)
     ] = 8
 
     jwt_keys: Annotated[
-        str, _about('signing keys as JSON, `{"kid": "secret or PEM", ...}`; the first one signs')
+        str,
+        Meta(
+            description='signing keys as JSON, `{"kid": "secret or PEM", ...}`; the first one signs'
+        ),
     ] = ""
     jwt_algorithm: Annotated[
-        Literal["HS256", "RS256", "ES256", "EdDSA"], _about("the one algorithm accepted")
+        Literal["HS256", "RS256", "ES256", "EdDSA"], Meta(description="the one algorithm accepted")
     ] = "HS256"
-    jwt_issuer: Annotated[str, _about("required `iss`; empty accepts any")] = ""
-    jwt_audience: Annotated[str, _about("required `aud`; empty accepts any")] = ""
-
-    public_reads: Annotated[bool, _about("reads and WebSockets need no token")] = True
-    allowed_origins: Annotated[
-        str, _about("comma-separated Origins that may open WebSockets; empty allows all")
+    jwt_issuer: Annotated[str, Meta(description="required `iss`; empty accepts any")] = ""
+    jwt_audience: Annotated[
+        str, Meta(description="required `aud`; empty accepts only tokens that name none")
     ] = ""
-    max_body_bytes: Annotated[int, _about("largest request body", ge=1024)] = 4 * 1024 * 1024
-    max_connections: Annotated[int, _about("WebSockets a process holds", ge=1)] = 20_000
+
+    public_reads: Annotated[bool, Meta(description="reads and WebSockets need no token")] = True
+    allowed_origins: Annotated[
+        str, Meta(description="comma-separated Origins that may open WebSockets; empty allows all")
+    ] = ""
+    max_body_bytes: Annotated[int, Meta(description="largest request body", ge=1024)] = (
+        4 * 1024 * 1024
+    )
+    max_connections: Annotated[int, Meta(description="WebSockets a process holds", ge=1)] = 20_000
     max_header_wait: Annotated[
-        float, _about("seconds a client may take over a request's body", gt=0)
+        float, Meta(description="seconds a client may take over a request's body", gt=0)
     ] = 30.0
 
-    durability: Annotated[Durability, _about("level promised when a request names none")] = "redis"
+    durability: Annotated[
+        Durability, Meta(description="level promised when a request names none")
+    ] = "redis"
     durability_timeout: Annotated[
-        float, _about("seconds to wait for the level asked for, then 202", gt=0, le=60)
+        float, Meta(description="seconds to wait for the level asked for, then 202", gt=0, le=60)
     ] = 2.0
     dedupe_window: Annotated[
-        float, _about("seconds a receipt is kept in Redis", ge=60)
+        float, Meta(description="seconds a receipt is kept in Redis", ge=60)
     ] = 86_400.0
     board_idle: Annotated[
-        float, _about("seconds after its last write that a board leaves Redis; 0: never", ge=0)
+        float,
+        Meta(description="seconds after its last write that a board leaves Redis; 0: never", ge=0),
     ] = 30 * 86_400.0
     backlog_limit: Annotated[
-        int, _about("events a partition may hold unpersisted before writes get 503", ge=1000)
+        int,
+        Meta(description="events a partition may hold unpersisted before writes get 503", ge=1000),
     ] = 1_000_000
-    redis_timeout: Annotated[float, _about("seconds to wait for Redis", gt=0, le=60)] = 2.0
+    redis_timeout: Annotated[float, Meta(description="seconds to wait for Redis", gt=0, le=60)] = (
+        2.0
+    )
     database_timeout: Annotated[
-        float, _about("seconds to wait for Postgres in a request", gt=0, le=300)
+        float, Meta(description="seconds to wait for Postgres in a request", gt=0, le=300)
     ] = 5.0
 
     update_interval: Annotated[
-        float, _about("least seconds between two updates of a board", ge=0, le=10)
+        float, Meta(description="least seconds between two updates of a board", ge=0, le=10)
     ] = 0.05
-    heartbeat: Annotated[float, _about("seconds between pings and heartbeats", gt=0)] = 25.0
+    heartbeat: Annotated[float, Meta(description="seconds between pings and heartbeats", gt=0)] = (
+        25.0
+    )
     write_timeout: Annotated[
-        float, _about("seconds that a stalled client is kept", gt=0, le=120)
+        float, Meta(description="seconds that a stalled client is kept", gt=0, le=120)
     ] = 10.0
     shutdown_grace: Annotated[
-        float, _about("seconds over which clients are told to go at shutdown", ge=0, le=20)
+        float,
+        Meta(description="seconds over which clients are told to go at shutdown", ge=0, le=20),
     ] = 3.0
 
     persist_batch: Annotated[
-        int, _about("events written in one transaction", ge=1, le=50_000)
+        int, Meta(description="events written in one transaction", ge=1, le=50_000)
     ] = 5_000
 
-    log_format: Annotated[Literal["console", "json"], _about("form of the log")] = "json"
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], _about("least level")] = (
-        "info"
-    )
+    log_format: Annotated[Literal["console", "json"], Meta(description="form of the log")] = "json"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="least level")
+    ] = "info"
 
     @property
     def origins(self) -> frozenset[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+import msgspec
 
 from scoreboard.domain.actions import ScoreAction
 
@@ -18,11 +19,10 @@ class Outcome(enum.Enum):
     OUT_OF_RANGE = "O"
     OUT_OF_BOUNDS = "B"
     RATE_LIMITED = "L"
-    STALE = "S"  # the user's or device's memory moved since it was judged; judged again, never seen outside
+    STALE = "S"  # a memory moved since the verdict; judged again, never seen outside
 
 
-@dataclass(slots=True, frozen=True)
-class Submission:
+class Submission(msgspec.Struct, frozen=True, gc=False):
     """One action as one server received it. ``attempt`` is unique to this submission, so that a
     re-sent script recognizes its own receipt; ``at_ms`` is the agents' clock, ``received_ms`` the
     time of receipt, both Unix milliseconds."""
@@ -33,8 +33,7 @@ class Submission:
     received_ms: int
 
 
-@dataclass(slots=True, frozen=True)
-class Result:
+class Result(msgspec.Struct, frozen=True, gc=False):
     """``score`` is the user's total after the action (of a duplicate: after the original);
     ``rank`` from 1, None when unknown or hidden; ``event`` the event's id in the partition's
     stream; ``retry_after`` in seconds."""

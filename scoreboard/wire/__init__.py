@@ -1,1 +1,1 @@
-"""The vocabulary that Python, Lua and clients share: keys, events, receipts, messages, script signatures."""
+"""What Python, Lua and clients share: keys, events, receipts, messages, script signatures."""

@@ -1,0 +1,28 @@
+-- Ties: earlier wins. A zset score is total + f, f = (2^41 - (ms - 2025-01-01)) / 2^42, so that its
+-- floor is the total and of two equal totals the earlier is the larger. The same arithmetic stands
+-- in scoreboard/domain/stamps.py. Integers become text by '%.0f', doubles by '%.17g': tostring and
+-- cjson keep 14 digits only.
+local STAMP_EPOCH_MS = 1735689600000
+
+local function stamp(total, reached_ms)
+  return total + (2 ^ 41 - (reached_ms - STAMP_EPOCH_MS)) / 2 ^ 42
+end
+
+-- The millisecond that gives back exactly this stamp at this total; the fraction of a double of
+-- that size is always a whole number of 2^-42.
+local function reached_ms(stamped)
+  return STAMP_EPOCH_MS + 2 ^ 41 - (stamped - math.floor(stamped)) * 2 ^ 42
+end
+
+local function integer(number)
+  return string.format('%.0f', number)
+end
+
+local function double(number)
+  return string.format('%.17g', number)
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end

@@ -1,0 +1,70 @@
+"""Reads of live boards. Every read runs a small script that looks at the epoch as well, so that a
+board which lost its last writes never answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from scoreboard.domain.standings import Standing, percentile
+from scoreboard.errors import BoardCold, Unavailable
+from scoreboard.redisio.scripts import digest, source
+from scoreboard.wire.keys import BoardKeys, board_keys
+from scoreboard.wire.scripts import COLD, READ_AROUND, READ_STANDINGS, READ_TOP, Script
+
+
+class LiveBoards:
+    """Reads boards from Redis. Every method raises BoardCold, or Unavailable when Redis is away."""
+
+    def __init__(self, redis: Redis, *, partitions: int) -> None:
+        self._redis = redis
+        self._partitions = partitions
+
+    async def top(self, board: str) -> tuple[int, bytes]:
+        """(version, ready JSON array of the top 10)."""
+        version, top = await self._read(READ_TOP, (self._keys(board).meta,), ())
+        return int(version), top
+
+    async def standings(self, board: str, users: list[str]) -> list[Standing | None]:
+        """The standing of each user in order; None for one who is not on the board."""
+        keys = self._keys(board)
+        reply = await self._read(READ_STANDINGS, (keys.board, keys.meta), users)
+        players = int(reply[0])
+        pairs = zip(users, reply[1::2], reply[2::2], strict=True)
+        return [
+            Standing(user, int(score), int(rank), percentile(int(rank), players)) if score else None
+            for user, score, rank in pairs
+        ]
+
+    async def around(self, board: str, user: str, radius: int) -> list[Standing] | None:
+        """The user with up to ``radius`` neighbours on each side, by rank; None when the user is
+        not on the board."""
+        keys = self._keys(board)
+        reply = await self._read(READ_AROUND, (keys.board, keys.meta), (user, radius))
+        if len(reply) == 1:
+            return None
+        players, first = int(reply[0]), int(reply[1])
+        pairs = zip(reply[2::2], reply[3::2], strict=True)
+        return [
+            Standing(member.decode(), int(score), rank, percentile(rank, players))
+            for rank, (member, score) in enumerate(pairs, first)
+        ]
+
+    def _keys(self, board: str) -> BoardKeys:
+        return board_keys(board, self._partitions)
+
+    async def _read(self, script: Script, keys: tuple[str, ...], args: Any) -> list[Any]:
+        call = ("EVALSHA", digest(script), len(keys), *keys, *args)
+        try:
+            try:
+                reply = await self._redis.execute_command(*call)
+            except NoScriptError:
+                await self._redis.execute_command("SCRIPT LOAD", source(script))
+                reply = await self._redis.execute_command(*call)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise Unavailable("Redis can't be reached.") from error
+        if reply[0] == COLD:
+            raise BoardCold("The board is not live in Redis.")
+        return list(reply)

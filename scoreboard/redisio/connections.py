@@ -1,0 +1,170 @@
+"""Clients of Redis. Ordinary commands, scripts with their own recovery, and blocking reads each
+have their own connections; redis-py's retries are off everywhere, because they send a script again
+after a lost reply without knowing whether that is safe."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from redis.asyncio import Connection, ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+
+from scoreboard.errors import ConfigurationError, OutcomeUnknown, Unavailable
+from scoreboard.redisio.scripts import digest, source
+from scoreboard.wire.scripts import Script
+
+log = structlog.get_logger(__name__)
+
+# A server that is starting, was demoted or is full did not run the command.
+_NOT_RUN = (BusyLoadingError, ReadOnlyError, OutOfMemoryError)
+_LOST = (RedisError, OSError, TimeoutError)
+_LOST_REPLY = "The reply of Redis was lost. Retry with the same actionId."
+
+
+def pool(url: str, *, timeout: float | None, connections: int = 32) -> ConnectionPool:
+    """A pool without retries. ``timeout`` in seconds; None for connections that block."""
+    return ConnectionPool.from_url(
+        url,
+        protocol=2,
+        max_connections=connections,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout or 5.0,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def client(url: str, *, timeout: float | None, connections: int = 32) -> Redis:
+    """A client for ordinary commands, or with ``timeout=None`` for blocking reads."""
+    return Redis.from_pool(pool(url, timeout=timeout, connections=connections))
+
+
+def pack(parts: Sequence[bytes]) -> bytes:
+    """One command in RESP, ready to send."""
+    pieces = [b"*%d\r\n" % len(parts)]
+    for part in parts:
+        pieces.append(b"$%d\r\n" % len(part))
+        pieces.append(part)
+        pieces.append(b"\r\n")
+    return b"".join(pieces)
+
+
+class ScriptLine:
+    """One connection that runs scripts, one at a time, and recovers lost replies.
+
+    A script that may have run is sent again, word for word, until its reply arrives or ``timeout``
+    seconds are over; each script must therefore know its own work (submit_scores by the attempt id
+    in the receipt). Not safe for concurrent use: whoever owns the line sends one call at a time.
+    """
+
+    def __init__(self, connections: ConnectionPool, *, timeout: float) -> None:
+        self._connection: Connection = connections.make_connection()
+        self._timeout = timeout
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        await self._connection.disconnect(nowait=True)
+
+    async def run(
+        self, script: Script, keys: Sequence[bytes], args: Sequence[bytes], *after: bytes
+    ) -> list[Any]:
+        """The replies of the script and of the packed commands in ``after``, which are sent right
+        behind it on the same connection (durability waits).
+
+        Raises Unavailable when nothing was run, OutcomeUnknown when that can't be known, and
+        ResponseError for an error inside the script.
+        """
+        call = pack((b"EVALSHA", digest(script), b"%d" % len(keys), *keys, *args))
+        command = call + b"".join(after) if after else call
+        maybe_run = False
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        pause = 0.01
+        while True:
+            sent = False
+            try:
+                async with asyncio.timeout_at(deadline):
+                    if not self._connection.is_connected:
+                        await self._connection.connect()
+                    sent = True
+                    return await self._exchange(command, 1 + len(after))
+            except NoScriptError:
+                await self._load(script, deadline)
+                continue
+            except _NOT_RUN as error:
+                if maybe_run:
+                    raise OutcomeUnknown(_LOST_REPLY) from error
+                raise Unavailable(f"Redis refused the write: {error}") from error
+            except ResponseError:
+                raise
+            except _LOST as error:
+                maybe_run = maybe_run or sent
+                await self._connection.disconnect(nowait=True)
+                if asyncio.get_running_loop().time() + pause >= deadline:
+                    log.warning("redis_call_failed", script=script.name, error=str(error))
+                    if maybe_run:
+                        raise OutcomeUnknown(_LOST_REPLY) from error
+                    raise Unavailable("Redis can't be reached.") from error
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.25)
+
+    async def _exchange(self, command: bytes, replies: int) -> list[Any]:
+        connection = self._connection
+        try:
+            await connection.send_packed_command(command, check_health=False)
+            received: list[Any] = []
+            failure: ResponseError | None = None
+            for _ in range(replies):
+                try:
+                    received.append(await connection.read_response())
+                except ResponseError as error:
+                    failure = failure or error
+        except BaseException:
+            # Half a conversation: the next reply on this connection would not be ours.
+            await connection.disconnect(nowait=True)
+            raise
+        if failure is not None:
+            raise failure
+        return received
+
+    async def _load(self, script: Script, deadline: float) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._exchange(pack((b"SCRIPT", b"LOAD", source(script))), 1)
+        except _LOST as error:
+            raise Unavailable("Redis can't be reached.") from error
+
+
+async def check_server(redis: Redis) -> None:
+    """Looks at a server before the service trusts it with scores. Raises ConfigurationError on one
+    that is too old or evicts keys; warns when the append-only file is off."""
+    try:
+        info: dict[str, Any] = await redis.info()
+    except AuthenticationError as error:
+        raise ConfigurationError(f"Redis refuses the credentials: {error}") from error
+    version = str(info.get("redis_version", "0"))
+    if int(version.split(".")[0]) < 7:
+        raise ConfigurationError(f"Redis {version} is too old; 7.0 or Valkey 8 is needed")
+    policy = info.get("maxmemory_policy")
+    if policy != "noeviction":
+        raise ConfigurationError(
+            f"Redis evicts keys when full (maxmemory-policy {policy}), which would lose scores; "
+            "set it to noeviction"
+        )
+    if not info.get("aof_enabled"):
+        log.warning(
+            "append_only_off",
+            consequence="a crash of Redis loses what was not persisted to Postgres yet",
+            remedy="CONFIG SET appendonly yes",
+        )

@@ -1,0 +1,56 @@
+"""The scripts' signatures: the fixed KEYS and ARGV of each, named once. The loader turns the names
+into Lua locals (``key_<name>``, ``arg_<name>``), so a script never counts positions itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """``lua/<name>.lua`` with the names of its fixed KEYS and ARGV, in order; a script may take
+    further ones, per action or per user, behind these."""
+
+    name: str
+    keys: tuple[str, ...]
+    args: tuple[str, ...]
+
+    def prelude(self) -> str:
+        """The Lua line that names KEYS and ARGV."""
+        parts = [
+            f"local {', '.join(f'{kind}_{name}' for name in names)} = "
+            f"{', '.join(f'{table}[{i}]' for i in range(1, len(names) + 1))}"
+            for kind, table, names in (("key", "KEYS", self.keys), ("arg", "ARGV", self.args))
+            if names
+        ]
+        return "; ".join(parts)
+
+
+SUBMIT_SCORES = Script(
+    "submit_scores",
+    keys=("board", "hidden", "meta", "events", "channel"),
+    args=(
+        "board",
+        "settings",
+        "count",
+        "window",
+        "idle",
+        "backlog",
+        "min",
+        "max",
+        "rate",
+        "rate_ms",
+        "gated",
+        "memory",
+        "rewrite",
+    ),
+)
+
+READ_TOP = Script("read_top", keys=("meta",), args=())
+READ_STANDINGS = Script("read_standings", keys=("board", "meta"), args=())
+READ_AROUND = Script("read_around", keys=("board", "meta"), args=("user", "radius"))
+
+# Replies that concern a whole call, as its only or first element.
+COLD = b"!COLD"
+SETTINGS = b"!SETTINGS"
+BACKLOG = b"!BACKLOG"
