@@ -1,0 +1,71 @@
+"""The command `scoreboard token`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from aiohttp.test_utils import make_mocked_request
+from typer.testing import CliRunner
+
+from scoreboard.api.auth import Authenticator, Principal
+from scoreboard.api.tokens import local_keys
+from scoreboard.errors import ConfigurationError
+from scoreboard.roles.token import token_command
+
+KEYS = {"new": "n" * 32, "old": "o" * 32}
+
+cli = typer.Typer()
+cli.command()(token_command)
+
+
+async def verified(text: str, keys: dict[str, str], issuer: str = "") -> Principal:
+    request = make_mocked_request("GET", "/", headers={"Authorization": f"Bearer {text}"})
+    return await Authenticator(keys, "HS256", issuer=issuer).authenticate(request)
+
+
+async def test_it_prints_a_token_signed_with_the_first_key_and_nothing_else() -> None:
+    environment = {"SCOREBOARD_JWT_KEYS": json.dumps(KEYS), "SCOREBOARD_JWT_ISSUER": "me"}
+    arguments = ["--sub", "ann", "--scope", "score:submit board:read", "--boards", "arena, global"]
+    result = CliRunner().invoke(cli, arguments, env=environment)
+    assert result.exit_code == 0
+    assert result.stdout.count("\n") == 1
+    caller = await verified(result.stdout.strip(), {"new": KEYS["new"]}, issuer="me")
+    assert caller.subject == "ann"
+    assert caller.scopes == {"score:submit", "board:read"}
+    assert caller.boards == frozenset({"arena", "global"})
+
+
+async def test_it_signs_with_the_secret_of_a_data_directory(tmp_path: Path) -> None:
+    secret = "s" * 43
+    (tmp_path / "secret").write_text(secret + "\n")
+    arguments = ["--sub", "ann", "--scope", "admin", "--data-dir", str(tmp_path)]
+    result = CliRunner().invoke(cli, arguments, env={"SCOREBOARD_JWT_KEYS": ""})
+    assert (await verified(result.stdout.strip(), local_keys(secret))).boards is None
+
+
+def test_a_data_directory_without_a_secret_is_said_to_have_none(tmp_path: Path) -> None:
+    arguments = ["--sub", "ann", "--scope", "admin", "--data-dir", str(tmp_path)]
+    result = CliRunner().invoke(cli, arguments)
+    assert isinstance(result.exception, ConfigurationError)
+    assert str(tmp_path / "secret") in result.exception.detail
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        ("--scope", "score:wirte", "unknown: score:wirte"),
+        ("--boards", "arena,Not A Board", "not a board's name: 'Not A Board'"),
+        ("--sub", "a\nb", "printable"),
+        ("--ttl", "0", "--ttl"),
+    ],
+)
+def test_a_mistyped_option_is_pointed_out(option: str, value: str, complaint: str) -> None:
+    options = {"--sub": "ann", "--scope": "admin"} | {option: value}
+    arguments = [part for pair in options.items() for part in pair]
+    environment = {"SCOREBOARD_JWT_KEYS": json.dumps(KEYS), "COLUMNS": "200"}
+    result = CliRunner().invoke(cli, arguments, env=environment)
+    assert result.exit_code == 2
+    assert complaint in result.stderr
