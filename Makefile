@@ -1,0 +1,64 @@
+# Needs Python 3.11+ (with venv) and make, nothing else; everything is kept in this folder.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# make run
+HOST ?= 127.0.0.1
+PORT ?= 8080
+DATA_DIR ?= .scoreboard
+WORKERS ?= 1
+
+# make load-test: what is not given is left to the script's own defaults
+RATE ?=
+CLIENTS ?=
+DURATION ?=
+DUPLICATES ?=
+USERS ?=
+BOARDS ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check load-test bench test-faults chaos clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(STAMP) ## start everything on 127.0.0.1:8080 (PORT, HOST, DATA_DIR, WORKERS)
+	@exec $(BIN)/scoreboard up --host $(HOST) --port $(PORT) --data-dir $(DATA_DIR) --workers $(WORKERS)
+
+test: $(STAMP) ## run all tests on servers they start (ARGS="-k name", REDIS_SERVER=/path/to/redis-server)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-faults: $(STAMP) ## run only the tests that stop and kill servers
+	$(BIN)/python -m pytest -n 2 tests/faults $(ARGS)
+
+check: $(STAMP) ## lint, format, types, direction of imports, Lua
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_lua.py
+
+load-test: $(STAMP) ## load a server and audit it (RATE, CLIENTS, DURATION, DUPLICATES, USERS, BOARDS)
+	$(BIN)/python -m scripts.load_test $(if $(RATE),--rate $(RATE)) $(if $(CLIENTS),--clients $(CLIENTS)) \
+	  $(if $(DURATION),--duration $(DURATION)) $(if $(DUPLICATES),--duplicates $(DUPLICATES)) \
+	  $(if $(USERS),--users $(USERS)) $(if $(BOARDS),--boards $(BOARDS)) $(ARGS)
+
+bench: $(STAMP) ## measure the write path alone
+	$(BIN)/python -m scripts.bench $(ARGS)
+
+chaos: $(STAMP) ## load a server while its parts are killed, then audit it
+	$(BIN)/python -m scripts.chaos $(ARGS)
+
+clean: ## remove the virtual environment and the tools' caches; keeps .scoreboard
+	rm -rf $(VENV) build reports .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(STAMP): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

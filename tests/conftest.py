@@ -1,0 +1,128 @@
+"""Fixtures: real servers, emptied before each test that asks for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis as BlockingRedis
+from redis.asyncio import Redis
+
+from scoreboard.roles.embedded import Postgres, Valkey
+from scoreboard.settings import Settings
+from tests import servers
+
+TEST_KEY = "a key for tests only, long enough for HS256"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        servers.begin_session()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        servers.end_session()
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """This process's server. A test may ``stop``, ``kill`` and ``start`` it."""
+    server = servers.new_valkey(tmp_path_factory.mktemp("valkey"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(valkey: Valkey) -> str:
+    """URL of this process's server, running and empty."""
+    if not valkey.process.running:
+        valkey.start()
+    with BlockingRedis.from_url(valkey.url) as client:
+        client.flushall()
+    return valkey.url
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """A client of this process's emptied server; replies are bytes."""
+    async with Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def start_valkey(tmp_path: Path) -> Iterator[Callable[..., Valkey]]:
+    """Starts further servers, ended with the test: ``start_valkey(appendfsync="always")``."""
+    started: list[Valkey] = []
+
+    def start(**options: str) -> Valkey:
+        server = servers.new_valkey(tmp_path / f"valkey-{len(started)}", **options)
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> str:
+    """URL of the session's Postgres cluster, without a database; not for stopping."""
+    return servers.shared_cluster()
+
+
+@pytest.fixture(scope="session")
+def _migrated() -> set[str]:
+    return set()
+
+
+@pytest.fixture
+async def database_url(cluster: str, worker_id: str, _migrated: set[str]) -> str:
+    """URL of this process's database, migrated and empty."""
+    url = f"{cluster}{worker_id}"
+    if url in _migrated:
+        await servers.empty_database(url)
+    else:
+        await servers.create_database(cluster, worker_id)
+        _migrated.add(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A durable cluster of this process. A test may ``stop``, ``kill`` and ``start`` it."""
+    server = servers.new_postgres(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def postgres_url(postgres: Postgres, _migrated: set[str]) -> str:
+    """URL of a database of the cluster that may be stopped, running, migrated and empty."""
+    if not postgres.process.running:
+        postgres.start()
+    url = postgres.database_url("faults")
+    if url in _migrated:
+        await servers.empty_database(url)
+    else:
+        await servers.create_database(postgres.database_url(""), "faults")
+        _migrated.add(url)
+    return url
+
+
+@pytest.fixture
+def settings(redis_url: str, database_url: str) -> Settings:
+    """Settings for this process's emptied servers; change some by ``msgspec.structs.replace``."""
+    return Settings(
+        redis_url=redis_url,
+        database_url=database_url,
+        port=0,
+        jwt_keys=json.dumps({"test": TEST_KEY}),
+        shutdown_grace=0,
+        log_format="console",
+    )

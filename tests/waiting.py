@@ -1,0 +1,32 @@
+"""Waiting for a condition, in place of sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def wait_until(
+    condition: Callable[[], T | Awaitable[T]],
+    *,
+    description: str,
+    timeout: float = 10.0,
+    interval: float = 0.01,
+) -> T:
+    """Call ``condition`` (plain or async) every ``interval`` seconds until it is true, and return
+    what it gave. Fails the test, saying what it waited for and what it saw last, after
+    ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        seen = condition()
+        value: T = await seen if inspect.isawaitable(seen) else seen  # type: ignore[assignment]
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout:g} s: {description} (last seen: {value!r})")
+        await asyncio.sleep(interval)
