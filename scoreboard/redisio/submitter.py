@@ -1,0 +1,300 @@
+"""The write path: score actions gathered into few calls of submit_scores.
+
+Each board has a lane with one call in flight. What arrives meanwhile waits and goes, in order of
+arrival, into the next call; so 64 concurrent posters cost a few calls, and a lone one waits for
+nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import structlog
+from redis.asyncio import ConnectionPool
+from redis.exceptions import ResponseError
+
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.durability import Durability
+from scoreboard.domain.submissions import Outcome, Result, Submission
+from scoreboard.errors import Unavailable
+from scoreboard.redisio.calls import Call, PlainCalls
+from scoreboard.redisio.connections import ScriptLine
+from scoreboard.redisio.waits import DurabilityWaits
+from scoreboard.telemetry import metrics
+from scoreboard.wire.keys import board_keys
+from scoreboard.wire.scripts import BACKLOG, COLD, SETTINGS, SUBMIT_SCORES
+
+log = structlog.get_logger(__name__)
+
+MAX_CALL = 1_000  # actions in one call: the script holds Redis for about 10 ms then
+MAX_QUEUED = 20_000  # actions waiting in a lane; beyond, the process is overloaded
+MAX_LINES = 64
+COLD_PATIENCE = 1.0  # seconds a write waits for a board to become live before it is told to retry
+
+
+class Recovery(Protocol):
+    """Makes a board live (see workers/rebuilder.py)."""
+
+    async def ensure(self, board: str, *, create: bool) -> None:
+        """Returns when the board is live. Raises UnknownBoard when there is none and ``create``
+        is False, Unavailable when it can't be made live now."""
+
+
+class CallMaker(Protocol):
+    """Turns submissions into the keys and arguments of one call."""
+
+    async def prepare(
+        self, board: str, settings: BoardSettings, submissions: Sequence[Submission]
+    ) -> Call: ...
+
+
+class _Entry:
+    """The actions of one request, on their way through a lane."""
+
+    __slots__ = ("create", "done", "submissions")
+
+    def __init__(
+        self, submissions: Sequence[Submission], create: bool, done: asyncio.Future[Any]
+    ) -> None:
+        self.submissions = submissions
+        self.create = create
+        self.done = done
+
+
+class _Lane:
+    __slots__ = ("entries", "queued", "task")
+
+    def __init__(self) -> None:
+        self.entries: deque[_Entry] = deque()
+        self.queued = 0
+        self.task: asyncio.Task[None] | None = None
+
+    def take(self) -> list[_Entry]:
+        """The entries of the next call: as many as fit."""
+        taken: list[_Entry] = []
+        room = MAX_CALL
+        while self.entries and len(self.entries[0].submissions) <= room:
+            entry = self.entries.popleft()
+            room -= len(entry.submissions)
+            taken.append(entry)
+        self.queued -= MAX_CALL - room
+        return taken
+
+
+class Submitter:
+    """Submits score actions. ``gated`` prepares the calls of boards whose gate is on."""
+
+    def __init__(
+        self,
+        connections: ConnectionPool,
+        recovery: Recovery,
+        *,
+        partitions: int,
+        dedupe_window: float,
+        board_idle: float,
+        backlog_limit: int,
+        timeout: float,
+        waits: DurabilityWaits,
+        gated: CallMaker | None = None,
+    ) -> None:
+        self._recovery = recovery
+        self._partitions = partitions
+        self._window = b"%d" % round(dedupe_window * 1000)
+        self._idle = b"%d" % round(board_idle * 1000)
+        self._backlog = b"%d" % backlog_limit
+        self._waits = waits
+        self._plain = PlainCalls(partitions)
+        self._gated = gated
+        self._lanes: dict[tuple[str, Durability], _Lane] = {}
+        self._settings: dict[str, tuple[bytes, BoardSettings]] = {}
+        self._lines: list[ScriptLine] = []
+        self._free_lines = asyncio.Semaphore(MAX_LINES)
+        self._new_line: Callable[[], ScriptLine] = lambda: ScriptLine(connections, timeout=timeout)
+        self._warming: dict[tuple[str, bool], asyncio.Task[None]] = {}
+
+    async def submit(
+        self,
+        board: str,
+        submissions: Sequence[Submission],
+        *,
+        create: bool,
+        durability: Durability = Durability.REDIS,
+    ) -> tuple[list[Result], Durability]:
+        """The result of each submission (1 to 1,000), in order, and the durability reached.
+
+        ``create`` lets the first accepted action bring the board into being. Raises UnknownBoard,
+        Unavailable (nothing was written) or OutcomeUnknown.
+        """
+        awaits_commit = durability is Durability.POSTGRES
+        level = Durability.REDIS if awaits_commit else durability
+        lane = self._lanes.get((board, level))
+        if lane is None:
+            lane = self._lanes[board, level] = _Lane()
+        if lane.queued + len(submissions) > MAX_QUEUED:
+            raise Unavailable("Too many actions are waiting for this board.")
+        done = asyncio.get_running_loop().create_future()
+        lane.entries.append(_Entry(submissions, create, done))
+        lane.queued += len(submissions)
+        if lane.task is None:
+            lane.task = asyncio.create_task(self._drain(board, level, lane))
+        results, reached = await done
+        if awaits_commit:
+            partition = board_keys(board, self._partitions).partition
+            reached = await self._waits.committed(partition, results)
+        return results, reached
+
+    async def close(self) -> None:
+        """Waits for the calls in flight, then closes the connections."""
+        running = [lane.task for lane in self._lanes.values() if lane.task is not None]
+        await asyncio.gather(*running, return_exceptions=True)
+        for warming in list(self._warming.values()):
+            warming.cancel()
+        await asyncio.gather(*self._warming.values(), return_exceptions=True)
+        for line in self._lines:
+            await line.close()
+
+    async def _drain(self, board: str, durability: Durability, lane: _Lane) -> None:
+        async with self._free_lines:
+            line = self._lines.pop() if self._lines else self._new_line()
+            try:
+                while lane.entries:
+                    await self._deliver(board, durability, lane.take(), line)
+            finally:
+                self._lines.append(line)
+                lane.task = None
+                del self._lanes[board, durability]
+
+    async def _deliver(
+        self, board: str, durability: Durability, entries: list[_Entry], line: ScriptLine
+    ) -> None:
+        """Runs one call and hands every entry its part of the answer."""
+        submissions = [s for entry in entries for s in entry.submissions]
+        try:
+            results, reached = await self._call(
+                board, durability, submissions, any(entry.create for entry in entries), line
+            )
+        except ResponseError as error:
+            # The script reads before it writes, so an error inside it has changed nothing.
+            log.error("submit_script_failed", board=board, error=str(error))
+            _fail(entries, Unavailable("Redis refused the call."))
+            return
+        except Exception as error:  # noqa: BLE001 - handed to every caller, or they would hang
+            _fail(entries, error)
+            return
+        at = 0
+        for entry in entries:
+            end = at + len(entry.submissions)
+            if not entry.done.done():
+                entry.done.set_result((results[at:end], reached))
+            at = end
+
+    async def _call(
+        self,
+        board: str,
+        durability: Durability,
+        submissions: Sequence[Submission],
+        create: bool,
+        line: ScriptLine,
+    ) -> tuple[list[Result], Durability]:
+        results: list[Result | None] = [None] * len(submissions)
+        todo = list(range(len(submissions)))
+        while True:
+            chosen = [submissions[i] for i in todo]
+            replies, reached = await self._run(board, durability, chosen, create, line)
+            for i, reply in zip(todo, replies, strict=True):
+                results[i] = reply
+            todo = [i for i in todo if results[i].outcome is Outcome.STALE]  # type: ignore[union-attr]
+            if not todo:
+                return results, reached  # type: ignore[return-value]
+            metrics.rejudged.inc(len(todo))
+
+    async def _run(
+        self,
+        board: str,
+        durability: Durability,
+        submissions: Sequence[Submission],
+        create: bool,
+        line: ScriptLine,
+    ) -> tuple[list[Result], Durability]:
+        """One answered call: prepared again while the board is cold or its settings moved."""
+        keys = board_keys(board, self._partitions)
+        fixed_keys = [
+            name.encode()
+            for name in (keys.board, keys.hidden, keys.meta, keys.events, keys.channel)
+        ]
+        deadline = asyncio.get_running_loop().time() + COLD_PATIENCE
+        while True:
+            text, settings = self._settings.get(board) or (b"{}", BoardSettings())
+            maker = self._plain if settings.mode == "off" or self._gated is None else self._gated
+            call = await maker.prepare(board, settings, submissions)
+            rate = settings.rate
+            args = [
+                board.encode(),
+                text,
+                b"%d" % len(submissions),
+                self._window,
+                self._idle,
+                self._backlog,
+                b"%d" % settings.min_points,
+                b"%d" % settings.max_points,
+                b"%d" % (rate.actions if rate else 0),
+                b"%d" % (round(rate.seconds * 1000) if rate else 0),
+                b"1" if call.gated else b"0",
+                call.memory_ms,
+                b"0" if durability is Durability.REDIS else b"1",
+                *call.args,
+            ]
+            wait = self._waits.command(durability)
+            replies = await line.run(SUBMIT_SCORES, [*fixed_keys, *call.keys], args, *wait)
+            metrics.script_calls.inc()
+            answer = replies[0]
+            if answer[0] == COLD:
+                await self._warm(board, create, deadline)
+            elif answer[0] == SETTINGS:
+                self._settings[board] = (answer[1], BoardSettings.from_text(answer[1]))
+            elif answer[0] == BACKLOG:
+                raise Unavailable(
+                    "The write-behind backlog is full; Postgres is behind.", retry_after=5.0
+                )
+            else:
+                results = [parse_reply(reply) for reply in answer]
+                return results, self._waits.reached(durability, replies[1:])
+
+    async def _warm(self, board: str, create: bool, deadline: float) -> None:
+        """Waits, within patience, until the board is live; the work goes on behind it."""
+        task = self._warming.get((board, create))
+        if task is None:
+            task = asyncio.create_task(self._recovery.ensure(board, create=create))
+            self._warming[board, create] = task
+            task.add_done_callback(lambda _: self._warming.pop((board, create), None))
+        try:
+            async with asyncio.timeout_at(deadline):
+                await asyncio.shield(task)
+        except TimeoutError:
+            raise Unavailable("The board is being rebuilt.", retry_after=2.0) from None
+
+
+def _fail(entries: Sequence[_Entry], error: Exception) -> None:
+    for entry in entries:
+        if not entry.done.done():
+            entry.done.set_exception(error)
+
+
+def parse_reply(reply: bytes) -> Result:
+    """The result that one text of submit_scores's reply stands for."""
+    letter, _, rest = reply.decode().partition(" ")
+    match letter:
+        case "A":
+            score, rank, event = rest.split(" ")
+            return Result(Outcome.ACCEPTED, int(score), None if rank == "-" else int(rank), event)
+        case "D":
+            score, event = rest.split(" ")
+            return Result(Outcome.DUPLICATE, int(score), None, event)
+        case "R":
+            return Result(Outcome.REFUSED, agents=tuple(rest.split(",")))
+        case "L":
+            return Result(Outcome.RATE_LIMITED, retry_after=int(rest) / 1000)
+    return Result(Outcome(letter))
