@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
+
+from scoreboard.domain.submissions import Outcome
 
 script_calls = Counter("scoreboard_script_calls", "Calls of submit_scores that were answered")
 rejudged = Counter(
     "scoreboard_rejudged_actions", "Actions judged again because a memory moved meanwhile"
+)
+_by_outcome = Counter("scoreboard_actions", "Actions submitted, by outcome", ["outcome"])
+actions = {outcome: _by_outcome.labels(outcome.name.lower()) for outcome in Outcome}
+
+# The relay. Hot paths add sums, not single steps.
+connections = Gauge("scoreboard_websocket_connections", "WebSockets held")
+lagging = Gauge("scoreboard_websocket_lagging", "WebSockets that have not drained yet")
+feeds = Gauge("scoreboard_websocket_boards", "Boards that are subscribed to")
+frames_written = Counter("scoreboard_websocket_frames", "Updates written to WebSockets")
+aborted = Counter("scoreboard_websocket_aborted", "WebSockets aborted: stalled or silent", ["why"])
+updates_received = Counter("scoreboard_updates_received", "Updates that came from Redis")
+updates_skipped = Counter("scoreboard_updates_skipped", "Updates older than what was there")
+updates_missed = Counter(
+    "scoreboard_updates_missed", "Versions that reading a board found, not its channel"
 )

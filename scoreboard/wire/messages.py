@@ -29,7 +29,15 @@ class Heartbeat(msgspec.Struct, frozen=True, tag_field="type", tag="heartbeat"):
     version: int
 
 
+class _Versioned(msgspec.Struct):
+    version: int
+
+
+_UPDATE = b'{"type":"update",'
+_SNAPSHOT = b'{"type":"snapshot",'
+
 _encoder = msgspec.json.Encoder()
+_versioned = msgspec.json.Decoder(_Versioned)
 
 
 def snapshot(board: str, version: int, top_scores: bytes) -> bytes:
@@ -45,3 +53,19 @@ def snapshot(board: str, version: int, top_scores: bytes) -> bytes:
 def heartbeat(board: str, version: int) -> bytes:
     """The heartbeat of an idle board."""
     return _encoder.encode(Heartbeat(board, version))
+
+
+def update(board: str, version: int, top_scores: bytes) -> bytes:
+    """An update in the form that lua/lib_top.lua publishes, for a version that was read and not
+    received."""
+    return _UPDATE + snapshot(board, version, top_scores).removeprefix(_SNAPSHOT)
+
+
+def as_snapshot(update: bytes) -> bytes:
+    """The same version as a snapshot, for a client that comes later."""
+    return _SNAPSHOT + update.removeprefix(_UPDATE)
+
+
+def version_of(update: bytes) -> int:
+    """The version of an update. Raises msgspec.DecodeError for what is not one."""
+    return _versioned.decode(update).version

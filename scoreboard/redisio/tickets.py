@@ -1,0 +1,50 @@
+"""One-use WebSocket tickets, kept in Redis so that any server can redeem them."""
+
+from __future__ import annotations
+
+import secrets
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from scoreboard.errors import Unavailable
+from scoreboard.wire import keys
+from scoreboard.wire.tickets import (
+    TICKET_BYTES,
+    TICKET_SECONDS,
+    Ticket,
+    decode_ticket,
+    encode_ticket,
+    is_ticket,
+)
+
+_LOST = (RedisError, OSError, TimeoutError)
+
+
+class RedisTickets:
+    """Issues tickets that are good once, within 30 seconds. Raises Unavailable without Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def issue(self, ticket: Ticket) -> str:
+        """The ticket's text: 128 random bits."""
+        token = secrets.token_urlsafe(TICKET_BYTES)
+        try:
+            await self._redis.set(
+                keys.ticket(token), encode_ticket(ticket), ex=TICKET_SECONDS, nx=True
+            )
+        except _LOST as error:
+            raise Unavailable("Redis can't be reached.") from error
+        return token
+
+    async def redeem(self, token: str) -> Ticket | None:
+        """What the ticket stands for, which it does only once; None for an unknown, used or
+        expired one."""
+        if not is_ticket(token):
+            return None
+        try:
+            text = await self._redis.getdel(keys.ticket(token))
+        except _LOST as error:
+            raise Unavailable("Redis can't be reached.") from error
+        return None if text is None else decode_ticket(text)
