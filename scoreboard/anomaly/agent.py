@@ -1,0 +1,51 @@
+"""One trained agent: its forest, its limits, and the reasons that it gives."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from scoreboard.anomaly.cases import Reason
+from scoreboard.anomaly.features import FEATURES
+from scoreboard.anomaly.forest import Forest
+from scoreboard.anomaly.model import AgentModel
+
+
+class Agent:
+    """A trained agent, ready to judge rows of its features."""
+
+    def __init__(self, name: str, model: AgentModel) -> None:
+        self.name = name
+        self.features = FEATURES[name]
+        self.ranges = model.features
+        self.threshold = model.threshold
+        self.forest = Forest(model.trees)
+        self._typical = np.array([r.typical for r in model.features])
+        limits = [math.inf if r.limit is None else r.limit for r in model.features]
+        self._limits = np.array(limits)
+
+    def suspicions(self, rows: list[list[float]]) -> list[float]:
+        """Per row: the forest's score over its threshold, so above 1 is refused; a value over its
+        limit lifts it above 1 too."""
+        values = np.array(rows)
+        scores = self.forest.score(values) / self.threshold
+        worst = (values / self._limits).max(axis=1)
+        lifted = np.maximum(scores, 1.0) + 0.1 * np.clip(worst - 1.0, 1e-6, 1.0)
+        suspicions: list[float] = np.where(worst > 1.0, lifted, scores).tolist()
+        return suspicions
+
+    def reasons(self, row: list[float]) -> list[Reason]:
+        """The values above their limits; else the one whose usual value would help the most."""
+        beyond = [i for i, limit in enumerate(self._limits) if row[i] > limit]
+        if not beyond:
+            variants = np.tile(np.array(row), (len(row), 1))
+            np.fill_diagonal(variants, np.minimum(row, self._typical))
+            beyond = [int(self.forest.score(variants).argmin())]
+        return [self._reason(i, row[i]) for i in beyond]
+
+    def _reason(self, i: int, value: float) -> Reason:
+        feature, usual = self.features[i], self.ranges[i]
+        low, high = sorted((feature.shown(usual.low), feature.shown(usual.high)))
+        shown = feature.shown(value)
+        return Reason(self.name, feature.name, shown, low, high, feature.unit, feature.about)

@@ -1,0 +1,50 @@
+"""What the gate is asked and what it answers."""
+
+from __future__ import annotations
+
+import msgspec
+
+from scoreboard.domain.actions import ActionContext
+
+
+class Case(msgspec.Struct, gc=False):
+    """An action as the agents see it.
+
+    ``at_ms`` is the agents' clock and ``received_ms`` the server's, both epoch milliseconds UTC.
+    """
+
+    user_id: str
+    points: int
+    at_ms: int
+    received_ms: int
+    context: ActionContext | None = None
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why an agent refused: a feature's value, in its unit, against the usual range."""
+
+    agent: str
+    feature: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    text: str
+
+
+class Judgement(msgspec.Struct):
+    """The gate's answer to one case.
+
+    ``refused_by`` names the agents that refused; empty means that all approve or abstain.
+    ``profile`` is what to store if the action is applied, ``profile_if_refused`` what to store with
+    a refusal (None: nothing): it remembers the attempt, so that an episode goes on being seen.
+    ``device`` is what to store either way, None when the action names no device. ``scores`` has
+    each agent's suspicion: above 1 it refuses, None where it abstains.
+    """
+
+    refused_by: tuple[str, ...]
+    reasons: list[Reason]
+    scores: dict[str, float | None]
+    profile: bytes
+    device: bytes | None = None
+    profile_if_refused: bytes | None = None

@@ -1,0 +1,89 @@
+"""A trained model: plain arrays and numbers, one row in the database or one file."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final
+
+import msgspec
+
+from scoreboard.anomaly.features import BoardStatistics
+from scoreboard.anomaly.forest import Trees
+from scoreboard.errors import ScoreboardError
+
+MODEL_FORMAT: Final = 1
+MAX_MODEL_BYTES: Final = 64 * 2**20
+
+
+class UnusableModel(ScoreboardError):
+    """The bytes are not a model of this version; train again."""
+
+    code = "unusable_model"
+    title = "Unusable model"
+
+
+class FeatureRange(msgspec.Struct, frozen=True):
+    """What training saw of a feature: ``low`` to ``high`` held 99% of the actions, ``typical`` is
+    the median, and above ``limit`` (None: no such limit) the agent refuses whatever the forest
+    says, since a forest does not extrapolate."""
+
+    name: str
+    low: float
+    typical: float
+    high: float
+    limit: float | None
+
+
+class AgentModel(msgspec.Struct, frozen=True):
+    """One agent's forest; a score above ``threshold`` is refused."""
+
+    features: list[FeatureRange]
+    threshold: float
+    trees: Trees
+
+
+class TrainingRecord(msgspec.Struct, frozen=True):
+    """Where a model comes from. ``refused`` is each agent's share of refused training actions."""
+
+    first_ms: int
+    last_ms: int
+    actions: int
+    users: int
+    seed: int
+    false_alarm_rate: float
+    refused: dict[str, float]
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the gate needs. An agent without training data is missing from ``agents`` and
+    abstains. ``quality`` is what an evaluation measured, when one did."""
+
+    format: int = MODEL_FORMAT
+    board: BoardStatistics
+    agents: dict[str, AgentModel]
+    training: TrainingRecord
+    quality: dict[str, float] = {}
+
+    def to_bytes(self) -> bytes:
+        return zlib.compress(msgspec.msgpack.encode(self), 6)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Model:
+        """Raises ``UnusableModel`` for damaged data, another format or a model that is too big."""
+        inflate = zlib.decompressobj()
+        try:
+            raw = inflate.decompress(data, MAX_MODEL_BYTES)
+            if not inflate.eof:
+                raise UnusableModel("The model is incomplete or larger than 64 MiB.")
+            format_ = msgspec.msgpack.decode(raw, type=_Format).format
+            if format_ != MODEL_FORMAT:
+                raise UnusableModel(
+                    f"The model has format {format_}, this version reads {MODEL_FORMAT}: train again."
+                )
+            return msgspec.msgpack.decode(raw, type=cls)
+        except (zlib.error, msgspec.DecodeError) as error:
+            raise UnusableModel("The bytes are not a model of this version.") from error
+
+
+class _Format(msgspec.Struct):
+    format: int
