@@ -31,6 +31,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     port: Annotated[
         int, Meta(description="port to listen on; 0 picks a free one", ge=0, le=65535)
     ] = 8080
+    reuse_port: Annotated[bool, Meta(description="share the port with other serving processes")] = (
+        False
+    )
     default_board: Annotated[str, Meta(description="board of the calls that name none")] = "global"
     default_gate_mode: Annotated[GateMode, Meta(description="gate mode of a new default board")] = (
         "off"
@@ -61,8 +64,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         4 * 1024 * 1024
     )
     max_connections: Annotated[int, Meta(description="WebSockets a process holds", ge=1)] = 20_000
-    max_header_wait: Annotated[
-        float, Meta(description="seconds a client may take over a request's body", gt=0)
+    body_timeout: Annotated[
+        float, Meta(description="seconds a client may take to send a body", gt=0)
     ] = 30.0
 
     durability: Annotated[

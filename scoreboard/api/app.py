@@ -1,0 +1,41 @@
+"""The aiohttp application: routes and limits, without knowing where its parts come from."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from scoreboard.api import pages
+from scoreboard.api.boards import BoardHandlers
+from scoreboard.api.catalogue import operations
+from scoreboard.api.health import HealthHandlers
+from scoreboard.api.openapi import describe
+from scoreboard.api.operations import add_routes
+from scoreboard.api.problems import problems
+from scoreboard.api.scores import ScoreHandlers
+from scoreboard.api.websockets import LiveLeaderboard
+
+
+def build(
+    scores: ScoreHandlers,
+    boards: BoardHandlers,
+    live: LiveLeaderboard,
+    health: HealthHandlers,
+    *,
+    max_body_bytes: int,
+) -> web.Application:
+    """The application, ready to be started."""
+    app = web.Application(middlewares=[problems], client_max_size=max_body_bytes)
+    table = operations(scores, boards, live, health)
+    description = describe(table)
+
+    async def openapi(request: web.Request) -> web.Response:
+        return web.Response(
+            body=description,
+            content_type="application/json",
+            headers={"Cache-Control": "no-cache"},
+        )
+
+    add_routes(app, table)
+    app.router.add_get("/openapi.json", openapi)
+    app.add_routes(pages.routes())
+    return app

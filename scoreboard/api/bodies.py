@@ -1,0 +1,62 @@
+"""Reading and decoding request bodies: limits first, then types, then a clear error."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Protocol, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from scoreboard.errors import InvalidRequest, UnsupportedMediaType
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+
+_missing = re.compile(r"required field `([^`]+)`")
+_unknown = re.compile(r"unknown field `([^`]+)`")
+
+
+class Decoder(Protocol[T_co]):
+    """A msgspec decoder, as far as it is used here."""
+
+    def decode(self, buf: bytes | msgspec.Raw, /) -> T_co: ...
+
+
+async def read_json(request: web.Request, *, timeout: float) -> bytes:
+    """The body. Raises UnsupportedMediaType unless it is JSON; aiohttp refuses one over the
+    application's ``client_max_size``; a client that dawdles over it gets 400 after ``timeout``
+    seconds."""
+    sent_as = request.headers.get("Content-Type", "")
+    if sent_as != "application/json" and request.content_type != "application/json":
+        raise UnsupportedMediaType("Send JSON, with the header Content-Type: application/json.")
+    if request.content.is_eof():
+        return await request.read()
+    try:
+        async with asyncio.timeout(timeout):
+            return await request.read()
+    except TimeoutError:
+        raise InvalidRequest("The body did not arrive in time.", path="") from None
+
+
+def decode(decoder: Decoder[T], body: bytes | msgspec.Raw, within: str = "") -> T:
+    """The decoded body. Raises InvalidRequest with the path of the field at fault, for example
+    ``actions[3].points``; ``within`` is the path of ``body`` itself."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise invalid(str(error), within) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"Not valid JSON: {error}", path=within) from error
+
+
+def invalid(message: str, within: str) -> InvalidRequest:
+    """The error for a message of msgspec, such as "Expected `int`, got `str` - at `$.points`"."""
+    reason, _, at = message.partition(" - at `$")
+    path = at.rstrip("`").lstrip(".")
+    named = _missing.search(reason) or _unknown.search(reason)
+    if named:
+        path = f"{path}.{named[1]}" if path else named[1]
+    joined = f"{within}.{path}" if within and path and path[0] != "[" else within + path
+    return InvalidRequest(f"{reason}.", path=joined)

@@ -1,0 +1,70 @@
+"""Liveness, readiness and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from scoreboard.errors import ScoreboardError
+
+PROBE_TIMEOUT = 1.5  # seconds
+
+Probe = Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """``ready`` is true while the service takes writes; ``parts`` has the state of each
+    dependency, with the write-behind lag."""
+
+    ready: bool
+    parts: dict[str, dict[str, Any]]
+
+
+class HealthHandlers:
+    """``required`` are the probes without which the service is not ready, ``watched`` are told of
+    only. A probe returns its part's details, and raises when the part is down."""
+
+    def __init__(self, required: Mapping[str, Probe], watched: Mapping[str, Probe]) -> None:
+        self._required = dict(required)
+        self._watched = dict(watched)
+        self.stopping = False
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """The process runs and its event loop turns."""
+        return web.json_response({"status": "ok"})
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """Whether to send traffic here, and why not."""
+        probes = {**self._required, **self._watched}
+        states = await asyncio.gather(*(_state(probe) for probe in probes.values()))
+        parts = dict(zip(probes, states, strict=True))
+        ready = not self.stopping and all(parts[name]["up"] for name in self._required)
+        if self.stopping:
+            parts["process"] = {"up": False, "detail": "shutting down"}
+        return web.Response(
+            body=msgspec.json.encode(Readiness(ready, parts)),
+            status=200 if ready else 503,
+            content_type="application/json",
+            headers={} if ready else {"Retry-After": "1"},
+        )
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """The metrics of this process, for Prometheus."""
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _state(probe: Probe) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            return {"up": True, **await probe()}
+    except TimeoutError:
+        return {"up": False, "detail": f"no answer within {PROBE_TIMEOUT} s"}
+    except ScoreboardError as error:
+        return {"up": False, "detail": error.detail}
+    except Exception as error:  # noqa: BLE001 - whatever a driver raises, the part is down
+        return {"up": False, "detail": type(error).__name__}

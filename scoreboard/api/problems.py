@@ -1,0 +1,80 @@
+"""Every failure leaves the service as RFC 9457 ``application/problem+json``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from scoreboard import errors
+
+log = structlog.get_logger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+TYPES = "urn:scoreboard:problem:"
+
+_from_http: dict[int, type[errors.ScoreboardError]] = {
+    400: errors.InvalidRequest,
+    404: errors.NotFound,
+    405: errors.MethodNotAllowed,
+    413: errors.PayloadTooLarge,
+    415: errors.UnsupportedMediaType,
+}
+
+
+def document(code: str, status: int, title: str, detail: str, /, **extra: Any) -> dict[str, Any]:
+    """The members of a problem document; ``extra`` ones follow the standard ones."""
+    return {
+        "type": TYPES + code,
+        "title": title,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        **extra,
+    }
+
+
+def retry_after(seconds: float) -> str:
+    """The header's value: whole seconds, rounded up, at least 1."""
+    return str(max(1, math.ceil(seconds)))
+
+
+def problem(error: errors.ScoreboardError) -> web.Response:
+    """The response that tells of ``error``."""
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = retry_after(error.retry_after)
+    if isinstance(error, errors.Unauthorized):
+        headers["WWW-Authenticate"] = error.challenge
+    return web.Response(
+        status=error.status,
+        body=msgspec.json.encode(
+            document(error.code, error.status, error.title, error.detail, **error.extra)
+        ),
+        content_type=CONTENT_TYPE,
+        headers=headers,
+    )
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns whatever a handler raises into a problem document."""
+    try:
+        return await handler(request)
+    except errors.ScoreboardError as error:
+        return problem(error)
+    except web.HTTPException as answer:
+        kind = _from_http.get(answer.status)
+        if kind is None:
+            raise
+        response = problem(kind(answer.reason if answer.status != 404 else "No such resource."))
+        if allowed := answer.headers.get("Allow"):
+            response.headers["Allow"] = allowed
+        return response
+    except Exception:
+        log.exception("request_failed", method=request.method, path=request.path)
+        return problem(errors.ScoreboardError("The service failed; the log says why."))

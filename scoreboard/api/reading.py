@@ -1,0 +1,168 @@
+"""Which source answers a read: Redis while the board is live, Postgres while it is not.
+
+Concurrent reads of one top 10 share a read of Redis, but never one that began before they arrived:
+a client that was told of its score sees it in its next read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from scoreboard.domain.standings import Standing
+from scoreboard.errors import BoardCold, ScoreboardError, Unavailable
+
+T = TypeVar("T")
+
+PATIENCE = 0.25  # seconds a read waits for a board to become live before Postgres answers
+
+
+class LiveBoards(Protocol):
+    """Boards in Redis; every method raises BoardCold or Unavailable."""
+
+    async def top(self, board: str) -> tuple[int, bytes]: ...
+    async def standings(self, board: str, users: list[str]) -> list[Standing | None]: ...
+    async def around(self, board: str, user: str, radius: int) -> list[Standing] | None: ...
+
+
+class ArchivedBoards(Protocol):
+    """Boards in Postgres; every method raises UnknownBoard or Unavailable."""
+
+    async def top(self, board: str) -> tuple[int, bytes]: ...
+    async def standings(self, board: str, users: list[str]) -> list[Standing | None]: ...
+    async def around(self, board: str, user: str, radius: int) -> list[Standing] | None: ...
+
+
+class Recovery(Protocol):
+    """Makes a board live; raises UnknownBoard when there is none."""
+
+    async def ensure(self, board: str, *, create: bool) -> None: ...
+
+
+class BoardReader:
+    """Reads boards for the handlers and for the relay."""
+
+    def __init__(self, live: LiveBoards, archive: ArchivedBoards, recovery: Recovery) -> None:
+        self._live = live
+        self._archive = archive
+        self._recovery = recovery
+        self._warming: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, asyncio.Task[tuple[int, bytes]]] = {}
+        self._next: dict[str, asyncio.Task[tuple[int, bytes]]] = {}
+
+    async def close(self) -> None:
+        """Ends what is still going on."""
+        tasks = [*self._warming.values(), *self._running.values(), *self._next.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def top(self, board: str) -> tuple[int, bytes]:
+        """(version, JSON array) of the live top 10, after waiting for the board to become live.
+        For the relay, whose versions never go back. Raises UnknownBoard or Unavailable."""
+        try:
+            return await self._live.top(board)
+        except BoardCold:
+            await self._warm(board, patience=None)
+        try:
+            return await self._live.top(board)
+        except BoardCold as error:
+            raise Unavailable("The board is being rebuilt.") from error
+
+    async def shared_top(self, board: str) -> tuple[int | None, bytes]:
+        """(version, JSON array) of the top 10; without a version when Postgres answered."""
+        task = self._next.get(board)
+        if task is None:
+            running = self._running.get(board)
+            if running is None:
+                task = asyncio.create_task(self._live.top(board))
+                self._start(board, task)
+            else:
+                task = asyncio.create_task(self._after(board, running))
+                self._next[board] = task
+        try:
+            return await asyncio.shield(task)
+        except (BoardCold, Unavailable) as error:
+            return await self._fallen_back(board, error, self._live.top, self._archived_top)
+
+    async def standings(self, board: str, users: list[str]) -> list[Standing | None]:
+        """The standing of each user in order; None for one who is not on the board."""
+        return await self._read(
+            board,
+            lambda _: self._live.standings(board, users),
+            lambda _: self._archive.standings(board, users),
+        )
+
+    async def around(self, board: str, user: str, radius: int) -> list[Standing] | None:
+        """The user with up to ``radius`` neighbours on each side; None when not on the board."""
+        return await self._read(
+            board,
+            lambda _: self._live.around(board, user, radius),
+            lambda _: self._archive.around(board, user, radius),
+        )
+
+    def _start(self, board: str, task: asyncio.Task[tuple[int, bytes]]) -> None:
+        self._running[board] = task
+        task.add_done_callback(lambda done: self._finish(board, done))
+
+    def _finish(self, board: str, task: asyncio.Task[tuple[int, bytes]]) -> None:
+        if self._running.get(board) is task:
+            del self._running[board]
+        if not task.cancelled():
+            task.exception()  # looked at by whoever waits; nobody may
+
+    async def _after(
+        self, board: str, running: asyncio.Task[tuple[int, bytes]]
+    ) -> tuple[int, bytes]:
+        """The read that starts when the running one has ended; those who come meanwhile join."""
+        await asyncio.wait((running,))
+        self._start(board, self._next.pop(board))
+        return await self._live.top(board)
+
+    async def _archived_top(self, board: str) -> tuple[None, bytes]:
+        _, top = await self._archive.top(board)
+        return None, top
+
+    async def _read(
+        self,
+        board: str,
+        live: Callable[[str], Awaitable[T]],
+        archived: Callable[[str], Awaitable[T]],
+    ) -> T:
+        try:
+            return await live(board)
+        except (BoardCold, Unavailable) as error:
+            return await self._fallen_back(board, error, live, archived)
+
+    async def _fallen_back(
+        self,
+        board: str,
+        why: ScoreboardError,
+        live: Callable[[str], Awaitable[T]],
+        archived: Callable[[str], Awaitable[T]],
+    ) -> T:
+        if isinstance(why, BoardCold):
+            try:
+                await self._warm(board, patience=PATIENCE)
+                return await live(board)
+            except (BoardCold, Unavailable):
+                pass
+        return await archived(board)
+
+    async def _warm(self, board: str, *, patience: float | None) -> None:
+        task = self._warming.get(board)
+        if task is None:
+            task = asyncio.create_task(self._recovery.ensure(board, create=False))
+            self._warming[board] = task
+            task.add_done_callback(lambda done: self._warmed(board, done))
+        try:
+            async with asyncio.timeout(patience):
+                await asyncio.shield(task)
+        except TimeoutError:
+            raise Unavailable("The board is being rebuilt.") from None
+
+    def _warmed(self, board: str, task: asyncio.Task[None]) -> None:
+        del self._warming[board]
+        if not task.cancelled():
+            task.exception()

@@ -1,0 +1,222 @@
+"""POST of score actions, one or up to 1,000 at a time."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET
+
+from scoreboard.api.answers import accepted, failed, refused
+from scoreboard.api.auth import Authenticator, Principal
+from scoreboard.api.bodies import decode, read_json
+from scoreboard.api.problems import CONTENT_TYPE, retry_after
+from scoreboard.domain.actions import ActionBatch, ScoreAction
+from scoreboard.domain.boards import is_board_name
+from scoreboard.domain.durability import Durability
+from scoreboard.domain.submissions import Outcome, Result, Submission
+from scoreboard.errors import Forbidden, InvalidRequest, ScoreboardError, UnknownBoard
+from scoreboard.telemetry import metrics
+
+_encode = msgspec.json.Encoder().encode
+_action = msgspec.json.Decoder(ScoreAction)
+_batch = msgspec.json.Decoder(ActionBatch)
+
+# A receipt that is found again is as much an acknowledgement as the first answer.
+_ACKNOWLEDGED = (Outcome.ACCEPTED, Outcome.DUPLICATE)
+
+
+class Submitter(Protocol):
+    """The write path (redisio/submitter.py)."""
+
+    async def submit(
+        self,
+        board: str,
+        submissions: Sequence[Submission],
+        *,
+        create: bool,
+        durability: Durability = Durability.REDIS,
+    ) -> tuple[list[Result], Durability]: ...
+
+
+class ScoreHandlers:
+    """The four calls that submit actions. ``body_timeout`` in seconds."""
+
+    def __init__(
+        self,
+        submitter: Submitter,
+        authenticator: Authenticator,
+        *,
+        default_board: str,
+        durability: Durability,
+        body_timeout: float,
+    ) -> None:
+        self._submitter = submitter
+        self._authenticator = authenticator
+        self._default_board = default_board
+        self._durability = durability
+        self._body_timeout = body_timeout
+        self._attempt_prefix = secrets.token_urlsafe(6)
+        self._attempts = itertools.count()
+
+    async def post_score(self, request: web.Request) -> web.Response:
+        """One score action."""
+        principal = self._authenticator.principal(request)
+        if principal is None:
+            principal = await self._authenticator.authenticate(request)
+        board, durability = self._target(request, principal)
+        body = await read_json(request, timeout=self._body_timeout)
+        submission = self._submission(decode(_action, body), principal, board)
+        results, reached = await self._submitter.submit(
+            board,
+            (submission,),
+            create=principal.is_trusted_on(board),
+            durability=durability,
+        )
+        result = results[0]
+        metrics.actions[result.outcome].inc()
+        return _answer(submission.action, result, durability, reached, request)
+
+    async def post_scores(self, request: web.Request) -> web.Response:
+        """Up to 1,000 score actions, each with its own answer."""
+        principal = await self._authenticator.authenticate(request)
+        board, durability = self._target(request, principal)
+        body = await read_json(request, timeout=self._body_timeout)
+        answers, submissions = self._submissions(body, principal, board)
+        reached = durability
+        if submissions:
+            results, reached = await self._submitter.submit(
+                board,
+                [submission for _, submission in submissions],
+                create=principal.is_trusted_on(board),
+                durability=durability,
+            )
+            late = UNSET if reached is durability else reached.value
+            status = 200 if reached is durability else 202
+            for (at, submission), result in zip(submissions, results, strict=True):
+                metrics.actions[result.outcome].inc()
+                if result.outcome is Outcome.ACCEPTED:
+                    answers[at] = _Item(status, accepted(submission.action, result, late))
+                else:
+                    answers[at] = refused(submission.action, result)
+        response = web.Response(
+            body=b'{"results":[' + b",".join(map(_encoded, answers)) + b"]}",
+            content_type="application/json",
+        )
+        return _with_preference(response, request, durability, reached)
+
+    def _target(self, request: web.Request, principal: Principal) -> tuple[str, Durability]:
+        board = request.match_info.get("board", self._default_board)
+        if not is_board_name(board):
+            raise UnknownBoard(f"{board[:80]!r} can't be the name of a board.")
+        if not (
+            principal.is_trusted_on(board) or principal.may_submit_for(principal.subject, board)
+        ):
+            raise Forbidden("The token does not allow submitting scores to this board.")
+        preference = request.headers.get("Prefer")
+        return board, self._durability if preference is None else self._preferred(preference)
+
+    def _preferred(self, header: str) -> Durability:
+        for preference in header.split(","):
+            name, _, value = preference.strip().partition("=")
+            if name.lower() == "durability":
+                try:
+                    return Durability(value.strip('"').lower())
+                except ValueError:
+                    raise InvalidRequest(
+                        "Prefer: durability must be redis, replica, disk or postgres.",
+                        path="Prefer",
+                    ) from None
+        return self._durability
+
+    def _submission(
+        self, action: ScoreAction, principal: Principal, board: str, within: str = ""
+    ) -> Submission:
+        if not principal.may_submit_for(action.user_id, board):
+            raise Forbidden("The token allows actions of its own user only.")
+        received_ms = at_ms = time.time_ns() // 1_000_000
+        context = action.context
+        if context is not None and context.occurred_at is not None:
+            occurred_ms = _milliseconds(context.occurred_at, within)
+            if principal.is_trusted_on(board):
+                at_ms = occurred_ms
+        attempt = f"{self._attempt_prefix}.{next(self._attempts):x}"
+        return Submission(action, attempt, at_ms, received_ms)
+
+    def _submissions(
+        self, body: bytes, principal: Principal, board: str
+    ) -> tuple[list[Any], list[tuple[int, Submission]]]:
+        """A place for each answer, filled for the actions that can't be submitted, and the others
+        with the places that they belong to."""
+        raw = decode(_batch, body).actions
+        answers: list[Any] = [None] * len(raw)
+        submissions: list[tuple[int, Submission]] = []
+        for at, item in enumerate(raw):
+            within = f"actions[{at}]"
+            try:
+                action = decode(_action, item, within)
+                submissions.append((at, self._submission(action, principal, board, within)))
+            except ScoreboardError as error:
+                answers[at] = failed(error)
+        return answers, submissions
+
+
+class _Item(msgspec.Struct, frozen=True, gc=False):
+    """An accepted action among the results of a batch."""
+
+    status: int
+    body: msgspec.Struct
+
+
+def _encoded(item: Any) -> bytes:
+    if isinstance(item, _Item):
+        return b'{"status":%d,' % item.status + _encode(item.body)[1:]
+    return _encode(item)
+
+
+def _milliseconds(timestamp: str, within: str) -> int:
+    try:
+        return round(datetime.fromisoformat(timestamp).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        path = f"{within}.context.occurredAt" if within else "context.occurredAt"
+        raise InvalidRequest("Not a moment of the calendar.", path=path) from None
+
+
+def _answer(
+    action: ScoreAction,
+    result: Result,
+    asked: Durability,
+    reached: Durability,
+    request: web.Request,
+) -> web.Response:
+    if result.outcome is Outcome.ACCEPTED:
+        late = UNSET if reached is asked else reached.value
+        response = web.Response(
+            body=_encode(accepted(action, result, late)),
+            status=200 if reached is asked else 202,
+            content_type="application/json",
+        )
+    else:
+        document = refused(action, result)
+        response = web.Response(
+            body=_encode(document), status=document["status"], content_type=CONTENT_TYPE
+        )
+        if result.retry_after is not None:
+            response.headers["Retry-After"] = retry_after(result.retry_after)
+    if result.outcome in _ACKNOWLEDGED:
+        return _with_preference(response, request, asked, reached)
+    return response
+
+
+def _with_preference(
+    response: web.Response, request: web.Request, asked: Durability, reached: Durability
+) -> web.Response:
+    if reached is asked and "durability" in request.headers.get("Prefer", ""):
+        response.headers["Preference-Applied"] = f"durability={reached.value}"
+    return response
