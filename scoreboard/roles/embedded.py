@@ -15,12 +15,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 from scoreboard.errors import ConfigurationError
-from scoreboard.roles.processes import Child, Pause, nap
+from scoreboard.roles.processes import Child, Keeper, Pause, nap
 
 START_TIMEOUT = 120.0
 POSTGRES_MAJOR = "pginstall18"
@@ -84,7 +84,7 @@ class Valkey:
         log: Path | None = None,
         binary: Path | None = None,
         options: Mapping[str, str] | None = None,
-        inherited: Sequence[int] = (),
+        keeper: Keeper | None = None,
     ) -> None:
         self.directory = directory
         self.port = free_port()
@@ -96,7 +96,7 @@ class Valkey:
             [str(binary or valkey_binary()), "valkey.conf"],
             log=log or directory / "valkey.log",
             folder=directory,
-            inherited=inherited,
+            keeper=keeper,
         )
 
     @property
@@ -152,7 +152,7 @@ class Postgres:
         log: Path | None = None,
         binaries: Path | None = None,
         options: Mapping[str, str] | None = None,
-        inherited: Sequence[int] = (),
+        keeper: Keeper | None = None,
     ) -> None:
         self.directory = directory
         self.port = free_port()
@@ -174,7 +174,7 @@ class Postgres:
             log=log or directory / "postgres.log",
             folder=directory,
             stop_signal=signal.SIGINT,  # "fast": does not wait for its clients to leave
-            inherited=inherited,
+            keeper=keeper,
         )
 
     @property

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from scoreboard.errors import ConfigurationError
@@ -14,6 +15,7 @@ from scoreboard.errors import ConfigurationError
 Pause = Callable[[], None]
 
 STOP_TIMEOUT = 30.0
+MAX_LOG_BYTES = 16 * 1024 * 1024
 
 
 def nap() -> None:
@@ -21,12 +23,19 @@ def nap() -> None:
     time.sleep(0.01)
 
 
+@dataclass(frozen=True)
+class Keeper:
+    """What looks after children whose owner may be killed: ``lock`` is a descriptor that stays
+    open in each of them and in their own children, ``guard`` is told of each."""
+
+    lock: int
+    guard: Callable[[Child], None]
+
+
 class Child:
     """One process. It lives in a session of its own, so that the terminal's Ctrl-C reaches its
-    owner alone, and writes to ``log``, which is continued over restarts.
-
-    ``inherited`` are descriptors that stay open in it, and so in all of its own children.
-    """
+    owner alone, and writes to ``log``, which is continued over restarts, with its former part
+    moved to ``<log>.1`` when it is long."""
 
     def __init__(
         self,
@@ -37,7 +46,7 @@ class Child:
         folder: Path | None = None,
         environment: Mapping[str, str] | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
-        inherited: Sequence[int] = (),
+        keeper: Keeper | None = None,
     ) -> None:
         self.name = name
         self.log = log
@@ -45,14 +54,14 @@ class Child:
         self._command = list(command)
         self._folder = folder
         self._environment = dict(os.environ if environment is None else environment)
-        self._inherited = tuple(inherited)
+        self._keeper = keeper
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
     @property
     def pid(self) -> int | None:
-        """Process id of the running process, else None."""
-        return self._process.pid if self._process and self.running else None
+        """Process id of the process started last, also when it has ended."""
+        return None if self._process is None else self._process.pid
 
     @property
     def running(self) -> bool:
@@ -66,6 +75,8 @@ class Child:
     def start(self) -> None:
         """Start it without waiting. Raises ConfigurationError when it can't be executed."""
         try:
+            if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
+                self.log.replace(self.log.with_name(f"{self.log.name}.1"))
             with self.log.open("ab") as log:
                 self._log_start = log.tell()
                 self._process = subprocess.Popen(
@@ -75,11 +86,13 @@ class Child:
                     stderr=subprocess.STDOUT,
                     cwd=self._folder,
                     env=self._environment,
-                    pass_fds=self._inherited,
+                    pass_fds=(self._keeper.lock,) if self._keeper else (),
                     start_new_session=True,
                 )
         except OSError as error:
             raise ConfigurationError(f"{self.name} can't be started: {error}") from error
+        if self._keeper:
+            self._keeper.guard(self)
 
     def wait_until(self, ready: Callable[[], bool], *, timeout: float, pause: Pause = nap) -> None:
         """Wait until ``ready()``. Raises ConfigurationError, with what it said last, when it ends
@@ -108,18 +121,32 @@ class Child:
             log.seek(self._log_start)
             return text.encode() in log.read()
 
-    def stop(self, timeout: float = STOP_TIMEOUT) -> None:
-        """Ask it to end, wait, and kill it after ``timeout`` seconds."""
-        if self._process is None or not self.running:
-            return
-        self._process.send_signal(self.stop_signal)
-        try:
-            self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.kill()
+    def stop(self) -> None:
+        """Ask it to end, wait, and kill it when that takes too long."""
+        stop_together([self])
+
+    def ask_to_stop(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(self.stop_signal)
+
+    def wait_or_kill(self, timeout: float) -> None:
+        if self._process is not None:
+            try:
+                self._process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+
+def stop_together(children: Sequence[Child], timeout: float = STOP_TIMEOUT) -> None:
+    """Ask all of them to end, wait, and kill those that still run after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    for child in children:
+        child.ask_to_stop()
+    for child in children:
+        child.wait_or_kill(deadline - time.monotonic())
