@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from aiohttp import web
-from aiohttp_jwt import JWTMiddleware  # type: ignore[import-untyped]
+from aiohttp_jwt import JWTMiddleware
 from msgspec import UNSET, Meta, UnsetType
 
 from scoreboard.api.tokens import ADMIN, BOARD_READ, SCORE_SUBMIT, SCORE_WRITE, verification_key

@@ -1,0 +1,81 @@
+"""The pages for people: the live leaderboard, the API's description, and what they are made of."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from importlib import resources
+
+from aiohttp import ETag, web
+
+from scoreboard.errors import NotFound
+
+# Everything comes from this server, nothing is inline, and no text can turn into markup.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
+        "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'; require-trusted-types-for 'script'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    # Files keep their names across releases: browsers ask each time, and mostly get a 304.
+    "Cache-Control": "no-cache",
+}
+
+_TYPES = {".js": "text/javascript", ".woff2": "font/woff2"}  # not in every system's mime.types
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    body: bytes
+    content_type: str
+    etag: str
+
+    def answer(self, request: web.Request) -> web.Response:
+        wanted = request.if_none_match or ()
+        known = any(tag.value in (self.etag, "*") for tag in wanted)
+        response = web.Response(headers=HEADERS, status=304) if known else self._whole()
+        response.etag = ETag(self.etag)
+        return response
+
+    def _whole(self) -> web.Response:
+        charset = "utf-8" if self.content_type.startswith("text/") else None
+        return web.Response(
+            body=self.body, content_type=self.content_type, charset=charset, headers=HEADERS
+        )
+
+
+def _load() -> dict[str, _File]:
+    files = {}
+    for entry in resources.files("scoreboard.api").joinpath("static").iterdir():
+        suffix = "." + entry.name.rpartition(".")[2]
+        body = entry.read_bytes()
+        files[entry.name] = _File(
+            body,
+            _TYPES.get(suffix) or mimetypes.guess_type(entry.name)[0] or "application/octet-stream",
+            hashlib.sha256(body).hexdigest()[:32],
+        )
+    return files
+
+
+def routes() -> list[web.RouteDef]:
+    """The pages' routes. Their files are read once, here, so a request never touches the disk and
+    a name can only be one of theirs."""
+    files = _load()
+
+    async def board(request: web.Request) -> web.Response:
+        return files["index.html"].answer(request)
+
+    async def docs(request: web.Request) -> web.Response:
+        return files["docs.html"].answer(request)
+
+    async def static(request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if not (file := files.get(name)):
+            raise NotFound(f"There is no file {name!r}.")
+        return file.answer(request)
+
+    return [web.get("/", board), web.get("/docs", docs), web.get("/static/{name}", static)]
