@@ -1,17 +1,13 @@
-"""One client's WebSocket as the relay sees it, and the watch over those that do not keep up.
-
-Every write is guarded: a frame goes out only while the connection's buffer is empty. So a stalled
-client holds at most one frame in the process, and what waits for it is always the newest.
-"""
+"""One client's WebSocket. Every write is guarded: a frame goes out only while the connection's
+buffer is empty, so a stalled client holds at most one frame in the process, and what waits for it
+is always the newest."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING
-
-import structlog
+from typing import TYPE_CHECKING, Protocol
 
 from scoreboard.api import frames
 from scoreboard.telemetry import metrics
@@ -19,10 +15,13 @@ from scoreboard.telemetry import metrics
 if TYPE_CHECKING:
     from scoreboard.api.feeds import Feed
 
-log = structlog.get_logger(__name__)
-
-POLL = 0.025  # seconds between two looks at the laggards
 SLICE = 128  # connections served before other work gets its turn
+
+MAX_MESSAGE = 1024  # bytes of a message from a client, which has nothing to say
+MAX_MESSAGES = 64  # frames of a client between two of our pings
+
+NORMAL = 1000
+POLICY_VIOLATION = 1008
 
 # What the kernel may hold for a client. Without the first, Linux lets a send buffer grow to 4 MB;
 # with the second, a socket takes no more while this much has not even been sent.
@@ -35,14 +34,37 @@ _CLOSED = 2**63  # above any version: nothing is sent after a close frame
 GONE = (RuntimeError, OSError)
 
 
-class Connection:
+class Keeper(Protocol):
+    """Who looks after connections."""
+
+    def watch(self, connection: Connection) -> None:
+        """Its buffer is in use, or it was told to go: see to it that this ends."""
+
+    def leave(self, connection: Connection) -> None:
+        """It is gone."""
+
+
+class Connection(asyncio.Protocol):
     """A client of one feed. ``version`` is the newest one written to it, ``expires_at`` the Unix
     time at which its token ends (infinity without one)."""
 
-    __slots__ = ("awaits_pong", "expires_at", "feed", "messages", "slot", "transport", "version")
+    __slots__ = (
+        "_keeper",
+        "_rest",
+        "awaits_pong",
+        "expires_at",
+        "feed",
+        "messages",
+        "slot",
+        "transport",
+        "version",
+    )
 
-    def __init__(self, transport: asyncio.Transport, feed: Feed, expires_at: float) -> None:
-        self.transport = transport
+    transport: asyncio.Transport  # set by whoever gives the connection its socket
+
+    def __init__(self, keeper: Keeper, feed: Feed, expires_at: float) -> None:
+        self._keeper = keeper
+        self._rest = b""  # the beginning of a frame that has not arrived in full
         self.feed = feed
         self.expires_at = expires_at
         self.version = -1
@@ -64,36 +86,41 @@ class Connection:
             return "gone"
         return peer[0] if isinstance(peer, tuple) else str(peer)
 
-    def write(self, frame: bytes) -> bool:
-        """Writes ``frame`` unless an earlier one is still waiting: then returns False."""
+    @property
+    def drained(self) -> bool:
+        """True when all that was written has gone to the kernel."""
         try:
-            if self.transport.get_write_buffer_size():
-                return False
-            self.transport.write(frame)
+            return not self.transport.get_write_buffer_size()
         except GONE:
-            self.version = _CLOSED
-        return True
+            return True
 
-    def catch_up(self) -> bool:
-        """Writes the newest version if the client has not got it. False: its buffer is in use."""
-        feed = self.feed
-        if self.version < feed.version:
-            if not self.write(feed.frame()):
-                return False
-            self.version = max(self.version, feed.version)
-            metrics.frames_written.inc()
-        return True
-
-    def dismiss(self, code: int, reason: str) -> bool:
-        """Sends a close frame, the last thing that this client gets; one that can't take it is
-        aborted. True if it was sent."""
-        if self.closing:
+    def write(self, frame: bytes) -> bool:
+        """Writes ``frame`` unless an earlier one is still waiting: then the connection is watched
+        and the answer False."""
+        if not self.drained:
+            self._keeper.watch(self)
             return False
-        sent = self.write(frames.close(code, reason))
-        if not sent:
+        with suppress(*GONE):
+            self.transport.write(frame)
+        return True
+
+    def catch_up(self) -> None:
+        """Writes the newest version if the client has not got it."""
+        version = self.feed.version
+        if self.version < version and self.write(self.feed.frame()):
+            self.version = version
+            metrics.frames_written.inc()
+
+    def dismiss(self, code: int, reason: str = "") -> None:
+        """Sends a close frame, the last thing that this client gets, and waits for its answer; a
+        client that can't even take the frame is aborted."""
+        if self.closing:
+            return
+        if self.write(frames.close(code, reason)):
+            self.version = _CLOSED
+            self._keeper.watch(self)
+        else:
             self.abort()
-        self.version = _CLOSED
-        return sent
 
     def abort(self) -> None:
         """Drops the connection and what waits to be sent."""
@@ -101,70 +128,42 @@ class Connection:
         with suppress(*GONE):
             self.transport.abort()
 
-
-class Laggards:
-    """The connections whose buffer was not empty when there was something to write. They are
-    looked at every 25 ms, get the newest version as soon as they can take it, and are aborted
-    after ``write_timeout`` seconds."""
-
-    def __init__(self, write_timeout: float) -> None:
-        self._write_timeout = write_timeout
-        self._deadlines: dict[Connection, float] = {}
-        self._some = asyncio.Event()
-
-    def add(self, connection: Connection) -> None:
-        """Watches a connection until it has drained (one that is closing: until it is gone)."""
-        if connection not in self._deadlines:
-            self._deadlines[connection] = asyncio.get_running_loop().time() + self._write_timeout
-            metrics.lagging.set(len(self._deadlines))
-            self._some.set()
-
-    def discard(self, connection: Connection) -> None:
-        """Forgets a connection that has ended."""
-        if self._deadlines.pop(connection, None) is not None:
-            metrics.lagging.set(len(self._deadlines))
-
-    async def run(self) -> None:
-        """Serves the laggards until cancelled; sleeps while there are none."""
-        while True:
-            await self._some.wait()
-            self._some.clear()
-            while self._deadlines:
-                await asyncio.sleep(POLL)
-                await self._serve(list(self._deadlines))
-
-    async def _serve(self, connections: list[Connection]) -> None:
-        loop = asyncio.get_running_loop()
-        for start in range(0, len(connections), SLICE):
-            now = loop.time()
-            for connection in connections[start : start + SLICE]:
-                deadline = self._deadlines.get(connection)
-                if deadline is None:
-                    continue
-                if not connection.closing and self._has_drained(connection):
-                    connection.catch_up()
-                    self.discard(connection)
-                elif now >= deadline:
-                    self._drop(connection)
-            await asyncio.sleep(0)
-
-    def _has_drained(self, connection: Connection) -> bool:
+    def data_received(self, data: bytes) -> None:
+        self.awaits_pong = False
         try:
-            return connection.transport.get_write_buffer_size() == 0
-        except GONE:
-            return True
+            received, self._rest = frames.split(self._rest + data, limit=MAX_MESSAGE)
+        except frames.FrameError as error:
+            self._rest = b""
+            if self.closing:
+                self.abort()
+            else:
+                self.dismiss(error.code, str(error))
+            return
+        self.messages += len(received)
+        for opcode, payload in received:
+            if opcode == frames.CLOSE:
+                self.dismiss(_echo(payload))
+                with suppress(*GONE):
+                    self.transport.close()  # after what is in its buffer
+                return
+            if opcode == frames.PING and not self.closing:
+                self.write(frames.frame(frames.PONG, payload))
+        if self.messages > 2 * MAX_MESSAGES:
+            self.abort()
+        elif self.messages > MAX_MESSAGES:
+            self.dismiss(POLICY_VIOLATION, "too many messages")
 
-    def _drop(self, connection: Connection) -> None:
-        self.discard(connection)
-        if not connection.closing:
-            metrics.aborted.labels("stalled").inc()
-            log.warning(
-                "client_stalled",
-                remote=connection.remote,
-                board=connection.feed.board,
-                seconds=self._write_timeout,
-            )
-        connection.abort()
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.version = _CLOSED
+        self._keeper.leave(self)
+
+
+def _echo(payload: bytes) -> int:
+    """The close code with which to answer a close frame."""
+    code = int.from_bytes(payload[:2], "big") if len(payload) != 1 else 0
+    if not payload or code in (1000, 1001) or 3000 <= code < 5000:
+        return code or NORMAL
+    return NORMAL if 1003 <= code <= 1014 and code not in (1004, 1005, 1006) else 1002
 
 
 def bound_kernel_buffers(transport: asyncio.BaseTransport) -> None:
@@ -172,7 +171,7 @@ def bound_kernel_buffers(transport: asyncio.BaseTransport) -> None:
     sock = transport.get_extra_info("socket")
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
-    with suppress(OSError):  # a client that is gone already; its handler will notice
+    with suppress(OSError):  # a client that is gone already; we will be told
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT)

@@ -10,7 +10,8 @@ from math import inf
 import structlog
 
 from scoreboard.api import frames
-from scoreboard.api.connections import GONE, SLICE, Connection, Laggards
+from scoreboard.api.connections import GONE, SLICE, Connection
+from scoreboard.api.laggards import Laggards
 from scoreboard.telemetry import metrics
 from scoreboard.wire import messages
 
@@ -62,20 +63,20 @@ class Feed:
     def frame(self) -> bytes:
         """The newest version as an update."""
         if self._frame is None:
-            self._frame = frames.text(self._update)
+            self._frame = frames.frame(frames.TEXT, self._update)
         return self._frame
 
     def snapshot(self) -> bytes:
         """The newest version as a snapshot."""
         if self._snapshot is None:
-            self._snapshot = frames.text(messages.as_snapshot(self._update))
+            self._snapshot = frames.frame(frames.TEXT, messages.as_snapshot(self._update))
         return self._snapshot
 
     def heartbeat(self) -> bytes:
         """A ping for the client's library and a heartbeat for its script."""
         if self._heartbeat is None:
             beat = messages.heartbeat(self.board, self.version)
-            self._heartbeat = frames.PING + frames.text(beat)
+            self._heartbeat = frames.PING_FRAME + frames.frame(frames.TEXT, beat)
         return self._heartbeat
 
     def deliver(self, laggards: Laggards) -> Iterator[None]:
@@ -96,7 +97,7 @@ class Feed:
                         continue
                     transport.write(frame)
                 except GONE:
-                    continue
+                    continue  # we are about to be told
                 connection.version = version
                 written += 1
             metrics.frames_written.inc(written)

@@ -1,30 +1,32 @@
-"""WebSocket frames as a server sends them: whole and unmasked (RFC 6455, section 5.2). Built once
-and written to many connections."""
+"""WebSocket frames (RFC 6455, section 5.2). What a server sends is whole and unmasked, so a frame
+is built once and written to many connections. What clients send is taken apart, never used."""
 
 from __future__ import annotations
 
+from itertools import cycle
 from struct import pack
 
-_FIN = 0x80
-_TEXT, _CLOSE, _PING, _PONG = 0x1, 0x8, 0x9, 0xA
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+
+PROTOCOL_ERROR = 1002
+MESSAGE_TOO_BIG = 1009
+
+_FIN, _RESERVED, _OPCODE = 0x80, 0x70, 0x0F
+_MASKED, _SIZE = 0x80, 0x7F
+_OPCODES = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
+_LONGEST_CONTROL = 125
 
 
-def text(payload: bytes) -> bytes:
-    """The frame of a text message; ``payload`` is UTF-8."""
-    return _frame(_TEXT, payload)
+class FrameError(Exception):
+    """Bytes that are no frame of a client, or too long a frame; ``code`` is the close code."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
-def pong(payload: bytes) -> bytes:
-    """The answer to a ping that carried ``payload`` (up to 125 bytes)."""
-    return _frame(_PONG, payload)
-
-
-def close(code: int, reason: str) -> bytes:
-    """A close frame; ``reason`` is at most 123 bytes."""
-    return _frame(_CLOSE, pack("!H", code) + reason.encode())
-
-
-def _frame(opcode: int, payload: bytes) -> bytes:
+def frame(opcode: int, payload: bytes) -> bytes:
+    """A frame of a server."""
     size = len(payload)
     if size < 126:
         return pack("!BB", _FIN | opcode, size) + payload
@@ -33,4 +35,41 @@ def _frame(opcode: int, payload: bytes) -> bytes:
     return pack("!BBQ", _FIN | opcode, 127, size) + payload
 
 
-PING = _frame(_PING, b"")
+def close(code: int, reason: str) -> bytes:
+    """A close frame; ``reason`` is cut to the 123 bytes that fit."""
+    text = reason.encode()[: _LONGEST_CONTROL - 2].decode(errors="ignore")
+    return frame(CLOSE, pack("!H", code) + text.encode())
+
+
+def split(data: bytes, *, limit: int) -> tuple[list[tuple[int, bytes]], bytes]:
+    """The whole frames of a client at the start of ``data`` as (opcode, unmasked payload), and the
+    rest. Raises FrameError for a frame that breaks the protocol or has more than ``limit`` bytes;
+    so the rest is never longer than a frame of that size."""
+    found: list[tuple[int, bytes]] = []
+    position = 0
+    while len(data) - position >= 2:
+        first, second = data[position], data[position + 1]
+        opcode, size = first & _OPCODE, second & _SIZE
+        if first & _RESERVED or opcode not in _OPCODES or not second & _MASKED:
+            raise FrameError(PROTOCOL_ERROR, "malformed frame")
+        if opcode >= CLOSE and (size > _LONGEST_CONTROL or not first & _FIN):
+            raise FrameError(PROTOCOL_ERROR, "malformed control frame")
+        start = position + 2
+        if size > _LONGEST_CONTROL:
+            width = 2 if size == 126 else 8
+            if len(data) < start + width:
+                break
+            size = int.from_bytes(data[start : start + width], "big")
+            start += width
+        if size > limit:
+            raise FrameError(MESSAGE_TOO_BIG, f"messages are limited to {limit} bytes")
+        end = start + 4 + size
+        if len(data) < end:
+            break
+        mask, masked = data[start : start + 4], data[start + 4 : end]
+        found.append((opcode, bytes(a ^ b for a, b in zip(masked, cycle(mask), strict=False))))
+        position = end
+    return found, data[position:]
+
+
+PING_FRAME = frame(PING, b"")

@@ -9,8 +9,8 @@ import time
 
 import structlog
 
-from scoreboard.api.connections import Connection, Laggards
-from scoreboard.api.frames import PING
+from scoreboard.api.connections import Connection
+from scoreboard.api.frames import PING_FRAME
 from scoreboard.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -25,9 +25,8 @@ class Heartbeats:
     ping before, dismisses it when its token has expired, else pings it. A board that was idle for
     half a period sends its heartbeat along."""
 
-    def __init__(self, period: float, laggards: Laggards) -> None:
+    def __init__(self, period: float) -> None:
         self._period = period
-        self._laggards = laggards
         self._slots: list[set[Connection]] = [set() for _ in range(SLOTS)]
         self._next = 0
 
@@ -65,11 +64,7 @@ class Heartbeats:
                 continue
             if connection.expires_at <= wall:
                 connection.dismiss(TOKEN_EXPIRED, "token expired")
-                self._laggards.add(connection)
                 continue
             connection.messages = 0
             idle = now - feed.sent_at >= self._period / 2
-            if connection.write(feed.heartbeat() if idle else PING):
-                connection.awaits_pong = True
-            else:
-                self._laggards.add(connection)
+            connection.awaits_pong = connection.write(feed.heartbeat() if idle else PING_FRAME)

@@ -15,10 +15,11 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from scoreboard.api.connections import Connection, Laggards
+from scoreboard.api.connections import Connection, bound_kernel_buffers
 from scoreboard.api.feeds import Broadcaster, Feed
 from scoreboard.api.heartbeats import Heartbeats
-from scoreboard.errors import ScoreboardError, TooManyConnections, Unavailable, UnknownBoard
+from scoreboard.api.laggards import Laggards
+from scoreboard.errors import NotFound, ScoreboardError, UnknownBoard
 from scoreboard.settings import Settings
 from scoreboard.telemetry import metrics
 from scoreboard.wire import messages
@@ -33,6 +34,9 @@ BATCHES = 20  # in which clients are told to go at shutdown
 LAST_WORD = 1.0  # seconds that a client may take to answer the close frame then
 
 SERVICE_RESTART = 1012
+TRY_AGAIN_LATER = 1013
+UNKNOWN_BOARD = 4404
+TOO_MANY_CONNECTIONS = 4429
 
 
 class TopReader(Protocol):
@@ -63,15 +67,15 @@ class Hub:
         self._reader = reader
         self._max_connections = settings.max_connections
         self._grace = settings.shutdown_grace
+        self._connections: set[Connection] = set()
         self._feeds: dict[str, Feed] = {}
         self._opening: dict[str, asyncio.Task[Feed]] = {}
         self._laggards = Laggards(settings.write_timeout)
-        self._heartbeats = Heartbeats(settings.heartbeat, self._laggards)
+        self._heartbeats = Heartbeats(settings.heartbeat)
         self._broadcaster = Broadcaster(settings.update_interval, self._laggards)
         self._stale = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._count = 0
         self._closing = False
         self._reads_fail = False
 
@@ -92,72 +96,21 @@ class Hub:
         """Tells all clients to come back later, in batches over the grace period, and returns when
         they are gone. New ones are refused from now on."""
         self._closing = True
-        connections = [c for feed in self._feeds.values() for c in feed.connections]
-        for batch in range(BATCHES):
+        connections = list(self._connections)
+        for batch in range(BATCHES if connections else 0):
             for connection in connections[batch::BATCHES]:
-                self.dismiss(connection, SERVICE_RESTART, "server restarts")
-            if connections:
-                await asyncio.sleep(self._grace / BATCHES)
+                connection.dismiss(SERVICE_RESTART, "server restarts")
+            await asyncio.sleep(self._grace / BATCHES)
         try:
             async with asyncio.timeout(LAST_WORD):
                 await self._empty.wait()
         except TimeoutError:
-            for connection in connections:
+            for connection in list(self._connections):
                 connection.abort()
 
-    async def join(
-        self, transport: asyncio.Transport, board: str, *, expires_at: float = inf
-    ) -> Connection:
-        """Sends the board's snapshot and from then on what is newer. Whoever joins must ``leave``.
-
-        Raises TooManyConnections, UnknownBoard, and Unavailable when the board can't be read or
-        the server is about to stop.
-        """
-        if self._closing:
-            raise Unavailable("The server restarts.")
-        if self._count >= self._max_connections:
-            raise TooManyConnections("The server holds as many WebSockets as it may.")
-        self._count_by(+1)
-        try:
-            feed = await self._feed(board)
-        except BaseException:
-            self._count_by(-1)
-            raise
-        connection = Connection(transport, feed, expires_at)
-        feed.connections.add(connection)
-        self._heartbeats.add(connection)
-        connection.version = feed.version
-        if not connection.write(feed.snapshot()):
-            # Its buffer holds the answer to the upgrade still: it starts as a laggard.
-            connection.version = -1
-            self._laggards.add(connection)
-        return connection
-
-    def leave(self, connection: Connection) -> None:
-        """Forgets a connection that has ended."""
-        feed = connection.feed
-        feed.connections.discard(connection)
-        if not feed.connections:
-            feed.idle_since = asyncio.get_running_loop().time()
-        self._heartbeats.discard(connection)
-        self._laggards.discard(connection)
-        self._count_by(-1)
-
-    def dismiss(self, connection: Connection, code: int, reason: str) -> None:
-        """Sends a close frame; the connection is aborted if the client does not go."""
-        if connection.dismiss(code, reason):
-            self._laggards.add(connection)
-
-    def _count_by(self, step: int) -> None:
-        self._count += step
-        metrics.connections.set(self._count)
-        if self._count:
-            self._empty.clear()
-        else:
-            self._empty.set()
-
-    async def _feed(self, board: str) -> Feed:
-        """The board's feed. All who come while it is being opened share that one read."""
+    async def open(self, board: str) -> Feed:
+        """The board's feed. All who come while it is being opened share that one read. Raises
+        UnknownBoard, Unavailable."""
         opening = self._opening.get(board)
         if opening is None:
             if feed := self._feeds.get(board):
@@ -166,6 +119,52 @@ class Hub:
             self._opening[board] = opening
             opening.add_done_callback(lambda task: self._opened(board, task))
         return await asyncio.shield(opening)
+
+    def join(self, connection: Connection) -> None:
+        """Sends the snapshot of the connection's feed, and from then on what is newer. There must
+        be no await between ``open`` and this."""
+        self._connections.add(connection)
+        self._count()
+        bound_kernel_buffers(connection.transport)
+        if self._closing:
+            connection.dismiss(SERVICE_RESTART, "server restarts")
+        elif len(self._connections) > self._max_connections:
+            connection.dismiss(TOO_MANY_CONNECTIONS, "too many connections")
+        else:
+            feed = connection.feed
+            feed.connections.add(connection)
+            self._heartbeats.add(connection)
+            if connection.write(feed.snapshot()):
+                connection.version = feed.version
+
+    def refuse(self, connection: Connection, error: ScoreboardError) -> None:
+        """Says why there is nothing to see, in a close code."""
+        self._connections.add(connection)
+        self._count()
+        code = UNKNOWN_BOARD if isinstance(error, NotFound) else TRY_AGAIN_LATER
+        connection.dismiss(code, error.detail)
+
+    def watch(self, connection: Connection) -> None:
+        """See Keeper."""
+        self._laggards.add(connection)
+
+    def leave(self, connection: Connection) -> None:
+        """See Keeper."""
+        feed = connection.feed
+        feed.connections.discard(connection)
+        if not feed.connections:
+            feed.idle_since = asyncio.get_running_loop().time()
+        self._heartbeats.discard(connection)
+        self._laggards.discard(connection)
+        self._connections.discard(connection)
+        self._count()
+
+    def _count(self) -> None:
+        metrics.connections.set(len(self._connections))
+        if self._connections:
+            self._empty.clear()
+        else:
+            self._empty.set()
 
     async def _open(self, board: str) -> Feed:
         loop = asyncio.get_running_loop()

@@ -7,32 +7,17 @@ from math import inf
 from typing import Protocol
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
-from scoreboard.api import frames
-from scoreboard.api.connections import Connection, bound_kernel_buffers
+from scoreboard.api import handshake
+from scoreboard.api.connections import Connection
+from scoreboard.api.feeds import Feed
 from scoreboard.api.relay import Hub
 from scoreboard.api.tokens import BOARD_READ
 from scoreboard.domain.boards import is_board_name
-from scoreboard.errors import (
-    Forbidden,
-    InvalidRequest,
-    NotFound,
-    ScoreboardError,
-    TooManyConnections,
-    Unauthorized,
-)
+from scoreboard.errors import Forbidden, ScoreboardError, Unauthorized, UnknownBoard
 from scoreboard.settings import Settings
 from scoreboard.wire.tickets import Ticket
-
-MAX_MESSAGE = 1024  # bytes of a message from a client, which has nothing to say
-MAX_MESSAGES = 64  # messages and pings of a client between two of our pings
-CLOSE_WAIT = 5.0  # seconds for a client to answer a close frame
-
-POLICY_VIOLATION = 1008
-TRY_AGAIN_LATER = 1013
-UNKNOWN_BOARD = 4404
-TOO_MANY_CONNECTIONS = 4429
 
 
 class Reader(Protocol):
@@ -102,58 +87,34 @@ class LiveLeaderboard:
             headers={"Cache-Control": "no-store"},
         )
 
-    async def leaderboard(self, request: web.Request) -> web.WebSocketResponse:
+    async def leaderboard(self, request: web.Request) -> web.StreamResponse:
         """``GET /ws/leaderboard?board=`` and ``GET /ws/boards/{board}``.
 
-        A connection opened with a token or a ticket ends with 4401 within one heartbeat after the
-        token's ``exp``. Refusals before the upgrade are problem documents, later ones close codes.
+        Refusals before the upgrade are problem documents (400, 401, 403), later ones close codes
+        (4404, 4429, 1013). A connection opened with a token or a ticket ends with 4401 within one
+        heartbeat after the token's ``exp``.
         """
         board = request.match_info.get("board") or request.query.get("board", self._default_board)
+        answer = handshake.accept(request)
         self._check_origin(request)
         expires_at = await self._authorize(request, board)
-        ws = web.WebSocketResponse(
-            timeout=CLOSE_WAIT,
-            autoclose=False,
-            autoping=False,
-            compress=False,
-            max_msg_size=MAX_MESSAGE,
-        )
-        try:
-            await ws.prepare(request)
-        except web.HTTPBadRequest as error:
-            raise InvalidRequest(f"This is a WebSocket endpoint. {error.text}") from error
-        transport = request.transport
-        if transport is None:
-            return ws  # the client left during the handshake
-        bound_kernel_buffers(transport)
+        refusal: ScoreboardError | None = None
         try:
             if not is_board_name(board):
-                raise NotFound("There is no such board.")
-            connection = await self._hub.join(transport, board, expires_at=expires_at)
+                raise UnknownBoard("There is no such board.")
+            feed = await self._hub.open(board)
         except ScoreboardError as error:
-            await ws.close(code=_close_code(error), message=error.detail.encode())
-            return ws
-        try:
-            await self._listen(ws, connection)
-        finally:
-            self._hub.leave(connection)
-        if connection.closing:
-            transport.close()  # our close frame was sent; aiohttp would send another
-        return ws
-
-    async def _listen(self, ws: web.WebSocketResponse, connection: Connection) -> None:
-        """Reads what the client sends until one of the two sides closes."""
-        while True:
-            message = await ws.receive()
-            if message.type not in _FRAMES:
-                return
-            connection.awaits_pong = False
-            connection.messages += 1
-            if connection.messages > MAX_MESSAGES:
-                await ws.close(code=POLICY_VIOLATION, message=b"too many messages")
-                return
-            if message.type is WSMsgType.PING:
-                connection.write(frames.pong(message.data))
+            refusal, feed = error, Feed("", now=0.0)
+        connection = Connection(self._hub, feed, expires_at)
+        transport = handshake.take_over(request, connection)
+        if transport is not None:
+            transport.write(answer)
+            connection.transport = transport
+            if refusal:
+                self._hub.refuse(connection, refusal)
+            else:
+                self._hub.join(connection)
+        return handshake.TakenOver()
 
     def _check_origin(self, request: web.Request) -> None:
         # Browsers always send one with a WebSocket; programs could send whatever they like.
@@ -178,14 +139,3 @@ class LiveLeaderboard:
         if reader.boards is not None and board not in reader.boards:
             raise Forbidden("The token does not allow this board.")
         return reader.expires_at
-
-
-_FRAMES = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
-
-
-def _close_code(error: ScoreboardError) -> int:
-    if isinstance(error, NotFound):
-        return UNKNOWN_BOARD
-    if isinstance(error, TooManyConnections):
-        return TOO_MANY_CONNECTIONS
-    return TRY_AGAIN_LATER
