@@ -1,4 +1,4 @@
-"""What the write path and the anomaly gate say to one another."""
+"""What the write path asks the anomaly gate and what it is answered."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import msgspec
 from scoreboard.domain.actions import ActionContext
 
 
-class Case(msgspec.Struct, frozen=True, gc=False):
-    """One action before the agents. ``at_ms`` is the agents' clock, ``received_ms`` the time of
-    receipt, both Unix milliseconds."""
+class Case(msgspec.Struct, gc=False):
+    """An action as the agents see it.
+
+    ``at_ms`` is the agents' clock and ``received_ms`` the server's, both epoch milliseconds UTC.
+    """
 
     user_id: str
     points: int
@@ -21,33 +23,38 @@ class Case(msgspec.Struct, frozen=True, gc=False):
     context: ActionContext | None = None
 
 
-class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Why an agent objected: the feature, its value, and the range usual for this user or board
-    (None: open on that side). ``unit`` names what the numbers count."""
+class Reason(msgspec.Struct, frozen=True):
+    """Why an agent refused: a feature's value, in its unit, against the usual range."""
 
     agent: str
     feature: str
     value: float
-    low: float | None = None
-    high: float | None = None
-    unit: str = ""
+    low: float
+    high: float
+    unit: str
+    text: str
 
 
-class Judgement(msgspec.Struct, frozen=True, gc=False):
-    """The agents' verdict. ``profile`` and ``device`` are the memories to store when the action is
-    accepted, ``profile_if_refused`` and ``device_if_refused`` when not; None stores nothing."""
+class Judgement(msgspec.Struct):
+    """The gate's answer to one case.
 
-    refused_by: tuple[str, ...] = ()
-    reasons: tuple[Reason, ...] = ()
-    profile: bytes | None = None
+    ``refused_by`` names the agents that refused; empty means that all approve or abstain.
+    ``profile`` is what to store if the action is applied, ``profile_if_refused`` what to store with
+    a refusal (None: nothing): it remembers the attempt, so that an episode goes on being seen.
+    ``device`` is what to store either way, None when the action names no device. ``scores`` has
+    each agent's suspicion: above 1 it refuses, None where it abstains.
+    """
+
+    refused_by: tuple[str, ...]
+    reasons: list[Reason]
+    scores: dict[str, float | None]
+    profile: bytes
     device: bytes | None = None
     profile_if_refused: bytes | None = None
-    device_if_refused: bytes | None = None
 
 
 class Gate(Protocol):
-    """Judges a batch in order: a user's later action sees the memory left by the earlier one. With
-    ``accept_refused`` (mode ``flag``) a refused action counts and is remembered like any other."""
+    """Judges a batch of one board, in order."""
 
     def judge(
         self,
@@ -55,6 +62,16 @@ class Gate(Protocol):
         profiles: Mapping[str, bytes | None],
         devices: Mapping[str, bytes | None],
         *,
-        accept_refused: bool,
-        allow_history: bool,
-    ) -> list[Judgement]: ...
+        accept_refused: bool = False,
+    ) -> list[Judgement]:
+        """``profiles`` by user id and ``devices`` by device id are the memories from before the
+        batch. A later action sees what an earlier one left, unless that was refused; with
+        ``accept_refused`` (mode ``flag``) a refused action counts and is remembered like any
+        other."""
+
+
+class Gates(Protocol):
+    """The gates of a process: one for boards that live in the present, one for boards that allow
+    a replay of history."""
+
+    def gate(self, *, allow_history: bool) -> Gate: ...
