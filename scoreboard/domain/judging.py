@@ -74,4 +74,5 @@ class Gates(Protocol):
     """The gates of a process: one for boards that live in the present, one for boards that allow
     a replay of history."""
 
-    def gate(self, *, allow_history: bool) -> Gate: ...
+    async def gate(self, *, allow_history: bool) -> Gate:
+        """Raises Unavailable while it is not known which model is active."""

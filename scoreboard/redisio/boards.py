@@ -6,11 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
 
 from scoreboard.domain.standings import Standing, percentile
-from scoreboard.errors import BoardCold, Unavailable
-from scoreboard.redisio.scripts import digest, source
+from scoreboard.errors import BoardCold
+from scoreboard.redisio.calling import run_script
 from scoreboard.wire.keys import BoardKeys, board_keys
 from scoreboard.wire.scripts import COLD, READ_AROUND, READ_STANDINGS, READ_TOP, Script
 
@@ -56,15 +55,7 @@ class LiveBoards:
         return board_keys(board, self._partitions)
 
     async def _read(self, script: Script, keys: tuple[str, ...], args: Any) -> list[Any]:
-        call = ("EVALSHA", digest(script), len(keys), *keys, *args)
-        try:
-            try:
-                reply = await self._redis.execute_command(*call)
-            except NoScriptError:
-                await self._redis.execute_command("SCRIPT LOAD", source(script))
-                reply = await self._redis.execute_command(*call)
-        except (RedisError, OSError, TimeoutError) as error:
-            raise Unavailable("Redis can't be reached.") from error
+        reply = await run_script(self._redis, script, keys, args)
         if reply[0] == COLD:
             raise BoardCold("The board is not live in Redis.")
-        return list(reply)
+        return reply

@@ -129,6 +129,9 @@ class Submitter:
         Unavailable (nothing was written) or OutcomeUnknown.
         """
         awaits_commit = durability is Durability.POSTGRES
+        if awaits_commit:
+            partition = board_keys(board, self._partitions).partition
+            await self._waits.watch_commits(partition)
         level = Durability.REDIS if awaits_commit else durability
         lane = self._lanes.get((board, level))
         if lane is None:
@@ -142,7 +145,6 @@ class Submitter:
             lane.task = asyncio.create_task(self._drain(board, level, lane))
         results, reached = await done
         if awaits_commit:
-            partition = board_keys(board, self._partitions).partition
             reached = await self._waits.committed(partition, results)
         return results, reached
 

@@ -14,7 +14,6 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from scoreboard.redisio.connections import client
-from scoreboard.wire.keys import board_keys
 
 log = structlog.get_logger(__name__)
 
@@ -25,13 +24,19 @@ _LOST = (RedisError, OSError, TimeoutError)
 
 
 class RedisUpdates:
-    """Subscriptions to boards. ``timeout`` in seconds bounds connecting and subscribing."""
+    """Subscriptions to boards. ``channel_of`` names a board's channel; ``timeout`` in seconds
+    bounds connecting and subscribing."""
 
     def __init__(
-        self, url: str, *, partitions: int, timeout: float, silence: float = SILENCE
+        self,
+        url: str,
+        channel_of: Callable[[str], str],
+        *,
+        timeout: float,
+        silence: float = SILENCE,
     ) -> None:
         self._url = url
-        self._partitions = partitions
+        self._channel_of = channel_of
         self._timeout = timeout
         self._silence = silence
         self._boards: dict[bytes, str] = {}
@@ -135,4 +140,4 @@ class RedisUpdates:
                 await getattr(self._session, command)(*channels)
 
     def _channel(self, board: str) -> bytes:
-        return board_keys(board, self._partitions).channel.encode()
+        return self._channel_of(board).encode()

@@ -16,6 +16,9 @@ _COUNTED = (Outcome.ACCEPTED, Outcome.DUPLICATE)
 class Commits(Protocol):
     """Knows how far a partition's events are in Postgres."""
 
+    async def watch(self, partition: int) -> None:
+        """To be called before the event is written."""
+
     async def wait(self, partition: int, event: str, timeout: float) -> bool:
         """True when the event is committed, False after ``timeout`` seconds."""
 
@@ -49,6 +52,10 @@ class DurabilityWaits:
         if durability is Durability.DISK and (not waited or waited[0][0] >= 1):
             return Durability.DISK
         return Durability.REDIS
+
+    async def watch_commits(self, partition: int) -> None:
+        """To be called before a script whose commit will be waited for."""
+        await self._commits.watch(partition)
 
     async def committed(self, partition: int, results: Sequence[Result]) -> Durability:
         """Waits until Postgres has all that counts among ``results``."""
