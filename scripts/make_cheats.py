@@ -22,8 +22,8 @@ like the others; every row keeps its victim's context unless the kind says other
 | burst | 15 actions 0.8 to 3 s apart |
 | metronome | 30 actions every 30.0 s |
 | alternating | two accounts by turns every 8 to 15 s, 12 actions each, on one device or each on its own |
-| impossible_travel | 3 actions from 3,000 km away or more, 3 to 30 minutes after one at home |
-| takeover | 6 to 10 actions at natural gaps, from a new device in a city 1,500 km away or more |
+| impossible_travel | up to 3 actions from a city 3,000 km or more away, 3 to 30 minutes after another |
+| takeover | 6 to 10 actions at natural gaps, from a new device in a city 1,500 km or more from everywhere else |
 | device_farm | 20 accounts, a third of them new, on one device, 3 actions each within hours |
 | odd_hours | 5 to 10 actions in an hour at least two away from any that the user plays in |
 | stealth | 3 to 7 extra threes at natural gaps within a session |
@@ -114,8 +114,12 @@ class Season:
         own = self.by_user[user or self.rng.choice(self.regulars)]
         return own[self.rng.randrange(min(40, len(own) // 2), len(own))]
 
-    def far_city(self, place: tuple[float, float, str], least: float) -> tuple[float, float, str]:
-        return blur(self.rng.choice([c for c in CITIES if km(c, place) >= least]), self.rng)
+    def far_city(self, user: str, least: float) -> tuple[float, float, str]:
+        """A city at least so many km from everywhere that the user ever plays."""
+        played = {row.place for row in self.by_user[user]}
+        nearest = {city: min(km(city, place) for place in played) for city in CITIES}
+        far = [city for city in CITIES if nearest[city] >= least]
+        return blur(self.rng.choice(far or [max(CITIES, key=nearest.__getitem__)]), self.rng)
 
     def action_id(self, like: str) -> str:
         game = like.rsplit("-", 1)[0]
@@ -221,14 +225,14 @@ def alternating(s: Season) -> list[Row]:
 
 def impossible_travel(s: Season) -> list[Row]:
     like = s.anchor()
-    there = replace(like, place=s.far_city(like.place, 3000))
+    there = replace(like, place=s.far_city(like.user_id, 3000))
     start = like.ts + s.rng.uniform(3, 30) * 60_000
     return s.run("impossible_travel", there, start, [g for g in s.natural(2) if g < HOUR])
 
 
 def takeover(s: Season) -> list[Row]:
     like = s.anchor()
-    thief = replace(like, place=s.far_city(like.place, 1500), device_id=s.device())
+    thief = replace(like, place=s.far_city(like.user_id, 1500), device_id=s.device())
     thief = replace(thief, user_agent=s.agent())
     hours = s.rng.uniform(14, 34)
     return s.run("takeover", thief, like.ts + hours * HOUR, s.natural(s.rng.randint(5, 9)))

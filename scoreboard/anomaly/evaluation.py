@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -12,12 +11,10 @@ import numpy as np
 
 from scoreboard.anomaly.features import AGENTS
 from scoreboard.anomaly.forest import Floats
-from scoreboard.anomaly.gate import Gate
 from scoreboard.anomaly.profile import SESSION_BREAK_S
+from scoreboard.anomaly.replay import Flags, Played
 from scoreboard.anomaly.stream import Labelled
 
-BATCH: Final = 512
-FIRST_ACTIONS: Final = 10
 LONG_EPISODE: Final = 10
 """From this mean length on a kind counts by episodes: the first actions of a burst are by nature
 like honest ones, and a share of its actions could not reach 1."""
@@ -50,7 +47,7 @@ class Curve(msgspec.Struct, frozen=True):
 class Evaluation(msgspec.Struct, frozen=True):
     """``false_refusals`` is the share of honest actions refused, ``new_users_refused`` the share
     among the first ten actions of users without a history; times are of one CPU, in
-    microseconds an action in batches of ``BATCH``."""
+    microseconds an action in the replay's batches."""
 
     kinds: dict[str, KindQuality]
     false_refusals: float
@@ -62,66 +59,27 @@ class Evaluation(msgspec.Struct, frozen=True):
     microseconds: float
 
 
-class Scored(msgspec.Struct, frozen=True):
-    """The stream with the gate's answers: ``scores`` has a column an agent, 0 where it abstained;
-    ``refused`` says whether the action was."""
-
-    rows: Sequence[Labelled]
-    scores: Floats
-    refused: Sequence[bool]
-    first: Sequence[bool]
-    seconds: float
-
-
-def play(
-    gate: Gate,
-    rows: Sequence[Labelled],
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Scored:
-    """Judge ``rows`` (sorted by time) in batches, with memory kept as the service keeps it."""
-    profiles: dict[str, bytes | None] = {}
-    devices: dict[str, bytes | None] = {}
-    seen: defaultdict[str, int] = defaultdict(int)
-    scores, refused, first, spent = np.zeros((len(rows), len(AGENTS))), [], [], 0.0
-    for start in range(0, len(rows), BATCH):
-        cases = [row.case for row in rows[start : start + BATCH]]
-        began = time.process_time()
-        judgements = gate.judge(cases, profiles, devices)
-        spent += time.process_time() - began
-        for i, (case, judgement) in enumerate(zip(cases, judgements, strict=True)):
-            scores[start + i] = [judgement.scores[name] or 0.0 for name in AGENTS]
-            refused.append(bool(judgement.refused_by))
-            first.append(seen[case.user_id] < FIRST_ACTIONS)
-            seen[case.user_id] += 1
-            kept = judgement.profile_if_refused if judgement.refused_by else judgement.profile
-            profiles[case.user_id] = kept or judgement.profile
-            if case.context and case.context.device_id and judgement.device is not None:
-                devices[case.context.device_id] = judgement.device
-        progress(min(start + BATCH, len(rows)), len(rows))
-    return Scored(rows, scores, refused, first, spent)
-
-
-def measure(scored: Scored) -> Evaluation:
-    """The figures of a stream that the gate has judged."""
-    labels = np.array([row.label for row in scored.rows], bool)
-    refused, first = np.array(scored.refused, bool), np.array(scored.first, bool)
+def measure(rows: Sequence[Labelled], played: Played) -> Evaluation:
+    """The figures of ``rows`` as a gate has judged them."""
+    labels = np.array([row.label for row in rows], bool)
+    refused = played.refused
     return Evaluation(
-        kinds=_kinds(scored.rows, refused),
+        kinds=_kinds(rows, refused),
         false_refusals=_share(refused[~labels]),
-        new_users_refused=_share(refused[~labels & first]),
+        new_users_refused=_share(refused[~labels & played.first]),
         agents={
-            name: _curve(scored.scores[:, i], labels, scored.scores[:, i] > 1.0)
+            name: _curve(played.scores[:, i], labels, played.scores[:, i] > 1.0)
             for i, name in enumerate(AGENTS)
         },
-        overall=_curve(scored.scores.max(axis=1), labels, refused),
+        overall=_curve(played.scores.max(axis=1), labels, refused),
         honest=int((~labels).sum()),
         cheats=int(labels.sum()),
-        microseconds=1e6 * scored.seconds / max(1, len(scored.rows)),
+        microseconds=1e6 * played.seconds / max(1, len(rows)),
     )
 
 
 def _kinds(
-    rows: Sequence[Labelled], refused: np.typing.NDArray[np.bool_]
+    rows: Sequence[Labelled], refused: Flags
 ) -> dict[str, KindQuality]:
     episodes: dict[str, list[list[bool]]] = defaultdict(list)
     current: dict[tuple[str, str], tuple[int, list[bool]]] = {}
@@ -154,7 +112,7 @@ def _kind(episodes: list[list[bool]]) -> KindQuality:
 
 
 def points_of_curves(
-    scores: Floats, labels: np.typing.NDArray[np.bool_]
+    scores: Floats, labels: Flags
 ) -> tuple[Floats, Floats, Floats]:
     """False-alarm rate, recall and precision at every distinct threshold, strictest first."""
     order = np.argsort(-scores, kind="stable")
@@ -165,7 +123,7 @@ def points_of_curves(
 
 
 def _curve(
-    scores: Floats, labels: np.typing.NDArray[np.bool_], refused: np.typing.NDArray[np.bool_]
+    scores: Floats, labels: Flags, refused: Flags
 ) -> Curve:
     false_refusals = _share(refused[~labels])
     if labels.all() or not labels.any():
@@ -176,5 +134,5 @@ def _curve(
     return Curve(auroc, float((steps * precision).sum()), false_refusals)
 
 
-def _share(flags: np.typing.NDArray[np.bool_]) -> float:
+def _share(flags: Flags) -> float:
     return float(flags.mean()) if len(flags) else 0.0

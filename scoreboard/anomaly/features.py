@@ -20,19 +20,22 @@ import msgspec
 from scoreboard.anomaly.cases import Case
 from scoreboard.anomaly.profile import (
     DEVICE_MEMORY_S,
-    KNOWN_ACTIONS,
+    RECENT_GAPS,
     SAME_PLACE_KM,
     SESSION_BREAK_S,
+    STRANGER_S,
     DeviceRecord,
     Place,
     Profile,
+    at_least,
     decayed_points,
     distance_km,
     high_run,
-    on_log_scale,
+    points_bucket,
     short_hash,
 )
 
+LEAST_SHARE: Final = 1e-6
 HOUR_PRIOR: Final = 5.0
 POINTS_PRIOR: Final = 20.0
 SESSIONS_PRIOR: Final = 5.0
@@ -45,14 +48,14 @@ GPS_SLACK_KM: Final = 100.0
 
 class BoardStatistics(msgspec.Struct, frozen=True):
     """What training saw of the board. ``week_bits`` (168) and ``hour_share`` (24) are by hour UTC
-    from Monday 00:00; points are on the log scale, session totals are square roots."""
+    from Monday 00:00; ``points_tail`` is, by bucket, the share of actions that made as many points
+    or more; session totals are square roots."""
 
     week_bits: list[float]
     hour_share: list[float]
     points_low: int
     points_high: int
-    points_mean: float
-    points_variance: float
+    points_tail: dict[int, float]
     session_mean: float
     session_variance: float
 
@@ -70,6 +73,15 @@ class Feature:
     about: str
     alone: float = 0.0
     shown: Callable[[float], float] = lambda value: value
+
+
+def haste(seconds: float) -> float:
+    """0 from ten minutes on, growing as the time gets shorter."""
+    return max(0.0, math.log(LONG_GAP_S / max(0.01, seconds)))
+
+
+def _back_from_haste(value: float) -> float:
+    return LONG_GAP_S / math.exp(value)
 
 
 FEATURES: Final[dict[str, tuple[Feature, ...]]] = {
@@ -94,19 +106,20 @@ FEATURES: Final[dict[str, tuple[Feature, ...]]] = {
         ),
         Feature("new_devices", "devices", "brings many new devices", math.log1p(2), math.expm1),
         Feature("agent_change", "", "has another user agent on a known device", NEVER),
-        Feature("new_far_away", "km", "has a new device at a new place", 0.0, math.expm1),
+        Feature("new_device_away", "bits", "is on a new device at a new place"),
     ),
     "behavior": (
         Feature(
-            "gap", "s", "acts too soon after the last", 0.0, lambda v: LONG_GAP_S / math.exp(v)
+            "gap", "s", "acts too soon after the last", 0.0, _back_from_haste
         ),
+        Feature("last_five", "s", "made the last five actions too fast", 0.0, _back_from_haste),
         Feature("steady", "gaps", "acts at equal gaps"),
         Feature("actions_60", "actions", "acts too often in a minute"),
         Feature("actions_300", "actions", "acts too often in five minutes"),
         Feature("points_300", "points", "makes too many points in five minutes"),
-        Feature("points", "deviations", "makes more points than is usual for the user"),
-        Feature("high_run", "deviations", "makes high points in a row"),
-        Feature("session_points", "deviations", "makes more points a session than usual"),
+        Feature("points", "bits", "makes more points than is usual for the user", 6.0),
+        Feature("high_run", "bits", "keeps making more points than is usual for the user"),
+        Feature("session_points", "deviations", "makes more points a session than usual", 5.0),
     ),
 }
 AGENTS: Final = tuple(FEATURES)
@@ -177,17 +190,17 @@ def device_features(profile: Profile, case: Case, record: DeviceRecord) -> list[
         max(0.0, math.log2(86_400 / max(1, abs(at_s - max(others))))) if others else 0.0,
         math.log1p(recent + (known is None and bool(profile.devices))),
         1.0 if changed else 0.0,
-        0.0 if known is not None else math.log1p(_strangeness(profile, case)),
+        0.0 if known is not None else _news_bits(profile, case, device),
     ]
 
 
 def behavior_features(profile: Profile, case: Case, board: BoardStatistics) -> list[float]:
     points = case.points
-    gap_s = profile.gap_ms / 1000 if profile.gap_ms >= 0 else LONG_GAP_S
-    n = profile.actions
-    mean = (n * profile.points_mean + POINTS_PRIOR * board.points_mean) / (n + POINTS_PRIOR)
-    variance = n * profile.points_variance + POINTS_PRIOR * board.points_variance
-    variance /= n + POINTS_PRIOR
+    gaps = profile.gaps_ms
+    bucket = points_bucket(points)
+    reached, of = at_least(profile, bucket)
+    expected = POINTS_PRIOR * board.points_tail.get(bucket, LEAST_SHARE)
+    share = (reached + expected) / (of + POINTS_PRIOR)
     new_session = case.at_ms - profile.seen_ms >= SESSION_BREAK_S * 1000
     s = profile.sessions
     usual = s * profile.session_mean + SESSIONS_PRIOR * board.session_mean
@@ -197,25 +210,37 @@ def behavior_features(profile: Profile, case: Case, board: BoardStatistics) -> l
         spread / (s + SESSIONS_PRIOR) + 1e-6
     )
     return [
-        max(0.0, math.log(LONG_GAP_S / max(0.01, gap_s))),
+        haste(gaps[-1] / 1000) if gaps else 0.0,
+        haste(sum(gaps) / 1000) if len(gaps) == RECENT_GAPS else 0.0,
         float(profile.steady),
         profile.actions_60,
         profile.actions_300,
         max(0.0, decayed_points(profile, case.at_ms) + points),
-        max(0.0, (on_log_scale(points) - mean) / (math.sqrt(variance) + 0.1)),
+        -math.log2(share),
         0.0 if new_session else high_run(profile, points),
         max(0.0, of_session),
     ]
 
 
-def _strangeness(profile: Profile, case: Case) -> float:
-    """Km from the nearest known place, for a user who has settled somewhere."""
-    context = case.context
-    if profile.actions < KNOWN_ACTIONS or not profile.places or context is None:
+def _news_bits(profile: Profile, case: Case, device: int) -> float:
+    """How surprising an unknown device at an unknown place is, were the two independent: the
+    user's share of sessions that brought one, the same of countries, and the distance (a heavy
+    tail). 0 where the place is known."""
+    context, sessions = case.context, profile.sessions
+    if context is None or context.latitude is None or context.longitude is None:
         return 0.0
-    if context.latitude is None or context.longitude is None:
+    if any(device == known and case.at_ms / 1000 - since > STRANGER_S
+           for known, since in profile.strangers):
         return 0.0
-    return distances(profile, context.latitude, context.longitude)[1]
+    away = distances(profile, context.latitude, context.longitude)[1] if profile.places else 0.0
+    if away == 0.0:
+        return 0.0
+    new_device = (profile.devices_seen + 0.5) / (sessions + 2)
+    new_place = (profile.places_seen + 0.5) / (sessions + 2)
+    new_country = 1.0
+    if context.country is not None and context.country not in profile.countries:
+        new_country = (len(profile.countries) + 0.5) / (sessions + 2)
+    return max(0.0, math.log2(away / SAME_PLACE_KM / new_device / new_place / new_country))
 
 
 def _actions(place: Place) -> int:

@@ -29,6 +29,7 @@ from scoreboard.anomaly.profile import (
     note_acceptance,
     note_account,
     note_attempt,
+    note_refusal,
 )
 
 RULE: Final = 2.0
@@ -171,10 +172,10 @@ class Gate:
             note_acceptance(profile, case)
             applied, attempted = encode(profile), None
         else:
-            attempted = encode(profile)
-            if_applied = decode_profile(attempted)
+            if_applied = decode_profile(encode(profile))
             note_acceptance(if_applied, case)
-            applied = encode(if_applied)
+            note_refusal(profile, case)
+            applied, attempted = encode(if_applied), encode(profile)
         return Judgement(
             tuple(name for name in AGENTS if name in {r.agent for r in reasons}),
             reasons,

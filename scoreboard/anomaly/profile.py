@@ -34,10 +34,17 @@ SESSIONS_MEMORY: Final = 40
 STEADY_TOLERANCE: Final = 0.01
 """Gaps within one percent of each other count as equal."""
 STEADY_LONGEST_MS: Final = 3_600_000
+RECENT_GAPS: Final = 4
+STRANGER_S: Final = 3 * 86_400.0
+"""How long a device that was refused stays suspicious for being new: as long as the review queue
+has to decide. After that it is an ordinary new device, or nobody could ever move house."""
+MAX_STRANGERS: Final = 4
 KNOWN_ACTIONS: Final = 20
-"""With fewer actions a user's usual points and places are not known yet."""
-DRIFT: Final = 0.75
-"""Standard deviations above the mean that a run of high points may average unnoticed."""
+"""With fewer actions a user's usual points are not known yet."""
+DRIFT_BITS: Final = 2.0
+"""What an action's points may surprise by, on average, before a run of high points builds up: a
+user's own points average at most 1.44 bits."""
+MAX_BUCKETS: Final = 24
 
 
 class Place(msgspec.Struct, array_like=True, gc=False):
@@ -64,10 +71,11 @@ class Profile(msgspec.Struct, array_like=True):
     actions: int = 0
     # Tempo: of every attempt, refused ones too, so that an episode goes on being seen as one.
     attempt_ms: int = 0
-    gap_ms: int = -1
+    gaps_ms: list[int] = []
     steady: int = 0
     actions_60: float = 0.0
     actions_300: float = 0.0
+    strangers: list[tuple[int, int]] = []
     # The rest: of accepted actions only, so that nobody teaches the agents by being refused.
     seen_ms: int = 0
     session_start_ms: int = 0
@@ -76,14 +84,15 @@ class Profile(msgspec.Struct, array_like=True):
     session_mean: float = 0.0
     session_variance: float = 0.0
     points_300: float = 0.0
-    points_mean: float = 0.0
-    points_variance: float = 0.0
+    points: dict[int, int] = {}
     high_run: float = 0.0
     hours: list[int] = msgspec.field(default_factory=lambda: [0] * 24)
     placed_ms: int = 0
     places: list[Place] = []
     countries: list[str] = []
+    places_seen: int = 0
     devices: list[UserDevice] = []
+    devices_seen: int = 0
 
 
 class DeviceRecord(msgspec.Struct, array_like=True):
@@ -138,9 +147,11 @@ def distance_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float
     return 12_742.0 * math.asin(min(1.0, math.sqrt(half)))
 
 
-def on_log_scale(points: int) -> float:
-    """Points on a scale where a board's few large ones do not drown the rest."""
-    return math.copysign(math.log1p(abs(points)), points)
+def points_bucket(points: int) -> int:
+    """Up to 16 points each number has its bucket, then there are four to an octave."""
+    size = abs(points)
+    bucket = size if size <= 16 else 16 + int(4 * math.log2(size / 16))
+    return bucket if points >= 0 else -bucket
 
 
 def fold(payload: bytes | None, case: Case) -> bytes:
@@ -164,15 +175,30 @@ def note_attempt(profile: Profile, case: Case) -> None:
     Actions may arrive late: the gap to one from before the last is as real as to one after.
     """
     if profile.attempt_ms:
-        gap = abs(case.at_ms - profile.attempt_ms)
-        same = abs(gap - profile.gap_ms) <= STEADY_TOLERANCE * gap and gap <= STEADY_LONGEST_MS
-        profile.steady = profile.steady + 1 if same and profile.gap_ms >= 0 else 0
-        profile.gap_ms = gap
+        gap, gaps = abs(case.at_ms - profile.attempt_ms), profile.gaps_ms
+        same = gaps and abs(gap - gaps[-1]) <= STEADY_TOLERANCE * gap and gap <= STEADY_LONGEST_MS
+        profile.steady = profile.steady + 1 if same else 0
+        profile.gaps_ms = [*gaps[1 - RECENT_GAPS :], gap]
         profile.actions_60 *= math.exp(-gap / 60_000)
         profile.actions_300 *= math.exp(-gap / 300_000)
     profile.attempt_ms = max(profile.attempt_ms, case.at_ms)
     profile.actions_60 += 1.0
     profile.actions_300 += 1.0
+
+
+def note_refusal(profile: Profile, case: Case) -> None:
+    """Remember since when an unknown device has been refused, and a known one's user agent."""
+    context = case.context
+    if context is None or context.device_id is None:
+        return
+    device = short_hash(context.device_id)
+    for known in profile.devices:
+        if known.device == device:
+            known.agent = short_hash(context.user_agent or "")
+            return
+    if all(stranger != device for stranger, _ in profile.strangers):
+        noted = (device, case.at_ms // 1000)
+        profile.strangers = [*profile.strangers[1 - MAX_STRANGERS :], noted]
 
 
 def note_acceptance(profile: Profile, case: Case) -> None:
@@ -185,9 +211,9 @@ def note_acceptance(profile: Profile, case: Case) -> None:
     profile.session_points += points
     profile.points_300 = decayed_points(profile, at) + points
     profile.high_run = high_run(profile, points)
-    _learn_points(profile, on_log_scale(points))
-    profile.hours[at // 3_600_000 % 24] += 1
     profile.actions += 1
+    _learn_points(profile, points)
+    profile.hours[at // 3_600_000 % 24] += 1
     if profile.actions % HOURS_MEMORY == 0:
         profile.hours = [n // 2 for n in profile.hours]
     profile.seen_ms = max(profile.seen_ms, at)
@@ -215,14 +241,19 @@ def decayed_points(profile: Profile, at_ms: int) -> float:
     return profile.points_300 * math.exp(-abs(at_ms - profile.seen_ms) / 300_000)
 
 
+def at_least(profile: Profile, bucket: int) -> tuple[int, int]:
+    """How many of the user's remembered actions made that many points or more, and of how many."""
+    counts = profile.points
+    return sum(n for b, n in counts.items() if b >= bucket), sum(counts.values())
+
+
 def high_run(profile: Profile, points: int) -> float:
-    """The session's cumulative sum of points above the user's usual (a one-sided CUSUM) with
-    ``points`` added, in standard deviations; 0 while the usual is not known yet."""
-    if profile.actions < KNOWN_ACTIONS:
+    """The session's cumulative sum of surprise at high points (a one-sided CUSUM, in bits) with
+    ``points`` added; 0 while the user's usual points are not known yet."""
+    reached, of = at_least(profile, points_bucket(points))
+    if of < KNOWN_ACTIONS:
         return 0.0
-    deviation = math.sqrt(profile.points_variance) + 0.1
-    above = (on_log_scale(points) - profile.points_mean) / deviation
-    return max(0.0, profile.high_run + above - DRIFT)
+    return max(0.0, profile.high_run - math.log2((reached + 1) / (of + 2)) - DRIFT_BITS)
 
 
 def _close_session(profile: Profile) -> None:
@@ -239,13 +270,15 @@ def _close_session(profile: Profile) -> None:
     profile.high_run = 0.0
 
 
-def _learn_points(profile: Profile, value: float) -> None:
-    weight = 1 / min(profile.actions + 1, POINTS_MEMORY)
-    difference = value - profile.points_mean
-    profile.points_mean += weight * difference
-    profile.points_variance = (1 - weight) * (
-        profile.points_variance + weight * difference * difference
-    )
+def _learn_points(profile: Profile, points: int) -> None:
+    counts, bucket = profile.points, points_bucket(points)
+    counts[bucket] = counts.get(bucket, 0) + 1
+    if profile.actions % POINTS_MEMORY == 0:
+        counts = {bucket: n // 2 for bucket, n in counts.items() if n > 1}
+    if len(counts) > MAX_BUCKETS:
+        rarest = min(counts, key=counts.__getitem__)
+        counts = {bucket: n for bucket, n in counts.items() if bucket != rarest}
+    profile.points = counts
 
 
 def _learn_place(profile: Profile, latitude: float, longitude: float) -> None:
@@ -259,6 +292,7 @@ def _learn_place(profile: Profile, latitude: float, longitude: float) -> None:
                 profile.places = [place, *places[:i], *places[i + 1 :]]
             return
     places = [Place(round(latitude, 3), round(longitude, 3), 1), *places]
+    profile.places_seen += 1
     if len(places) > MAX_PLACES:
         places.remove(min(places[1:], key=lambda place: place.actions))
     profile.places = places
@@ -271,6 +305,7 @@ def _learn_device(profile: Profile, device_id: str, user_agent: str, at_s: int) 
             known.agent, known.last_s = agent, max(known.last_s, at_s)
             return
     devices = [UserDevice(device, agent, at_s, at_s), *profile.devices]
+    profile.devices_seen += 1
     if len(devices) > MAX_DEVICES:
         devices.remove(min(devices[1:], key=lambda device: device.last_s))
     profile.devices = devices

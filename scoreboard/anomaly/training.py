@@ -5,10 +5,11 @@ Needs scikit-learn (extra ``train``), which serving does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -22,8 +23,9 @@ from scoreboard.anomaly.features import (
     location_features,
     time_features,
 )
-from scoreboard.anomaly.forest import Floats, Forest, take_trees
-from scoreboard.anomaly.model import AgentModel, FeatureRange, Model, TrainingRecord
+from scoreboard.anomaly.forest import Floats, Trees, take_trees
+from scoreboard.anomaly.gate import Gate, GateRules
+from scoreboard.anomaly.model import Model, TrainingRecord
 from scoreboard.anomaly.profile import (
     SESSION_BREAK_S,
     DeviceRecord,
@@ -31,16 +33,16 @@ from scoreboard.anomaly.profile import (
     note_acceptance,
     note_account,
     note_attempt,
-    on_log_scale,
+    points_bucket,
 )
+from scoreboard.anomaly.replay import Progress, play, silent
+from scoreboard.anomaly.thresholds import FittedAgent
 from scoreboard.errors import InvalidRequest
 
 LEAST_ACTIONS: Final = 1_000
-LIMITS_SHARE: Final = 0.5
-"""The part of the false-alarm rate that goes to the limits, the rest to the forest."""
 NOVELTY_SHARE: Final = 0.01
-NOVELTY_ACCEPTED: Final = 0.99
-Progress = Callable[[str, int, int], None]
+OTHER_DAYS: Final = 0.1
+CALIBRATIONS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,11 @@ class TrainingOptions:
 def train(
     cases: Sequence[Case],
     options: TrainingOptions | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = silent,
 ) -> Model:
     """Train on the board's accepted actions in the order of time.
 
-    ``progress`` is told (stage, done, total). Deterministic: the same cases and options make the
+    Deterministic: the same cases and options make the
     same bytes. Raises ``InvalidRequest`` for fewer than ``LEAST_ACTIONS`` cases.
     """
     options = options or TrainingOptions()
@@ -69,12 +71,13 @@ def train(
     board = board_statistics(cases)
     rows = gather_features(cases, board, progress)
     rng = np.random.default_rng(options.seed)
-    agents: dict[str, AgentModel] = {}
-    refused: dict[str, float] = {}
+    fitted: dict[str, FittedAgent] = {}
     for done, name in enumerate(AGENTS):
         progress("forests", done, len(AGENTS))
         if len(rows[name]) >= LEAST_ACTIONS:
-            agents[name], refused[name] = _train_agent(name, rows[name], options, rng)
+            novel = plausible_novelties(name, rows[name], rng)
+            trees = _fit(rows[name], novel, options, int(rng.integers(2**31)))
+            fitted[name] = FittedAgent(name, rows[name], novel, trees)
     progress("forests", len(AGENTS), len(AGENTS))
     record = TrainingRecord(
         first_ms=cases[0].at_ms,
@@ -83,30 +86,71 @@ def train(
         users=len({case.user_id for case in cases}),
         seed=options.seed,
         false_alarm_rate=options.false_alarm_rate,
-        refused=refused,
+        refused={},
     )
+    return calibrate(cases, board, fitted, record, progress)
+
+
+def calibrate(
+    cases: Sequence[Case],
+    board: BoardStatistics,
+    fitted: dict[str, FittedAgent],
+    record: TrainingRecord,
+    progress: Progress,
+) -> Model:
+    """Choose the thresholds so that each agent refuses the wanted share when the gate runs.
+
+    An honest action that is refused teaches the profile nothing, so the next one looks strange
+    too: a share chosen action by action comes out higher. So the gate is played over the training
+    stream and the shares are corrected, a few times.
+    """
+    wanted = record.false_alarm_rate
+    shares = dict.fromkeys(fitted, wanted)
+    for turn in range(CALIBRATIONS):
+        agents = {name: agent.with_thresholds(shares[name]) for name, agent in fitted.items()}
+        rules = GateRules(max_age_ms=None)
+        played = play(
+            Gate(Model(board=board, agents=agents, training=record), rules),
+            cases,
+            progress,
+            f"calibration {turn + 1}",
+        )
+        refused = dict(zip(AGENTS, (played.scores > 1.0).mean(axis=0).tolist(), strict=True))
+        for name in shares:
+            if refused[name] > wanted:
+                shares[name] *= max(0.2, 0.95 * wanted / refused[name])
+    record = msgspec.structs.replace(record, refused={name: refused[name] for name in fitted})
     return Model(board=board, agents=agents, training=record)
 
 
 def board_statistics(cases: Sequence[Case]) -> BoardStatistics:
     """Histograms of hours and the usual points of an action and of a session."""
-    at = np.array([case.at_ms for case in cases]) // 3_600_000
-    week = np.bincount((at + 72) % 168, minlength=168).astype(np.float64)
-    day = np.bincount(at % 24, minlength=24).astype(np.float64)
-    week = (np.roll(week, 1) + 2 * week + np.roll(week, -1)) / 4 + 0.5
-    day = (np.roll(day, 1) + 2 * day + np.roll(day, -1)) / 4 + 0.5
-    points = np.array([on_log_scale(case.points) for case in cases])
+    hours = np.array([case.at_ms for case in cases]) // 3_600_000
+    day = _smooth(np.bincount(hours % 24, minlength=24))
+    week = _smooth(np.bincount((hours + 72) % 168, minlength=168))
+    # An hour of the day that is played on other days of the week is less odd than one that never is.
+    week = (1 - OTHER_DAYS) * week + OTHER_DAYS * np.tile(day, 7) / 7
+    buckets = np.array([points_bucket(case.points) for case in cases])
     totals = np.sqrt(np.maximum(_session_totals(cases), 0))
     return BoardStatistics(
-        week_bits=np.maximum(0.0, -np.log2(168 * week / week.sum())).tolist(),
-        hour_share=(day / day.sum()).tolist(),
+        week_bits=np.maximum(0.0, -np.log2(168 * week)).tolist(),
+        hour_share=day.tolist(),
         points_low=min(case.points for case in cases),
         points_high=max(case.points for case in cases),
-        points_mean=float(points.mean()),
-        points_variance=float(points.var()),
+        points_tail={
+            bucket: float((buckets >= bucket).mean())
+            for bucket in range(int(buckets.min()), int(buckets.max()) + 1)
+        },
         session_mean=float(totals.mean()),
         session_variance=float(totals.var()),
     )
+
+
+def _smooth(counts: npt.NDArray[np.int64]) -> Floats:
+    """Shares by hour, each spread a little over its neighbours, none zero."""
+    spread = (np.roll(counts, 1) + 2 * counts + np.roll(counts, -1)) / 4 + 0.5
+    shares: Floats = spread / spread.sum()
+    return shares
 
 
 def _session_totals(cases: Sequence[Case]) -> npt.NDArray[np.int64]:
@@ -148,42 +192,15 @@ def gather_features(
     return {name: np.array(own) for name, own in rows.items()}
 
 
-def _train_agent(
-    name: str, rows: Floats, options: TrainingOptions, rng: np.random.Generator
-) -> tuple[AgentModel, float]:
+def _fit(rows: Floats, novel: Floats, options: TrainingOptions, seed: int) -> Trees:
     from sklearn.ensemble import IsolationForest
 
-    rate, features = options.false_alarm_rate, FEATURES[name]
-    plausible = np.array([feature.alone for feature in features])
-    each = rate * LIMITS_SHARE / np.isfinite(plausible).sum()
-    extreme = np.quantile(rows, 1 - each, axis=0, method="higher")
-    limits = np.maximum(np.maximum(extreme, plausible), 1e-6)
-    novel = plausible_novelties(name, rows, rng)
-    fitted = IsolationForest(
+    forest = IsolationForest(
         n_estimators=options.trees,
         max_samples=min(options.samples, len(rows)),
-        random_state=int(rng.integers(2**31)),
-    ).fit(np.vstack([rows, novel]))
-    forest = Forest(take_trees(fitted))
-    within = (rows <= limits).all(axis=1)
-    scores = np.sort(forest.score(rows[within]))
-    spare = max(0, round(rate * len(rows)) - int((~within).sum()))
-    threshold = float(scores[-1 - spare])
-    if len(novel):
-        threshold = max(threshold, float(np.quantile(forest.score(novel), NOVELTY_ACCEPTED)))
-    refused = ((~within).sum() + (scores > threshold).sum()) / len(rows)
-    low, typical, high = np.quantile(rows, [0.005, 0.5, 0.995], axis=0)
-    ranges = [
-        FeatureRange(
-            feature.name,
-            float(low[i]),
-            float(typical[i]),
-            float(high[i]),
-            float(limits[i]) if np.isfinite(limits[i]) else None,
-        )
-        for i, feature in enumerate(features)
-    ]
-    return AgentModel(ranges, threshold, forest.trees), float(refused)
+        random_state=seed,
+    )
+    return take_trees(forest.fit(np.vstack([rows, novel])))
 
 
 def plausible_novelties(name: str, rows: Floats, rng: np.random.Generator) -> Floats:
@@ -200,7 +217,7 @@ def plausible_novelties(name: str, rows: Floats, rng: np.random.Generator) -> Fl
         copies[:, columns["new_country"]] = rng.integers(0, 2, len(copies))
     elif name == "device":
         phone = rng.random(len(copies)) < 0.5
-        copies[:, columns["new_far_away"]] = 0.0
+        copies[:, columns["new_device_away"]] = 0.0
         copies[phone, columns["new_devices"]] = np.log1p(1)
         copies[~phone, columns["agent_change"]] = 1.0
     else:

@@ -1,0 +1,64 @@
+"""Play a stream of actions through a gate, with memory kept as the service keeps it."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from scoreboard.anomaly.cases import Case
+from scoreboard.anomaly.features import AGENTS
+from scoreboard.anomaly.gate import Gate
+
+BATCH: Final = 512
+FIRST_ACTIONS: Final = 10
+
+Flags = npt.NDArray[np.bool_]
+Progress = Callable[[str, int, int], None]
+"""Told (stage, done, total)."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """No progress report."""
+
+
+class Played(msgspec.Struct, frozen=True):
+    """The gate's answers: ``scores`` (n, agents) with 0 where an agent abstained, ``refused`` (n),
+    and ``first`` (n): is it among the user's first ten actions. ``seconds`` is CPU time."""
+
+    scores: npt.NDArray[np.float64]
+    refused: Flags
+    first: Flags
+    seconds: float
+
+
+def play(
+    gate: Gate, cases: Sequence[Case], progress: Progress = silent, stage: str = "gate"
+) -> Played:
+    """Judge ``cases`` (sorted by time) in batches, in mode ``reject``."""
+    profiles: dict[str, bytes | None] = {}
+    devices: dict[str, bytes | None] = {}
+    seen: defaultdict[str, int] = defaultdict(int)
+    scores = np.zeros((len(cases), len(AGENTS)))
+    refused, first = np.zeros(len(cases), bool), np.zeros(len(cases), bool)
+    spent = 0.0
+    for start in range(0, len(cases), BATCH):
+        batch = cases[start : start + BATCH]
+        began = time.process_time()
+        judgements = gate.judge(batch, profiles, devices)
+        spent += time.process_time() - began
+        for i, (case, judgement) in enumerate(zip(batch, judgements, strict=True), start):
+            scores[i] = [judgement.scores[name] or 0.0 for name in AGENTS]
+            refused[i] = bool(judgement.refused_by)
+            first[i] = seen[case.user_id] < FIRST_ACTIONS
+            seen[case.user_id] += 1
+            profiles[case.user_id] = judgement.profile_if_refused or judgement.profile
+            if case.context and case.context.device_id and judgement.device is not None:
+                devices[case.context.device_id] = judgement.device
+        progress(stage, min(start + BATCH, len(cases)), len(cases))
+    return Played(scores, refused, first, spent)

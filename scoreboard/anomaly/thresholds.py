@@ -1,0 +1,67 @@
+"""From a wanted share of refusals to an agent's limits and the threshold of its forest."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from scoreboard.anomaly.features import FEATURES
+from scoreboard.anomaly.forest import Floats, Forest, Trees
+from scoreboard.anomaly.model import AgentModel, FeatureRange
+
+LIMITS_SHARE: Final = 0.8
+"""The part of the refusals that the limits may make, the forest makes the rest."""
+NOVELTY_ACCEPTED: Final = 0.99
+"""The share of plausible novelties that the forest has to approve."""
+
+
+class FittedAgent:
+    """An agent's forest and what it says of the training rows, its thresholds still open."""
+
+    def __init__(self, name: str, rows: Floats, novel: Floats, trees: Trees) -> None:
+        self._features = FEATURES[name]
+        self._rows = rows
+        self._ordered = np.sort(rows, axis=0)
+        self._plausible = np.array([feature.alone for feature in self._features])
+        self._trees = trees
+        forest = Forest(trees)
+        self._scores = forest.score(rows)
+        novelties = forest.score(novel)
+        self._least = float(np.quantile(novelties, NOVELTY_ACCEPTED)) if len(novel) else 0.0
+        self._usual = np.quantile(rows, [0.005, 0.5, 0.995], axis=0)
+
+    def with_thresholds(self, share: float) -> AgentModel:
+        """The agent that refuses about ``share`` of the training rows, each judged by itself."""
+        limits = self._limits(share * LIMITS_SHARE)
+        beyond = (self._rows > limits).any(axis=1)
+        scores = np.sort(self._scores[~beyond])
+        spare = max(0, round(share * len(self._rows)) - int(beyond.sum()))
+        low, typical, high = self._usual.tolist()
+        ranges = [
+            FeatureRange(
+                feature.name,
+                low[i],
+                typical[i],
+                high[i],
+                float(limits[i]) if np.isfinite(limits[i]) else None,
+            )
+            for i, feature in enumerate(self._features)
+        ]
+        return AgentModel(ranges, max(self._least, float(scores[-1 - spare])), self._trees)
+
+    def _limits(self, share: float) -> Floats:
+        """One tail for all features, so that together they refuse at most ``share``."""
+        strict, lax = 0.0, share
+        for _ in range(20):
+            tail = (strict + lax) / 2
+            if (self._rows > self._at_tail(tail)).any(axis=1).mean() <= share:
+                strict = tail
+            else:
+                lax = tail
+        return self._at_tail(strict)
+
+    def _at_tail(self, tail: float) -> Floats:
+        extreme = self._ordered[-1 - int(tail * len(self._ordered))]
+        limits: Floats = np.maximum(np.maximum(extreme, self._plausible), 1e-6)
+        return limits
