@@ -35,9 +35,11 @@ class ArchivedBoards(Protocol):
 
 
 class Recovery(Protocol):
-    """Makes a board live; raises UnknownBoard when there is none."""
+    """Makes boards live (workers/rebuilder.py)."""
 
-    async def ensure(self, board: str, *, create: bool) -> None: ...
+    async def ensure(self, board: str, *, create: bool) -> None:
+        """Returns when the board is live; a caller that stops waiting does not stop the work.
+        Raises UnknownBoard when there is none, Unavailable when it can't be made live now."""
 
 
 class BoardReader:
@@ -47,13 +49,12 @@ class BoardReader:
         self._live = live
         self._archive = archive
         self._recovery = recovery
-        self._warming: dict[str, asyncio.Task[None]] = {}
         self._running: dict[str, asyncio.Task[tuple[int, bytes]]] = {}
         self._next: dict[str, asyncio.Task[tuple[int, bytes]]] = {}
 
     async def close(self) -> None:
         """Ends what is still going on."""
-        tasks = [*self._warming.values(), *self._running.values(), *self._next.values()]
+        tasks = [*self._running.values(), *self._next.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -151,18 +152,8 @@ class BoardReader:
         return await archived(board)
 
     async def _warm(self, board: str, *, patience: float | None) -> None:
-        task = self._warming.get(board)
-        if task is None:
-            task = asyncio.create_task(self._recovery.ensure(board, create=False))
-            self._warming[board] = task
-            task.add_done_callback(lambda done: self._warmed(board, done))
         try:
             async with asyncio.timeout(patience):
-                await asyncio.shield(task)
+                await self._recovery.ensure(board, create=False)
         except TimeoutError:
             raise Unavailable("The board is being rebuilt.") from None
-
-    def _warmed(self, board: str, task: asyncio.Task[None]) -> None:
-        del self._warming[board]
-        if not task.cancelled():
-            task.exception()

@@ -39,8 +39,9 @@ class Recovery(Protocol):
     """Makes a board live (see workers/rebuilder.py)."""
 
     async def ensure(self, board: str, *, create: bool) -> None:
-        """Returns when the board is live. Raises UnknownBoard when there is none and ``create``
-        is False, Unavailable when it can't be made live now."""
+        """Returns when the board is live; a caller that stops waiting does not stop the work.
+        Raises UnknownBoard when there is none and ``create`` is False, Unavailable when it can't
+        be made live now."""
 
 
 class CallMaker(Protocol):
@@ -113,7 +114,6 @@ class Submitter:
         self._lines: list[ScriptLine] = []
         self._free_lines = asyncio.Semaphore(MAX_LINES)
         self._new_line: Callable[[], ScriptLine] = lambda: ScriptLine(connections, timeout=timeout)
-        self._warming: dict[tuple[str, bool], asyncio.Task[None]] = {}
 
     async def submit(
         self,
@@ -152,9 +152,6 @@ class Submitter:
         """Waits for the calls in flight, then closes the connections."""
         running = [lane.task for lane in self._lanes.values() if lane.task is not None]
         await asyncio.gather(*running, return_exceptions=True)
-        for warming in list(self._warming.values()):
-            warming.cancel()
-        await asyncio.gather(*self._warming.values(), return_exceptions=True)
         for line in self._lines:
             await line.close()
 
@@ -267,14 +264,9 @@ class Submitter:
 
     async def _warm(self, board: str, create: bool, deadline: float) -> None:
         """Waits, within patience, until the board is live; the work goes on behind it."""
-        task = self._warming.get((board, create))
-        if task is None:
-            task = asyncio.create_task(self._recovery.ensure(board, create=create))
-            self._warming[board, create] = task
-            task.add_done_callback(lambda _: self._warming.pop((board, create), None))
         try:
             async with asyncio.timeout_at(deadline):
-                await asyncio.shield(task)
+                await self._recovery.ensure(board, create=create)
         except TimeoutError:
             raise Unavailable("The board is being rebuilt.", retry_after=2.0) from None
 
