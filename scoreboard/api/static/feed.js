@@ -62,7 +62,8 @@ export class Feed {
     socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(JSON.parse(data));
     socket.onclose = async ({ code }) => {
       if (socket !== this.#socket) return;
-      const reason = CLOSED_FOR[code] ?? (opened ? "lost" : await this.#whyRefused());
+      const refused = !opened && code === 1006;
+      const reason = refused ? await this.#whyRefused() : (CLOSED_FOR[code] ?? "lost");
       if (socket === this.#socket) this.#ended(reason);
     };
   }
