@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from scoreboard.domain.submissions import Outcome
 
@@ -23,4 +23,26 @@ updates_received = Counter("scoreboard_updates_received", "Updates that came fro
 updates_skipped = Counter("scoreboard_updates_skipped", "Updates older than what was there")
 updates_missed = Counter(
     "scoreboard_updates_missed", "Versions that reading a board found, not its channel"
+)
+
+# The persister, by partition.
+persisted = Counter("scoreboard_persisted_events", "Events committed to Postgres", ["partition"])
+persist_seconds = Histogram(
+    "scoreboard_persist_seconds", "Time from reading a batch to acknowledging it"
+)
+persist_lag = Gauge(
+    "scoreboard_persist_lag_seconds", "Age of the newest event when it was committed", ["partition"]
+)
+backlog = Gauge("scoreboard_backlog_events", "Events not yet in Postgres", ["partition"])
+dead_events = Counter("scoreboard_dead_events", "Entries that went to the dead letters")
+late_duplicates = Counter(
+    "scoreboard_late_duplicates", "Accepted actions taken back: duplicates older than the window"
+)
+
+# The rebuilder.
+rebuilds = Counter("scoreboard_rebuilds", "Boards made live again, by how", ["how"])
+rebuild_seconds = Histogram(
+    "scoreboard_rebuild_seconds",
+    "Time that a board was fenced while it was made live",
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100),
 )

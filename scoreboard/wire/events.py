@@ -14,6 +14,7 @@ An entry has always the same five fields, so that the stream stores their names 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -90,7 +91,7 @@ def split_id(event_id: str | bytes) -> tuple[int, int]:
     return int(ms), int(seq)
 
 
-def decode_event(event_id: bytes, fields: dict[bytes, bytes]) -> Event:
+def decode_event(event_id: bytes, fields: Mapping[bytes, bytes]) -> Event:
     """The event of a raw entry. Raises PoisonEvent, saying what is wrong."""
     try:
         kind = _kinds[fields[b"o"]]

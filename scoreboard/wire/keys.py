@@ -9,6 +9,8 @@ from __future__ import annotations
 from binascii import crc_hqx
 from functools import lru_cache
 
+CONSUMER_GROUP = "persist"  # of every partition's stream
+
 
 def partition_of(board: str, partitions: int) -> int:
     """The board's partition, 0 <= P < partitions (CRC-16/XMODEM, as Redis Cluster's own)."""

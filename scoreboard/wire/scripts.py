@@ -49,8 +49,38 @@ SUBMIT_SCORES = Script(
 READ_TOP = Script("read_top", keys=("meta",), args=())
 READ_STANDINGS = Script("read_standings", keys=("board", "meta"), args=())
 READ_AROUND = Script("read_around", keys=("board", "meta"), args=("user", "radius"))
+BOARD_STATE = Script("board_state", keys=("board", "hidden", "meta"), args=())
+LOAD_BOARD = Script(
+    "load_board",
+    keys=("board", "hidden", "meta", "events", "channel", "load", "load_hidden"),
+    args=(
+        "board",
+        "epoch",
+        "swap",
+        "shown",
+        "concealed",
+        "settings",
+        "version",
+        "event",
+        "clock",
+        "last",
+        "group",
+        "idle",
+    ),
+)
+REVERT_ACTION = Script(
+    "revert_action",
+    keys=("board", "hidden", "meta", "events", "channel", "receipt"),
+    args=("board", "user", "points", "event", "late", "receipt", "window", "body"),
+)
+REMOVE_USER = Script(
+    "remove_user", keys=("board", "hidden", "meta", "channel"), args=("board", "user", "hide")
+)
 
 # Replies that concern a whole call, as its only or first element.
 COLD = b"!COLD"
 SETTINGS = b"!SETTINGS"
 BACKLOG = b"!BACKLOG"
+DONE = b"!DONE"
+RANGE = b"!RANGE"
+LOST = b"!LOST"

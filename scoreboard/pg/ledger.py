@@ -1,0 +1,256 @@
+"""Writing the ledger: one transaction a batch, set by set, safe to repeat."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from scoreboard.domain.ledger import DeadEntry, Entry, EventId, KeptAction, LateDuplicate
+from scoreboard.pg.pool import LOCK_SPACE, translated
+from scoreboard.pg.recovery import BoardSource
+from scoreboard.pg.sql import statements
+from scoreboard.wire.events import Event, EventKind, split_id
+
+_sql = statements("ledger")
+_COLUMNS = (
+    "kind",
+    "board",
+    "user_id",
+    "action_id",
+    "points",
+    "score",
+    "event_ms",
+    "event_seq",
+    "reached_ms",
+    "occurred_ms",
+    "attempt_id",
+    "context",
+    "findings",
+    "taken_ms",
+    "taken_seq",
+    "reason",
+)
+_DATA_ERRORS = frozenset({"21", "22", "23", "54"})  # SQLSTATE classes that a row can cause
+
+
+class Ledger:
+    """The durable record, partition by partition."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def knows(self, board: str) -> bool:
+        """True when there is such a board."""
+        with translated():
+            return bool(await self._pool.fetchval(_sql["knows"], board))
+
+    @asynccontextmanager
+    async def locked(self, partition: int) -> AsyncIterator[LedgerSession]:
+        """The partition's advisory lock, waited for as long as it takes, and what may be done
+        under it. Raises Unavailable when Postgres is away."""
+        async with self._session(partition) as session:
+            with translated():
+                await session.connection.execute(
+                    "SELECT pg_advisory_lock($1, $2)", LOCK_SPACE, partition, timeout=None
+                )
+            yield session
+
+    @asynccontextmanager
+    async def locked_if_free(self, partition: int) -> AsyncIterator[LedgerSession | None]:
+        """As ``locked``, but gives None when another process holds the lock."""
+        async with self._session(partition) as session:
+            with translated():
+                free = await session.connection.fetchval(
+                    "SELECT pg_try_advisory_lock($1, $2)", LOCK_SPACE, partition
+                )
+            yield session if free else None
+
+    @asynccontextmanager
+    async def _session(self, partition: int) -> AsyncIterator[LedgerSession]:
+        with translated():
+            connection = await self._pool.acquire()
+        try:
+            with translated():
+                await connection.execute(_sql["prepare_session"])
+            yield LedgerSession(connection, partition)
+        finally:
+            # The pool's reset releases the lock; a broken connection has lost it already.
+            with translated():
+                await self._pool.release(connection)
+
+
+class LedgerSession:
+    """A connection that holds a partition's lock."""
+
+    def __init__(self, connection: Any, partition: int) -> None:
+        self.connection = connection
+        self.partition = partition
+        self.source = BoardSource(connection, partition)
+
+    async def write(
+        self, events: Sequence[tuple[Event, Entry]], dead: Sequence[DeadEntry]
+    ) -> list[LateDuplicate]:
+        """Commits a batch and its dead letters, and returns the accepted actions that the ledger
+        already had under another event.
+
+        An event that Postgres refuses is found by halving the batch and joins the dead letters.
+        Writing a batch again changes nothing. Raises Unavailable when Postgres is away.
+        """
+        with translated():
+            try:
+                async with self.connection.transaction():
+                    late = await self._merge([event for event, _ in events])
+                    await self._finish(events, dead)
+                    return late
+            except _DataFailure:
+                async with self.connection.transaction():
+                    late, refused = await self._merge_by_halves(events)
+                    await self._finish(events, [*dead, *refused])
+                    return late
+
+    async def _merge_by_halves(
+        self, events: Sequence[tuple[Event, Entry]]
+    ) -> tuple[list[LateDuplicate], list[DeadEntry]]:
+        try:
+            async with self.connection.transaction():  # a savepoint
+                late = await self._merge([event for event, _ in events])
+                await self.connection.execute("DELETE FROM staged")
+                return late, []
+        except _DataFailure as failure:
+            if len(events) == 1:
+                return [], [DeadEntry(events[0][1], str(failure))]
+        middle = len(events) // 2
+        first, first_dead = await self._merge_by_halves(events[:middle])
+        second, second_dead = await self._merge_by_halves(events[middle:])
+        return first + second, first_dead + second_dead
+
+    async def _merge(self, events: Sequence[Event]) -> list[LateDuplicate]:
+        if not events:
+            return []
+        try:
+            await self.connection.copy_records_to_table(
+                "staged", records=map(_row, events), columns=_COLUMNS
+            )
+            return await self._merge_staged(events)
+        except asyncpg.PostgresError as error:
+            if (error.sqlstate or "")[:2] in _DATA_ERRORS:
+                raise _DataFailure(str(error)) from error
+            raise
+        except (OverflowError, UnicodeError, ValueError) as error:
+            raise _DataFailure(str(error)) from error  # a value that has no binary form
+
+    async def _merge_staged(self, events: Sequence[Event]) -> list[LateDuplicate]:
+        execute = self.connection.execute
+        late: list[LateDuplicate] = []
+        kinds = {event.kind for event in events}
+        actions = sum(event.kind in _ACTIONS for event in events)
+        if actions:
+            inserted = await execute(_sql["insert_actions"])
+            if int(inserted.rpartition(" ")[2]) < actions:
+                await execute(_sql["approve_refused"])
+                rows = await self.connection.fetch(_sql["late_duplicates"])
+                late = [_late_duplicate(row) for row in rows]
+                if late:
+                    await execute(_sql["record_late_duplicates"])
+        if kinds & _COUNTED:
+            await execute(_sql["advance_totals"])
+        if EventKind.REVERTED in kinds:
+            await execute(_sql["mark_reverted"])
+            await execute(_sql["settle_reverted"])
+        if kinds & _ALWAYS_REVIEWED or any(e.body.f is not msgspec.UNSET for e in events):
+            await execute(_sql["record_reviews"])
+        await execute(_sql["advance_boards"], *_board_marks(events, self.partition))
+        return late
+
+    async def _finish(
+        self, events: Sequence[tuple[Event, Entry]], dead: Sequence[DeadEntry]
+    ) -> None:
+        for (event_id, fields), error in dead:
+            await self.connection.execute(
+                _sql["bury"],
+                self.partition,
+                event_id.decode(),
+                list(fields),
+                list(fields.values()),
+                error.replace("\x00", "\\0"),
+            )
+        ids = [split_id(entry[0]) for _, entry in events]
+        ids += [split_id(letter.entry[0]) for letter in dead]
+        highest = max(ids)
+        if max(highest) < 2**63:
+            await self.connection.execute(_sql["advance_partition"], self.partition, *highest)
+
+
+class _DataFailure(Exception):
+    """Postgres refuses some row of a batch."""
+
+
+_ACTIONS = frozenset({EventKind.ACCEPTED, EventKind.REFUSED})
+_COUNTED = frozenset({EventKind.ACCEPTED, EventKind.REVERTED})
+_ALWAYS_REVIEWED = frozenset({EventKind.REFUSED, EventKind.CONFLICT})
+
+
+def _text(raw: Any) -> str | None:
+    return None if raw is msgspec.UNSET else bytes(raw).decode()
+
+
+def _row(event: Event) -> tuple[Any, ...]:
+    body = event.body
+    taken: tuple[int | None, int | None] = split_id(body.e) if body.e else (None, None)
+    return (
+        event.kind.value,
+        body.b,
+        body.u,
+        body.a,
+        body.p,
+        event.score,
+        event.ms,
+        event.seq,
+        event.reached_ms,
+        body.i or None,
+        body.t,
+        _text(body.c),
+        _text(body.f),
+        *taken,
+        body.w or None,
+    )
+
+
+def _board_marks(events: Sequence[Event], partition: int) -> tuple[Any, ...]:
+    """Arguments of advance_boards: per board the version after and the id of its last event."""
+    marks: dict[str, tuple[int, int, int]] = {}
+    for event in events:  # in the order of their ids
+        version = event.version + 1
+        known = marks.get(event.body.b)
+        if known is not None and known[0] > version:
+            version = known[0]
+        marks[event.body.b] = (version, event.ms, event.seq)
+    versions, ms, seq = zip(*marks.values(), strict=True)
+    return list(marks), partition, versions, ms, seq
+
+
+def _late_duplicate(row: Mapping[str, Any]) -> LateDuplicate:
+    event = EventId(row["original_ms"], row["original_seq"])
+    kept = "A" if row["original_status"] == "accepted" else "R"
+    if row["reverted_event_ms"] is not None:
+        kept, event = "V", EventId(row["reverted_event_ms"], row["reverted_event_seq"])
+    return LateDuplicate(
+        row["board"],
+        EventId(row["event_ms"], row["event_seq"]),
+        row["points"],
+        row["attempt_id"],
+        KeptAction(
+            row["user_id"],
+            row["action_id"],
+            kept,
+            row["original_points"],
+            row["original_score"],
+            row["original_attempt"],
+            event,
+            tuple(row["agents"]),
+        ),
+    )

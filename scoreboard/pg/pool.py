@@ -1,0 +1,54 @@
+"""Connections to Postgres, and its errors in the words of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+from scoreboard.errors import ConfigurationError, Unavailable
+
+# Keys of pg_advisory_lock: a number of our own, then the partition (or the migrations).
+LOCK_SPACE = 0x5342
+MIGRATION_LOCK = -1
+
+_REFUSED = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidPasswordError,
+)
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InterfaceError,
+)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns "Postgres is away" in all its forms into Unavailable, and a refused login into
+    ConfigurationError; errors of a statement pass."""
+    try:
+        yield
+    except _REFUSED as error:
+        raise ConfigurationError(f"Postgres refuses the connection: {error}") from error
+    except _AWAY as error:
+        raise Unavailable("Postgres can't be reached.") from error
+
+
+async def open_pool(url: str, *, connections: int, timeout: float) -> asyncpg.Pool:
+    """A pool of up to ``connections``, made when they are needed: it opens while Postgres is
+    away, too. ``timeout`` in seconds bounds connecting and each statement."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=connections,
+        timeout=timeout,
+        command_timeout=timeout,
+        server_settings={"application_name": "scoreboard", "client_min_messages": "warning"},
+    )

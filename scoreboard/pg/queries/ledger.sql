@@ -1,0 +1,152 @@
+-- name: knows
+SELECT EXISTS (SELECT FROM board WHERE board = $1)
+
+-- name: prepare_session
+-- The staging table of this connection; not logged, empty again after every transaction.
+CREATE TEMPORARY TABLE IF NOT EXISTS staged (
+    kind        text,
+    board       text COLLATE "C",
+    user_id     text COLLATE "C",
+    action_id   text COLLATE "C",
+    points      bigint,
+    score       bigint,
+    event_ms    bigint,
+    event_seq   bigint,
+    reached_ms  bigint,
+    occurred_ms bigint,
+    attempt_id  text COLLATE "C",
+    context     text,
+    findings    text,
+    taken_ms    bigint,
+    taken_seq   bigint,
+    reason      text
+) ON COMMIT DELETE ROWS
+
+-- name: insert_actions
+-- Ordered by key, so that writers never wait for one another in a circle; of two rows of one
+-- action in a batch the earlier event wins.
+INSERT INTO score_action (board, user_id, action_id, points, score, status, attempt_id,
+                          event_ms, event_seq, occurred_at, context)
+SELECT board, user_id, action_id, points, score,
+       CASE kind WHEN 'A' THEN 'accepted' ELSE 'refused' END::action_status,
+       attempt_id, event_ms, event_seq,
+       to_timestamp(occurred_ms / 1000::double precision), context::jsonb
+FROM staged
+WHERE kind IN ('A', 'R')
+ORDER BY board, user_id, action_id, event_ms, event_seq
+ON CONFLICT DO NOTHING
+
+-- name: approve_refused
+-- An accepted event of the same attempt over a refused row is a reviewer's approval.
+UPDATE score_action AS action
+SET status = 'accepted', score = staged.score,
+    event_ms = staged.event_ms, event_seq = staged.event_seq, recorded_at = now()
+FROM staged
+WHERE staged.kind = 'A' AND action.status = 'refused' AND action.attempt_id = staged.attempt_id
+  AND (action.board, action.user_id, action.action_id)
+    = (staged.board, staged.user_id, staged.action_id)
+
+-- name: late_duplicates
+-- Accepted events whose action the ledger has under another event, with the original.
+SELECT staged.board, staged.user_id, staged.action_id, staged.event_ms, staged.event_seq,
+       staged.points, staged.attempt_id,
+       action.points AS original_points, action.score AS original_score,
+       action.status::text AS original_status, action.attempt_id AS original_attempt,
+       action.event_ms AS original_ms, action.event_seq AS original_seq,
+       action.reverted_event_ms, action.reverted_event_seq,
+       agents_against(action.attempt_id) AS agents
+FROM staged JOIN score_action AS action USING (board, user_id, action_id)
+WHERE staged.kind = 'A'
+  AND (action.event_ms, action.event_seq) <> (staged.event_ms, staged.event_seq)
+ORDER BY staged.event_ms, staged.event_seq
+
+-- name: record_late_duplicates
+-- For review; settled by the event that takes it back, or by a rebuild.
+INSERT INTO review (attempt_id, kind, board, user_id, action_id, points, event_ms, event_seq,
+                    occurred_at, context)
+SELECT staged.attempt_id, 'late_duplicate', board, user_id, action_id, staged.points,
+       staged.event_ms, staged.event_seq,
+       to_timestamp(staged.occurred_ms / 1000::double precision), staged.context::jsonb
+FROM staged JOIN score_action AS action USING (board, user_id, action_id)
+WHERE staged.kind = 'A'
+  AND (action.event_ms, action.event_seq) <> (staged.event_ms, staged.event_seq)
+ON CONFLICT (attempt_id) DO UPDATE SET kind = 'late_duplicate'
+    WHERE review.kind <> 'late_duplicate'
+
+-- name: advance_totals
+-- The last writer wins by event id: a row never moves back.
+INSERT INTO user_score (board, user_id, score, reached_at, last_event_ms, last_event_seq)
+SELECT DISTINCT ON (board, user_id)
+       board, user_id, score, to_timestamp(reached_ms / 1000::double precision),
+       event_ms, event_seq
+FROM staged
+WHERE kind IN ('A', 'V')
+ORDER BY board, user_id, event_ms DESC, event_seq DESC
+ON CONFLICT (board, user_id) DO UPDATE
+SET score = excluded.score, reached_at = excluded.reached_at,
+    last_event_ms = excluded.last_event_ms, last_event_seq = excluded.last_event_seq,
+    updated = now()
+WHERE (user_score.last_event_ms, user_score.last_event_seq)
+    < (excluded.last_event_ms, excluded.last_event_seq)
+
+-- name: mark_reverted
+-- The action that a reverting event names leaves the sum.
+UPDATE score_action AS action
+SET reverted_event_ms = staged.event_ms, reverted_event_seq = staged.event_seq,
+    revert_reason = staged.reason
+FROM staged
+WHERE staged.kind = 'V' AND action.reverted_event_ms IS NULL
+  AND (action.board, action.user_id, action.action_id, action.event_ms, action.event_seq)
+    = (staged.board, staged.user_id, staged.action_id, staged.taken_ms, staged.taken_seq)
+
+-- name: settle_reverted
+-- A late duplicate that was taken back needs nobody any more.
+UPDATE review
+SET status = 'settled', decided_at = now(), decided_by = 'persister', reason = staged.reason
+FROM staged
+WHERE staged.kind = 'V' AND review.kind = 'late_duplicate' AND review.status = 'open'
+  AND (review.board, review.user_id, review.action_id, review.event_ms, review.event_seq)
+    = (staged.board, staged.user_id, staged.action_id, staged.taken_ms, staged.taken_seq)
+
+-- name: record_reviews
+-- Refusals, conflicts, and accepted actions that an agent objected to.
+INSERT INTO review (attempt_id, kind, board, user_id, action_id, points, event_ms, event_seq,
+                    occurred_at, context, findings)
+SELECT attempt_id, CASE kind WHEN 'R' THEN 'refused' WHEN 'C' THEN 'conflict' ELSE 'flagged' END,
+       board, user_id, action_id, points, event_ms, event_seq,
+       to_timestamp(occurred_ms / 1000::double precision), context::jsonb,
+       CASE jsonb_typeof(findings::jsonb)
+           WHEN 'array' THEN findings::jsonb ELSE '[]' END
+FROM staged
+WHERE kind IN ('R', 'C') OR (kind = 'A' AND findings IS NOT NULL)
+ORDER BY attempt_id
+ON CONFLICT (attempt_id) DO NOTHING
+
+-- name: advance_boards
+-- $1 boards, $2 partition, $3 versions, $4 and $5 their highest event ids.
+INSERT INTO board (board, partition, version, event_ms, event_seq)
+SELECT board, $2, version, event_ms, event_seq
+FROM unnest($1::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+  AS highest (board, version, event_ms, event_seq)
+ORDER BY board
+ON CONFLICT (board) DO UPDATE
+SET version = greatest(board.version, excluded.version),
+    event_ms = CASE WHEN (board.event_ms, board.event_seq) < (excluded.event_ms, excluded.event_seq)
+                    THEN excluded.event_ms ELSE board.event_ms END,
+    event_seq = CASE WHEN (board.event_ms, board.event_seq) < (excluded.event_ms, excluded.event_seq)
+                     THEN excluded.event_seq ELSE board.event_seq END,
+    updated = now()
+
+-- name: advance_partition
+-- $1 partition, $2 and $3 the highest event id of a batch.
+INSERT INTO partition_progress AS progress (partition, event_ms, event_seq)
+VALUES ($1, $2, $3)
+ON CONFLICT (partition) DO UPDATE
+SET event_ms = excluded.event_ms, event_seq = excluded.event_seq
+WHERE (progress.event_ms, progress.event_seq) < (excluded.event_ms, excluded.event_seq)
+
+-- name: bury
+-- $1 partition, $2 event id, $3 and $4 the fields' names and values, $5 error.
+INSERT INTO dead_event (partition, event_id, field_names, field_values, error)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING

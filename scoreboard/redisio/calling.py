@@ -1,0 +1,39 @@
+"""Commands and scripts outside the hot path: nothing is sent twice, except a script that Redis
+did not know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from scoreboard.errors import Unavailable
+from scoreboard.redisio.scripts import digest, source
+from scoreboard.wire.scripts import Script
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Turns "Redis is away" into Unavailable; errors that Redis answers with pass."""
+    try:
+        yield
+    except ResponseError:
+        raise
+    except (RedisError, OSError, TimeoutError) as error:
+        raise Unavailable("Redis can't be reached.") from error
+
+
+async def run_script(
+    redis: Redis, script: Script, keys: Sequence[str | bytes], args: Sequence[str | bytes | int]
+) -> list[Any]:
+    """The script's reply. Raises Unavailable when Redis is away; then the script may have run."""
+    call = ("EVALSHA", digest(script), len(keys), *keys, *args)
+    with reachable():
+        try:
+            return list(await redis.execute_command(*call))
+        except NoScriptError:
+            await redis.execute_command("SCRIPT LOAD", source(script))
+            return list(await redis.execute_command(*call))

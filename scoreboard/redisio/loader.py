@@ -1,0 +1,181 @@
+"""A rebuild's side in Redis: look at a board, fill it from the ledger, make it live."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from scoreboard.domain.ledger import BoardRecord, BoardState, EventId, KeptAction, UserTotal
+from scoreboard.domain.stamps import stamp
+from scoreboard.errors import Unavailable
+from scoreboard.redisio.calling import reachable, run_script
+from scoreboard.redisio.connections import pack
+from scoreboard.redisio.reverter import receipt_of
+from scoreboard.wire.events import split_id
+from scoreboard.wire.keys import CONSUMER_GROUP, BoardKeys, board_keys
+from scoreboard.wire.scripts import BOARD_STATE, LOAD_BOARD
+
+MEMBERS = 1_000  # of one ZADD: some 0.5 ms of Redis's time
+DRAFT_TTL_MS = 600_000  # how long a zset under construction outlives its builder
+
+Command = tuple[bytes, ...]
+
+
+class BoardLoader:
+    """``board_idle`` and ``dedupe_window`` in seconds. Every method raises Unavailable when Redis
+    is away."""
+
+    def __init__(
+        self, redis: Redis, *, partitions: int, board_idle: float, dedupe_window: float
+    ) -> None:
+        self._redis = redis
+        self._partitions = partitions
+        self._idle_ms = round(board_idle * 1000)
+        self._window_ms = round(dedupe_window * 1000)
+
+    async def state(self, board: str) -> BoardState:
+        """Looks at the board."""
+        keys = board_keys(board, self._partitions)
+        reply = await run_script(self._redis, BOARD_STATE, (keys.board, keys.hidden, keys.meta), ())
+        epoch, own, version, event = (part.decode() for part in reply[:4])
+        return BoardState(
+            epoch,
+            live=own == epoch,
+            version=int(version or 0),
+            event=EventId(*split_id(event)) if event else None,
+            users=reply[4] + reply[5],
+        )
+
+    async def hidden_users(self, board: str) -> list[str]:
+        """The users that the board hides in Redis."""
+        with reachable():
+            key = board_keys(board, self._partitions).hidden
+            users: list[bytes] = await self._redis.execute_command("ZRANGE", key, 0, -1)
+        return [user.decode() for user in users]
+
+    async def forget(self, board: str) -> None:
+        """Makes the board cold: from now on nothing is read from it or written to it."""
+        with reachable():
+            await self._redis.delete(board_keys(board, self._partitions).meta)
+
+    def oldest_receipt(self) -> EventId:
+        """Events at or before this one have no receipt any more."""
+        return EventId(round(time.time() * 1000) - self._window_ms, 0)
+
+    def begin(self, board: str, state: BoardState, *, swap: bool) -> BoardDraft:
+        """A draft of the board: in zsets of its own (``swap``), or the fenced board itself."""
+        keys = board_keys(board, self._partitions)
+        return BoardDraft(
+            self._redis,
+            board,
+            keys,
+            state.epoch,
+            swap=swap,
+            idle_ms=self._idle_ms,
+            window_ms=self._window_ms,
+        )
+
+
+class BoardDraft:
+    """A board under construction; counts what it was given."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        board: str,
+        keys: BoardKeys,
+        epoch: str,
+        *,
+        swap: bool,
+        idle_ms: int,
+        window_ms: int,
+    ) -> None:
+        self._redis = redis
+        self._board = board
+        self._keys = keys
+        self._epoch = epoch
+        self._swap = swap
+        self._idle_ms = idle_ms
+        self._window_ms = window_ms
+        nonce = secrets.token_hex(8)
+        self._load = (keys.load(nonce), keys.load(f"{nonce}:hidden"))
+        self._counts = [0, 0]  # shown, hidden
+        self._clock = 0
+
+    async def add(self, totals: Sequence[UserTotal]) -> None:
+        """Gives these users their totals."""
+        parts: tuple[list[bytes], list[bytes]] = ([], [])
+        for user, total, reached_ms, hidden in totals:
+            parts[hidden].append(repr(stamp(total, reached_ms)).encode())
+            parts[hidden].append(user.encode())
+            self._clock = max(self._clock, reached_ms)
+        homes = self._load if self._swap else (self._keys.board, self._keys.hidden)
+        commands: list[Command] = []
+        for which, part in enumerate(parts):
+            home, other = homes[which].encode(), homes[1 - which].encode()
+            for at in range(0, len(part), 2 * MEMBERS):
+                pairs = part[at : at + 2 * MEMBERS]
+                commands.append((b"ZADD", home, *pairs))
+                if not self._swap:
+                    commands.append((b"ZREM", other, *pairs[1::2]))
+            if part and self._swap:
+                commands.append((b"PEXPIRE", home, b"%d" % DRAFT_TTL_MS))
+            self._counts[which] += len(part) // 2
+        await self._send(commands)
+
+    async def restore_receipts(self, actions: Sequence[KeptAction]) -> None:
+        """Writes the receipts of these actions for what is left of their time."""
+        now = round(time.time() * 1000)
+        commands: list[Command] = []
+        for action in actions:
+            left = action.event.ms + self._window_ms - now
+            if left > 0:
+                name = self._keys.action(action.user_id.encode(), action.action_id.encode())
+                commands.append((b"SET", name, receipt_of(action).encode(), b"PX", b"%d" % left))
+        await self._send(commands)
+
+    async def finish(self, record: BoardRecord, *, version: int, event: EventId) -> int:
+        """Makes the board live; its version. ``event`` is the last one that it contains. Raises
+        Unavailable when Redis restarted or lost something meanwhile: then the draft is void."""
+        keys = self._keys
+        reply = await run_script(
+            self._redis,
+            LOAD_BOARD,
+            (keys.board, keys.hidden, keys.meta, keys.events, keys.channel, *self._load),
+            (
+                self._board,
+                self._epoch,
+                "1" if self._swap else "0",
+                *self._counts,
+                record.settings,
+                version,
+                str(event),
+                self._clock,
+                str(record.partition_event),
+                CONSUMER_GROUP,
+                self._idle_ms,
+            ),
+        )
+        if reply[0].startswith(b"!"):
+            raise Unavailable("Redis changed while the board was loaded.")
+        return int(reply[0])
+
+    async def _send(self, commands: Sequence[Command]) -> None:
+        """Sends the commands as one pipeline and waits for all replies."""
+        if not commands:
+            return
+        pool = self._redis.connection_pool
+        with reachable():
+            connection = await pool.get_connection()
+            try:
+                await connection.send_packed_command([pack(command) for command in commands])
+                for _ in commands:
+                    await connection.read_response()
+            except BaseException:
+                await connection.disconnect(nowait=True)  # its next reply would not be ours
+                raise
+            finally:
+                await pool.release(connection)

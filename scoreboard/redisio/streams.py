@@ -1,0 +1,111 @@
+"""A partition's stream as the persister consumes it.
+
+Whoever reads holds the partition's lock in Postgres, so there is one reader at a time: everything
+that is pending when it starts was left behind by one that died, and is taken over at once. Entries
+are therefore handled strictly in order, and what lies at or before an acknowledged entry may go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from scoreboard.domain.ledger import FIRST_EVENT, Entry, EventId
+from scoreboard.redisio.calling import reachable
+from scoreboard.wire.events import split_id
+from scoreboard.wire.keys import CONSUMER_GROUP, PartitionKeys
+
+CONSUMER = "persister"  # one name for all, since the lock lets only one read
+
+
+class PartitionStream:
+    """``blocking`` must be a client without a socket timeout. Every method raises Unavailable
+    when Redis is away."""
+
+    def __init__(self, redis: Redis, blocking: Redis, partition: int) -> None:
+        self.partition = partition
+        keys = PartitionKeys(partition)
+        self._key = keys.events
+        self._persisted = keys.persisted
+        self._redis = redis
+        self._blocking = blocking
+        self._seen = FIRST_EVENT  # the last entry that was read or passed over
+
+    async def wait(self, timeout: float) -> None:
+        """Returns when there is an entry that was not read yet, or after ``timeout`` seconds."""
+        with reachable():
+            # The server ends the wait; the bound above it is for a server that vanished.
+            async with asyncio.timeout(timeout + 5):
+                await self._blocking.xread(
+                    {self._key: str(self._seen)}, count=1, block=max(1, round(timeout * 1000))
+                )
+
+    async def read(self, count: int) -> list[Entry]:
+        """Up to ``count`` entries in order: first what was left pending, then new ones. The
+        caller holds the partition's lock."""
+        with reachable():
+            try:
+                entries = await self._read(count)
+            except ResponseError as error:
+                if not str(error).startswith("NOGROUP"):
+                    raise
+                await self._create_group()
+                entries = await self._read(count)
+        if entries:
+            self._seen = EventId(*split_id(entries[-1][0]))
+        return entries
+
+    async def _read(self, count: int) -> list[Entry]:
+        cursor: bytes | str = "0-0"
+        while True:
+            cursor, entries, _ = await self._redis.xautoclaim(
+                self._key, CONSUMER_GROUP, CONSUMER, min_idle_time=0, start_id=cursor, count=count
+            )
+            if entries:
+                return list(entries)
+            if cursor == b"0-0":
+                break
+        reply: Any = await self._redis.xreadgroup(
+            CONSUMER_GROUP, CONSUMER, {self._key: ">"}, count=count
+        )
+        if reply:
+            return list(reply[0][1])
+        (group,) = await self._redis.xinfo_groups(self._key)
+        self._seen = EventId(*split_id(group["last-delivered-id"]))
+        return []
+
+    async def _create_group(self) -> None:
+        self._seen = FIRST_EVENT  # another stream than the one that was read before
+        try:
+            await self._redis.xgroup_create(self._key, CONSUMER_GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    async def acknowledge(self, ids: Sequence[bytes]) -> int:
+        """These entries, the oldest of the stream, are committed: tells who waits for that,
+        acknowledges and removes them. Returns how many entries the stream still holds."""
+        last = EventId(*split_id(ids[-1]))
+        with reachable():
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.publish(self._persisted, str(last))
+                pipe.xack(self._key, CONSUMER_GROUP, *ids)
+                pipe.xtrim(self._key, minid=f"{last.ms}-{last.seq + 1}", approximate=False)
+                pipe.xlen(self._key)
+                replies = await pipe.execute()
+        return int(replies[-1])
+
+    async def last_id(self) -> EventId:
+        """The id of the latest entry ever appended; zero when there is no stream."""
+        with reachable():
+            try:
+                info = await self._redis.xinfo_stream(self._key)
+            except ResponseError as error:
+                if "no such key" in str(error):
+                    return FIRST_EVENT
+                raise
+        return EventId(*split_id(info["last-generated-id"]))

@@ -1,0 +1,195 @@
+"""From Redis's streams into the ledger: read a batch, commit it, acknowledge it.
+
+The partition's lock is held from reading to acknowledging. A crash at any point leaves the batch
+pending; whoever holds the lock next writes it again, which changes nothing that was committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+import structlog
+
+from scoreboard.domain.ledger import DeadEntry, Entry, EventId, LateDuplicate
+from scoreboard.errors import Unavailable
+from scoreboard.telemetry import metrics
+from scoreboard.wire.events import Event, PoisonEvent, decode_event, split_id
+
+log = structlog.get_logger(__name__)
+
+IDLE_WAIT = 2.0  # seconds; also how soon what a dead persister left is found on a quiet stream
+LOCK_WAIT = 0.05  # seconds until another look at a partition that another process works on
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts while a server is away
+
+
+class EventStream(Protocol):
+    """A partition's stream (redisio/streams.PartitionStream)."""
+
+    @property
+    def partition(self) -> int: ...
+    async def wait(self, timeout: float) -> None: ...
+    async def read(self, count: int) -> list[Entry]: ...
+    async def acknowledge(self, ids: Sequence[bytes]) -> int: ...
+    async def last_id(self) -> EventId: ...
+
+
+class LedgerWriter(Protocol):
+    """Writes batches while it holds a partition's lock (pg/ledger.LedgerSession)."""
+
+    async def write(
+        self, events: Sequence[tuple[Event, Entry]], dead: Sequence[DeadEntry]
+    ) -> list[LateDuplicate]: ...
+
+
+class Ledger(Protocol):
+    """Hands out a partition's lock (pg/ledger.Ledger)."""
+
+    def locked_if_free(
+        self, partition: int
+    ) -> AbstractAsyncContextManager[LedgerWriter | None]: ...
+
+
+class Reverter(Protocol):
+    """Takes actions back in Redis (redisio/reverter.LateReverter)."""
+
+    async def revert(self, duplicate: LateDuplicate) -> bool:
+        """False when the board is not live: then its next load leaves the action out."""
+
+
+def decode(entries: Sequence[Entry]) -> tuple[list[tuple[Event, Entry]], list[DeadEntry]]:
+    """The events of a batch, and the entries that are none."""
+    events: list[tuple[Event, Entry]] = []
+    dead: list[DeadEntry] = []
+    for entry in entries:
+        try:
+            events.append((decode_event(*entry), entry))
+        except PoisonEvent as error:
+            dead.append(DeadEntry(entry, str(error)))
+    return events, dead
+
+
+async def persist_batch(
+    stream: EventStream, ledger: LedgerWriter, reverter: Reverter, limit: int
+) -> EventId | None:
+    """Moves up to ``limit`` entries into the ledger, under the partition's lock; the last one's
+    id, None when there was none. Raises Unavailable when Redis or Postgres is away; the batch
+    stays pending then."""
+    started = time.perf_counter()
+    entries = await stream.read(limit)
+    if not entries:
+        return None
+    events, dead = decode(entries)
+    for duplicate in await ledger.write(events, dead):
+        live = await reverter.revert(duplicate)
+        metrics.late_duplicates.inc()
+        log.warning(
+            "late_duplicate",
+            board=duplicate.board,
+            user=duplicate.original.user_id,
+            action=duplicate.original.action_id,
+            event=str(duplicate.event),
+            reverted=live,
+        )
+    left = await stream.acknowledge([entry_id for entry_id, _ in entries])
+    _measure(stream.partition, entries, len(dead), left, time.perf_counter() - started)
+    return EventId(*split_id(entries[-1][0]))
+
+
+def _measure(
+    partition: int, entries: Sequence[Entry], dead: int, left: int, seconds: float
+) -> None:
+    label = str(partition)
+    metrics.persisted.labels(label).inc(len(entries))
+    metrics.persist_seconds.observe(seconds)
+    metrics.backlog.labels(label).set(left)
+    newest_ms, _ = split_id(entries[-1][0])
+    metrics.persist_lag.labels(label).set(max(0.0, time.time() - newest_ms / 1000))
+    if dead:
+        metrics.dead_events.inc(dead)
+        log.error("events_buried", partition=partition, count=dead, remedy="scoreboard dead list")
+
+
+class Persister:
+    """Persists some partitions, each in its own task, for as long as ``run`` runs."""
+
+    def __init__(
+        self,
+        streams: Sequence[EventStream],
+        ledger: Ledger,
+        reverter: Reverter,
+        *,
+        batch: int,
+    ) -> None:
+        self._streams = streams
+        self._ledger = ledger
+        self._reverter = reverter
+        self._batch = batch
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until ``stopping`` is set; a batch that was begun is finished. Servers that are away
+        are waited for."""
+        async with asyncio.TaskGroup() as tasks:
+            for stream in self._streams:
+                tasks.create_task(self._consume(stream, stopping))
+
+    async def _consume(self, stream: EventStream, stopping: asyncio.Event) -> None:
+        outage = _Outage(stream.partition)
+        while not stopping.is_set():
+            try:
+                async with self._ledger.locked_if_free(stream.partition) as ledger:
+                    last = ledger and await persist_batch(
+                        stream, ledger, self._reverter, self._batch
+                    )
+                outage.over()
+                if ledger is None:
+                    await _unless(stopping, asyncio.sleep(LOCK_WAIT))
+                elif last is None:
+                    await _unless(stopping, stream.wait(IDLE_WAIT))
+            except Exception as error:  # noqa: BLE001 (whatever it is, the others go on)
+                await _unless(stopping, asyncio.sleep(outage.pause(error)))
+
+
+class _Outage:
+    """Logs the beginning and the end of an outage, and spaces the attempts during it."""
+
+    def __init__(self, partition: int) -> None:
+        self._partition = partition
+        self._pause = 0.0
+
+    def pause(self, error: Exception) -> float:
+        """Seconds until the next attempt: doubling, with jitter."""
+        if not self._pause:
+            expected = isinstance(error, Unavailable)
+            log.warning(
+                "persister_waits",
+                partition=self._partition,
+                reason=str(error),
+                cause=repr(error.__cause__),
+                exc_info=None if expected else error,
+            )
+        self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
+        return random.uniform(self._pause / 2, self._pause)  # noqa: S311 (spread, not secrecy)
+
+    def over(self) -> None:
+        if self._pause:
+            log.info("persister_resumes", partition=self._partition)
+            self._pause = 0.0
+
+
+async def _unless(stopping: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> None:
+    """Waits, but no longer than until ``stopping`` is set."""
+    wait = asyncio.ensure_future(waiting)
+    stop = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait((wait, stop), return_when=asyncio.FIRST_COMPLETED)
+        if wait.done():
+            await wait
+    finally:
+        for task in (wait, stop):
+            task.cancel()
+        await asyncio.gather(wait, stop, return_exceptions=True)

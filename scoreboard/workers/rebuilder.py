@@ -1,0 +1,247 @@
+"""Making boards live: cold ones, lost ones, and those fenced by a restart of Redis.
+
+Under the partition's lock no event is in a persister's hands. What the stream still holds is
+persisted first; then Postgres has everything that was ever accepted, and Redis either needs only
+what it lacks (its state is a prefix of history that ends at the board's last event) or is filled
+from nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import structlog
+
+from scoreboard.domain.ledger import (
+    VERSION_STRIDE,
+    BoardRecord,
+    BoardState,
+    EventId,
+    KeptAction,
+    UserTotal,
+)
+from scoreboard.errors import UnknownBoard
+from scoreboard.telemetry import metrics
+from scoreboard.wire.keys import partition_of
+from scoreboard.workers.persister import EventStream, LedgerWriter, Reverter, persist_batch
+
+log = structlog.get_logger(__name__)
+
+Progress = Callable[[int], None]  # is told how many users were loaded since it was last told
+
+
+class BoardSource(Protocol):
+    """Boards as Postgres knows them (pg/recovery.BoardSource)."""
+
+    async def record(self, board: str) -> BoardRecord | None: ...
+    async def create(self, board: str, settings: str) -> None: ...
+    async def raise_version(self, board: str, version: int) -> None: ...
+    async def has_lost_reverts(self, board: str) -> bool: ...
+    async def settle(self, board: str) -> None: ...
+    def totals(self, board: str) -> AsyncIterator[list[UserTotal]]: ...
+    def changed_totals(self, board: str, since: EventId) -> AsyncIterator[list[UserTotal]]: ...
+    def hidden_totals(self, board: str, users: list[str]) -> AsyncIterator[list[UserTotal]]: ...
+    def receipts(self, board: str, since: EventId) -> AsyncIterator[list[KeptAction]]: ...
+
+
+class LedgerSession(LedgerWriter, Protocol):
+    """What may be done under a partition's lock (pg/ledger.LedgerSession)."""
+
+    @property
+    def source(self) -> BoardSource: ...
+
+
+class Ledger(Protocol):
+    """Hands out the locks (pg/ledger.Ledger)."""
+
+    async def knows(self, board: str) -> bool: ...
+    def locked(self, partition: int) -> AbstractAsyncContextManager[LedgerSession]: ...
+
+
+class Draft(Protocol):
+    """A board under construction (redisio/loader.BoardDraft)."""
+
+    async def add(self, totals: Sequence[UserTotal]) -> None: ...
+    async def restore_receipts(self, actions: Sequence[KeptAction]) -> None: ...
+    async def finish(self, record: BoardRecord, *, version: int, event: EventId) -> int: ...
+
+
+class BoardLoader(Protocol):
+    """Boards in Redis (redisio/loader.BoardLoader)."""
+
+    async def state(self, board: str) -> BoardState: ...
+    async def hidden_users(self, board: str) -> list[str]: ...
+    async def forget(self, board: str) -> None: ...
+    def oldest_receipt(self) -> EventId: ...
+    def begin(self, board: str, state: BoardState, *, swap: bool) -> Draft: ...
+
+
+class Rebuilder:
+    """``streams`` are all partitions' in order; ``settings_of`` gives the text of a new board's
+    settings; ``batch`` is how many events are persisted at a time."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        streams: Sequence[EventStream],
+        loader: BoardLoader,
+        reverter: Reverter,
+        *,
+        settings_of: Callable[[str], str],
+        batch: int,
+    ) -> None:
+        self._ledger = ledger
+        self._streams = streams
+        self._loader = loader
+        self._reverter = reverter
+        self._settings_of = settings_of
+        self._batch = batch
+        self._running: dict[tuple[str, bool], asyncio.Task[None]] = {}
+
+    async def ensure(self, board: str, *, create: bool) -> None:
+        """Returns when the board is live; callers of one process share the work. Raises
+        UnknownBoard when there is none and ``create`` is False, Unavailable when Redis or Postgres
+        is away or changed meanwhile."""
+        key = (board, create)
+        task = self._running.get(key)
+        if task is None:
+            task = asyncio.create_task(self._ensure(board, create))
+            self._running[key] = task
+            task.add_done_callback(lambda done: self._forget_task(key, done))
+        await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Ends what is under way; the next to need these boards begins again."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def rebuild(self, board: str, progress: Progress | None = None) -> None:
+        """Loads the board from nothing, even when it is live: it is fenced for the while. Raises
+        UnknownBoard or Unavailable."""
+        if not await self._ledger.knows(board):
+            raise UnknownBoard(f"There is no board {board!r}.")
+        version = (await self._loader.state(board)).version
+        await self._loader.forget(board)
+        partition = partition_of(board, len(self._streams))
+        async with self._ledger.locked(partition) as session:
+            await self.drain(partition, session)
+            state = await self._loader.state(board)
+            record = await session.source.record(board)
+            if record is None:
+                raise UnknownBoard(f"There is no board {board!r}.")
+            state = state._replace(version=max(version, state.version), event=None)
+            await self._make_live(board, session.source, state, record, progress)
+
+    async def drain(self, partition: int, session: LedgerWriter) -> None:
+        """Persists what the partition's stream holds now. The caller holds the lock."""
+        stream = self._streams[partition]
+        end = await stream.last_id()
+        last: EventId | None = EventId(-1, 0)
+        while last is not None and last < end:
+            last = await persist_batch(stream, session, self._reverter, self._batch)
+
+    def _forget_task(self, key: tuple[str, bool], task: asyncio.Task[None]) -> None:
+        del self._running[key]
+        if not task.cancelled():
+            task.exception()  # seen, even if every caller has left
+
+    async def _ensure(self, board: str, create: bool) -> None:
+        if not create and not await self._ledger.knows(board):
+            raise UnknownBoard(f"There is no board {board!r}.")
+        partition = partition_of(board, len(self._streams))
+        async with self._ledger.locked(partition) as session:
+            state = await self._loader.state(board)
+            if state.live:
+                return  # another process was faster
+            await self.drain(partition, session)
+            source = session.source
+            record = await source.record(board)
+            if record is not None:
+                await self._make_live(board, source, state, record)
+            elif create:
+                await source.create(board, self._settings_of(board))
+                await self._begin_board(board, source, state)
+            else:
+                raise UnknownBoard(f"There is no board {board!r}.")
+
+    async def _begin_board(self, board: str, source: BoardSource, state: BoardState) -> None:
+        """The first load of a board that nobody has seen."""
+        record = await source.record(board)
+        assert record is not None
+        draft = self._loader.begin(board, state, swap=True)
+        await draft.finish(record, version=record.version, event=record.event)
+        log.info("board_created", board=board)
+
+    async def _make_live(
+        self,
+        board: str,
+        source: BoardSource,
+        state: BoardState,
+        record: BoardRecord,
+        progress: Progress | None = None,
+    ) -> None:
+        started = time.perf_counter()
+        if await source.has_lost_reverts(board):
+            # The totals change without an event, so Redis can't tell what it lacks. It forgets
+            # first: a crash in between then leads here again.
+            await self._loader.forget(board)
+            state = state._replace(event=None)
+            await source.settle(board)
+        version = max(state.version, record.version) + VERSION_STRIDE
+        await source.raise_version(board, version)
+        if state.event is not None and (state.users or not record.has_users):
+            how = "reconciled"
+            await self._reconcile(board, source, state, state.event, record, version)
+        else:
+            how = "loaded"
+            await self._load(board, source, state, record, version, progress)
+        seconds = time.perf_counter() - started
+        metrics.rebuilds.labels(how).inc()
+        metrics.rebuild_seconds.observe(seconds)
+        log.info("board_live", board=board, how=how, version=version, seconds=round(seconds, 3))
+
+    async def _reconcile(
+        self,
+        board: str,
+        source: BoardSource,
+        state: BoardState,
+        since: EventId,
+        record: BoardRecord,
+        version: int,
+    ) -> None:
+        """Applies to the fenced board what it lacks. Its last event moves only at the end, so
+        that an interrupted attempt is repeated whole."""
+        draft = self._loader.begin(board, state, swap=False)
+        concealed = await self._loader.hidden_users(board)
+        async for totals in source.hidden_totals(board, concealed):
+            await draft.add(totals)
+        if since < record.event:
+            async for totals in source.changed_totals(board, since):
+                await draft.add(totals)
+            async for actions in source.receipts(board, since):
+                await draft.restore_receipts(actions)
+        await draft.finish(record, version=version, event=max(since, record.event))
+
+    async def _load(
+        self,
+        board: str,
+        source: BoardSource,
+        state: BoardState,
+        record: BoardRecord,
+        version: int,
+        progress: Progress | None,
+    ) -> None:
+        draft = self._loader.begin(board, state, swap=True)
+        async for totals in source.totals(board):
+            await draft.add(totals)
+            if progress is not None:
+                progress(len(totals))
+        async for actions in source.receipts(board, self._loader.oldest_receipt()):
+            await draft.restore_receipts(actions)
+        await draft.finish(record, version=version, event=record.event)

@@ -1,0 +1,31 @@
+"""The durable side's parts on real servers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from scoreboard.pg.ledger import Ledger
+from scoreboard.pg.pool import open_pool
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
+    pool = await open_pool(database_url, connections=10, timeout=30)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+def ledger(pool: asyncpg.Pool) -> Ledger:
+    return Ledger(pool)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to look at what was written."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()

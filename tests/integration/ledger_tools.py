@@ -1,0 +1,83 @@
+"""Events by hand, and the tables they end in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+import msgspec
+from redis.asyncio import Redis
+
+from scoreboard.domain.ledger import Entry
+from scoreboard.wire.events import FORMAT, Body, Event, decode_event
+from scoreboard.wire.keys import PartitionKeys, partition_of
+
+PARTITIONS = 8
+BOARD = "arena"
+PARTITION = partition_of(BOARD, PARTITIONS)
+START_MS = 1_800_000_000_000
+
+
+def fields(
+    user: str = "ann",
+    action: str = "a1",
+    points: int = 5,
+    *,
+    kind: str = "A",
+    score: int | None = None,
+    reached: int = START_MS,
+    version: int = 0,
+    board: str = BOARD,
+    attempt: str | None = None,
+    **body: Any,
+) -> dict[bytes, bytes]:
+    """The fields of an entry; ``score`` defaults to ``points``, ``attempt`` to one made of the
+    user and the action. ``body`` may hold i, c, f (JSON as bytes), e and w."""
+    for name in ("c", "f"):
+        if name in body:
+            body[name] = msgspec.Raw(body[name])
+    text = msgspec.json.encode(
+        Body(FORMAT, board, user, action, points, attempt or f"t-{user}-{action}", **body)
+    )
+    counted = kind in "AV"
+    total = points if score is None else score
+    return {
+        b"o": kind.encode(),
+        b"s": b"%d" % total if counted else b"",
+        b"k": b"%d" % reached if counted else b"",
+        b"n": b"%d" % version,
+        b"d": text,
+    }
+
+
+def event(event_id: str, *args: Any, **kwargs: Any) -> tuple[Event, Entry]:
+    """A decoded entry beside its raw form, as the persister hands it to the ledger."""
+    entry = (event_id.encode(), fields(*args, **kwargs))
+    return decode_event(*entry), entry
+
+
+async def append(redis: Redis, event_id: str, *args: Any, **kwargs: Any) -> None:
+    """Adds an entry to the partition's stream."""
+    await append_raw(redis, event_id, fields(*args, **kwargs))
+
+
+async def append_raw(redis: Redis, event_id: str, raw: dict[bytes, bytes]) -> None:
+    """Adds an entry that may be nonsense."""
+    await redis.xadd(PartitionKeys(PARTITION).events, raw, id=event_id)  # type: ignore[arg-type]
+
+
+async def totals(database: asyncpg.Connection, board: str = BOARD) -> dict[str, int]:
+    """Score of every user in user_score."""
+    rows = await database.fetch("SELECT user_id, score FROM user_score WHERE board = $1", board)
+    return {row["user_id"]: row["score"] for row in rows}
+
+
+async def sums(database: asyncpg.Connection, board: str = BOARD) -> dict[str, int]:
+    """Sum of the accepted, unreverted actions of every user."""
+    rows = await database.fetch(
+        "SELECT user_id, sum(points)::bigint AS total FROM score_action"
+        " WHERE board = $1 AND status = 'accepted' AND reverted_event_ms IS NULL"
+        " GROUP BY user_id",
+        board,
+    )
+    return {row["user_id"]: row["total"] for row in rows}
