@@ -1,0 +1,197 @@
+"""A board in a real Redis, and calls of the scripts as the service makes them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from redis import Redis
+
+from scoreboard.domain.actions import ScoreAction
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.stamps import stamp, total_of
+from scoreboard.domain.submissions import Submission
+from scoreboard.redisio.calls import body_of
+from scoreboard.redisio.scripts import lua_folder, source
+from scoreboard.wire.events import Event, decode_event
+from scoreboard.wire.keys import board_keys
+from scoreboard.wire.messages import BoardMessage
+from scoreboard.wire.scripts import SUBMIT_SCORES, Script
+
+_attempts = itertools.count()
+
+WINDOW_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a gated action brings: the agents that refuse, the revisions that the verdict rests on,
+    and the memories to store ('' stores none, a ``device_revision`` of '' means no device)."""
+
+    refused_by: str = ""
+    profile_revision: str = "0"
+    profile: str = "1:profile"
+    device_revision: str = ""
+    device: str = ""
+    device_id: str = "phone"
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action of a call; each has an attempt of its own unless one is given."""
+
+    user: str = "ann"
+    action: str = "kill-1"
+    points: int = 5
+    attempt: str = field(default_factory=lambda: f"t{next(_attempts)}")
+    verdict: Verdict | None = None
+
+
+class Board:
+    """A live board, and the one client of its Redis."""
+
+    def __init__(
+        self, client: Redis, name: str = "arena", settings: BoardSettings | None = None
+    ) -> None:
+        self.redis = client
+        self.name = name
+        self.keys = board_keys(name, 8)
+        self.settings = (settings or BoardSettings()).to_text()
+        self._listener = client.pubsub(ignore_subscribe_messages=True)
+        self._listener.subscribe(self.keys.channel)
+        self._listener.get_message(timeout=5)
+        self.make_live()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def make_live(self, **meta: str) -> None:
+        """Gives the board the meta hash of one that was just loaded empty."""
+        info = self.redis.info()
+        fields = {
+            "epoch": f"{info['run_id']}:{info['master_replid']}",
+            "settings": self.settings,
+            "version": "0",
+            "clock": "0",
+            "event": "0-0",
+            "top": "[]",
+            "cut": "-inf",
+        }
+        self.redis.hset(self.keys.meta, mapping=fields | meta)
+
+    def plant(self, totals: Mapping[str, int], reached_ms: int = 1_750_000_000_000) -> None:
+        """Puts users onto the board, each a millisecond after the one before."""
+        stamps = {user: stamp(totals[user], reached_ms + i) for i, user in enumerate(totals)}
+        self.redis.zadd(self.keys.board, stamps)
+
+    # Calls ---------------------------------------------------------------------------------------
+
+    def run(self, script: Script, keys: list[Any], args: list[Any]) -> Any:
+        return self.redis.eval(source(script).decode(), len(keys), *keys, *args)
+
+    def submit(self, *actions: Action, **changed: Any) -> list[str]:
+        """The replies to these actions in one call; ``changed`` are fixed arguments."""
+        keys, args = self.call(*actions, **changed)
+        return [reply.decode() for reply in self.run(SUBMIT_SCORES, keys, args)]
+
+    def call(self, *actions: Action, **changed: Any) -> tuple[list[Any], list[Any]]:
+        """KEYS and ARGV of a call."""
+        gated = any(action.verdict for action in actions)
+        fixed: dict[str, Any] = {
+            "board": self.name,
+            "settings": self.settings,
+            "count": len(actions),
+            "window": WINDOW_MS,
+            "idle": 0,
+            "backlog": 1_000_000,
+            "min": -(2**60),
+            "max": 2**60,
+            "rate": 0,
+            "rate_ms": 0,
+            "gated": int(gated),
+            "memory": WINDOW_MS,
+            "rewrite": 0,
+        } | changed
+        keys: list[Any] = [getattr(self.keys, name) for name in SUBMIT_SCORES.keys]
+        args: list[Any] = [fixed[name] for name in SUBMIT_SCORES.args]
+        for action in actions:
+            user = action.user.encode()
+            keys.append(self.receipt_key(action))
+            if fixed["rate"]:
+                keys.append(self.keys.rate(user))
+            args += (user, action.points, action.attempt, self.body(action))
+            if gated:
+                verdict = action.verdict or Verdict()
+                keys += (self.keys.profile(user), self.keys.device(verdict.device_id.encode()))
+                args += (
+                    verdict.refused_by,
+                    verdict.profile_revision,
+                    verdict.profile,
+                    verdict.device_revision,
+                    verdict.device,
+                )
+        return keys, args
+
+    def body(self, action: Action) -> bytes:
+        score_action = ScoreAction(action.user, action.action, action.points)
+        return body_of(self.name, Submission(score_action, action.attempt, 0, 0))
+
+    # What is in Redis ----------------------------------------------------------------------------
+
+    def receipt_key(self, action: Action) -> bytes:
+        return self.keys.action(action.user.encode(), action.action.encode())
+
+    def receipt(self, action: Action) -> str | None:
+        text = self.redis.get(self.receipt_key(action))
+        return None if text is None else text.decode()
+
+    def zset(self, key: str | None = None) -> dict[str, float]:
+        """The stamped score of every user, best first."""
+        rows = self.redis.zrevrange(key or self.keys.board, 0, -1, withscores=True)
+        return {user.decode(): score for user, score in rows}
+
+    def totals(self) -> dict[str, int]:
+        return {user: total_of(score) for user, score in self.zset().items()}
+
+    def events(self) -> list[Event]:
+        return [decode_event(i, fields) for i, fields in self.redis.xrange(self.keys.events)]
+
+    def meta(self) -> dict[str, str]:
+        fields: Mapping[bytes, bytes] = self.redis.hgetall(self.keys.meta)
+        return {name.decode(): value.decode() for name, value in fields.items()}
+
+    def now_ms(self) -> int:
+        seconds, micros = self.redis.time()
+        return seconds * 1000 + micros // 1000
+
+    def published(self) -> list[bytes]:
+        """The messages published since the last look, in order. The server sends a PONG behind
+        all that was published before it."""
+        self._listener.ping()
+        texts: list[bytes] = []
+        while True:
+            message = self._listener.get_message(timeout=5)
+            assert message is not None, "no PONG within 5 s"
+            if message["type"] == "pong":
+                return texts
+            texts.append(message["data"])
+
+    def dump(self) -> dict[bytes, tuple[bytes, int]]:
+        """Everything in Redis: each key with its serialized value and its moment of expiry."""
+        return {
+            key: (self.redis.dump(key), self.redis.execute_command("PEXPIRETIME", key))
+            for key in self.redis.keys()
+        }
+
+
+def decoded(text: bytes) -> BoardMessage:
+    """A published text, as a client would decode it."""
+    return msgspec.json.decode(text, type=BoardMessage)
+
+
+def piece(name: str) -> str:
+    """The text of lua/<name>.lua, to call its functions alone."""
+    return (lua_folder() / f"{name}.lua").read_text(encoding="utf-8")
