@@ -65,6 +65,7 @@ class Scoreboard:
         self.url = f"http://{_reachable_host(self.plan.host)}:{port}"
         self._set("HOST", self.plan.host)
         self._set("PORT", str(port))
+        self._set("REUSE_PORT", str(self.plan.workers > 1).lower())
         if not _is_set("DEFAULT_GATE_MODE"):
             self._set("DEFAULT_GATE_MODE", "flag")
         self._choose_keys()

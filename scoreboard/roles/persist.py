@@ -1,0 +1,53 @@
+"""``scoreboard persist``: carries the streams into Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import structlog
+import uvloop
+
+from scoreboard import settings as configuration
+from scoreboard.pg.pool import open_pool
+from scoreboard.redisio import connections
+from scoreboard.roles.recovery import recovery
+from scoreboard.settings import Settings
+from scoreboard.telemetry import logs
+from scoreboard.workers.persister import Persister
+
+log = structlog.get_logger(__name__)
+
+STATEMENT_TIMEOUT = 60.0  # seconds; a batch on a busy database may take its time
+
+
+def persist_command() -> None:
+    """Carry events from Redis to Postgres; any number may run, partitions are shared by locks."""
+    settings = configuration.load(os.environ)
+    logs.configure(settings)
+    uvloop.run(persist(settings))
+
+
+async def persist(settings: Settings) -> None:
+    """Persists until SIGTERM or SIGINT; the batch that was begun is finished."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    redis = connections.client(settings.redis_url, timeout=settings.redis_timeout)
+    blocking = connections.client(settings.redis_url, timeout=None)
+    pool = await open_pool(
+        settings.database_url, connections=settings.partitions, timeout=STATEMENT_TIMEOUT
+    )
+    durable = recovery(settings, redis, blocking, pool)
+    persister = Persister(
+        durable.streams, durable.ledger, durable.reverter, batch=settings.persist_batch
+    )
+    log.info("persisting", partitions=settings.partitions)
+    try:
+        await persister.run(stop)
+    finally:
+        await redis.aclose()
+        await blocking.aclose()
+        await pool.close()
+        log.info("persister_stopped")

@@ -1,0 +1,209 @@
+"""``scoreboard serve``: the HTTP and WebSocket service."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any
+
+import asyncpg
+import structlog
+import typer
+import uvloop
+from aiohttp import web
+from redis.asyncio import Redis
+
+from scoreboard import settings as configuration
+from scoreboard.api.app import build
+from scoreboard.api.auth import Authenticator
+from scoreboard.api.boards import BoardHandlers
+from scoreboard.api.health import HealthHandlers
+from scoreboard.api.reading import BoardReader
+from scoreboard.api.relay import Hub
+from scoreboard.api.scores import ScoreHandlers
+from scoreboard.api.tokens import keys_from
+from scoreboard.api.websockets import LiveLeaderboard
+from scoreboard.domain.durability import Durability
+from scoreboard.errors import ConfigurationError
+from scoreboard.pg.boards import ArchivedBoards
+from scoreboard.pg.pool import open_pool
+from scoreboard.redisio import connections
+from scoreboard.redisio.boards import LiveBoards
+from scoreboard.redisio.commits import CommitWatch
+from scoreboard.redisio.submitter import Submitter
+from scoreboard.redisio.tickets import RedisTickets
+from scoreboard.redisio.updates import RedisUpdates
+from scoreboard.redisio.waits import DurabilityWaits
+from scoreboard.roles.recovery import recovery
+from scoreboard.settings import Settings
+from scoreboard.telemetry import logs
+from scoreboard.wire.keys import PartitionKeys, board_keys
+
+log = structlog.get_logger(__name__)
+
+SHUTDOWN_TIMEOUT = 10.0  # seconds that requests in flight have at shutdown
+KEEPALIVE = 75.0  # seconds that an idle HTTP connection is kept
+DATABASE_CONNECTIONS = 8
+
+
+def serve_command(
+    host: Annotated[str | None, typer.Option(help="Address; default: SCOREBOARD_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; default: SCOREBOARD_PORT.")] = None,
+) -> None:
+    """Serve the API, the WebSockets and the pages; configured by SCOREBOARD_* variables."""
+    environ = dict(os.environ)
+    if host is not None:
+        environ["SCOREBOARD_HOST"] = host
+    if port is not None:
+        environ["SCOREBOARD_PORT"] = str(port)
+    settings = configuration.load(environ)
+    logs.configure(settings)
+    uvloop.run(serve(settings))
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT. Raises ConfigurationError."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    app = await application(settings)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        keepalive_timeout=KEEPALIVE,
+        shutdown_timeout=SHUTDOWN_TIMEOUT,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(
+            runner, settings.host, settings.port, backlog=4096, reuse_port=settings.reuse_port
+        )
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigurationError(
+                f"Can't listen on {settings.host}:{settings.port}: {error.strerror}. "
+                "Choose another with SCOREBOARD_PORT."
+            ) from error
+        # What exists now stays: no collection has to look at it again.
+        gc.collect()
+        gc.freeze()
+        log.info("serving", addresses=runner.addresses)
+        await stop.wait()
+        log.info("stopping")
+    finally:
+        await runner.cleanup()
+
+
+async def application(settings: Settings) -> web.Application:
+    """Puts the parts together; servers that are away are waited for by the requests."""
+    redis = connections.client(settings.redis_url, timeout=settings.redis_timeout)
+    blocking = connections.client(settings.redis_url, timeout=None)
+    pool = await open_pool(
+        settings.database_url,
+        connections=DATABASE_CONNECTIONS,
+        timeout=settings.database_timeout,
+    )
+    durable = recovery(settings, redis, blocking, pool)
+    commits = CommitWatch(
+        RedisUpdates(
+            settings.redis_url,
+            lambda partition: PartitionKeys(int(partition)).persisted,
+            timeout=settings.redis_timeout,
+        )
+    )
+    submitter = Submitter(
+        connections.pool(settings.redis_url, timeout=None),
+        durable.rebuilder,
+        partitions=settings.partitions,
+        dedupe_window=settings.dedupe_window,
+        board_idle=settings.board_idle,
+        backlog_limit=settings.backlog_limit,
+        timeout=settings.redis_timeout,
+        waits=DurabilityWaits(commits, timeout=settings.durability_timeout, disk_by_waitaof=False),
+    )
+    reader = BoardReader(
+        LiveBoards(redis, partitions=settings.partitions), ArchivedBoards(pool), durable.rebuilder
+    )
+    authenticator = Authenticator(
+        keys_from(settings),
+        settings.jwt_algorithm,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+    )
+    hub = Hub(
+        RedisUpdates(
+            settings.redis_url,
+            lambda board: board_keys(board, settings.partitions).channel,
+            timeout=settings.redis_timeout,
+        ),
+        reader,
+        settings,
+    )
+    health = HealthHandlers(
+        {"redis": lambda: _redis_state(redis, settings.partitions)},
+        {"postgres": lambda: _postgres_state(pool)},
+    )
+    app = build(
+        ScoreHandlers(
+            submitter,
+            authenticator,
+            default_board=settings.default_board,
+            durability=Durability(settings.durability),
+            body_timeout=settings.body_timeout,
+        ),
+        BoardHandlers(
+            reader,
+            authenticator,
+            default_board=settings.default_board,
+            public_reads=settings.public_reads,
+            body_timeout=settings.body_timeout,
+        ),
+        LiveLeaderboard(hub, authenticator, RedisTickets(redis), settings),
+        health,
+        max_body_bytes=settings.max_body_bytes,
+    )
+
+    async def connected(_: web.Application) -> AsyncIterator[None]:
+        yield
+        await durable.rebuilder.close()
+        await redis.aclose()
+        await blocking.aclose()
+        await pool.close()
+
+    async def submitting(_: web.Application) -> AsyncIterator[None]:
+        yield
+        await reader.close()
+        await submitter.close()
+
+    async def listening(_: web.Application) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(hub.run()), asyncio.create_task(commits.run())]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def say_goodbye(_: web.Application) -> None:
+        health.stopping = True
+        await hub.close()
+
+    app.cleanup_ctx.extend((connected, submitting, listening))
+    app.on_shutdown.append(say_goodbye)
+    return app
+
+
+async def _redis_state(redis: Redis, partitions: int) -> Mapping[str, Any]:
+    """The backlog of unpersisted events over all partitions."""
+    async with redis.pipeline(transaction=False) as pipeline:
+        for partition in range(partitions):
+            pipeline.xlen(PartitionKeys(partition).events)
+        return {"backlog": sum(await pipeline.execute())}
+
+
+async def _postgres_state(pool: asyncpg.Pool) -> Mapping[str, Any]:
+    await pool.fetchval("SELECT 1")
+    return {}
