@@ -82,7 +82,9 @@ async def test_an_action_under_another_event_is_a_late_duplicate_for_review(
     assert tuple(review) == ("late_duplicate", "open", "again")
     assert await sums(database) == {"ann": 5}
 
-    await write(ledger, event("91-0", "ann", "a1", 5, kind="V", e="90-0", attempt="again", w="late"))
+    await write(
+        ledger, event("91-0", "ann", "a1", 5, kind="V", e="90-0", attempt="again", w="late")
+    )
     assert await totals(database) == await sums(database) == {"ann": 5}
     review = await database.fetchrow("SELECT status, reason FROM review")
     assert tuple(review) == ("settled", "late")
@@ -152,9 +154,7 @@ async def test_a_row_that_postgres_refuses_goes_alone_to_the_dead_letters(
     ledger: Ledger, database: asyncpg.Connection, bad_at: int
 ) -> None:
     contexts = {bad_at: b'{"userAgent":"nul \\u0000"}'}
-    events = [
-        event(f"{i}-0", f"user{i}", c=contexts.get(i, b"{}"), version=i) for i in range(7)
-    ]
+    events = [event(f"{i}-0", f"user{i}", c=contexts.get(i, b"{}"), version=i) for i in range(7)]
     await write(ledger, *events)
     assert set(await totals(database)) == {f"user{i}" for i in range(7) if i != bad_at}
     dead = await database.fetch("SELECT * FROM dead_event")
