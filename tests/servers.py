@@ -20,6 +20,7 @@ from pathlib import Path
 import asyncpg
 
 from scoreboard.errors import ConfigurationError
+from scoreboard.pg.migrations import migrate
 from scoreboard.roles.embedded import Postgres, Valkey, postgres_binaries
 
 SHARED_FOLDER = "TEST_SERVERS_FOLDER"  # environment: what the processes of a session share
@@ -83,8 +84,6 @@ def shared_cluster() -> str:
 
 async def create_database(cluster: str, name: str) -> str:
     """Create and migrate a database; its URL."""
-    from scoreboard.pg.migrations import migrate
-
     connection = await asyncpg.connect(f"{cluster}postgres")
     try:
         await connection.execute(f'CREATE DATABASE "{name}"')
@@ -104,7 +103,7 @@ async def empty_database(url: str) -> None:
     try:
         tables = await connection.fetch(
             "SELECT tablename FROM pg_tables"
-            " WHERE schemaname = 'public' AND tablename NOT LIKE '%migration%'"
+            " WHERE schemaname = 'public' AND tablename <> 'schema_migration'"
         )
         if tables:
             names = ", ".join(f'"{row["tablename"]}"' for row in tables)

@@ -1,0 +1,35 @@
+"""What the other tests rely on: each begins with servers that run and are empty."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from scoreboard.roles.embedded import Postgres, Valkey
+from scoreboard.settings import Settings
+
+
+@pytest.mark.parametrize("run", [1, 2])
+async def test_what_a_test_writes_is_gone_in_the_next(settings: Settings, run: int) -> None:
+    async with Redis.from_url(settings.redis_url) as client:
+        assert await client.dbsize() == 0
+        await client.set("left over", run)
+    connection = await asyncpg.connect(settings.database_url)
+    assert await connection.fetchval("SELECT count(*) FROM setup") == 0
+    assert await connection.fetchval("SELECT count(*) FROM schema_migration") > 0
+    await connection.execute("INSERT INTO setup (partitions) VALUES (8)")
+    await connection.close()
+
+
+@pytest.mark.parametrize("run", [1, 2])
+async def test_servers_that_a_test_has_killed_run_again_in_the_next(
+    valkey: Valkey, redis_url: str, postgres: Postgres, postgres_url: str, run: int
+) -> None:
+    async with Redis.from_url(redis_url) as client:
+        assert await client.ping()
+    connection = await asyncpg.connect(postgres_url)
+    assert await connection.fetchval("SHOW fsync") == "on"
+    await connection.close()
+    valkey.kill()
+    postgres.kill()
