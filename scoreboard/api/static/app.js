@@ -90,6 +90,7 @@ function notice() {
 
 function noticeFor({ name, reason }) {
   const empty = rows.isEmpty;
+  const unborn = ["No scores yet", "The first one takes the lead."];
   if (name === "locked") {
     return [
       "This board is private",
@@ -98,6 +99,7 @@ function noticeFor({ name, reason }) {
     ];
   }
   if (reason === "unknown") {
+    if (!wanted) return unborn;
     return [
       `There is no board “${wanted}” yet`,
       "It comes into being with its first score, and will show up here by itself.",
@@ -106,9 +108,7 @@ function noticeFor({ name, reason }) {
   if (reason === "full" && empty) {
     return ["The house is full", "The server holds as many viewers as it can. You are in line."];
   }
-  return name === "live" && empty && newest === null
-    ? ["No scores yet", "The first one takes the lead."]
-    : null;
+  return name === "live" && empty && newest === null ? unborn : null;
 }
 
 let spoken = 0;

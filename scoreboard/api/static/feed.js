@@ -91,8 +91,8 @@ export class Feed {
   #wait(reason) {
     if (Date.now() - this.#liveSince > STABLE) this.#failures = 0;
     this.#drop();
-    const longest =
-      reason === "lost" ? Math.min(LONGEST_WAIT, 2_000 * 2 ** this.#failures++) : LONGEST_WAIT;
+    const growing = Math.min(LONGEST_WAIT, 2_000 * 2 ** this.#failures++);
+    const longest = reason === "full" ? LONGEST_WAIT : growing;
     const wait = LEAST_WAIT + Math.random() * (longest - LEAST_WAIT);
     this.#on.state({ name: "waiting", reason, until: Date.now() + wait });
     this.#after(wait, () => this.connect());
