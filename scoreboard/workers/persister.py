@@ -92,7 +92,7 @@ async def persist_batch(
             board=duplicate.board,
             user=duplicate.original.user_id,
             action=duplicate.original.action_id,
-            event=str(duplicate.event),
+            event_id=str(duplicate.event),
             reverted=live,
         )
     left = await stream.acknowledge([entry_id for entry_id, _ in entries])

@@ -31,6 +31,8 @@ from scoreboard.workers.persister import EventStream, LedgerWriter, Reverter, pe
 
 log = structlog.get_logger(__name__)
 
+MAX_AT_ONCE = 4  # boards of one process; each holds a connection to Postgres
+
 Progress = Callable[[int], None]  # is told how many users were loaded since it was last told
 
 
@@ -101,6 +103,7 @@ class Rebuilder:
         self._settings_of = settings_of
         self._batch = batch
         self._running: dict[tuple[str, bool], asyncio.Task[None]] = {}
+        self._slots = asyncio.Semaphore(MAX_AT_ONCE)
 
     async def ensure(self, board: str, *, create: bool) -> None:
         """Returns when the board is live; callers of one process share the work. Raises
@@ -155,7 +158,7 @@ class Rebuilder:
         if not create and not await self._ledger.knows(board):
             raise UnknownBoard(f"There is no board {board!r}.")
         partition = partition_of(board, len(self._streams))
-        async with self._ledger.locked(partition) as session:
+        async with self._slots, self._ledger.locked(partition) as session:
             state = await self._loader.state(board)
             if state.live:
                 return  # another process was faster

@@ -6,9 +6,12 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from redis.asyncio import Redis
 
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
+from scoreboard.settings import Settings
+from tests.integration.service import Service, service
 
 
 @pytest.fixture
@@ -29,3 +32,10 @@ async def database(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def arena(settings: Settings, redis: Redis, pool: asyncpg.Pool) -> AsyncIterator[Service]:
+    """The board ``arena`` behind the whole write path."""
+    async with service(settings, redis, pool) as running:
+        yield running

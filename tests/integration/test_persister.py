@@ -148,13 +148,17 @@ async def test_two_persisters_at_once_write_every_event_once_without_deadlock(
             [PartitionStream(client, client, PARTITION)], ledger, NoReverter(), batch=64
         )
 
-    async with Redis.from_url(redis_url) as one, Redis.from_url(redis_url) as two:
-        async with running(another(one)), running(another(two)):
-            for start in range(0, 5000, 1000):
-                await fill(start)
-            await wait_until(
-                lambda: _sum_is(database, 5000), description="all are persisted", timeout=30
-            )
+    async with (
+        Redis.from_url(redis_url) as one,
+        Redis.from_url(redis_url) as two,
+        running(another(one)),
+        running(another(two)),
+    ):
+        for start in range(0, 5000, 1000):
+            await fill(start)
+        await wait_until(
+            lambda: _sum_is(database, 5000), description="all are persisted", timeout=30
+        )
     assert await sums(database) == await totals(database)
     assert await redis.xlen(KEYS.events) == 0
 

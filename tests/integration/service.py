@@ -1,0 +1,98 @@
+"""The write path and the durable side together, as one process of the service has them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import msgspec
+from redis.asyncio import Redis
+
+from scoreboard.domain.actions import ScoreAction
+from scoreboard.domain.stamps import total_of
+from scoreboard.domain.submissions import Result, Submission
+from scoreboard.redisio import connections
+from scoreboard.redisio.submitter import Submitter
+from scoreboard.redisio.waits import DurabilityWaits
+from scoreboard.roles.recovery import Recovery, recovery
+from scoreboard.settings import Settings
+from scoreboard.wire.keys import BoardKeys, board_keys
+from scoreboard.workers.persister import persist_batch
+
+_attempts = itertools.count()
+
+
+class Service:
+    """Submits actions on one board, persists on demand, and shows what is where."""
+
+    def __init__(
+        self, board: str, redis: Redis, durable: Recovery, submitter: Submitter, settings: Settings
+    ) -> None:
+        self.board = board
+        self.keys: BoardKeys = board_keys(board, settings.partitions)
+        self.redis = redis
+        self.durable = durable
+        self.submitter = submitter
+
+    async def submit(self, *actions: tuple[str, str, int]) -> list[Result]:
+        """The results of (user, action, points) in one call."""
+        submissions = [
+            Submission(ScoreAction(user, action, points), f"at{next(_attempts)}", 0, 0)
+            for user, action, points in actions
+        ]
+        results, _ = await self.submitter.submit(self.board, submissions, create=True)
+        return results
+
+    async def persist(self, limit: int = 1000) -> None:
+        """Persists everything that the board's partition has."""
+        durable = self.durable
+        async with durable.ledger.locked(self.keys.partition) as session:
+            while await persist_batch(
+                durable.streams[self.keys.partition], session, durable.reverter, limit
+            ):
+                pass
+
+    async def zset(self, key: str | None = None) -> dict[str, float]:
+        """The stamped score of every user."""
+        rows = await self.redis.zrange(key or self.keys.board, 0, -1, withscores=True)
+        return {user.decode(): score for user, score in rows}
+
+    async def totals(self) -> dict[str, int]:
+        return {user: total_of(score) for user, score in (await self.zset()).items()}
+
+    async def meta(self) -> dict[str, str]:
+        fields = await self.redis.hgetall(self.keys.meta)
+        return {name.decode(): value.decode() for name, value in fields.items()}
+
+    async def receipt(self, user: str, action: str) -> tuple[str, int]:
+        """(text, milliseconds left) of a receipt."""
+        key = self.keys.action(user.encode(), action.encode())
+        text = await self.redis.get(key)
+        return (text or b"").decode(), await self.redis.pttl(key)
+
+    async def lose_epoch(self) -> None:
+        """What a restart of Redis does: the board was loaded under another history."""
+        await self.redis.hset(self.keys.meta, "epoch", "another")
+
+
+@asynccontextmanager
+async def service(
+    settings: Settings, redis: Redis, pool: asyncpg.Pool, board: str = "arena", **changed: object
+) -> AsyncIterator[Service]:
+    settings = msgspec.structs.replace(settings, **changed)
+    durable = recovery(settings, redis, redis, pool)
+    submitter = Submitter(
+        connections.pool(settings.redis_url, timeout=None),
+        durable.rebuilder,
+        partitions=settings.partitions,
+        dedupe_window=settings.dedupe_window,
+        board_idle=settings.board_idle,
+        backlog_limit=settings.backlog_limit,
+        timeout=settings.redis_timeout,
+        waits=DurabilityWaits(None, timeout=1, disk_by_waitaof=False),  # type: ignore[arg-type]
+    )
+    yield Service(board, redis, durable, submitter, settings)
+    await submitter.close()
+    await durable.rebuilder.close()
