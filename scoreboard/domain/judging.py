@@ -71,8 +71,8 @@ class Gate(Protocol):
 
 
 class Gates(Protocol):
-    """The gates of a process: one for boards that live in the present, one for boards that allow
-    a replay of history."""
+    """The gates of a process."""
 
-    async def gate(self, *, allow_history: bool) -> Gate:
-        """Raises Unavailable while it is not known which model is active."""
+    async def gate(self, board: str, *, allow_history: bool) -> Gate:
+        """The board's gate; with ``allow_history`` one that takes actions however old. Raises
+        Unavailable while it is not known which model judges."""

@@ -68,7 +68,7 @@ class JudgedCalls:
     ) -> Call:
         """The call with the agents' verdicts. Raises Unavailable when Redis is away."""
         keys_of = board_keys(board, self._partitions)
-        gate = await self._gates.gate(allow_history=settings.allow_history)
+        gate = await self._gates.gate(board, allow_history=settings.allow_history)
         known, users, devices = await self._read(keys_of, submissions)
         keys: list[bytes] = []
         args: list[bytes] = []

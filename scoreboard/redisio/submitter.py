@@ -86,7 +86,7 @@ class _Lane:
 
 
 class Submitter:
-    """Submits score actions. ``gated`` prepares the calls of boards whose gate is on."""
+    """Submits score actions. ``judged`` prepares the calls of boards whose gate is on."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Submitter:
         backlog_limit: int,
         timeout: float,
         waits: DurabilityWaits,
-        gated: CallMaker | None = None,
+        judged: CallMaker,
     ) -> None:
         self._recovery = recovery
         self._partitions = partitions
@@ -108,7 +108,7 @@ class Submitter:
         self._backlog = b"%d" % backlog_limit
         self._waits = waits
         self._plain = PlainCalls(partitions)
-        self._gated = gated
+        self._judged = judged
         self._lanes: dict[tuple[str, Durability], _Lane] = {}
         self._settings: dict[str, tuple[bytes, BoardSettings]] = {}
         self._lines: list[ScriptLine] = []
@@ -227,7 +227,7 @@ class Submitter:
         deadline = asyncio.get_running_loop().time() + COLD_PATIENCE
         while True:
             text, settings = self._settings.get(board) or (b"{}", BoardSettings())
-            maker = self._plain if settings.mode == "off" or self._gated is None else self._gated
+            maker = self._plain if settings.mode == "off" else self._judged
             call = await maker.prepare(board, settings, submissions)
             rate = settings.rate
             args = [

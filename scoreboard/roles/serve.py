@@ -29,14 +29,17 @@ from scoreboard.api.websockets import LiveLeaderboard
 from scoreboard.domain.durability import Durability
 from scoreboard.errors import ConfigurationError
 from scoreboard.pg.boards import ArchivedBoards
+from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio import connections
 from scoreboard.redisio.boards import LiveBoards
 from scoreboard.redisio.commits import CommitWatch
+from scoreboard.redisio.judged_calls import JudgedCalls
 from scoreboard.redisio.submitter import Submitter
 from scoreboard.redisio.tickets import RedisTickets
 from scoreboard.redisio.updates import RedisUpdates
 from scoreboard.redisio.waits import DurabilityWaits
+from scoreboard.roles.gates import ModelGates
 from scoreboard.roles.recovery import recovery
 from scoreboard.settings import Settings
 from scoreboard.telemetry import logs
@@ -116,6 +119,7 @@ async def application(settings: Settings) -> web.Application:
             timeout=settings.redis_timeout,
         )
     )
+    gates = ModelGates(Models(pool))
     submitter = Submitter(
         connections.pool(settings.redis_url, timeout=None),
         durable.rebuilder,
@@ -125,6 +129,7 @@ async def application(settings: Settings) -> web.Application:
         backlog_limit=settings.backlog_limit,
         timeout=settings.redis_timeout,
         waits=DurabilityWaits(commits, timeout=settings.durability_timeout, disk_by_waitaof=False),
+        judged=JudgedCalls(redis, gates, partitions=settings.partitions),
     )
     reader = BoardReader(
         LiveBoards(redis, partitions=settings.partitions), ArchivedBoards(pool), durable.rebuilder
@@ -146,7 +151,7 @@ async def application(settings: Settings) -> web.Application:
     )
     health = HealthHandlers(
         {"redis": lambda: _redis_state(redis, settings.partitions)},
-        {"postgres": lambda: _postgres_state(pool)},
+        {"postgres": lambda: _postgres_state(pool), "gate": lambda: _gate_state(gates)},
     )
     app = build(
         ScoreHandlers(
@@ -181,7 +186,11 @@ async def application(settings: Settings) -> web.Application:
         await submitter.close()
 
     async def listening(_: web.Application) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(hub.run()), asyncio.create_task(commits.run())]
+        tasks = [
+            asyncio.create_task(hub.run()),
+            asyncio.create_task(commits.run()),
+            asyncio.create_task(gates.run()),
+        ]
         yield
         for task in tasks:
             task.cancel()
@@ -202,6 +211,10 @@ async def _redis_state(redis: Redis, partitions: int) -> Mapping[str, Any]:
         for partition in range(partitions):
             pipeline.xlen(PartitionKeys(partition).events)
         return {"backlog": sum(await pipeline.execute())}
+
+
+async def _gate_state(gates: ModelGates) -> Mapping[str, Any]:
+    return gates.state
 
 
 async def _postgres_state(pool: asyncpg.Pool) -> Mapping[str, Any]:

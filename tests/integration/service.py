@@ -14,6 +14,7 @@ from scoreboard.domain.actions import ScoreAction
 from scoreboard.domain.stamps import total_of
 from scoreboard.domain.submissions import Result, Submission
 from scoreboard.redisio import connections
+from scoreboard.redisio.calls import PlainCalls
 from scoreboard.redisio.submitter import Submitter
 from scoreboard.redisio.waits import DurabilityWaits
 from scoreboard.roles.recovery import Recovery, recovery
@@ -92,6 +93,7 @@ async def service(
         backlog_limit=settings.backlog_limit,
         timeout=settings.redis_timeout,
         waits=DurabilityWaits(None, timeout=1, disk_by_waitaof=False),  # type: ignore[arg-type]
+        judged=PlainCalls(settings.partitions),
     )
     yield Service(board, redis, durable, submitter, settings)
     await submitter.close()

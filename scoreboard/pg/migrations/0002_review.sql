@@ -41,9 +41,11 @@ CREATE TABLE admin_audit (
     details   jsonb NOT NULL DEFAULT '{}'
 );
 
--- A trained model: plain arrays and numbers, never code. At most one is active.
+-- A trained model: plain arrays and numbers, never code. It judges one board, or with '' all that
+-- have none of their own; of each at most one is active.
 CREATE TABLE anomaly_model (
     version          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    board            text COLLATE "C" NOT NULL DEFAULT '',
     created          timestamptz NOT NULL DEFAULT now(),
     active           boolean NOT NULL DEFAULT false,
     trained_from     timestamptz,
@@ -53,7 +55,7 @@ CREATE TABLE anomaly_model (
     content          bytea NOT NULL
 );
 
-CREATE UNIQUE INDEX anomaly_model_active ON anomaly_model (active) WHERE active;
+CREATE UNIQUE INDEX anomaly_model_active ON anomaly_model (board) WHERE active;
 
 -- The agents that objected to an attempt, in the order of their findings.
 CREATE FUNCTION agents_against(attempt text) RETURNS text[] LANGUAGE sql STABLE AS $$

@@ -1,0 +1,96 @@
+"""Trained models, one row each; of every board at most one is in force."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from scoreboard.errors import NotFound
+from scoreboard.pg.pool import translated
+from scoreboard.pg.sql import statements
+
+_sql = statements("models")
+
+
+class ModelRow(msgspec.Struct, frozen=True):
+    """A model without its content. ``board`` is '' for all boards without a model of their own,
+    ``quality`` are measured figures by name, ``bytes`` its size."""
+
+    version: int
+    board: str
+    active: bool
+    created: datetime
+    trained_from: datetime | None
+    trained_to: datetime | None
+    false_alarm_rate: float
+    quality: dict[str, Any]
+    bytes: int
+
+
+class Models:
+    """Every method raises Unavailable when Postgres is away."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def active(self) -> dict[str, int]:
+        """The versions in force, by board; '' stands for all that have none of their own."""
+        with translated():
+            return dict(await self._pool.fetch(_sql["active"]))
+
+    async def content(self, version: int) -> bytes:
+        """The model itself. Raises NotFound."""
+        with translated():
+            content: bytes | None = await self._pool.fetchval(_sql["content"], version)
+        if content is None:
+            raise NotFound(f"There is no model {version}.")
+        return content
+
+    async def add(
+        self,
+        board: str,
+        content: bytes,
+        *,
+        first_ms: int,
+        last_ms: int,
+        false_alarm_rate: float,
+        quality: dict[str, Any],
+    ) -> int:
+        """Stores a model, not yet in force; its version. The window in Unix milliseconds."""
+        with translated():
+            version: int = await self._pool.fetchval(
+                _sql["add"],
+                board,
+                first_ms,
+                last_ms,
+                false_alarm_rate,
+                msgspec.json.encode(quality).decode(),
+                content,
+            )
+        return version
+
+    async def activate(self, version: int) -> None:
+        """Puts a model in force; running servers change over by themselves. Raises NotFound."""
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(_sql["deactivate"], version)
+                if await connection.fetchval(_sql["activate"], version) is None:
+                    raise NotFound(f"There is no model {version}.")
+
+    async def rollback(self, board: str) -> int:
+        """Puts the board's model before the active one in force; its version. Raises NotFound."""
+        with translated():
+            previous: int | None = await self._pool.fetchval(_sql["previous"], board)
+        if previous is None:
+            raise NotFound("There is no earlier model to go back to.")
+        await self.activate(previous)
+        return previous
+
+    async def list(self) -> list[ModelRow]:
+        """The newest hundred, newest first."""
+        with translated():
+            rows = await self._pool.fetch(_sql["list"])
+        return [ModelRow(**{**row, "quality": msgspec.json.decode(row["quality"])}) for row in rows]

@@ -1,0 +1,42 @@
+-- name: active
+-- The models in force: the board ('' for all that have none of their own) and the version.
+SELECT board, version FROM anomaly_model WHERE active
+
+-- name: content
+SELECT content FROM anomaly_model WHERE version = $1
+
+-- name: add
+-- $1 board, $2 and $3 the training window, $4 false-alarm rate, $5 quality as JSON, $6 content.
+INSERT INTO anomaly_model (board, trained_from, trained_to, false_alarm_rate, quality, content)
+VALUES ($1, to_timestamp($2::bigint / 1000.0), to_timestamp($3::bigint / 1000.0), $4, $5::jsonb, $6)
+RETURNING version
+
+-- name: deactivate
+-- Whatever is in force where model $1 is to be.
+UPDATE anomaly_model SET active = false
+WHERE active AND board = (SELECT board FROM anomaly_model WHERE version = $1)
+
+-- name: activate
+UPDATE anomaly_model SET active = true WHERE version = $1 RETURNING version
+
+-- name: previous
+-- The model before the one in force on board $1, for a rollback.
+SELECT max(version) FROM anomaly_model
+WHERE board = $1
+  AND version < (SELECT version FROM anomaly_model WHERE board = $1 AND active)
+
+-- name: list
+SELECT version, board, active, created, trained_from, trained_to, false_alarm_rate, quality::text,
+       length(content) AS bytes
+FROM anomaly_model
+ORDER BY version DESC
+LIMIT 100
+
+-- name: training_rows
+-- Accepted, unreverted actions in order of time; $1 board or null for all, $2 since.
+SELECT coalesce(occurred_at, to_timestamp(event_ms / 1000.0)) AS at, user_id, action_id, points,
+       context::text
+FROM score_action
+WHERE status = 'accepted' AND reverted_event_ms IS NULL
+  AND ($1::text IS NULL OR board = $1) AND event_ms >= $2
+ORDER BY 1

@@ -1,0 +1,90 @@
+"""The gates of a serving process: the models in force, changed over without a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import structlog
+
+from scoreboard.domain.judging import Gate
+from scoreboard.errors import ScoreboardError, Unavailable
+
+log = structlog.get_logger(__name__)
+
+_Pair = tuple[Gate, Gate]  # for boards that live in the present, and for a replay of history
+
+POLL = 5.0  # seconds between two looks at which model is in force
+
+
+class Models(Protocol):
+    """Stored models (pg/models.Models)."""
+
+    async def active(self) -> dict[str, int]: ...
+    async def content(self, version: int) -> bytes: ...
+
+
+class ModelGates:
+    """A gate for each model in force, and one that learns for boards without any. Loads nothing,
+    not even numpy, before the first board with a gate is posted to."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._active: dict[str, int] | None = None
+        self._gates: dict[int | None, _Pair] = {}
+        self._loading = asyncio.Lock()
+
+    @property
+    def state(self) -> dict[str, object]:
+        """For /readyz: the models in force by board, '' for all others; without one, boards
+        learn."""
+        if self._active is None:
+            return {"used": False}
+        return {"used": True, "models": self._active, "learning": "" not in self._active}
+
+    async def gate(self, board: str, *, allow_history: bool) -> Gate:
+        """The board's gate. Raises Unavailable while Postgres has never told which it is."""
+        if self._active is None:
+            async with self._loading:
+                if self._active is None:
+                    await self._change_over(await self._models.active())
+        assert self._active is not None
+        version = self._active.get(board, self._active.get(""))
+        return self._gates[version][allow_history]
+
+    async def run(self) -> None:
+        """Follows the models in force until cancelled; while Postgres is away the last ones
+        stay."""
+        while True:
+            await asyncio.sleep(POLL)
+            if self._active is None:
+                continue
+            try:
+                active = await self._models.active()
+                if active != self._active:
+                    await self._change_over(active)
+            except Unavailable:
+                continue
+            except ScoreboardError as error:
+                log.error("model_unusable", reason=error.detail)
+
+    async def _change_over(self, active: dict[str, int]) -> None:
+        gates: dict[int | None, _Pair] = {}
+        for version in {None, *active.values()}:
+            known = self._gates.get(version)
+            if known is None:
+                content = None if version is None else await self._models.content(version)
+                known = await asyncio.to_thread(_build, content)
+            gates[version] = known
+        self._gates, self._active = gates, active
+        log.info("models_in_force", models=active)
+
+
+def _build(content: bytes | None) -> _Pair:
+    # Imported here: numpy is not for processes without a gate.
+    from scoreboard.anomaly.gate import Gate as AnomalyGate
+    from scoreboard.anomaly.gate import GateRules
+    from scoreboard.anomaly.model import Model
+
+    model = None if content is None else Model.from_bytes(content)
+    return AnomalyGate(model), AnomalyGate(model, GateRules(max_age_ms=None))
