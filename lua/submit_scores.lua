@@ -32,105 +32,116 @@
 --          'L ms'                rate limited for that many ms; nothing written
 --          'S'                   a memory moved since the verdict; nothing written, judge again
 --
--- A receipt always wins over a verdict. Lua does not roll back, so all reads, and with them all
--- errors of type, come before the first write; memory is checked by Redis before the script runs
--- (the #!lua line without allow-oom).
+-- A receipt always wins over a verdict. Lua does not roll back, so every read and every check of an
+-- argument, and with them all errors, come before the first write; memory is checked by Redis before
+-- the script runs (the #!lua line without allow-oom). Receipts and memories of another type than
+-- text count as absent and are replaced. Numbers go to redis.call as they are: it writes 17 digits.
 -- include: lib_epoch
 -- include: lib_stamps
 -- include: lib_top
 local MAX_TOTAL = 2 ^ 50
 local FIXED_KEYS, FIXED_ARGS = 5, 13
+local call, floor = redis.call, math.floor
 
-local meta = redis.call('HMGET', key_meta, 'epoch', 'settings', 'version', 'clock', 'cut', 'hidden',
+local meta = call('HMGET', key_meta, 'epoch', 'settings', 'version', 'clock', 'cut', 'hidden',
   'expires')
-if not meta[1] or meta[1] ~= current_epoch() then
+local version, clock = tonumber(meta[3]), tonumber(meta[4])
+if not (version and clock and meta[2]) or meta[1] ~= current_epoch() then
   return {'!COLD'}
 end
 if meta[2] ~= arg_settings then
   return {'!SETTINGS', meta[2]}
 end
-if redis.call('XLEN', key_events) >= tonumber(arg_backlog) then
+
+-- Arguments. ------------------------------------------------------------------------------------
+
+local function whole(name, text, least)
+  local number = tonumber(text)
+  if not number or number % 1 ~= 0 or number < least or number > 2 ^ 53 then
+    error('submit_scores: ' .. name .. ' is ' .. text, 0)
+  end
+  return number
+end
+
+local count, rate = whole('count', arg_count, 1), whole('rate', arg_rate, 0)
+local window, idle = whole('window', arg_window, 1), whole('idle', arg_idle, 0)
+local min_points, max_points = tonumber(arg_min), tonumber(arg_max)
+local rated, gated = rate > 0, arg_gated == '1'
+local rate_ms = rated and whole('rate_ms', arg_rate_ms, 1)
+if gated then
+  whole('memory', arg_memory, 1)
+end
+local key_stride = 1 + (rated and 1 or 0) + (gated and 2 or 0)
+local arg_stride = gated and 9 or 4
+if #KEYS ~= FIXED_KEYS + count * key_stride or #ARGV ~= FIXED_ARGS + count * arg_stride
+    or not min_points or not max_points then
+  error('submit_scores: KEYS and ARGV do not fit the count, or the bounds are no numbers', 0)
+end
+if call('XLEN', key_events) >= whole('backlog', arg_backlog, 1) then
   return {'!BACKLOG'}
 end
 
-local count = tonumber(arg_count)
-local min_points, max_points = tonumber(arg_min), tonumber(arg_max)
-local rate, rate_ms = tonumber(arg_rate), tonumber(arg_rate_ms)
-local gated = arg_gated == '1'
-local rated = rate > 0
-local key_stride = 1 + (rated and 1 or 0) + (gated and 2 or 0)
-local arg_stride = gated and 9 or 4
-if #KEYS ~= FIXED_KEYS + count * key_stride or #ARGV ~= FIXED_ARGS + count * arg_stride then
-  return redis.error_reply('ERR submit_scores: KEYS and ARGV do not fit the count')
-end
-local version, cut = tonumber(meta[3]), tonumber(meta[5]) or -math.huge
-local clock, now = tonumber(meta[4]), now_ms()
-
 -- Reads. ----------------------------------------------------------------------------------------
 
-local function fetch(offset, into)
-  local names = {}
-  for i = 0, count - 1 do
-    names[i + 1] = KEYS[FIXED_KEYS + i * key_stride + offset]
-  end
-  local values = redis.call('MGET', unpack(names))
-  for i = 1, count do
-    into[names[i]] = values[i]
-  end
-end
-
-local receipts, memories = {}, {}
-fetch(1, receipts)
-if gated then
-  fetch(key_stride - 1, memories)
-  fetch(key_stride, memories)
-end
-if rated then
-  for i = 0, count - 1 do
-    redis.call('LLEN', KEYS[FIXED_KEYS + i * key_stride + 2])
-  end
-end
-
-local users = {}
-for i = 0, count - 1 do
-  users[i + 1] = ARGV[FIXED_ARGS + i * arg_stride + 1]
-end
-local stamps, hidden_stamps = {}, {}
-local shown = redis.call('ZMSCORE', key_board, unpack(users))
-local concealed = meta[6] and redis.call('ZMSCORE', key_hidden, unpack(users)) or {}
+local users, changes, receipt_keys = {}, {}, {}
 for i = 1, count do
-  stamps[users[i]] = tonumber(shown[i])
-  hidden_stamps[users[i]] = tonumber(concealed[i])
+  local a = FIXED_ARGS + (i - 1) * arg_stride
+  users[i] = ARGV[a + 1]
+  changes[i] = whole('points', ARGV[a + 2], -MAX_TOTAL)
+  receipt_keys[i] = KEYS[FIXED_KEYS + (i - 1) * key_stride + 1]
+end
+local found = call('MGET', unpack(receipt_keys))
+local shown = call('ZMSCORE', key_board, unpack(users))
+local concealed = meta[6] and call('ZMSCORE', key_hidden, unpack(users))
+
+local memories = {} -- by key; what the agents looked at, then what this call leaves
+local oldest = {} -- by rate key: the time that has to leave the window, false when there is room
+for i = 0, count - 1 do
+  local k = FIXED_KEYS + i * key_stride
+  if rated then
+    oldest[KEYS[k + 2]] = call('LINDEX', KEYS[k + 2], rate - 1)
+  end
+  if gated then
+    local texts = call('MGET', KEYS[k + key_stride - 1], KEYS[k + key_stride])
+    memories[KEYS[k + key_stride - 1]], memories[KEYS[k + key_stride]] = texts[1], texts[2]
+  end
 end
 
 -- Writes. ---------------------------------------------------------------------------------------
 
-local replies = {}
+local cut, now = tonumber(meta[5]) or -math.huge, now_ms()
+local receipts_expire = integer(now + window)
+local receipts, stamps = {}, {} -- by key and by user: what this call leaves
 local pending = {} -- memories to store, by key; the last one wins
-local last_event, top_reached, counted = nil, false, false
+local last_event, counted, joined, top_reached = nil, false, false, false
 
 local function append(kind, score, reached, body)
-  last_event = redis.call('XADD', key_events, '*', 'o', kind, 's', score, 'k', reached,
-    'n', meta[3], 'd', body)
+  last_event = call('XADD', key_events, '*', 'o', kind, 's', score, 'k', reached, 'n', meta[3],
+    'd', body)
   return last_event
 end
 
-local function rank_of(user)
-  local rank = redis.call('ZREVRANK', key_board, user)
-  return rank and integer(rank + 1) or '-'
+local function keep(receipt_key, text)
+  receipts[receipt_key] = text
+  call('SET', receipt_key, text, 'PXAT', receipts_expire)
+end
+
+local function accepted(score, user, event)
+  local rank = call('ZREVRANK', key_board, user)
+  return 'A ' .. score .. (rank and ' ' .. integer(rank + 1) .. ' ' or ' - ') .. event
 end
 
 local function answer_from(receipt_key, text, user, points, attempt, body)
   local kept, known_points, score, known_attempt, event, agents =
     string.match(text, '^(%a)(%-?%d+),(%-?%d*),([^,]*),([^,]*),(.*)$')
   if arg_rewrite == '1' then
-    redis.call('SET', receipt_key, text, 'KEEPTTL')
+    call('SET', receipt_key, text, 'KEEPTTL')
   end
-  if kept == 'A' and known_attempt == attempt then
-    return 'A ' .. score .. ' ' .. rank_of(user) .. ' ' .. event
-  elseif known_points ~= points then
+  if known_points ~= points then
     append('C', '', '', body)
     return 'C'
+  elseif kept == 'A' and known_attempt == attempt then
+    return accepted(score, user, event)
   elseif kept == 'R' then
     return 'R ' .. agents
   end
@@ -151,39 +162,46 @@ local function remember(memory_key, text)
 end
 
 local function wait_of(rate_key)
-  local oldest = redis.call('LINDEX', rate_key, rate - 1)
-  return oldest and math.max(0, tonumber(oldest) + rate_ms - now) or 0
+  if oldest[rate_key] == nil then
+    oldest[rate_key] = call('LINDEX', rate_key, rate - 1)
+  end
+  local at = oldest[rate_key]
+  return at and tonumber(at) + rate_ms - now or 0
 end
 
-local function submit(k, a)
-  local receipt_key = KEYS[k + 1]
-  local user, points, attempt, body = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
-  local known = receipts[receipt_key]
+local function note_time(rate_key)
+  call('LPUSH', rate_key, now)
+  call('LTRIM', rate_key, 0, rate - 1)
+  call('PEXPIRE', rate_key, arg_rate_ms)
+  oldest[rate_key] = nil
+end
+
+local function submit(i)
+  local k, a = FIXED_KEYS + (i - 1) * key_stride, FIXED_ARGS + (i - 1) * arg_stride
+  local user, points, attempt, body = users[i], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
+  local receipt_key = receipt_keys[i]
+  local known = receipts[receipt_key] or found[i]
   if known then
     return answer_from(receipt_key, known, user, points, attempt, body)
   end
 
   local profile_key, device_key = KEYS[k + key_stride - 1], KEYS[k + key_stride]
   if gated then
-    if moved(profile_key, ARGV[a + 6]) then
+    local agents, device_revision = ARGV[a + 5], ARGV[a + 8]
+    if moved(profile_key, ARGV[a + 6])
+        or device_revision ~= '' and moved(device_key, device_revision) then
       return 'S'
     end
-    if ARGV[a + 8] ~= '' and moved(device_key, ARGV[a + 8]) then
-      return 'S'
-    end
-    local agents = ARGV[a + 5]
     if agents ~= '' then
       local event = append('R', '', '', body)
-      local text = 'R' .. points .. ',,' .. attempt .. ',' .. event .. ',' .. agents
-      redis.call('SET', receipt_key, text, 'NX', 'PX', arg_window)
-      receipts[receipt_key] = text
+      keep(receipt_key, 'R' .. points .. ',,' .. attempt .. ',' .. event .. ',' .. agents)
       remember(profile_key, ARGV[a + 7])
       remember(device_key, ARGV[a + 9])
       return 'R ' .. agents
     end
   end
 
-  local change = tonumber(points)
+  local change = changes[i]
   if change < min_points or change > max_points then
     return 'B'
   end
@@ -193,77 +211,73 @@ local function submit(k, a)
       return 'L ' .. integer(wait)
     end
   end
-  local concealed_here = hidden_stamps[user] ~= nil
-  local home = concealed_here and hidden_stamps or stamps
-  local before = home[user]
-  local total = (before and math.floor(before) or 0) + change
+  local hidden = concealed and concealed[i]
+  local before = stamps[user] or tonumber(hidden or shown[i])
+  local total = (before and floor(before) or 0) + change
   if total > MAX_TOTAL or total < -MAX_TOTAL then
     return 'O'
   end
 
-  local after, reached = before, nil
+  local reached
   if before and change == 0 then
     reached = reached_ms(before) -- the total was reached then, not now
   else
-    clock = math.max(now, clock + 1)
+    clock = clock < now and now or clock + 1
     reached = clock
-    after = stamp(total, clock)
-    -- One command adds the points and moves the stamp. Where the sum of the two doubles rounds to
-    -- a neighbour of the stamp, the stamp is set outright.
-    local zset = concealed_here and key_hidden or key_board
-    if tonumber(redis.call('ZINCRBY', zset, double(after - (before or 0)), user)) ~= after then
-      redis.call('ZADD', zset, double(after), user)
+    local after = stamp(total, clock)
+    -- One command adds the points and moves the stamp. Where the sum of the two doubles would
+    -- round to a neighbour of the stamp, the stamp is set outright.
+    local step = after - (before or 0)
+    if (before or 0) + step == after then
+      call('ZINCRBY', hidden and key_hidden or key_board, step, user)
+    else
+      call('ZADD', hidden and key_hidden or key_board, after, user)
     end
-    home[user] = after
+    stamps[user] = after
+    joined = joined or not before
+    top_reached = top_reached
+      or not hidden and (after >= cut or before ~= nil and before >= cut)
   end
 
   local score = integer(total)
-  local event = append('A', score, integer(reached), body)
-  local text = 'A' .. points .. ',' .. score .. ',' .. attempt .. ',' .. event .. ','
-  redis.call('SET', receipt_key, text, 'NX', 'PX', arg_window)
-  receipts[receipt_key] = text
+  local event = append('A', score, reached, body)
+  keep(receipt_key, 'A' .. points .. ',' .. score .. ',' .. attempt .. ',' .. event .. ',')
   if rated then
-    redis.call('LPUSH', KEYS[k + 2], integer(now))
-    redis.call('LTRIM', KEYS[k + 2], 0, rate - 1)
-    redis.call('PEXPIRE', KEYS[k + 2], arg_rate_ms)
+    note_time(KEYS[k + 2])
   end
   if gated then
     remember(profile_key, ARGV[a + 7])
     remember(device_key, ARGV[a + 9])
   end
   counted = true
-  if concealed_here then
-    return 'A ' .. score .. ' - ' .. event
-  end
-  top_reached = top_reached or after >= cut or (before ~= nil and before >= cut)
-  return 'A ' .. score .. ' ' .. rank_of(user) .. ' ' .. event
+  return accepted(score, user, event)
 end
 
-for i = 0, count - 1 do
-  replies[i + 1] = submit(FIXED_KEYS + i * key_stride, FIXED_ARGS + i * arg_stride)
+local replies = {}
+for i = 1, count do
+  replies[i] = submit(i)
 end
 
 for memory_key, text in pairs(pending) do
-  redis.call('SET', memory_key, text, 'PX', arg_memory)
+  call('SET', memory_key, text, 'PX', arg_memory)
 end
 if last_event then
-  redis.call('HSET', key_meta, 'clock', integer(clock), 'event', last_event)
+  call('HSET', key_meta, 'clock', clock, 'event', last_event)
 end
 if top_reached then
   announce_top(key_board, key_meta, key_channel, arg_board, version, now)
 end
 
 -- Board, hidden and meta expire at one instant. It is moved only when a sixteenth of the idle time
--- has passed, and set again while the board is so small that its zset may just have been made.
-local idle = tonumber(arg_idle)
+-- has passed, and set when the zset may just have been made.
 if counted and idle > 0 then
   local expires = tonumber(meta[7]) or 0
-  if expires - now < idle * 15 / 16 or cut == -math.huge then
+  if expires - now < idle * 15 / 16 or joined and cut == -math.huge then
     local instant = integer(now + idle)
-    redis.call('PEXPIREAT', key_board, instant)
-    redis.call('PEXPIREAT', key_hidden, instant)
-    redis.call('PEXPIREAT', key_meta, instant)
-    redis.call('HSET', key_meta, 'expires', instant)
+    call('PEXPIREAT', key_board, instant)
+    call('PEXPIREAT', key_hidden, instant)
+    call('PEXPIREAT', key_meta, instant)
+    call('HSET', key_meta, 'expires', instant)
   end
 end
 return replies

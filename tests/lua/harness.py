@@ -179,12 +179,28 @@ class Board:
                 return texts
             texts.append(message["data"])
 
-    def dump(self) -> dict[bytes, tuple[bytes, int]]:
-        """Everything in Redis: each key with its serialized value and its moment of expiry."""
+    def dump(self) -> dict[bytes, tuple[Any, int]]:
+        """Everything in Redis: each key with all that it holds and its moment of expiry."""
         return {
-            key: (self.redis.dump(key), self.redis.execute_command("PEXPIRETIME", key))
+            key: (self._content(key), self.redis.execute_command("PEXPIRETIME", key))
             for key in self.redis.keys()
         }
+
+    def _content(self, key: bytes) -> Any:
+        match self.redis.type(key):
+            case b"string":
+                return self.redis.get(key)
+            case b"hash":
+                return self.redis.hgetall(key)
+            case b"list":
+                return self.redis.lrange(key, 0, -1)
+            case b"zset":
+                return self.redis.zrange(key, 0, -1, withscores=True)
+            case b"stream":
+                last = self.redis.xinfo_stream(key)["last-generated-id"]
+                return self.redis.xrange(key), last
+            case other:
+                raise AssertionError(f"a key of type {other!r}")
 
 
 def decoded(text: bytes) -> BoardMessage:

@@ -23,7 +23,9 @@ totals = st.one_of(
     st.integers(-5000, 5000),
     st.integers(0, 50).flatmap(lambda e: st.sampled_from([2**e, 2**e - 1, -(2**e), 1 - 2**e])),
 )
-moments = st.one_of(st.integers(EPOCH_MS, END_MS - 1), st.integers(1_760_000_000_000, 1_800_000_000_000))
+moments = st.one_of(
+    st.integers(EPOCH_MS, END_MS - 1), st.integers(1_760_000_000_000, 1_800_000_000_000)
+)
 
 
 def in_lua(redis: Redis, expression: str, rows: list[tuple[Any, ...]]) -> list[str]:

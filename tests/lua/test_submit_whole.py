@@ -73,7 +73,7 @@ def test_a_full_backlog_takes_nothing_not_even_a_duplicate(board: Board) -> None
     assert replies_of(board, actions[3], backlog=3) == [BACKLOG]
     assert replies_of(board, actions[0], backlog=3) == [BACKLOG]
     assert board.dump() == before
-    board.redis.xtrim(board.keys.events, maxlen=2)
+    board.redis.xtrim(board.keys.events, maxlen=2, approximate=False)
     assert replies_of(board, actions[3], backlog=3)[0].startswith(b"A 4 1 ")
 
 
@@ -122,11 +122,12 @@ def test_a_key_of_the_wrong_type_fails_the_call_and_nothing_is_half_written(
     board.make_live(hidden="1")
     plant(board.redis, wrong(board.keys))
     before = board.dump()
+    board.published()
     actions = [Action("first", "k1", 5, verdict=PHONE), Action("last", "k1", 5, verdict=Verdict())]
     with pytest.raises(ResponseError, match="WRONGTYPE"):
         board.submit(*actions, **RATE)
     assert board.dump() == before
-    assert board.published() == [] or b"first" in board.published()[0]
+    assert board.published() == []
 
 
 def test_a_meta_key_of_the_wrong_type_fails_the_call(board: Board) -> None:
