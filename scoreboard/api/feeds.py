@@ -112,7 +112,7 @@ class Broadcaster:
     def __init__(self, interval: float, laggards: Laggards) -> None:
         self._interval = interval
         self._laggards = laggards
-        self._passes: deque[tuple[Feed, Iterator[None]]] = deque()
+        self._passes: deque[tuple[Feed, int, Iterator[None]]] = deque()
         self._some = asyncio.Event()
 
     def announce(self, feed: Feed) -> None:
@@ -128,31 +128,26 @@ class Broadcaster:
             self._begin(feed)
 
     def _begin(self, feed: Feed) -> None:
-        self._passes.append((feed, self._pass(feed)))
+        self._passes.append((feed, feed.version, feed.deliver(self._laggards)))
         self._some.set()
-
-    def _pass(self, feed: Feed) -> Iterator[None]:
-        version = feed.version
-        try:
-            yield from feed.deliver(self._laggards)
-        finally:
-            feed.busy = False
-            feed.sent_at = asyncio.get_running_loop().time()
-        if feed.version > version:
-            self.announce(feed)
 
     async def run(self) -> None:
         """Delivers until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
             await self._some.wait()
             self._some.clear()
             while self._passes:
-                feed, steps = self._passes.popleft()
+                feed, version, steps = self._passes.popleft()
                 try:
                     done = next(steps, _DONE) is _DONE
                 except Exception:
-                    log.exception("delivery_failed", board=feed.board, version=feed.version)
+                    log.exception("delivery_failed", board=feed.board, version=version)
                     done = True
                 if not done:
-                    self._passes.append((feed, steps))
+                    self._passes.append((feed, version, steps))
+                else:
+                    feed.busy, feed.sent_at = False, loop.time()
+                    if feed.version > version:
+                        self.announce(feed)
                 await asyncio.sleep(0)

@@ -55,7 +55,7 @@ class TicketReply(msgspec.Struct, frozen=True):
 
 
 class LiveLeaderboard:
-    """Handlers; ``routes`` registers them."""
+    """The handlers; scoreboard.api.catalogue names their routes."""
 
     def __init__(
         self, hub: Hub, authorizer: Authorizer, tickets: Tickets, settings: Settings
@@ -66,13 +66,6 @@ class LiveLeaderboard:
         self._public = settings.public_reads
         self._origins: AbstractSet[str] = settings.origins
         self._default_board = settings.default_board
-
-    def routes(self) -> list[web.RouteDef]:
-        return [
-            web.get("/ws/leaderboard", self.leaderboard, allow_head=False),
-            web.get("/ws/boards/{board}", self.leaderboard, allow_head=False),
-            web.post("/api/ws-ticket", self.issue_ticket),
-        ]
 
     async def issue_ticket(self, request: web.Request) -> web.Response:
         """``POST /api/ws-ticket``: a ticket for the bearer of a token with ``board:read``."""

@@ -77,7 +77,7 @@ class RedisUpdates:
         ``on_resubscribed(board)`` when messages of a board may have been lost."""
         pause = FIRST_PAUSE
         told = False
-        while True:
+        while not _cancelled():
             try:
                 async with (
                     client(self._url, timeout=self._timeout, connections=1) as redis,
@@ -101,6 +101,7 @@ class RedisUpdates:
                 self._session = None
             await asyncio.sleep(random.uniform(0, pause))  # noqa: S311
             pause = min(2 * pause, LONGEST_PAUSE)
+        raise asyncio.CancelledError
 
     async def _receive(
         self,
@@ -112,7 +113,7 @@ class RedisUpdates:
         if self._boards:
             await self._send("subscribe", *self._boards)
         pinged = False
-        while True:
+        while not _cancelled():
             message: dict[str, Any] | None = await session.get_message(timeout=self._silence)
             if message is None:
                 # Half-open: a peer that vanished without a word answers no ping either.
@@ -141,3 +142,10 @@ class RedisUpdates:
 
     def _channel(self, board: str) -> bytes:
         return self._channel_of(board).encode()
+
+
+def _cancelled() -> bool:
+    """True when this task was cancelled, even if that was swallowed, as asyncio.wait_for of Python
+    3.11 does (redis-py uses it) when what it waits for ends in the same moment."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
