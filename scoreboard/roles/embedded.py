@@ -242,7 +242,7 @@ class Postgres:
             lines = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         except OSError:
             return False
-        return lines[0] == str(self.process.pid) and lines[-1].strip() == "ready"
+        return lines[:1] == [str(self.process.pid)] and lines[-1].strip() == "ready"
 
 
 def _not_as_root(command: list[str]) -> list[str]:
