@@ -1,0 +1,176 @@
+"""How fast the persister drains a backlog into Postgres, and at what cost.
+
+    python scripts/bench_persister.py [--actions 100000] [--boards 1] [--users 10000]
+
+Starts a Valkey and a durable Postgres of its own, fills the streams with realistic events, and
+drains them with one persister in this process while nothing else runs. The CPU time is that of the
+persister, of Postgres (all its processes) and of Valkey.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import resource
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import asyncpg
+import uvloop
+from redis.asyncio import Redis
+
+from scoreboard.pg.migrations import migrate
+from scoreboard.pg.pool import open_pool
+from scoreboard.redisio.connections import client, pack
+from scoreboard.roles.embedded import Postgres, Valkey
+from scoreboard.roles.recovery import recovery
+from scoreboard.settings import Settings
+from scoreboard.wire.keys import board_keys
+from scoreboard.workers.persister import Persister
+
+CHUNK = 2_000
+TICKS = os.sysconf("SC_CLK_TCK")
+CONTEXT = (
+    '{"occurredAt":"2026-01-31T18:00:00Z","ip":"203.0.113.7","country":"FR",'
+    '"deviceId":"phone-4711","actionType":"kill"}'
+)
+
+
+def cpu_of(pid: int) -> float:
+    """CPU seconds of a process, of its children and of those that it has outlived."""
+    parents: dict[int, list[int]] = defaultdict(list)
+    spent: dict[int, float] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                stat = (folder / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(stat[1])].append(int(folder.name))
+            spent[int(folder.name)] = sum(map(int, stat[11:15])) / TICKS
+    return spent.get(pid, 0.0) + sum(spent.get(child, 0.0) for child in parents[pid])
+
+
+async def fill(redis: Redis, settings: Settings, actions: int, boards: int, users: int) -> None:
+    """Appends accepted events of random users, as submit_scores does."""
+    draw = random.Random(1)
+    names = [f"board-{i}" for i in range(boards)]
+    keys = [board_keys(name, settings.partitions).events.encode() for name in names]
+    totals: defaultdict[tuple[int, int], int] = defaultdict(int)
+    start_ms = round(time.time() * 1000)
+    connection = redis.connection_pool.make_connection()
+    await connection.connect()
+    for begin in range(0, actions, CHUNK):
+        commands = []
+        for i in range(begin, min(begin + CHUNK, actions)):
+            which, user, points = i % boards, draw.randrange(users), draw.randint(1, 50)
+            totals[which, user] += points
+            body = (
+                f'{{"v":1,"b":"{names[which]}","u":"player-{user:07}","a":"match-{i >> 5}:{i}",'
+                f'"p":{points},"t":"k3f9.{i:x}","i":{start_ms},"c":{CONTEXT}}}'
+            )
+            commands.append(
+                pack(
+                    (
+                        *(b"XADD", keys[which], b"*", b"o", b"A"),
+                        *(b"s", b"%d" % totals[which, user], b"k", b"%d" % (start_ms + i)),
+                        *(b"n", b"%d" % (i // 100), b"d", body.encode()),
+                    )
+                )
+            )
+        await connection.send_packed_command(commands)
+        for _ in commands:
+            await connection.read_response()
+    await connection.disconnect()
+
+
+async def measure(
+    settings: Settings, args: argparse.Namespace, valkey: Valkey, postgres: Postgres
+) -> dict[str, float]:
+    redis = client(settings.redis_url, timeout=10)
+    blocking = client(settings.redis_url, timeout=None)
+    database = await asyncpg.connect(settings.database_url)
+    await migrate(database)
+    await fill(redis, settings, args.actions, args.boards, args.users)
+    pool = await open_pool(settings.database_url, connections=settings.partitions, timeout=60)
+    durable = recovery(settings, redis, blocking, pool)
+    persister = Persister(
+        durable.streams, durable.ledger, durable.reverter, batch=settings.persist_batch
+    )
+    used = {board_keys(f"board-{i}", settings.partitions).events for i in range(args.boards)}
+
+    def cpu() -> dict[str, float]:
+        return {
+            "persister": time.process_time(),
+            "postgres": cpu_of(postgres.process.pid or 0),
+            "valkey": cpu_of(valkey.process.pid or 0),
+        }
+
+    wal = await database.fetchval("SELECT pg_current_wal_lsn()")
+    before, started = cpu(), time.perf_counter()
+    stopping = asyncio.Event()
+    task = asyncio.create_task(persister.run(stopping))
+    while sum([await redis.xlen(stream) for stream in used]):  # noqa: ASYNC110 (ask the server)
+        await asyncio.sleep(0.05)
+    seconds = time.perf_counter() - started
+    after = cpu()
+    stopping.set()
+    await task
+    wal_bytes = await database.fetchval("SELECT pg_current_wal_lsn() - $1::pg_lsn", wal)
+    rows = await database.fetchval(
+        "SELECT (SELECT count(*) FROM score_action) + (SELECT count(*) FROM user_score)"
+    )
+    written = await database.fetchval("SELECT count(*) FROM score_action")
+    assert written == args.actions, f"{written} of {args.actions} actions are in the ledger"
+    for closing in (redis, blocking):
+        await closing.aclose()
+    await pool.close()
+    await database.close()
+    thousands = args.actions / 1000
+    return {
+        "actions": args.actions,
+        "boards": args.boards,
+        "seconds": round(seconds, 2),
+        "actions_per_second": round(args.actions / seconds),
+        "rows": int(rows),
+        "wal_bytes_per_thousand": round(float(wal_bytes) / thousands),
+        **{
+            f"{name}_cpu_ms_per_thousand": round((after[name] - before[name]) * 1000 / thousands, 1)
+            for name in before
+        },
+        "persister_peak_rss_mb": round(
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1
+        ),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--actions", type=int, default=100_000)
+    parser.add_argument("--boards", type=int, default=1)
+    parser.add_argument("--users", type=int, default=10_000)
+    parser.add_argument("--batch", type=int, default=Settings().persist_batch)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="scoreboard-bench-") as folder:
+        Path(folder).chmod(0o755)
+        valkey, postgres = Valkey(Path(folder) / "valkey"), Postgres(Path(folder) / "postgres")
+        try:
+            valkey.start()
+            postgres.start()
+            settings = Settings(
+                redis_url=valkey.url, database_url=postgres.url, persist_batch=args.batch
+            )
+            figures = uvloop.run(measure(settings, args, valkey, postgres))
+        finally:
+            postgres.stop()
+            valkey.stop()
+    print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()
