@@ -207,21 +207,32 @@ async def test_a_private_board_opens_with_a_pasted_token_that_never_gets_into_an
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("points", [2_000, 2_000_000_000])
 async def test_it_fits_a_phone_and_reads_well_in_the_light_and_in_the_dark(
-    start: Start, new_page: OpenPage, scheme: str
+    start: Start, new_page: OpenPage, scheme: str, points: int
 ) -> None:
     service = await start()
     for n in range(10):
-        await service.score(f"a-rather-long-user-id-of-somebody-{n}", 2**31 - 10 + n)
+        await service.score(f"a-rather-long-user-id-of-somebody-{n}", points + n)
     page = await new_page(color_scheme=scheme, viewport={"width": 320, "height": 640})
     await page.goto(service.url)
     await expect(page.locator(".row")).to_have_count(10)
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert await page.evaluate(CROWDED) == []
     contrasts = await page.evaluate(CONTRASTS)
     assert {name: ratio for name, ratio in contrasts.items() if ratio < 4.5} == {}
     lightness = await page.evaluate("luminance(getComputedStyle(document.body).backgroundColor)")
     assert (lightness < 0.2) is (scheme == "dark")
 
+
+# The users whose name or distance touches their score, or whose row cuts one of them off.
+CROWDED = """[...document.querySelectorAll(".row")].filter((row) => {
+    const parts = [row, ...row.querySelectorAll(".user, .distance, .score")];
+    const [outer, name, distance, score] = parts.map((part) => part.getBoundingClientRect());
+    return [name, distance].some((text) =>
+        text.right > score.left && text.left < score.right && text.bottom > score.top
+    ) || [name, score].some((text) => text.top < outer.top || text.bottom > outer.bottom);
+}).map((row) => row.dataset.user)"""
 
 # WCAG's contrast ratio of each kind of text against the card that it stands on.
 CONTRASTS = """() => {

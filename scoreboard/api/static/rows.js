@@ -4,6 +4,7 @@ const GLIDE = { duration: 650, easing: "cubic-bezier(0.2, 0.8, 0.2, 1)" };
 const BELOW = { opacity: 0, transform: "translateY(24px)" };
 const COUNT = 600;
 const NOTED = 6_000; // how long a move or a gain stays in view
+const LONG = 10_000_000; // totals from here on need a line of their own on a phone
 const number = new Intl.NumberFormat();
 const gain = new Intl.NumberFormat(undefined, { signDisplay: "always" });
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -44,6 +45,7 @@ export class Rows {
       if (place !== row.element) this.#list.insertBefore(row.element, place ?? null);
       row.update(index + 1, score, entries, first);
     });
+    this.#list.classList.toggle("long", entries.some(({ score }) => Math.abs(score) >= LONG));
     for (const [id, row] of this.#rows) row.glide(before.get(id));
 
     if (!first && entries.length && entries[0].userId !== leader) {
