@@ -1,0 +1,148 @@
+"""The command: ``python -m scripts.load_test`` (``make load-test``)."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from scripts.load_test import report, results, server, terminal
+from scripts.load_test.api import ApiError
+from scripts.load_test.plan import Plan, Target, refusal
+from scripts.load_test.processes import ProcessFailed
+from scripts.load_test.run import run
+from scripts.load_test.server import Server, ServerError
+
+LOAD, GENERATOR, OUTPUT = "Load", "Generator", "Server and report"
+
+
+def command(
+    rate: Annotated[
+        float, typer.Option(help="Actions a second, sent whatever the server does.",
+                            rich_help_panel=LOAD)
+    ] = 2000,
+    clients: Annotated[
+        int, typer.Option(help="WebSocket clients watching the boards.", rich_help_panel=LOAD)
+    ] = 200,
+    duration: Annotated[
+        float, typer.Option(help="Seconds that are measured.", rich_help_panel=LOAD)
+    ] = 20,
+    warmup: Annotated[
+        float, typer.Option(help="Seconds of load before that.", rich_help_panel=LOAD)
+    ] = 3,
+    duplicates: Annotated[
+        float, typer.Option(help="Share of actions that repeat an acknowledged one.",
+                            rich_help_panel=LOAD)
+    ] = 0.05,
+    users: Annotated[
+        int, typer.Option(help="Users that score, by Zipf's law.", rich_help_panel=LOAD)
+    ] = 10_000,
+    boards: Annotated[
+        int, typer.Option(help="Boards that share the load.", rich_help_panel=LOAD)
+    ] = 1,
+    batch: Annotated[
+        int, typer.Option(help="Actions in a call of POST /api/scores; 0: one by one.",
+                          rich_help_panel=LOAD)
+    ] = 0,
+    skew: Annotated[
+        float, typer.Option(help="Zipf's exponent; 0 makes all users alike.",
+                            rich_help_panel=LOAD)
+    ] = 1.0,
+    even: Annotated[
+        bool, typer.Option("--even", help="Evenly spaced calls instead of a Poisson process.",
+                           rich_help_panel=LOAD)
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=LOAD)] = 1,
+    connections: Annotated[
+        int, typer.Option(help="HTTP connections of the game servers.", rich_help_panel=GENERATOR)
+    ] = 64,
+    senders: Annotated[
+        int, typer.Option(help="Processes of game servers.", rich_help_panel=GENERATOR)
+    ] = 2,
+    watchers: Annotated[
+        int, typer.Option(help="Processes of WebSocket clients.", rich_help_panel=GENERATOR)
+    ] = 1,
+    url: Annotated[
+        str | None, typer.Option(envvar="SCOREBOARD_URL", rich_help_panel=OUTPUT,
+                                 help="A server that runs on this machine; default: start one.")
+    ] = None,
+    token: Annotated[
+        str, typer.Option(envvar="SCOREBOARD_TOKEN", rich_help_panel=OUTPUT, show_envvar=True,
+                          help="Token for it, with score:write.")
+    ] = "",
+    workers: Annotated[
+        int, typer.Option(help="Serving processes of the server that is started.",
+                          rich_help_panel=OUTPUT)
+    ] = 1,
+    compare: Annotated[
+        Path | None, typer.Option(help="JSON of an earlier run to compare with.",
+                                  rich_help_panel=OUTPUT, exists=True, dir_okay=False)
+    ] = None,
+    reports: Annotated[
+        Path, typer.Option(help="Folder for the JSON and the HTML report.", rich_help_panel=OUTPUT)
+    ] = Path("reports"),
+) -> None:  # fmt: skip
+    """Load a server at a constant rate, measure it, and audit that nothing got lost or doubled.
+
+    Latencies count from the moment a call was due, so a server that stalls can't hide it. Without
+    a URL a server is started for the while on fresh data. The exit code is 1 when the audit fails.
+    """
+    plan = Plan(
+        run=secrets.token_hex(4), rate=rate, clients=clients, duration=duration,
+        duplicates=duplicates, users=users, boards=boards, batch=batch, warmup=warmup, skew=skew,
+        even=even, seed=seed, connections=max(connections, senders), senders=senders,
+        watchers=watchers,
+    )  # fmt: skip
+    if reason := refusal(plan, url):
+        raise typer.BadParameter(reason)
+    if url is not None and not token:
+        raise typer.BadParameter(
+            "a token with score:write is needed for this server: --token or SCOREBOARD_TOKEN"
+        )
+    earlier = None if compare is None else _earlier(compare)
+    console = Console()
+    try:
+        with contextlib.ExitStack() as stack:
+            screen = stack.enter_context(terminal.Screen(console, plan))
+            if url is None:
+                screen.step("starting a server")
+                target = stack.enter_context(server.of_our_own(workers))
+            else:
+                target = Server(Target(url.rstrip("/"), token))
+            found = run(plan, target, screen.progress, screen.step)
+    except (ApiError, ProcessFailed, ServerError) as error:
+        console.print(f"[red]The run could not be made:[/] {error}")
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt:
+        console.print("Stopped; nothing was written.")
+        raise typer.Exit(130) from None
+    terminal.summary(console, found, _write(found, earlier, reports))
+    if not found.passed:
+        console.print("[bold red]The audit failed: see above what differs.[/]")
+        raise typer.Exit(1)
+
+
+def _earlier(path: Path) -> results.Results:
+    try:
+        return results.load(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{path}: {error}", param_hint="--compare") from error
+
+
+def _write(found: results.Results, earlier: results.Results | None, folder: Path) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"load-{time.strftime('%Y%m%d-%H%M%S')}"
+    raw, page = folder / f"{name}.json", folder / f"{name}.html"
+    raw.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+    page.write_text(report.page(found, earlier), encoding="utf-8")
+    return [raw, page]
+
+
+if __name__ == "__main__":
+    typer.run(command)
