@@ -7,7 +7,7 @@ COPY pyproject.toml setup.cfg ./
 COPY scoreboard scoreboard
 COPY lua lua
 RUN python3 -m venv /opt/scoreboard
-RUN /opt/scoreboard/bin/python -m pip install --no-cache-dir --disable-pip-version-check .
+RUN /opt/scoreboard/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check .
 RUN /opt/scoreboard/bin/python -m pip uninstall --yes --quiet pip
 
 FROM python:3.13-slim

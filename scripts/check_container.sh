@@ -70,19 +70,21 @@ words_of() {
   python3 -c 'import json, sys; print(*json.loads(sys.argv[1]), sep="\n")' "$1"
 }
 
-# Runs a command as the finished image would: its environment, its user, nothing else.
-in_image() {
-  (cd / && exec env -i "${environment[@]}" "${settings[@]}" "${user[@]}" "$@")
-}
-
+# Runs a command until it succeeds: wait_for WHAT LOG COMMAND...
 wait_for() {
-  local what=$1
-  shift
+  local what=$1 log=$2
+  shift 2
   for _ in $(seq 300); do
     ! "$@" 2>/dev/null || return 0
     sleep 0.1
   done
+  cat "$log"
   fail "$what: not within 30 s"
+}
+
+# Runs a command as the finished image would: its environment, its user, nothing else.
+in_image() {
+  (cd / && exec env -i "${environment[@]}" "${settings[@]}" "${user[@]}" "$@")
 }
 
 while read -r instruction rest; do
@@ -114,7 +116,7 @@ in_image "${program[@]}" --version
 
 .venv/bin/scoreboard up --port 0 --data-dir "$work/servers" >"$work/up.log" 2>&1 &
 servers=$!
-wait_for "scoreboard up ($(cat "$work/up.log"))" test -e "$work/servers/run.json"
+wait_for "scoreboard up" "$work/up.log" test -e "$work/servers/run.json"
 fact() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$work/servers/run.json" "$1"; }
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 settings=(
@@ -126,7 +128,7 @@ settings=(
 in_image "${program[@]}" migrate
 in_image "${program[@]}" "${role[@]}" >"$work/serve.log" 2>&1 &
 service=$!
-wait_for "the health check of ${role[*]}" in_image "${health_check[@]}" || cat "$work/serve.log"
+wait_for "the health check of ${role[*]}" "$work/serve.log" in_image "${health_check[@]}"
 token=$(in_image "${program[@]}" token --sub check --scope score:write)
 in_image python - "http://127.0.0.1:$port/api/score" "$token" <<'PYTHON'
 import json, sys, urllib.request

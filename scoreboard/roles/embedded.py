@@ -232,9 +232,9 @@ class Postgres:
             command, cwd=self.directory, capture_output=True, text=True, check=False
         )
         if made.returncode != 0:
-            raise ConfigurationError(
-                f"Postgres can't make its data in {self._data}: {made.stderr.strip()}"
-            )
+            lines = made.stderr.strip().splitlines() or ["initdb said nothing"]
+            reason = next((line for line in lines if "error:" in line), lines[-1])
+            raise ConfigurationError(f"Postgres can't make its data in {self._data}: {reason}")
         draft.rename(self._data)
 
     def _accepts(self) -> bool:
@@ -247,7 +247,8 @@ class Postgres:
 
 def _not_as_root(command: list[str]) -> list[str]:
     """Postgres refuses root. Under root it runs as nobody, with the one capability that lets it
-    reach its program and data below folders that are root's own."""
+    reach its program and data below folders that are root's own; the secure bit makes access(2)
+    heed that capability, by which initdb looks at its program."""
     if os.geteuid() != 0:
         return command
     if sys.platform != "linux" or shutil.which("setpriv") is None:
@@ -260,7 +261,8 @@ def _not_as_root(command: list[str]) -> list[str]:
     return [
         "setpriv",
         *("--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"),
-        *(f"--inh-caps={capability}", f"--ambient-caps={capability}", "--"),
+        *(f"--inh-caps={capability}", f"--ambient-caps={capability}"),
+        *("--securebits=+no_setuid_fixup", "--"),
         *command,
     ]
 

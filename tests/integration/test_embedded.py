@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError
 
 from scoreboard.errors import ConfigurationError
-from scoreboard.roles.embedded import Postgres, Valkey
+from scoreboard.roles.embedded import Postgres, Valkey, postgres_binaries
 from tests import servers
 
 
@@ -85,6 +85,15 @@ def test_a_cluster_left_half_made_is_made_again(tmp_path: Path) -> None:
     postgres.start()
     postgres.stop()
     assert not draft.exists()
+    assert postgres.process.exit_code == 0
+
+
+def test_postgres_starts_from_a_folder_that_only_its_owner_may_enter(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    (tmp_path / "program").symlink_to(postgres_binaries().parent)
+    postgres = Postgres(tmp_path / "postgres", binaries=tmp_path / "program" / "bin")
+    postgres.start()
+    postgres.stop()
     assert postgres.process.exit_code == 0
 
 
