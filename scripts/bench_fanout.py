@@ -1,0 +1,231 @@
+"""What the relay's fan-out costs: python scripts/bench_fanout.py [--full] [--json FILE]
+
+One run measures, on this machine, with clients in other processes: memory and idle CPU of a
+connection, the longest block of the event loop and the delivery times while updates go to all
+clients, the CPU of a broadcast against the bare write of the same frame, and what becomes of
+clients that stop reading. No Redis takes part: updates are handed to the hub as its source does.
+docs/fanout.md tells how to read the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import math
+import resource
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import structlog
+import uvloop
+from fanout_rig import BOARD, Blocks, Board, Crowd, percentile, queued, relay, resident, unsent
+from rich.console import Console
+from rich.table import Table
+
+from scoreboard.api.relay import Hub
+from scoreboard.settings import Settings
+
+TARGETS = {
+    "memory per connection, bytes": 18 * 1024,
+    "idle CPU per connection, µs/s": 3.0,
+    "longest block of the event loop, ms": 50.0,
+    "broadcast / bare write, CPU": 1.15,
+    "live clients, p99 delivery, ms": 100.0,
+    "stalled client, bytes in the kernel": 150 * 1024,
+    "stalled client, frames in the process": 1.0,
+    "waking client, ms to the newest version": 100.0,
+}
+
+
+async def connected(crowds: list[Crowd], total: int) -> float:
+    """Opens ``total`` connections, an equal part in each process; returns seconds it took."""
+    start = time.monotonic()
+    shares = [total // len(crowds)] * len(crowds)
+    opened = await asyncio.gather(
+        *(c.ask("connect", n) for c, n in zip(crowds, shares, strict=True))
+    )
+    if opened != shares:
+        sys.exit(f"only {sum(opened)} of {total} clients got their snapshot")
+    return time.monotonic() - start
+
+
+async def hold(board: Board, crowds: list[Crowd], seconds: float) -> dict[str, float]:
+    """Two updates a second to all clients."""
+    for crowd in crowds:
+        await crowd.ask("report")
+    blocks = Blocks()
+    watching = asyncio.create_task(blocks.watch())
+    cpu = time.process_time()
+    updates = int(seconds * 2)
+    for _ in range(updates):
+        board.change()
+        await asyncio.sleep(0.5)
+    cpu = time.process_time() - cpu
+    watching.cancel()
+    reports = [await crowd.ask("report") for crowd in crowds]
+    latencies = [ns for report in reports for ns in report.latencies]
+    behind = [v for crowd in crowds for v in await crowd.ask("versions") if v != board.version]
+    return {
+        "updates": updates,
+        "delivered": len(latencies),
+        "versions that went back": sum(report.backwards for report in reports),
+        "clients not on the newest version": len(behind),
+        "p50 delivery, ms": percentile(latencies, 0.5),
+        "p99 delivery, ms": percentile(latencies, 0.99),
+        "longest block of the event loop, ms": blocks.longest * 1e3,
+        "longest block in CPU of the loop, ms": blocks.busiest * 1e3,
+        "CPU of the server, %": 100 * cpu / seconds,
+    }
+
+
+async def cost(board: Board, hub: Hub, rounds: int) -> dict[str, float]:
+    """CPU of the hub's broadcast and of the bare write of the same frame, in turns."""
+    feed = await hub.open(BOARD)
+    clients = list(feed.connections)
+    bare, broadcast = [], []
+    for _ in range(rounds):
+        frame = feed.frame()
+        start = time.process_time()
+        for client in clients:
+            client.transport.write(frame)
+        bare.append(time.process_time() - start)
+        await asyncio.sleep(0.25)  # the clients read, on the same cores
+        start = time.process_time()
+        board.change()
+        while feed.busy:  # noqa: ASYNC110  # in turns with the slices
+            await asyncio.sleep(0)
+        broadcast.append(time.process_time() - start)
+        await asyncio.sleep(0.25)
+    each = 1e6 / len(clients)
+    return {
+        "bare write, µs": median(bare) * each,
+        "broadcast, µs": median(broadcast) * each,
+        "broadcast / bare write, CPU": median(broadcast) / median(bare),
+    }
+
+
+async def crowd_of(total: int, seconds: float, idle: float) -> dict[str, float]:
+    """Everything that is measured on one large crowd."""
+    board = Board('{"userId":"player-0123456789","score":12345}')
+    settings = Settings(max_connections=2 * total)
+    async with relay(board, settings) as (hub, port):
+        crowds = [Crowd(port), Crowd(port)]
+        await connected(crowds, 100)  # what is allocated once is allocated
+        gc.collect()
+        gc.freeze()  # as the role ``serve`` does
+        before = resident()
+        blocks = Blocks()
+        watching = asyncio.create_task(blocks.watch())
+        took = await connected(crowds, total)
+        watching.cancel()
+        found = {
+            "connections": len(hub._connections),
+            "connections opened per second": total / took,
+            "longest block while they came, ms": blocks.longest * 1e3,
+            "the same in CPU of the loop, ms": blocks.busiest * 1e3,
+            "memory per connection, bytes": (resident() - before) / total,
+        }
+        cpu, start = time.process_time(), time.monotonic()
+        await asyncio.sleep(idle)
+        spent = (time.process_time() - cpu) / (time.monotonic() - start)
+        found["idle CPU per connection, µs/s"] = spent / len(hub._connections) * 1e6
+        found |= await hold(board, crowds, seconds)
+        found |= await cost(board, hub, rounds=7)
+        for crowd in crowds:
+            await crowd.end()
+    return found
+
+
+async def stalled(live: int, stalled: int, write_timeout: float) -> dict[str, float]:
+    """Clients that stop reading among others that go on: first they wake up, then they don't."""
+    board = Board(f'{{"userId":"{"x" * 128}","score":12345}}')
+    settings = Settings(max_connections=20_000, write_timeout=write_timeout)
+    async with relay(board, settings) as (hub, port):
+        readers, sleepers = Crowd(port), Crowd(port, receive_buffer=16_384)
+        await connected([readers], live)
+        await connected([sleepers], stalled)
+        await sleepers.ask("stall")
+        await readers.ask("report")
+        for _ in range(int(write_timeout / 2 / 0.05)):
+            board.change()
+            await asyncio.sleep(0.05)
+        lagging = [c for c in hub._connections if not c.drained]
+        frame = len(lagging[0].feed.frame())
+        found = {
+            "live": live,
+            "stalled": len(lagging),
+            "frame, bytes": frame,
+            "stalled client, frames in the process": max(
+                c.transport.get_write_buffer_size() / frame for c in lagging
+            ),
+            "stalled client, bytes in the kernel": max(map(queued, lagging)),
+            "stalled client, of which frames": max(map(unsent, lagging)),
+        }
+        times = await sleepers.ask("wake", board.version)
+        found["woken"] = len(times)
+        found["waking client, ms to the newest version"] = max(times, default=math.nan) / 1e6
+        await sleepers.ask("stall")
+        start = time.monotonic()
+        while len(hub._connections) > live and time.monotonic() - start < 3 * write_timeout:
+            board.change()
+            await asyncio.sleep(0.05)
+        found["aborted"] = live + stalled - len(hub._connections)
+        found["aborted after, s"] = time.monotonic() - start
+        report = await readers.ask("report")
+        found["live clients, p99 delivery, ms"] = percentile(report.latencies, 0.99)
+        found["live clients, versions that went back"] = report.backwards
+        await readers.end()
+        await sleepers.end()
+    return found
+
+
+def show(found: dict[str, float]) -> bool:
+    """Prints the figures; True when every target is reached."""
+    table = Table("figure", "measured", "target", "")
+    reached = True
+    for name, value in found.items():
+        target = TARGETS.get(name)
+        good = target is None or value <= target
+        reached = reached and good
+        shown = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+        limit = "" if target is None else f"<= {target:,g}"
+        table.add_row(name, shown, limit, "" if target is None else "ok" if good else "MISSED")
+    Console().print(table)
+    return reached
+
+
+async def measure(arguments: argparse.Namespace) -> dict[str, float]:
+    found = await crowd_of(arguments.clients, arguments.hold, arguments.idle)
+    gc.unfreeze()
+    return found | await stalled(live=500, stalled=50, write_timeout=arguments.write_timeout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--clients", type=int, default=10_000)
+    parser.add_argument("--hold", type=float, default=15, help="seconds of two updates a second")
+    parser.add_argument("--idle", type=float, default=26, help="seconds: one turn of the pings")
+    parser.add_argument("--write-timeout", type=float, default=5)
+    parser.add_argument("--full", action="store_true", help="hold for a minute, timeout of 10 s")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    arguments = parser.parse_args()
+    if arguments.full:
+        arguments.hold, arguments.write_timeout = 60, 10
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if most < arguments.clients + 100:
+        sys.exit(f"{arguments.clients} clients need as many open files; the limit is {most}")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    found = uvloop.run(measure(arguments))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    if not show(found):
+        sys.exit("a target was missed")
+
+
+if __name__ == "__main__":
+    main()
