@@ -122,7 +122,7 @@ def command(
     except KeyboardInterrupt:
         console.print("Stopped; nothing was written.")
         raise typer.Exit(130) from None
-    terminal.summary(console, found, _write(found, earlier, reports))
+    terminal.summary(console, found, earlier, _write(found, earlier, reports))
     if not found.passed:
         console.print("[bold red]The audit failed: see above what differs.[/]")
         raise typer.Exit(1)

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from scripts.load_test.comparison import compared
 from scripts.load_test.histograms import Latency
 from scripts.load_test.messages import SentSoFar
 from scripts.load_test.plan import Plan
@@ -73,8 +74,8 @@ class Screen:
         return Group(bar, table, Text(counted, style="dim"))
 
 
-def summary(console: Console, results: Results, files: list[Path]) -> None:
-    """The result in a table, the audit, and where the report is."""
+def summary(console: Console, results: Results, earlier: Results | None, files: list[Path]) -> None:
+    """The result in a table, what has changed, the audit, and where the report is."""
     table = Table(title="Load test", title_justify="left", show_edge=False, pad_edge=False)
     for column in ("", "p50", "p99", "p99.9", "max", "count"):
         table.add_column(column, justify="left" if not column else "right")
@@ -82,7 +83,9 @@ def summary(console: Console, results: Results, files: list[Path]) -> None:
     table.add_row("POST, from when it was sent", *_row(results.service))
     table.add_row("POST to WebSocket", *_row(results.delivery))
     console.print(table)
-    console.print(facts(results))
+    console.print(_facts(results))
+    if earlier is not None:
+        console.print(_changes(results, earlier))
     for warning in results.generator.warnings:
         console.print(f"[yellow]! {warning}[/]")
     for check in results.audit:
@@ -98,8 +101,7 @@ def summary(console: Console, results: Results, files: list[Path]) -> None:
         console.print(f"Written: {path}", highlight=False)
 
 
-def facts(results: Results) -> Table:
-    """The figures that are no latencies."""
+def _facts(results: Results) -> Table:
     behind, generator = results.write_behind, results.generator
     table = Table.grid(padding=(0, 2))
     table.add_row("Accepted", f"{results.accepted_rate:,.0f} actions/s")
@@ -124,6 +126,15 @@ def facts(results: Results) -> Table:
         f"{generator.sender_cpu:.0%}, WebSocket clients {generator.watcher_cpu:.0%} of a core; "
         f"machine {generator.machine_busy:.0%}",
     )
+    return table
+
+
+def _changes(results: Results, earlier: Results) -> Table:
+    table = Table(title=f"Since {earlier.finished}", title_justify="left", show_edge=False)
+    for column in ("", "before", "now", "change"):
+        table.add_column(column, justify="left" if not column else "right")
+    for row in compared(results, earlier):
+        table.add_row(row.name, row.before, row.now, row.change)
     return table
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import resource
 import signal
@@ -178,6 +179,7 @@ class Watcher:
         loop = asyncio.get_running_loop()
         asked = asyncio.Event()
         loop.add_reader(self._pipe.fileno(), asked.set)
+        os.set_blocking(self._pipe.fileno(), True)  # undone by the loop; answers may be long
         cpu = time.process_time()
         while True:
             await asked.wait()
