@@ -25,7 +25,7 @@ like the others; every row keeps its victim's context unless the kind says other
 | impossible_travel | up to 3 actions from a city 3,000 km or more away, 3 to 30 minutes after another |
 | takeover | 6 to 10 actions at natural gaps, from a new device in a city 1,500 km or more from everywhere else |
 | device_farm | 20 accounts, a third of them new, on one device, 3 actions each within hours |
-| odd_hours | 5 to 10 actions in an hour at least two away from any that the user plays in |
+| odd_hours | 5 to 10 actions in an hour of the day in which the user never plays |
 | stealth | 3 to 7 extra threes at natural gaps within a session |
 """
 
@@ -257,7 +257,7 @@ def new_name(s: Season) -> str:
 def odd_hours(s: Season) -> list[Row]:
     like = s.anchor()
     played = {row.ts // HOUR % 24 for row in s.by_user[like.user_id]}
-    odd = [h for h in range(24) if not played & {(h - 1) % 24, h, (h + 1) % 24}]
+    odd = [hour for hour in range(24) if hour not in played]
     start = like.ts // (24 * HOUR) * 24 * HOUR + s.rng.choice(odd or [11]) * HOUR
     start += 24 * HOUR * (start < like.ts) + s.rng.uniform(0, 0.3) * HOUR
     gaps = [min(g, 0.1 * HOUR) for g in s.natural(s.rng.randint(4, 9))]

@@ -78,9 +78,7 @@ def measure(rows: Sequence[Labelled], played: Played) -> Evaluation:
     )
 
 
-def _kinds(
-    rows: Sequence[Labelled], refused: Flags
-) -> dict[str, KindQuality]:
+def _kinds(rows: Sequence[Labelled], refused: Flags) -> dict[str, KindQuality]:
     episodes: dict[str, list[list[bool]]] = defaultdict(list)
     current: dict[tuple[str, str], tuple[int, list[bool]]] = {}
     for row, was_refused in zip(rows, refused.tolist(), strict=True):
@@ -111,9 +109,7 @@ def _kind(episodes: list[list[bool]]) -> KindQuality:
     )
 
 
-def points_of_curves(
-    scores: Floats, labels: Flags
-) -> tuple[Floats, Floats, Floats]:
+def points_of_curves(scores: Floats, labels: Flags) -> tuple[Floats, Floats, Floats]:
     """False-alarm rate, recall and precision at every distinct threshold, strictest first."""
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
@@ -122,9 +118,7 @@ def points_of_curves(
     return (refused - caught) / (~labels).sum(), caught / labels.sum(), caught / refused
 
 
-def _curve(
-    scores: Floats, labels: Flags, refused: Flags
-) -> Curve:
+def _curve(scores: Floats, labels: Flags, refused: Flags) -> Curve:
     false_refusals = _share(refused[~labels])
     if labels.all() or not labels.any():
         return Curve(None, None, false_refusals)

@@ -34,9 +34,10 @@ from scoreboard.anomaly.profile import (
     points_bucket,
     short_hash,
 )
+from scoreboard.domain.actions import ActionContext
 
 LEAST_SHARE: Final = 1e-6
-HOUR_PRIOR: Final = 5.0
+HOUR_PRIOR: Final = 20.0
 POINTS_PRIOR: Final = 20.0
 SESSIONS_PRIOR: Final = 5.0
 """How many actions or sessions of the board's a user's own history has to outweigh."""
@@ -86,10 +87,10 @@ def _back_from_haste(value: float) -> float:
 
 FEATURES: Final[dict[str, tuple[Feature, ...]]] = {
     "time": (
-        Feature("hour_of_user", "bits", "plays at an hour unusual for the user"),
-        Feature("hour_of_board", "bits", "plays at an hour unusual for the board"),
+        Feature("hour_of_user", "bits", "plays at an hour unusual for the user", 11.0),
+        Feature("hour_of_board", "bits", "plays at an hour unusual for the board", NEVER),
         Feature("absence", "days", "comes back after an absence", NEVER, math.expm1),
-        Feature("session", "hours", "plays without a break"),
+        Feature("session", "hours", "plays without a break", 8.0),
     ),
     "location": (
         Feature(
@@ -109,9 +110,7 @@ FEATURES: Final[dict[str, tuple[Feature, ...]]] = {
         Feature("new_device_away", "bits", "is on a new device at a new place"),
     ),
     "behavior": (
-        Feature(
-            "gap", "s", "acts too soon after the last", 0.0, _back_from_haste
-        ),
+        Feature("gap", "s", "acts too soon after the last", 0.0, _back_from_haste),
         Feature("last_five", "s", "made the last five actions too fast", 0.0, _back_from_haste),
         Feature("steady", "gaps", "acts at equal gaps"),
         Feature("actions_60", "actions", "acts too often in a minute"),
@@ -183,14 +182,20 @@ def device_features(profile: Profile, case: Case, record: DeviceRecord) -> list[
     device, user = short_hash(context.device_id), short_hash(case.user_id)
     others = [last_s for other, last_s in record.accounts if other != user and last_s > since]
     known = next((d for d in profile.devices if d.device == device), None)
-    recent = sum(d.first_s > since for d in profile.devices[:-1])  # the last is the first one
     changed = known is not None and known.agent != short_hash(context.user_agent or "")
+    new = known is None and not any(
+        device == stranger and at_s - refused_s > STRANGER_S
+        for stranger, refused_s in profile.strangers
+    )
+    recent = 0
+    if new and profile.devices:
+        recent = 1 + sum(d.first_s > since for d in profile.devices[:-1])  # the last is the first
     return [
         math.log2(1 + len(others)),
         max(0.0, math.log2(86_400 / max(1, abs(at_s - max(others))))) if others else 0.0,
-        math.log1p(recent + (known is None and bool(profile.devices))),
+        math.log1p(recent),
         1.0 if changed else 0.0,
-        0.0 if known is not None else _news_bits(profile, case, device),
+        _news_bits(profile, context) if new else 0.0,
     ]
 
 
@@ -222,24 +227,21 @@ def behavior_features(profile: Profile, case: Case, board: BoardStatistics) -> l
     ]
 
 
-def _news_bits(profile: Profile, case: Case, device: int) -> float:
+def _news_bits(profile: Profile, context: ActionContext) -> float:
     """How surprising an unknown device at an unknown place is, were the two independent: the
     user's share of sessions that brought one, the same of countries, and the distance (a heavy
     tail). 0 where the place is known."""
-    context, sessions = case.context, profile.sessions
-    if context is None or context.latitude is None or context.longitude is None:
+    if context.latitude is None or context.longitude is None:
         return 0.0
-    if any(device == known and case.at_ms / 1000 - since > STRANGER_S
-           for known, since in profile.strangers):
-        return 0.0
+    sessions = profile.sessions
     away = distances(profile, context.latitude, context.longitude)[1] if profile.places else 0.0
     if away == 0.0:
         return 0.0
-    new_device = (profile.devices_seen + 0.5) / (sessions + 2)
-    new_place = (profile.places_seen + 0.5) / (sessions + 2)
+    new_device = (profile.devices_seen + 1) / (sessions + 2)
+    new_place = (profile.places_seen + 1) / (sessions + 2)
     new_country = 1.0
     if context.country is not None and context.country not in profile.countries:
-        new_country = (len(profile.countries) + 0.5) / (sessions + 2)
+        new_country = (len(profile.countries) + 1) / (sessions + 2)
     return max(0.0, math.log2(away / SAME_PLACE_KM / new_device / new_place / new_country))
 
 
