@@ -1,0 +1,142 @@
+"""A relay on a free port, over a real Valkey, with boards and tokens that a test decides."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
+from redis.asyncio import Redis
+
+from scoreboard.api.problems import problems
+from scoreboard.api.relay import Hub
+from scoreboard.api.websockets import LiveLeaderboard
+from scoreboard.errors import Unauthorized, Unavailable, UnknownBoard
+from scoreboard.redisio.tickets import RedisTickets
+from scoreboard.redisio.updates import RedisUpdates
+from scoreboard.settings import Settings
+from scoreboard.wire import messages
+from scoreboard.wire.keys import board_keys
+
+PARTITIONS = 8
+LONG_TOP = b"[%b]" % b",".join([b'{"userId":"%b","score":1}' % (b"x" * 128)] * 10)
+SILENCE = 0.2
+
+
+def channel_of(board: str) -> str:
+    return board_keys(board, PARTITIONS).channel
+
+
+@dataclass
+class Boards:
+    """The boards that can be read."""
+
+    versions: dict[str, int] = field(default_factory=lambda: {"global": 1, "other": 1})
+    away: bool = False
+
+    async def top(self, board: str) -> tuple[int, bytes]:
+        if self.away:
+            raise Unavailable("away")
+        if board not in self.versions:
+            raise UnknownBoard("There is no such board.")
+        return self.versions[board], b"[]"
+
+
+@dataclass(frozen=True)
+class Reader:
+    subject: str = "alice"
+    scopes: frozenset[str] = frozenset({"board:read"})
+    boards: frozenset[str] | None = None
+    expires_at: float = 2**40
+
+
+class Tokens:
+    """Stands for the verification of tokens, which has tests of its own."""
+
+    def __init__(self) -> None:
+        self.readers: dict[str, Reader] = {"Bearer good": Reader()}
+
+    async def authenticate(self, request: web.BaseRequest) -> Reader:
+        try:
+            return self.readers[request.headers["Authorization"]]
+        except KeyError:
+            raise Unauthorized from None
+
+
+class Server:
+    """A relay on a free port."""
+
+    def __init__(self, url: str, redis: Redis, settings: Settings) -> None:
+        self.boards, self.tokens = Boards(), Tokens()
+        self.redis = redis
+        updates = RedisUpdates(url, channel_of, timeout=1.0, silence=SILENCE)
+        self.hub = Hub(updates, self.boards, settings)
+        live = LiveLeaderboard(self.hub, self.tokens, RedisTickets(redis), settings)
+        app = web.Application(middlewares=[problems])
+        app.router.add_get("/ws/leaderboard", live.leaderboard)
+        app.router.add_get("/ws/boards/{board}", live.leaderboard)
+        app.router.add_post("/api/ws-ticket", live.issue_ticket)
+        self.runner = web.AppRunner(app)
+        self.port = 0
+        self.http: ClientSession
+
+    async def __aenter__(self) -> Server:
+        self.running = asyncio.create_task(self.hub.run())
+        await self.runner.setup()
+        await web.TCPSite(self.runner, "127.0.0.1", 0).start()
+        self.port = self.runner.addresses[0][1]
+        self.http = ClientSession(f"http://127.0.0.1:{self.port}")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.http.close()
+        await self.hub.close()
+        self.running.cancel()
+        await asyncio.gather(self.running, return_exceptions=True)
+        await self.runner.cleanup()
+
+    async def connect(
+        self, path: str = "/ws/leaderboard", **options: Any
+    ) -> ClientWebSocketResponse:
+        ws: ClientWebSocketResponse = await self.http.ws_connect(path, **options)
+        return ws
+
+    async def publish(self, version: int, board: str = "global", top: bytes = b"[]") -> None:
+        """What the script does when the top 10 has changed."""
+        self.boards.versions[board] = version
+        await self.redis.publish(channel_of(board), messages.update(board, version, top))
+
+    def raw(self, receive_buffer: int | None = None) -> socket.socket:
+        """A connection of which nothing is read after the answer to its upgrade."""
+        sock = socket.socket()
+        if receive_buffer is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.connect(("127.0.0.1", self.port))
+        sock.sendall(
+            b"GET /ws/leaderboard HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\n"
+            b"Upgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        sock.setblocking(False)
+        return sock
+
+
+Start = Callable[..., Awaitable[Server]]
+
+
+async def next_message(ws: ClientWebSocketResponse) -> dict[str, Any]:
+    message = await ws.receive(timeout=5)
+    assert message.type is WSMsgType.TEXT, message
+    decoded: dict[str, Any] = json.loads(message.data)
+    return decoded
+
+
+async def close_code(ws: ClientWebSocketResponse) -> int | None:
+    """The code with which the server closes the connection, whatever comes before."""
+    while (await ws.receive(timeout=5)).type is WSMsgType.TEXT:
+        pass
+    return ws.close_code
