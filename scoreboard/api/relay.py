@@ -8,7 +8,7 @@ pub/sub delivers at most once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Protocol
 
@@ -83,11 +83,14 @@ class Hub:
         """Relays until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._source.run(self._on_update, self._on_resubscribed))
-                group.create_task(self._broadcaster.run())
-                group.create_task(self._laggards.run())
-                group.create_task(self._heartbeats.run())
-                group.create_task(self._reread())
+                for part in (
+                    lambda: self._source.run(self._on_update, self._on_resubscribed),
+                    self._broadcaster.run,
+                    self._laggards.run,
+                    self._heartbeats.run,
+                    self._reread,
+                ):
+                    group.create_task(_for_ever(part))
         finally:
             for opening in self._opening.values():
                 opening.cancel()
@@ -252,3 +255,13 @@ class Hub:
         del self._feeds[feed.board]
         metrics.feeds.set(len(self._feeds))
         await self._source.unsubscribe(feed.board)
+
+
+async def _for_ever(part: Callable[[], Awaitable[None]]) -> None:
+    """Runs a part that should not end again after an error that nobody foresaw."""
+    while True:
+        try:
+            await part()
+        except Exception:
+            log.exception("relay_part_failed")
+        await asyncio.sleep(RETRY)
