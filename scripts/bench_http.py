@@ -1,0 +1,239 @@
+"""The HTTP write and read paths against their bounds, as ratios in one run.
+
+Compared, in turn and several times over, so that a machine whose speed drifts does not decide:
+a bare aiohttp handler that reads the body and answers; the service with one EVALSHA a request;
+the service as it is. Also batches of 100 against the script called directly, and reads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from redis import Redis
+from rich.console import Console
+from rich.table import Table
+
+from scoreboard.api import tokens
+from scoreboard.redisio.connections import pack
+from scoreboard.redisio.scripts import digest
+from scoreboard.roles.embedded import Postgres, Valkey, free_port
+from scoreboard.wire.keys import board_keys
+from scoreboard.wire.scripts import SUBMIT_SCORES
+from scripts import http_load, http_rig
+from scripts.http_load import Load, Outcome
+
+TICKS = os.sysconf("SC_CLK_TCK")
+console = Console()
+
+
+class Rig:
+    """A server of each kind on one Valkey and one Postgres."""
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        self.valkey = Valkey(folder / "valkey")
+        stack.callback(self.valkey.stop)
+        self.valkey.start()
+        postgres = Postgres(folder / "postgres")
+        stack.callback(postgres.stop)
+        postgres.start()
+        keys = {"bench": secrets.token_hex(32)}
+        environment = {
+            **os.environ,
+            "SCOREBOARD_REDIS_URL": self.valkey.url,
+            "SCOREBOARD_DATABASE_URL": postgres.url,
+            "SCOREBOARD_JWT_KEYS": json.dumps(keys),
+            "SCOREBOARD_BACKLOG_LIMIT": str(10**9),
+        }
+        subprocess.run(
+            [sys.executable, "-m", "scoreboard", "migrate"],
+            env=environment, check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.token = tokens.mint(
+            keys, "HS256", subject="bench", scope="score:write", ttl=86_400,
+            boards=None, issuer="", audience="",
+        )  # fmt: skip
+        self.ports: dict[str, int] = {}
+        self._pids: dict[str, int] = {}
+        for kind in http_rig.KINDS:
+            port = free_port()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "scripts.http_rig", kind, str(port)], env=environment
+            )
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+            self.ports[kind], self._pids[kind] = port, process.pid
+        for kind in ("bare", "full"):
+            self._wait_for(kind)
+        self._wait_for("single")
+
+    def _wait_for(self, kind: str) -> None:
+        for _ in range(600):
+            try:
+                socket.create_connection(("127.0.0.1", self.ports[kind])).close()
+            except OSError:
+                time.sleep(0.05)
+                continue
+            # The first request makes the board live.
+            outcome, _ = self.load(kind, "score", 0.5, connections=1)
+            if outcome.statuses.get(200):
+                return
+        raise SystemExit(f"the server {kind} did not start")
+
+    def load(
+        self,
+        server: str,
+        kind: str,
+        seconds: float,
+        *,
+        connections: int = 64,
+        rate: float | None = None,
+    ) -> tuple[Outcome, float]:
+        """What the client saw, and the server's CPU in microseconds a request."""
+        before = self._cpu(server)
+        outcome = http_load.run(
+            Load(
+                self.ports[server], self.token, kind, seconds, connections, rate,
+                secrets.randbits(32),
+            )
+        )  # fmt: skip
+        used = self._cpu(server) - before
+        return outcome, used / max(1, len(outcome.latencies)) * 1e6
+
+    def _cpu(self, server: str) -> float:
+        fields = Path(f"/proc/{self._pids[server]}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+@contextmanager
+def rig() -> Iterator[Rig]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-http-")))
+        yield Rig(stack, folder)
+
+
+def compare(
+    rig: Rig, kinds: list[tuple[str, str]], seconds: float, rounds: int
+) -> dict[str, dict[str, float]]:
+    """Median rate and CPU of each (server, request kind), measured in turn."""
+    rates: dict[str, list[float]] = {}
+    costs: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for server, kind in kinds:
+            outcome, cpu = rig.load(server, kind, seconds)
+            name = f"{server} {kind}"
+            rates.setdefault(name, []).append(outcome.rate)
+            costs.setdefault(name, []).append(cpu)
+    return {
+        name: {"rate": statistics.median(rates[name]), "cpu_us": statistics.median(costs[name])}
+        for name in rates
+    }
+
+
+def direct(valkey: Valkey, seconds: float, size: int) -> float:
+    """Actions a second of the script called directly with commands that were made before."""
+    keys = board_keys("global", 8)
+    with Redis.from_url(valkey.url, protocol=2) as redis:
+        settings = redis.hget(keys.meta, "settings")
+        connection = redis.connection_pool.get_connection()
+        commands = []
+        run_id = secrets.token_hex(4)
+        for call in range(int(seconds * 100_000 / size)):
+            names = [keys.board, keys.hidden, keys.meta, keys.events, keys.channel]
+            parts = [name.encode() for name in names]
+            args: list[bytes] = [
+                b"global", settings, b"%d" % size, b"86400000", b"2592000000", b"1000000000",
+                b"-2147483648", b"2147483647", b"0", b"0", b"0", b"0", b"0",
+            ]  # fmt: skip
+            for i in range(size):
+                user, action = (
+                    b"user%d" % ((call * size + i * 7919) % 10_000),
+                    (f"match-{run_id}:{call}-{i}".encode()),
+                )
+                parts.append(keys.action(user, action))
+                body = (
+                    b'{"v":1,"b":"global","u":"%b","a":"%b","p":15,"t":"direct.%x","i":1790000000000}'
+                    % (user, action, call * size + i)
+                )
+                args += [user, b"15", b"direct.%x" % (call * size + i), body]
+            head = [b"EVALSHA", digest(SUBMIT_SCORES), b"%d" % len(parts)]
+            commands.append(pack([*head, *parts, *args]))
+        started = time.perf_counter()
+        done = 0
+        for command in commands:
+            connection.send_packed_command([command], check_health=False)
+            connection.read_response()
+            done += size
+            if time.perf_counter() - started > seconds:
+                break
+        return done / (time.perf_counter() - started)
+
+
+def main(
+    seconds: Annotated[float, typer.Option(help="Length of one measurement.", min=0.5)] = 3.0,
+    rounds: Annotated[int, typer.Option(help="How often each is measured.", min=1)] = 3,
+    write_json: Annotated[
+        Path | None, typer.Option("--json", help="Also write the figures here.")
+    ] = None,
+) -> None:
+    """Measure the HTTP paths; about two minutes."""
+    figures: dict[str, float] = {}
+    with rig() as servers:
+        with console.status("single posts"):
+            posts = compare(
+                servers, [(server, "score") for server in http_rig.KINDS], seconds, rounds
+            )
+        with console.status("reads"):
+            reads = compare(servers, [("bare", "top"), ("full", "top")], seconds, rounds)
+        with console.status("latency at half the highest rate"):
+            half = posts["full score"]["rate"] / 2
+            calm, _ = servers.load("full", "score", seconds * 2, rate=half)
+        with console.status("batches of 100"):
+            batches, scripts = [], []
+            for _ in range(rounds):
+                scripts.append(direct(servers.valkey, seconds, 100))
+                outcome, _ = servers.load("full", "scores-100", seconds, connections=8)
+                batches.append(outcome.rate * 100)
+    figures |= {
+        "post_rate": posts["full score"]["rate"],
+        "post_vs_single": posts["full score"]["rate"] / posts["single score"]["rate"],
+        "post_vs_bare": posts["full score"]["rate"] / posts["bare score"]["rate"],
+        "post_cpu_vs_bare": posts["bare score"]["cpu_us"] / posts["full score"]["cpu_us"],
+        "post_p50_ms_at_half": calm.percentile(0.5) * 1e3,
+        "post_p99_ms_at_half": calm.percentile(0.99) * 1e3,
+        "top_vs_bare": reads["full top"]["rate"] / reads["bare top"]["rate"],
+        "batch_actions": statistics.median(batches),
+        "direct_actions": statistics.median(scripts),
+        "batch_vs_direct": statistics.median(b / s for b, s in zip(batches, scripts, strict=True)),
+    }
+    table = Table(title="HTTP paths, medians")
+    for column in ("what", "rate/s", "server CPU, µs"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    for name, measured in {**posts, **reads}.items():
+        table.add_row(name, f"{measured['rate']:,.0f}", f"{measured['cpu_us']:.1f}")
+    console.print(table)
+    targets = {
+        "post_vs_single": "at least 2.2", "post_vs_bare": "at least 0.55",
+        "post_p99_ms_at_half": "below 10", "top_vs_bare": "at least 0.8",
+        "batch_vs_direct": "at least 0.8",
+    }  # fmt: skip
+    for name, value in figures.items():
+        console.print(f"{name:<22} {value:>12,.3f}   {targets.get(name, '')}")
+    if write_json is not None:
+        write_json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,97 @@
+"""The servers that scripts/bench_http.py compares, each in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+from collections.abc import Sequence
+
+import uvloop
+from aiohttp import web
+from redis.asyncio import Redis
+
+from scoreboard import settings as configuration
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.durability import Durability
+from scoreboard.domain.submissions import Result, Submission
+from scoreboard.redisio import connections, submitter
+from scoreboard.redisio.calling import run_script
+from scoreboard.redisio.calls import PlainCalls
+from scoreboard.roles import serve
+from scoreboard.wire.keys import board_keys
+from scoreboard.wire.scripts import SUBMIT_SCORES
+
+KINDS = ("bare", "single", "full")
+BARE_BODY = b'{"userId":"user1","score":2000,"rank":1,"actionId":"match-7:kill-31"}'
+
+
+class SingleSubmitter:
+    """The write path without gathering: one EVALSHA of redis-py a request."""
+
+    def __init__(self, redis: Redis, partitions: int) -> None:
+        self._redis = redis
+        self._calls = PlainCalls(partitions)
+        self._partitions = partitions
+
+    async def submit(
+        self,
+        board: str,
+        submissions: Sequence[Submission],
+        *,
+        create: bool,
+        durability: Durability = Durability.REDIS,
+    ) -> tuple[list[Result], Durability]:
+        keys = board_keys(board, self._partitions)
+        call = await self._calls.prepare(board, BoardSettings(), submissions)
+        fixed = (board, "{}", len(submissions), 86_400_000, 2_592_000_000, 10**9)
+        unbounded = (-(2**31), 2**31, 0, 0, "0", 0, "0")
+        replies = await run_script(
+            self._redis,
+            SUBMIT_SCORES,
+            (keys.board, keys.hidden, keys.meta, keys.events, keys.channel, *call.keys),
+            (*fixed, *unbounded, *call.args),
+        )
+        return [submitter.parse_reply(reply) for reply in replies], durability
+
+
+async def _bare_post(request: web.Request) -> web.Response:
+    await request.read()
+    return web.Response(body=BARE_BODY, content_type="application/json")
+
+
+async def application(kind: str) -> web.Application:
+    """The application of a kind; the settings come from the environment."""
+    settings = configuration.load(os.environ)
+    if kind == "bare":
+        app = web.Application()
+        app.router.add_post("/api/score", _bare_post)
+        app.router.add_get("/api/score/top", _bare_post)
+        return app
+    if kind == "single":
+        redis = connections.client(settings.redis_url, timeout=5, connections=128)
+        single = SingleSubmitter(redis, settings.partitions)
+        serve.Submitter = lambda *_, **__: _Closing(single)  # type: ignore[misc, assignment]
+    return await serve.application(settings)
+
+
+class _Closing:
+    def __init__(self, single: SingleSubmitter) -> None:
+        self.submit = single.submit
+
+    async def close(self) -> None: ...
+
+
+async def main(kind: str, port: int) -> None:
+    """Serves until it is ended."""
+    runner = web.AppRunner(await application(kind), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
+    gc.collect()
+    gc.freeze()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1], int(sys.argv[2])))
