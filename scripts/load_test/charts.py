@@ -30,6 +30,7 @@ class Axis:
     positions: Sequence[float]
     ticks: Sequence[tuple[float, str]]
     labels: Sequence[str]  # of each position, for the tooltip
+    shaded: float | None = None  # up to here nothing is measured yet
 
 
 def chart(title: str, axis: Axis, lines: Sequence[Line], unit: str, *, log: bool = False) -> str:
@@ -45,7 +46,14 @@ def chart(title: str, axis: Axis, lines: Sequence[Line], unit: str, *, log: bool
     def x(position: float) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * (position - low) / ((high - low) or 1)
 
-    parts = [
+    parts = []
+    if axis.shaded is not None and axis.shaded > low:
+        width = x(min(axis.shaded, high)) - LEFT
+        parts.append(
+            f'<rect class="shade" x="{LEFT}" y="{TOP}" width="{width:.1f}" '
+            f'height="{HEIGHT - TOP - BOTTOM}"><title>warm-up</title></rect>'
+        )
+    parts += [
         f'<g class="grid"><path d="M{LEFT},{scale.y(tick):.1f}H{WIDTH - RIGHT}"/>'
         f'<text x="{LEFT - 6}" y="{scale.y(tick) + 4:.1f}" text-anchor="end">{number(tick)}</text>'
         "</g>"

@@ -45,7 +45,7 @@ def _empty() -> HdrHistogram:
 def _described(histogram: HdrHistogram) -> Latency:
     count = histogram.get_total_count()
     # A percentile beyond the largest value's own says nothing: 99.9 needs a thousand values.
-    points = [point for point in CURVE if point == 0 or count * (1 - point / 100) >= 1]
+    points = [point for point in CURVE if point == 0 or round(count * (100 - point), 6) >= 100]
     at = histogram.get_percentile_to_value_dict([*points, 50, 99, 99.9])
     return Latency(
         count=count,

@@ -1,4 +1,4 @@
-"""What is read once a second beside the load: the server's CPU and its write-behind backlog."""
+"""What is read twice a second beside the load: the server's CPU and its write-behind backlog."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scripts.load_test import cpu
 from scripts.load_test.api import Api, ApiError
 from scripts.load_test.server import Server
 
-EVERY = 1.0  # seconds
+EVERY = 0.5  # seconds
 PROBE_TIMEOUT = 2.0
 
 

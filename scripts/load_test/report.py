@@ -89,6 +89,7 @@ def _charts(results: Results, earlier: Results | None) -> str:
         seconds,
         [(at, f"{at - series.step / 2:g} s") for at in seconds[::every]],
         [f"second {at - series.step / 2:g}" for at in seconds],
+        shaded=results.plan.warmup or None,
     )
     tones = ("t1", "t5", "t2", "t4")
     return "".join(
@@ -97,9 +98,9 @@ def _charts(results: Results, earlier: Results | None) -> str:
                 "POST latency over time",
                 time,
                 [
-                    Line("p50", "t1", series.post_p50),
-                    Line("p99", "t2", series.post_p99),
                     Line("max", "t3", series.post_max),
+                    Line("p99", "t2", series.post_p99),
+                    Line("p50", "t1", series.post_p50),
                 ],
                 "ms",
                 log=True,

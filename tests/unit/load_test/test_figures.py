@@ -1,0 +1,148 @@
+"""From accounts to figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from scripts.load_test import figures, histograms
+from scripts.load_test.calls import Calls, Deliveries
+from scripts.load_test.messages import SenderReport, WatcherReport
+from scripts.load_test.monitor import Sample
+from scripts.load_test.plan import Plan, refusal
+from scripts.load_test.schedule import SECOND
+from scripts.load_test.series import series
+
+
+def _bytes(*values: int) -> bytes:
+    return np.array(values, np.int64).tobytes()
+
+
+def _probes(boards: list[int], due: list[int], scores: list[int]) -> SenderReport:
+    empty = _bytes()
+    return SenderReport(
+        due=empty, lag=empty, service=empty, latency=empty, accepted=empty, known=empty,
+        refused=empty, probe_board=_bytes(*boards), probe_due=_bytes(*due),
+        probe_score=_bytes(*scores), acknowledged=empty, acknowledged_actions=0, outcomes={},
+        violations=[], violation_count=0, unsettled=0, cpu_seconds=0.0,
+    )  # fmt: skip
+
+
+def _calls(**arrays: list[int]) -> Calls:
+    size = max(map(len, arrays.values()))
+    names = ("due", "lag", "service", "latency", "accepted", "known", "refused")
+    return Calls(*(np.array(arrays.get(name, [0] * size), np.int64) for name in names))
+
+
+def test_percentiles_are_those_of_the_values_to_three_digits() -> None:
+    found = histograms.latency(np.arange(1, 100_001, dtype=np.int64) * 1_000_000)
+
+    assert found.count == 100_000
+    assert found.p50 == pytest.approx(50_000, rel=0.001)
+    assert found.p99 == pytest.approx(99_000, rel=0.001)
+    assert found.p999 == pytest.approx(99_900, rel=0.001)
+    assert found.max == pytest.approx(100_000, rel=0.001)
+
+
+def test_a_curve_ends_where_too_few_values_speak() -> None:
+    found = histograms.latency(np.full(1000, 5_000_000, np.int64))
+
+    assert found.curve[-1][0] == 99.9
+    assert found.curve[-1][1] == pytest.approx(5, rel=0.001)
+
+
+def test_a_probe_has_arrived_with_the_first_top_10_that_covers_it() -> None:
+    # The second probe was merged into the update that shows the third.
+    sender = _probes([0, 0, 0], [100, 200, 300], [1001, 1002, 1003])
+    watcher = WatcherReport(
+        boards=[0, 0],
+        seen_at=[_bytes(50, 150, 420), _bytes(50, 160)],
+        seen_score=[_bytes(1000, 1001, 1003), _bytes(1000, 1001)],
+        received=5,
+        cpu_seconds=0.0,
+    )
+    found = Deliveries.of([sender], [watcher], since=0)
+
+    assert found.latency.tolist() == [50, 220, 120, 60]
+    assert found.missed == 2
+
+
+def test_probes_are_looked_for_on_their_own_board_and_after_the_warm_up_only() -> None:
+    sender = _probes([0, 1, 1], [100, 90, 200], [1001, 501, 502])
+    watcher = WatcherReport([1], [_bytes(10, 230)], [_bytes(500, 502)], 2, 0.0)
+    found = Deliveries.of([sender], [watcher], since=100)
+
+    assert found.latency.tolist() == [30]
+    assert found.missed == 0
+
+
+def test_throughput_counts_answers_that_came_in_the_measured_time(
+    make_plan: Callable[..., Plan],
+) -> None:
+    plan = make_plan(warmup=1.0, duration=2.0)
+    calls = _calls(
+        due=[0, SECOND, 2 * SECOND, 3 * SECOND - 10], latency=[5, 5, 5, 20], accepted=[1, 4, 2, 8]
+    )
+
+    assert figures.rate(plan, calls, calls.accepted) == 3.0
+
+
+def test_cpu_is_that_of_the_actions_between_two_samples(make_plan: Callable[..., Plan]) -> None:
+    plan = make_plan(warmup=1.0, duration=2.0)
+    samples = [
+        Sample(at, {"api": used}, 0.5, 0)
+        for at, used in ((0, 0.0), (SECOND, 1.0), (2 * SECOND, 1.5), (4 * SECOND, 9.0))
+    ]
+    calls = _calls(due=[0, SECOND, SECOND + 5, 3 * SECOND], accepted=[1, 1, 3, 7])
+
+    assert figures.cpu_per_thousand(plan, calls, samples, 0) == {"api": 0.5 * 1e6 / 4}
+
+
+def test_a_late_generator_and_a_rate_not_kept_are_said(make_plan: Callable[..., Plan]) -> None:
+    plan = make_plan(rate=4.0, duration=1.0)
+    on_time = _calls(due=[0, 1, 2, 3], accepted=[1] * 4)
+    late = _calls(due=[0, 1, 2, 3], accepted=[1, 1, 1, 0], lag=[20_000_000] * 4)
+
+    def warnings(calls: Calls) -> list[str]:
+        return figures.generator(plan, calls, [_probes([], [], [])], [], [], 0).warnings
+
+    assert warnings(on_time) == []
+    assert "20.0 ms late" in warnings(late)[0]
+    assert "not sustained" in warnings(late)[1]
+
+
+def test_the_series_puts_latencies_where_calls_were_due_and_answers_where_they_came(
+    make_plan: Callable[..., Plan],
+) -> None:
+    plan = make_plan(duration=3.0)
+    calls = _calls(due=[0, SECOND], latency=[1_000_000, int(1.5 * SECOND)], accepted=[1, 1])
+    nothing = Deliveries(np.zeros(0, np.int64), np.zeros(0, np.int64), 0)
+    found = series(plan, calls, nothing, [], 0)
+
+    assert found.accepted == [1.0, 0.0, 1.0]
+    assert found.post_max == [1.0, 1500.0, None]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.com:8080", "http://10.0.0.1", "https://127.0.0.1", "localhost:80"]
+)
+def test_only_a_server_on_this_machine_is_put_under_load(
+    make_plan: Callable[..., Plan], url: str
+) -> None:
+    assert refusal(make_plan(), url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080", "http://localhost:8080/", "http://[::1]:1"]
+)
+def test_loopback_addresses_are_accepted(make_plan: Callable[..., Plan], url: str) -> None:
+    assert refusal(make_plan(), url) is None
+
+
+def test_the_probe_is_lifted_above_what_anyone_can_reach(make_plan: Callable[..., Plan]) -> None:
+    plan = make_plan(rate=100_000.0, duration=3600.0)
+
+    assert sum(plan.lift) > plan.rate * plan.seconds * 100
+    assert max(plan.lift) < 2**31
