@@ -107,6 +107,7 @@ def command(
         )
     earlier = None if compare is None else _earlier(compare)
     console = Console()
+    stem = f"load-{time.strftime('%Y%m%d-%H%M%S')}"
     try:
         with contextlib.ExitStack() as stack:
             screen = stack.enter_context(terminal.Screen(console, plan))
@@ -116,13 +117,16 @@ def command(
             else:
                 target = Server(Target(url.rstrip("/"), token))
             found = run(plan, target, screen.progress, screen.step)
+            files = _write(found, earlier, reports, stem)
+            if not found.passed:
+                files += target.save_logs(reports / f"{stem}-logs")
     except (ApiError, ProcessFailed, ServerError) as error:
         console.print(f"[red]The run could not be made:[/] {error}")
         raise typer.Exit(2) from error
     except KeyboardInterrupt:
         console.print("Stopped; nothing was written.")
         raise typer.Exit(130) from None
-    terminal.summary(console, found, earlier, _write(found, earlier, reports))
+    terminal.summary(console, found, earlier, files)
     if not found.passed:
         console.print("[bold red]The audit failed: see above what differs.[/]")
         raise typer.Exit(1)
@@ -135,10 +139,11 @@ def _earlier(path: Path) -> results.Results:
         raise typer.BadParameter(f"{path}: {error}", param_hint="--compare") from error
 
 
-def _write(found: results.Results, earlier: results.Results | None, folder: Path) -> list[Path]:
+def _write(
+    found: results.Results, earlier: results.Results | None, folder: Path, stem: str
+) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"load-{time.strftime('%Y%m%d-%H%M%S')}"
-    raw, page = folder / f"{name}.json", folder / f"{name}.html"
+    raw, page = folder / f"{stem}.json", folder / f"{stem}.html"
     raw.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
     page.write_text(report.page(found, earlier), encoding="utf-8")
     return [raw, page]

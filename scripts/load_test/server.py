@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,11 +27,20 @@ class ServerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """``pid`` and ``database_url`` are known of a server of our own only."""
+    """``pid``, ``database_url`` and the folder of its ``logs`` are known of a server of our own
+    only."""
 
     target: Target
     pid: int | None = None
     database_url: str | None = None
+    logs: Path | None = None
+
+    def save_logs(self, folder: Path) -> list[Path]:
+        """Copy the logs to ``folder`` before they are gone with the server; the copies."""
+        if self.logs is None:
+            return []
+        folder.mkdir(parents=True, exist_ok=True)
+        return [Path(shutil.copy2(log, folder)) for log in sorted(self.logs.glob("*.log"))]
 
 
 @contextlib.contextmanager
@@ -75,6 +85,6 @@ def _started(process: subprocess.Popen[bytes], folder: Path) -> Server:
             time.sleep(0.05)
             continue
         target = Target(facts["url"], facts["token"])
-        return Server(target, process.pid, facts["database_url"])
+        return Server(target, process.pid, facts["database_url"], folder)
     said = (folder / "up.log").read_text(errors="replace").strip().splitlines()
     raise ServerError("`scoreboard up` did not start: " + " / ".join(said[-3:] or ["no output"]))
