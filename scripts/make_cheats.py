@@ -21,9 +21,9 @@ like the others; every row keeps its victim's context unless the kind says other
 | out_of_range | one action of 4 to 60 points, or of less than 1 |
 | burst | 15 actions 0.8 to 3 s apart |
 | metronome | 30 actions every 30.0 s |
-| alternating | two accounts by turns every 8 to 15 s, 12 actions each, on one device or each on its own |
-| impossible_travel | up to 3 actions from a city 3,000 km or more away, 3 to 30 minutes after another |
-| takeover | 6 to 10 actions at natural gaps, from a new device in a city 1,500 km or more from everywhere else |
+| alternating | two accounts by turns every 8 to 15 s, 12 actions each; half on one device |
+| impossible_travel | up to 3 actions 3,000 km or more away, 3 to 30 minutes after another |
+| takeover | 6 to 10 actions at natural gaps, new device, 1,500 km or more from any old place |
 | device_farm | 20 accounts, a third of them new, on one device, 3 actions each within hours |
 | odd_hours | 5 to 10 actions in an hour of the day in which the user never plays |
 | stealth | 3 to 7 extra threes at natural gaps within a session |
@@ -39,14 +39,14 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, cast
 
 HOUR = 3_600_000
 SESSION_BREAK = 3 * HOUR
-COLUMNS = (
-    "ts,user_id,action_id,points,latitude,longitude,country,device_id,user_agent,label,kind"
-).split(",")
+CONTEXT = ["latitude", "longitude", "country", "device_id", "user_agent"]
+COLUMNS = ["ts", "user_id", "action_id", "points", *CONTEXT, "label", "kind"]
 
 CITIES = [
     (40.71, -74.01, "US"), (34.05, -118.24, "US"), (41.88, -87.63, "US"), (29.76, -95.37, "US"),
@@ -98,7 +98,7 @@ class Season:
         self.gaps = [
             b.ts - a.ts
             for own in self.by_user.values()
-            for a, b in zip(own, own[1:], strict=False)
+            for a, b in pairwise(own)
             if b.ts - a.ts < SESSION_BREAK
         ]
         self.regulars = [user for user, own in self.by_user.items() if len(own) >= 60]
@@ -281,8 +281,9 @@ KINDS: dict[Callable[[Season], list[Row]], int] = {
 
 
 def opened(path: Path, mode: str) -> IO[str]:
-    made = gzip.open(path, mode + "t", newline="") if path.suffix == ".gz" else path.open(mode)
-    return cast("IO[str]", made)
+    if path.suffix == ".gz":
+        return cast("IO[str]", gzip.open(path, mode + "t", newline=""))
+    return path.open(mode, newline="")
 
 
 def main() -> None:

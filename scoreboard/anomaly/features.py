@@ -34,13 +34,13 @@ from scoreboard.anomaly.profile import (
     points_bucket,
     short_hash,
 )
-from scoreboard.domain.actions import ActionContext
 
 LEAST_SHARE: Final = 1e-6
 HOUR_PRIOR: Final = 20.0
 POINTS_PRIOR: Final = 20.0
 SESSIONS_PRIOR: Final = 5.0
 """How many actions or sessions of the board's a user's own history has to outweigh."""
+DAY_S: Final = 86_400
 LONG_GAP_S: Final = 600.0
 LONG_ABSENCE_DAYS: Final = 30.0
 GPS_SLACK_KM: Final = 100.0
@@ -99,15 +99,19 @@ FEATURES: Final[dict[str, tuple[Feature, ...]]] = {
         Feature("from_known", "km", "is far from every known place", NEVER, math.expm1),
         Feature("from_home", "km", "is far from the usual place", NEVER, math.expm1),
         Feature("new_country", "", "is in a country not seen before", NEVER),
+        Feature("all_new", "bits", "is at a new place on a new device"),
     ),
     "device": (
         Feature("accounts", "accounts", "shares the device", 0.0, lambda v: 2.0**v),
         Feature(
-            "switch", "s", "uses a device just used by another", 0.0, lambda v: 86_400 / 2.0**v
+            "switch",
+            "s",
+            "uses a device that another account has just used",
+            math.log2(DAY_S / 120),
+            lambda v: DAY_S / 2.0**v,
         ),
-        Feature("new_devices", "devices", "brings many new devices", math.log1p(2), math.expm1),
+        Feature("new_devices", "devices", "brings many new devices", math.log1p(4), math.expm1),
         Feature("agent_change", "", "has another user agent on a known device", NEVER),
-        Feature("new_device_away", "bits", "is on a new device at a new place"),
     ),
     "behavior": (
         Feature("gap", "s", "acts too soon after the last", 0.0, _back_from_haste),
@@ -128,32 +132,35 @@ def time_features(profile: Profile, case: Case, board: BoardStatistics) -> list[
     at = case.at_ms
     hour, hours = at // 3_600_000 % 24, profile.hours
     near = hours[hour - 1] + 2 * hours[hour] + hours[hour - 23]
-    share = (near / 4 + HOUR_PRIOR * board.hour_share[hour]) / (sum(hours) + HOUR_PRIOR)
+    n = sum(hours)
+    share = (near / 4 + HOUR_PRIOR * board.hour_share[hour]) / (n + HOUR_PRIOR)
+    habit = n / (n + HOUR_PRIOR)
     away_s = (at - profile.seen_ms) / 1000 if profile.seen_ms else 0.0
     same_session = profile.seen_ms and away_s < SESSION_BREAK_S
     return [
-        max(0.0, -math.log2(24 * share)),
+        max(0.0, -math.log2(24 * share)) * habit,
         board.week_bits[(at // 3_600_000 + 72) % 168],
-        math.log1p(min(LONG_ABSENCE_DAYS, max(0.0, away_s / 86_400))),
+        math.log1p(min(LONG_ABSENCE_DAYS, max(0.0, away_s / DAY_S))),
         max(0, at - profile.session_start_ms) / 3_600_000 if same_session else 0.0,
     ]
 
 
 def location_features(profile: Profile, case: Case) -> list[float] | None:
-    context = case.context
-    if context is None or not profile.places:
+    context, places = case.context, profile.places
+    if context is None or context.latitude is None or context.longitude is None or not places:
         return None
-    latitude, longitude = context.latitude, context.longitude
-    if latitude is None or longitude is None:
-        return None
+    last, known, home = distances(profile, context.latitude, context.longitude)
+    if home == 0.0 and last == 0.0:
+        return [0.0] * 5
     new_country = context.country is not None and context.country not in profile.countries
-    last, known, home = distances(profile, latitude, longitude)
+    new_device = context.device_id is not None and is_unknown(profile, case)
     hours = max(60_000, case.at_ms - profile.placed_ms) / 3_600_000
     return [
         math.log1p(max(0.0, last - GPS_SLACK_KM) / hours),
         math.log1p(known),
         math.log1p(home),
         1.0 if new_country and profile.countries else 0.0,
+        _news_bits(profile, known, new_country) if new_device and known else 0.0,
     ]
 
 
@@ -179,23 +186,18 @@ def device_features(profile: Profile, case: Case, record: DeviceRecord) -> list[
         return None
     at_s = case.at_ms // 1000
     since = at_s - DEVICE_MEMORY_S
-    device, user = short_hash(context.device_id), short_hash(case.user_id)
+    user, device = short_hash(case.user_id), short_hash(context.device_id)
     others = [last_s for other, last_s in record.accounts if other != user and last_s > since]
     known = next((d for d in profile.devices if d.device == device), None)
-    changed = known is not None and known.agent != short_hash(context.user_agent or "")
-    new = known is None and not any(
-        device == stranger and at_s - refused_s > STRANGER_S
-        for stranger, refused_s in profile.strangers
-    )
     recent = 0
-    if new and profile.devices:
+    if known is None and profile.devices and is_unknown(profile, case):
         recent = 1 + sum(d.first_s > since for d in profile.devices[:-1])  # the last is the first
+    changed = known is not None and known.agent != short_hash(context.user_agent or "")
     return [
         math.log2(1 + len(others)),
-        max(0.0, math.log2(86_400 / max(1, abs(at_s - max(others))))) if others else 0.0,
+        max(0.0, math.log2(DAY_S / max(1, abs(at_s - max(others))))) if others else 0.0,
         math.log1p(recent),
         1.0 if changed else 0.0,
-        _news_bits(profile, context) if new else 0.0,
     ]
 
 
@@ -227,22 +229,25 @@ def behavior_features(profile: Profile, case: Case, board: BoardStatistics) -> l
     ]
 
 
-def _news_bits(profile: Profile, context: ActionContext) -> float:
-    """How surprising an unknown device at an unknown place is, were the two independent: the
-    user's share of sessions that brought one, the same of countries, and the distance (a heavy
-    tail). 0 where the place is known."""
-    if context.latitude is None or context.longitude is None:
-        return 0.0
-    sessions = profile.sessions
-    away = distances(profile, context.latitude, context.longitude)[1] if profile.places else 0.0
-    if away == 0.0:
-        return 0.0
-    new_device = (profile.devices_seen + 1) / (sessions + 2)
-    new_place = (profile.places_seen + 1) / (sessions + 2)
-    new_country = 1.0
-    if context.country is not None and context.country not in profile.countries:
-        new_country = (len(profile.countries) + 1) / (sessions + 2)
-    return max(0.0, math.log2(away / SAME_PLACE_KM / new_device / new_place / new_country))
+def is_unknown(profile: Profile, case: Case) -> bool:
+    """Whether the case's device is new to the user and was not refused long enough ago."""
+    device = short_hash(case.context.device_id or "") if case.context else 0
+    if any(known.device == device for known in profile.devices):
+        return False
+    waited = case.at_ms // 1000 - STRANGER_S
+    return all(
+        stranger != device or refused_s > waited for stranger, refused_s in profile.strangers
+    )
+
+
+def _news_bits(profile: Profile, away_km: float, new_country: bool) -> float:
+    """How surprising a new device so far from every known place is, were the two independent: the
+    user's share of sessions that brought one, the same of countries, and a heavy tail of km."""
+    sessions = profile.sessions + 2
+    share = (profile.devices_seen + 1) / sessions * (profile.places_seen + 1) / sessions
+    if new_country:
+        share *= (len(profile.countries) + 1) / sessions
+    return max(0.0, math.log2(away_km / SAME_PLACE_KM / share))
 
 
 def _actions(place: Place) -> int:

@@ -9,6 +9,7 @@ feature takes ``(thresholds + 1) * words * 8`` bytes: 2 MB for 64 trees of 64 sa
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.uint64]
+Bits = dict[int, int]
+"""Leaves as {word: mask}."""
+Split = tuple[int, Bits, Bits]
+"""A node with the leaves on its left and on its right."""
 ALL_LEAVES = np.uint64(2**64 - 1)
 LEAF = -1
 
@@ -123,39 +128,37 @@ class Forest:
 
 def _lay_out_leaves(
     trees: Trees,
-) -> tuple[list[tuple[int, Any, Any]], list[tuple[int, int, int]], int]:
-    """Number the leaves of each tree from left to right, each tree from a fresh word on.
+) -> tuple[list[Split], list[tuple[int, int, int]], int]:
+    """Give every leaf its bit, each tree from a fresh word on.
 
-    Returns the splits as (node, bits of the left leaves, bits of the right leaves), where bits
-    are {word: mask}; the leaves as (node, word, bit); and the number of words.
+    Returns the splits, the leaves as (node, word, bit), and the number of words.
     """
     left, right = np.frombuffer(trees.left, "<i4"), np.frombuffer(trees.right, "<i4")
-    splits: list[tuple[int, Any, Any]] = []
+    starts = [*np.frombuffer(trees.starts, "<i4").tolist(), len(left)]
+    splits: list[Split] = []
     leaves: list[tuple[int, int, int]] = []
     words = 0
-
-    def walk(start: int, node: int, first: int) -> dict[int, int]:
-        nonlocal number
-        here = start + node
-        if left[here] == LEAF:
-            word, bit = first + number // 64, number % 64
-            number += 1
-            leaves.append((here, word, bit))
-            return {word: 1 << bit}
-        on_left = walk(start, int(left[here]), first)
-        on_right = walk(start, int(right[here]), first)
-        splits.append((here, on_left, on_right))
-        return {w: on_left.get(w, 0) | on_right.get(w, 0) for w in on_left | on_right}
-
-    for start in np.frombuffer(trees.starts, "<i4").tolist():
+    for start, end in pairwise(starts):
+        below: dict[int, Bits] = {}
         number = 0
-        walk(start, 0, words)
+        for node in range(end - 1, start - 1, -1):  # children come after their parents
+            if left[node] == LEAF:
+                word, bit = words + number // 64, number % 64
+                number += 1
+                leaves.append((node, word, bit))
+                below[node] = {word: 1 << bit}
+            else:
+                on_left = below.pop(start + int(left[node]))
+                on_right = below.pop(start + int(right[node]))
+                splits.append((node, on_left, on_right))
+                both = on_left.keys() | on_right.keys()
+                below[node] = {w: on_left.get(w, 0) | on_right.get(w, 0) for w in both}
         words += (number + 63) // 64
     return splits, leaves, words
 
 
 def _table(
-    cuts: Floats, threshold: npt.NDArray[np.float64], splits: list[tuple[int, Any, Any]], words: int
+    cuts: Floats, threshold: npt.NDArray[np.float64], splits: list[Split], words: int
 ) -> Words:
     """Leaves still possible for each rank: a value of rank r is above the first r cuts.
 

@@ -77,9 +77,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
                 raise UnusableModel("The model is incomplete or larger than 64 MiB.")
             format_ = msgspec.msgpack.decode(raw, type=_Format).format
             if format_ != MODEL_FORMAT:
-                raise UnusableModel(
-                    f"The model has format {format_}, this version reads {MODEL_FORMAT}: train again."
-                )
+                raise UnusableModel(f"The model has format {format_}, not {MODEL_FORMAT}.")
             return msgspec.msgpack.decode(raw, type=cls)
         except (zlib.error, msgspec.DecodeError) as error:
             raise UnusableModel("The bytes are not a model of this version.") from error

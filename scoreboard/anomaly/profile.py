@@ -20,8 +20,8 @@ DEVICE_FORMAT: Final = 1
 
 SESSION_BREAK_S: Final = 3 * 3600.0
 """A session ends with three hours without an action: shorter breaks are meals, not nights."""
-SAME_PLACE_KM: Final = 50.0
-"""Closer is the same place: what geolocation by network address can tell apart."""
+SAME_PLACE_KM: Final = 100.0
+"""Closer is the same place: a day's errands, and what geolocation can tell apart."""
 MAX_PLACES: Final = 6
 MAX_COUNTRIES: Final = 6
 MAX_DEVICES: Final = 6
@@ -35,7 +35,7 @@ STEADY_TOLERANCE: Final = 0.01
 """Gaps within one percent of each other count as equal."""
 STEADY_LONGEST_MS: Final = 3_600_000
 RECENT_GAPS: Final = 4
-STRANGER_S: Final = 3 * 86_400.0
+STRANGER_S: Final = 86_400
 """How long a device that was refused stays suspicious for being new: as long as the review queue
 has to decide. After that it is an ordinary new device, or nobody could ever move house."""
 MAX_STRANGERS: Final = 4

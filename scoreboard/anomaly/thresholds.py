@@ -11,7 +11,7 @@ from scoreboard.anomaly.forest import Floats, Forest, Trees
 from scoreboard.anomaly.model import AgentModel, FeatureRange
 
 LIMITS_SHARE: Final = 0.8
-"""The part of the refusals that the limits may make, the forest makes the rest."""
+"""The part of the refusals that the limits may make; the forest may make the rest."""
 NOVELTY_ACCEPTED: Final = 0.99
 """The share of plausible novelties that the forest has to approve."""
 
@@ -36,7 +36,7 @@ class FittedAgent:
         limits = self._limits(share * LIMITS_SHARE)
         beyond = (self._rows > limits).any(axis=1)
         scores = np.sort(self._scores[~beyond])
-        spare = max(0, round(share * len(self._rows)) - int(beyond.sum()))
+        spare = round(share * (1 - LIMITS_SHARE) * len(self._rows))
         low, typical, high = self._usual.tolist()
         ranges = [
             FeatureRange(

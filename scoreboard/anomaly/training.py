@@ -42,7 +42,7 @@ from scoreboard.errors import InvalidRequest
 LEAST_ACTIONS: Final = 1_000
 NOVELTY_SHARE: Final = 0.01
 OTHER_DAYS: Final = 0.1
-CALIBRATIONS: Final = 4
+CALIBRATIONS: Final = 3
 AIM: Final = 0.75
 """Aim below the wanted share: the next season is never quite like the one trained on."""
 
@@ -130,7 +130,7 @@ def board_statistics(cases: Sequence[Case]) -> BoardStatistics:
     hours = np.array([case.at_ms for case in cases]) // 3_600_000
     day = _smooth(np.bincount(hours % 24, minlength=24))
     week = _smooth(np.bincount((hours + 72) % 168, minlength=168))
-    # An hour of the day that is played on other days of the week is less odd than one that never is.
+    # An hour that is played on other days of the week is less odd than one that never is.
     week = (1 - OTHER_DAYS) * week + OTHER_DAYS * np.tile(day, 7) / 7
     buckets = np.array([points_bucket(case.points) for case in cases])
     totals = np.sqrt(np.maximum(_session_totals(cases), 0))
@@ -217,9 +217,9 @@ def plausible_novelties(name: str, rows: Floats, rng: np.random.Generator) -> Fl
         copies[:, columns["speed"]] = np.log1p(rng.uniform(0, 700, len(copies)))
         copies[:, columns["from_known"]] = copies[:, columns["from_home"]] = far
         copies[:, columns["new_country"]] = rng.integers(0, 2, len(copies))
+        copies[:, columns["all_new"]] = 0.0
     elif name == "device":
         phone = rng.random(len(copies)) < 0.5
-        copies[:, columns["new_device_away"]] = 0.0
         copies[phone, columns["new_devices"]] = np.log1p(1)
         copies[~phone, columns["agent_change"]] = 1.0
     else:
