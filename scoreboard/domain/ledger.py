@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -68,6 +69,14 @@ class LateDuplicate(NamedTuple):
     original: KeptAction
 
 
+class Written(NamedTuple):
+    """What a batch brought to light: late duplicates, and the entries that went to the dead
+    letters (those that came as such and those that Postgres refused)."""
+
+    late: list[LateDuplicate]
+    dead: list[DeadEntry]
+
+
 class BoardRecord(msgspec.Struct, frozen=True):
     """What Postgres knows of a board: the text of its settings, the highest version and event id
     persisted, the highest event id of its whole partition, and whether it has users."""
@@ -88,3 +97,16 @@ class BoardState(NamedTuple):
     version: int
     event: EventId | None
     users: int
+
+
+class DeadLetter(NamedTuple):
+    """A row of dead_event. Its name is ``<partition>:<event id>``."""
+
+    partition: int
+    entry: Entry
+    error: str
+    created: datetime
+
+    @property
+    def name(self) -> str:
+        return f"{self.partition}:{self.entry[0].decode()}"

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from scoreboard.domain.ledger import DeadEntry, Entry, EventId, KeptAction, LateDuplicate
+from scoreboard.domain.ledger import DeadEntry, Entry, EventId, KeptAction, LateDuplicate, Written
 from scoreboard.pg.pool import LOCK_SPACE, translated
 from scoreboard.pg.recovery import BoardSource
 from scoreboard.pg.sql import statements
@@ -93,9 +93,8 @@ class LedgerSession:
 
     async def write(
         self, events: Sequence[tuple[Event, Entry]], dead: Sequence[DeadEntry]
-    ) -> list[LateDuplicate]:
-        """Commits a batch and its dead letters, and returns the accepted actions that the ledger
-        already had under another event.
+    ) -> Written:
+        """Commits a batch and its dead letters.
 
         An event that Postgres refuses is found by halving the batch and joins the dead letters.
         Writing a batch again changes nothing. Raises Unavailable when Postgres is away.
@@ -105,28 +104,27 @@ class LedgerSession:
                 async with self.connection.transaction():
                     late = await self._merge([event for event, _ in events])
                     await self._finish(events, dead)
-                    return late
+                    return Written(late, list(dead))
             except _DataFailure:
                 async with self.connection.transaction():
-                    late, refused = await self._merge_by_halves(events)
-                    await self._finish(events, [*dead, *refused])
-                    return late
+                    written = await self._merge_by_halves(events)
+                    written.dead.extend(dead)
+                    await self._finish(events, written.dead)
+                    return written
 
-    async def _merge_by_halves(
-        self, events: Sequence[tuple[Event, Entry]]
-    ) -> tuple[list[LateDuplicate], list[DeadEntry]]:
+    async def _merge_by_halves(self, events: Sequence[tuple[Event, Entry]]) -> Written:
         try:
             async with self.connection.transaction():  # a savepoint
                 late = await self._merge([event for event, _ in events])
                 await self.connection.execute("DELETE FROM staged")
-                return late, []
+                return Written(late, [])
         except _DataFailure as failure:
             if len(events) == 1:
-                return [], [DeadEntry(events[0][1], str(failure))]
+                return Written([], [DeadEntry(events[0][1], str(failure))])
         middle = len(events) // 2
-        first, first_dead = await self._merge_by_halves(events[:middle])
-        second, second_dead = await self._merge_by_halves(events[middle:])
-        return first + second, first_dead + second_dead
+        first = await self._merge_by_halves(events[:middle])
+        second = await self._merge_by_halves(events[middle:])
+        return Written(first.late + second.late, first.dead + second.dead)
 
     async def _merge(self, events: Sequence[Event]) -> list[LateDuplicate]:
         if not events:
@@ -234,10 +232,6 @@ def _board_marks(events: Sequence[Event], partition: int) -> tuple[Any, ...]:
 
 
 def _late_duplicate(row: Mapping[str, Any]) -> LateDuplicate:
-    event = EventId(row["original_ms"], row["original_seq"])
-    kept = "A" if row["original_status"] == "accepted" else "R"
-    if row["reverted_event_ms"] is not None:
-        kept, event = "V", EventId(row["reverted_event_ms"], row["reverted_event_seq"])
     return LateDuplicate(
         row["board"],
         EventId(row["event_ms"], row["event_seq"]),
@@ -246,11 +240,11 @@ def _late_duplicate(row: Mapping[str, Any]) -> LateDuplicate:
         KeptAction(
             row["user_id"],
             row["action_id"],
-            kept,
-            row["original_points"],
-            row["original_score"],
-            row["original_attempt"],
-            event,
-            tuple(row["agents"]),
+            row["kept"],
+            row["kept_points"],
+            row["kept_score"],
+            row["kept_attempt"],
+            EventId(row["latest_ms"], row["latest_seq"]),
+            tuple(row["agents"] or ()),
         ),
     )

@@ -56,6 +56,11 @@ class BoardSource:
         with translated():
             await self._connection.execute(_sql["settle"], board, LATE_DUPLICATE)
 
+    async def correct(self, board: str) -> None:
+        """Makes every total the sum of the user's accepted, unreverted actions."""
+        with translated():
+            await self._connection.execute(_sql["correct"], board)
+
     async def totals(self, board: str) -> AsyncIterator[list[UserTotal]]:
         """All users of the board in chunks."""
         async for chunk in self._chunks(_sql["totals"], board):
@@ -74,7 +79,7 @@ class BoardSource:
     async def receipts(self, board: str, since: EventId) -> AsyncIterator[list[KeptAction]]:
         """The actions whose latest event is beyond ``since``, in chunks."""
         async for chunk in self._chunks(_sql["receipts"], board, *since):
-            yield [_kept_action(*row) for row in chunk]
+            yield [kept_action(*row) for row in chunk]
 
     async def _chunks(self, query: str, *args: Any) -> AsyncIterator[list[Any]]:
         """The rows of a query through a server-side cursor, which needs a transaction."""
@@ -85,7 +90,7 @@ class BoardSource:
                     yield chunk
 
 
-def _kept_action(
+def kept_action(
     user: str,
     action: str,
     kept: str,
@@ -96,5 +101,6 @@ def _kept_action(
     event_seq: int,
     agents: list[str] | None,
 ) -> KeptAction:
+    """A row of the view kept_action."""
     event = EventId(event_ms, event_seq)
     return KeptAction(user, action, kept, points, score, attempt, event, tuple(agents or ()))

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from scoreboard.domain.ledger import DeadEntry, Entry, EventId, LateDuplicate
+from scoreboard.domain.ledger import DeadEntry, Entry, EventId, LateDuplicate, Written
 from scoreboard.errors import Unavailable
 from scoreboard.telemetry import metrics
 from scoreboard.wire.events import Event, PoisonEvent, decode_event, split_id
@@ -43,7 +43,7 @@ class LedgerWriter(Protocol):
 
     async def write(
         self, events: Sequence[tuple[Event, Entry]], dead: Sequence[DeadEntry]
-    ) -> list[LateDuplicate]: ...
+    ) -> Written: ...
 
 
 class Ledger(Protocol):
@@ -84,7 +84,8 @@ async def persist_batch(
     if not entries:
         return None
     events, dead = decode(entries)
-    for duplicate in await ledger.write(events, dead):
+    written = await ledger.write(events, dead)
+    for duplicate in written.late:
         live = await reverter.revert(duplicate)
         metrics.late_duplicates.inc()
         log.warning(
@@ -96,7 +97,7 @@ async def persist_batch(
             reverted=live,
         )
     left = await stream.acknowledge([entry_id for entry_id, _ in entries])
-    _measure(stream.partition, entries, len(dead), left, time.perf_counter() - started)
+    _measure(stream.partition, entries, len(written.dead), left, time.perf_counter() - started)
     return EventId(*split_id(entries[-1][0]))
 
 

@@ -44,6 +44,7 @@ class BoardSource(Protocol):
     async def raise_version(self, board: str, version: int) -> None: ...
     async def has_lost_reverts(self, board: str) -> bool: ...
     async def settle(self, board: str) -> None: ...
+    async def correct(self, board: str) -> None: ...
     def totals(self, board: str) -> AsyncIterator[list[UserTotal]]: ...
     def changed_totals(self, board: str, since: EventId) -> AsyncIterator[list[UserTotal]]: ...
     def hidden_totals(self, board: str, users: list[str]) -> AsyncIterator[list[UserTotal]]: ...
@@ -124,9 +125,12 @@ class Rebuilder:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def rebuild(self, board: str, progress: Progress | None = None) -> None:
-        """Loads the board from nothing, even when it is live: it is fenced for the while. Raises
-        UnknownBoard or Unavailable."""
+    async def rebuild(
+        self, board: str, progress: Progress | None = None, *, correct: bool = False
+    ) -> None:
+        """Loads the board from nothing, even when it is live: it is fenced for the while. With
+        ``correct`` the totals are first made the sums of the ledger. Raises UnknownBoard or
+        Unavailable."""
         if not await self._ledger.knows(board):
             raise UnknownBoard(f"There is no board {board!r}.")
         version = (await self._loader.state(board)).version
@@ -139,7 +143,7 @@ class Rebuilder:
             if record is None:
                 raise UnknownBoard(f"There is no board {board!r}.")
             state = state._replace(version=max(version, state.version), event=None)
-            await self._make_live(board, session.source, state, record, progress)
+            await self._make_live(board, session.source, state, record, progress, correct=correct)
 
     async def drain(self, partition: int, session: LedgerWriter) -> None:
         """Persists what the partition's stream holds now. The caller holds the lock."""
@@ -188,6 +192,8 @@ class Rebuilder:
         state: BoardState,
         record: BoardRecord,
         progress: Progress | None = None,
+        *,
+        correct: bool = False,
     ) -> None:
         started = time.perf_counter()
         if await source.has_lost_reverts(board):
@@ -196,6 +202,8 @@ class Rebuilder:
             await self._loader.forget(board)
             state = state._replace(event=None)
             await source.settle(board)
+        if correct:
+            await source.correct(board)
         version = max(state.version, record.version) + VERSION_STRIDE
         await source.raise_version(board, version)
         if state.event is not None and (state.users or not record.has_users):

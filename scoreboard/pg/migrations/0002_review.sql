@@ -67,3 +67,16 @@ CREATE FUNCTION agents_against(attempt text) RETURNS text[] LANGUAGE sql STABLE 
         ORDER BY min(place)
     )
 $$;
+
+-- Actions as their receipts have them: what was kept (accepted, refused, reverted), the latest
+-- event, and for a refusal the agents.
+CREATE VIEW kept_action AS
+SELECT board, user_id, action_id,
+       CASE WHEN reverted_event_ms IS NOT NULL THEN 'V'
+            WHEN status = 'accepted' THEN 'A' ELSE 'R' END AS kept,
+       points, score, attempt_id,
+       coalesce(reverted_event_ms, event_ms) AS latest_ms,
+       coalesce(reverted_event_seq, event_seq) AS latest_seq,
+       CASE WHEN status = 'refused' THEN agents_against(attempt_id) END AS agents,
+       event_ms, event_seq, reverted_event_ms, reverted_event_seq
+FROM score_action;

@@ -48,16 +48,12 @@ WHERE staged.kind = 'A' AND action.status = 'refused' AND action.attempt_id = st
 
 -- name: late_duplicates
 -- Accepted events whose action the ledger has under another event, with the original.
-SELECT staged.board, staged.user_id, staged.action_id, staged.event_ms, staged.event_seq,
-       staged.points, staged.attempt_id,
-       action.points AS original_points, action.score AS original_score,
-       action.status::text AS original_status, action.attempt_id AS original_attempt,
-       action.event_ms AS original_ms, action.event_seq AS original_seq,
-       action.reverted_event_ms, action.reverted_event_seq,
-       agents_against(action.attempt_id) AS agents
-FROM staged JOIN score_action AS action USING (board, user_id, action_id)
+SELECT staged.board, staged.event_ms, staged.event_seq, staged.points, staged.attempt_id,
+       user_id, action_id, kept, original.points AS kept_points, original.score AS kept_score,
+       original.attempt_id AS kept_attempt, latest_ms, latest_seq, agents
+FROM staged JOIN kept_action AS original USING (board, user_id, action_id)
 WHERE staged.kind = 'A'
-  AND (action.event_ms, action.event_seq) <> (staged.event_ms, staged.event_seq)
+  AND (original.event_ms, original.event_seq) <> (staged.event_ms, staged.event_seq)
 ORDER BY staged.event_ms, staged.event_seq
 
 -- name: record_late_duplicates

@@ -36,6 +36,24 @@ WITH lost AS (
 UPDATE user_score AS total SET score = total.score - sums.points, updated = now()
 FROM sums WHERE total.board = $1 AND total.user_id = sums.user_id
 
+-- name: correct
+-- Every total becomes the sum of the ledger; users without a row get one.
+WITH sums AS (
+    SELECT user_id, sum(points) AS points, max(event_ms) AS event_ms
+    FROM score_action
+    WHERE board = $1 AND status = 'accepted' AND reverted_event_ms IS NULL
+    GROUP BY user_id
+), wrong AS (
+    SELECT user_id, coalesce(sums.points, 0) AS points, coalesce(sums.event_ms, 0) AS event_ms
+    FROM (SELECT user_id, score FROM user_score WHERE board = $1) AS total
+    FULL JOIN sums USING (user_id)
+    WHERE total.score IS DISTINCT FROM coalesce(sums.points, 0)
+)
+INSERT INTO user_score (board, user_id, score, reached_at, last_event_ms, last_event_seq)
+SELECT $1, user_id, points, to_timestamp(event_ms / 1000::double precision), event_ms, 0
+FROM wrong ORDER BY user_id
+ON CONFLICT (board, user_id) DO UPDATE SET score = excluded.score, updated = now()
+
 -- name: totals
 SELECT user_id, score, (extract(epoch FROM reached_at) * 1000)::bigint, hidden
 FROM user_score WHERE board = $1
@@ -55,15 +73,9 @@ SELECT user_id, score, (extract(epoch FROM reached_at) * 1000)::bigint, hidden
 FROM user_score WHERE board = $1 AND user_id = ANY ($2::text[]) AND NOT hidden
 
 -- name: receipts
--- Actions whose latest event is beyond ($2, $3): accepted, refused (with the agents), reverted.
-SELECT user_id, action_id,
-       CASE WHEN reverted_event_ms IS NOT NULL THEN 'V'
-            WHEN status = 'accepted' THEN 'A' ELSE 'R' END AS kept,
-       points, score, attempt_id,
-       coalesce(reverted_event_ms, event_ms), coalesce(reverted_event_seq, event_seq),
-       CASE WHEN status = 'refused'
-            THEN agents_against(action.attempt_id) END
-FROM score_action AS action
+-- Actions whose latest event is beyond ($2, $3).
+SELECT user_id, action_id, kept, points, score, attempt_id, latest_ms, latest_seq, agents
+FROM kept_action
 WHERE board = $1
   AND (event_ms >= $2 AND (event_ms, event_seq) > ($2, $3)
        OR reverted_event_ms >= $2 AND (reverted_event_ms, reverted_event_seq) > ($2, $3))

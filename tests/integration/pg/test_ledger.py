@@ -12,7 +12,7 @@ from tests.integration.ledger_tools import BOARD, PARTITION, START_MS, event, su
 
 async def write(ledger: Ledger, *events, dead: tuple[DeadEntry, ...] = ()) -> list[LateDuplicate]:
     async with ledger.locked(PARTITION) as session:
-        return await session.write(events, dead)
+        return (await session.write(events, dead)).late
 
 
 async def test_a_batch_becomes_actions_totals_and_the_boards_mark(

@@ -1,0 +1,12 @@
+-- name: list
+SELECT partition, event_id, field_names, field_values, error, created
+FROM dead_event
+WHERE $1::text[] IS NULL OR partition || ':' || event_id = ANY ($1)
+ORDER BY created, partition, event_id
+LIMIT $2
+
+-- name: drop
+DELETE FROM dead_event WHERE partition = $1 AND event_id = $2
+
+-- name: explain
+UPDATE dead_event SET error = $3 WHERE partition = $1 AND event_id = $2

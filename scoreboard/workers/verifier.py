@@ -1,0 +1,203 @@
+"""The audit: for every user, the ledger's sum, user_score and the zset are one number, and every
+receipt says what the ledger says.
+
+It runs while scores come in. A first look compares everything without a lock; what differs is
+looked at again under the partition's lock, right after draining its stream, so that only what
+really differs is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from scoreboard.domain.audit import Difference, LedgerTotal, Report
+from scoreboard.domain.ledger import BoardState, EventId, KeptAction
+from scoreboard.domain.stamps import total_of
+from scoreboard.wire.keys import partition_of
+from scoreboard.workers.persister import LedgerWriter
+
+LOOKS = 5  # at a user whose score moves between two reads; then nothing can be said
+RECEIPT_MARGIN_MS = 10_000  # receipts that expire this soon may be gone already
+
+Progress = Callable[[int], None]
+Scores = tuple[float | None, float | None]  # zset score shown, zset score hidden
+
+
+class LedgerAudit(Protocol):
+    """Postgres (pg/audit.LedgerAudit)."""
+
+    async def users(self, board: str) -> int: ...
+    def totals(self, board: str) -> AsyncIterator[list[LedgerTotal]]: ...
+    async def totals_of(self, board: str, users: Sequence[str]) -> list[LedgerTotal]: ...
+    def receipts(self, board: str, since: EventId) -> AsyncIterator[list[KeptAction]]: ...
+    async def receipts_of(self, board: str, actions: Sequence[KeptAction]) -> list[KeptAction]: ...
+
+
+class RedisAudit(Protocol):
+    """Redis (redisio/audit.RedisAudit)."""
+
+    async def scores(self, board: str, users: Sequence[str]) -> list[Scores]: ...
+    def members(self, board: str) -> AsyncIterator[list[str]]: ...
+    async def differing_receipts(
+        self, board: str, actions: Sequence[KeptAction]
+    ) -> list[tuple[KeptAction, str, str]]: ...
+
+
+class Ledger(Protocol):
+    """Hands out the partitions' locks (pg/ledger.Ledger)."""
+
+    def locked(self, partition: int) -> AbstractAsyncContextManager[LedgerWriter]: ...
+
+
+class Loader(Protocol):
+    """Knows whether a board is live (redisio/loader.BoardLoader)."""
+
+    async def state(self, board: str) -> BoardState: ...
+    def oldest_receipt(self) -> EventId: ...
+
+
+class Drain(Protocol):
+    """Persists what a partition's stream holds (workers/rebuilder.Rebuilder.drain)."""
+
+    async def __call__(self, partition: int, session: LedgerWriter) -> None: ...
+
+
+class Verifier:
+    """Audits boards. Everything raises Unavailable when Redis or Postgres is away."""
+
+    def __init__(
+        self,
+        postgres: LedgerAudit,
+        redis: RedisAudit,
+        ledger: Ledger,
+        loader: Loader,
+        drain: Drain,
+        *,
+        partitions: int,
+    ) -> None:
+        self._postgres = postgres
+        self._redis = redis
+        self._ledger = ledger
+        self._loader = loader
+        self._drain = drain
+        self._partitions = partitions
+
+    async def verify(
+        self, board: str, on_difference: Callable[[Difference], None], progress: Progress
+    ) -> Report:
+        """Compares all of a board, telling each difference as it is found and ``progress`` how
+        many users were compared since it was last told. A board that is not live is compared
+        within Postgres only."""
+        partition = partition_of(board, self._partitions)
+        async with self._ledger.locked(partition) as session:
+            await self._drain(partition, session)
+        state = await self._loader.state(board)
+        report = Report(board, state.live)
+
+        def tell(differences: list[Difference]) -> None:
+            report.differences += len(differences)
+            for difference in differences:
+                on_difference(difference)
+
+        async for totals in self._postgres.totals(board):
+            suspects = await self._suspects(board, totals, live=state.live)
+            tell(await self.confirm(board, suspects, report))
+            report.users += len(totals)
+            progress(len(totals))
+        if state.live:
+            tell(await self._strangers(board, report))
+            tell(await self._receipts(board, report))
+        return report
+
+    async def confirm(self, board: str, users: Sequence[str], report: Report) -> list[Difference]:
+        """What differs for these users once the stream is drained; ``report`` counts those of
+        whom nothing can be said."""
+        found: list[Difference] = []
+        left = list(dict.fromkeys(users))
+        partition = partition_of(board, self._partitions)
+        for _ in range(LOOKS):
+            if not left:
+                return found
+            async with self._ledger.locked(partition) as session:
+                before = await self._redis.scores(board, left)
+                await self._drain(partition, session)
+                rows = {row.user_id: row for row in await self._postgres.totals_of(board, left)}
+                after = await self._redis.scores(board, left)
+                live = (await self._loader.state(board)).live
+            moved = []
+            for user, first, second in zip(left, before, after, strict=True):
+                if first != second:
+                    moved.append(user)
+                    continue
+                total = rows.get(user) or LedgerTotal(user, None, 0, None, False)
+                found += _differences(board, total, first if live else None)
+            left = moved
+        report.moving += len(left)
+        return found
+
+    async def _suspects(
+        self, board: str, totals: Sequence[LedgerTotal], *, live: bool
+    ) -> list[str]:
+        if not live:
+            return [total.user_id for total in totals if total.total != total.ledger]
+        scores = await self._redis.scores(board, [total.user_id for total in totals])
+        return [
+            total.user_id
+            for total, score in zip(totals, scores, strict=True)
+            if _differences(board, total, score)
+        ]
+
+    async def _strangers(self, board: str, report: Report) -> list[Difference]:
+        """Users that only Redis knows. Looked for one by one only where the numbers differ."""
+        state = await self._loader.state(board)
+        if state.users == await self._postgres.users(board):
+            return []
+        found: list[Difference] = []
+        async for users in self._redis.members(board):
+            known = {total.user_id for total in await self._postgres.totals_of(board, users)}
+            found += await self.confirm(board, [u for u in users if u not in known], report)
+        return found
+
+    async def _receipts(self, board: str, report: Report) -> list[Difference]:
+        oldest = self._loader.oldest_receipt()
+        since = oldest._replace(ms=oldest.ms + RECEIPT_MARGIN_MS)
+        partition = partition_of(board, self._partitions)
+        found: list[Difference] = []
+        async for actions in self._postgres.receipts(board, since):
+            report.receipts += len(actions)
+            suspects = await self._redis.differing_receipts(board, actions)
+            if not suspects:
+                continue
+            async with self._ledger.locked(partition) as session:
+                await self._drain(partition, session)
+                rows = await self._postgres.receipts_of(board, [a for a, _, _ in suspects])
+                found += [
+                    Difference(board, action.user_id, "receipt", expected, there, action.action_id)
+                    for action, expected, there in await self._redis.differing_receipts(board, rows)
+                ]
+        return found
+
+
+def _differences(board: str, row: LedgerTotal, scores: Scores | None) -> list[Difference]:
+    """Where a user's numbers are not the ledger's; ``scores`` is None for a board that is not
+    live."""
+    user, expected = row.user_id, str(row.ledger)
+    found: list[Difference] = []
+    if (row.total or 0) != row.ledger:
+        found.append(Difference(board, user, "user_score", expected, _text(row.total)))
+    if scores is not None:
+        here, elsewhere = scores[row.hidden], scores[not row.hidden]
+        total = None if here is None else total_of(here)
+        if total != row.ledger and (total, row.total) != (None, None):
+            found.append(Difference(board, user, "redis", expected, _text(total)))
+        if elsewhere is not None:
+            home = "hidden" if row.hidden else "shown"
+            there = "shown" if row.hidden else "hidden"
+            found.append(Difference(board, user, "redis", home, f"also {there}"))
+    return found
+
+
+def _text(number: int | None) -> str:
+    return "nothing" if number is None else str(number)
