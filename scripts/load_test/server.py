@@ -36,11 +36,14 @@ class Server:
     logs: Path | None = None
 
     def save_logs(self, folder: Path) -> list[Path]:
-        """Copy the logs to ``folder`` before they are gone with the server; the copies."""
+        """Copy the logs to ``folder`` before they are gone with the server; the folder, if there
+        are any."""
         if self.logs is None:
             return []
         folder.mkdir(parents=True, exist_ok=True)
-        return [Path(shutil.copy2(log, folder)) for log in sorted(self.logs.glob("*.log"))]
+        for log in self.logs.glob("*.log"):
+            shutil.copy2(log, folder)
+        return [folder]
 
 
 @contextlib.contextmanager

@@ -98,7 +98,7 @@ def summary(console: Console, results: Results, earlier: Results | None, files: 
             for problem in check.problems:
                 console.print(f"    {problem}", style="red", markup=False, highlight=False)
     for path in files:
-        console.print(f"Written: {path}", highlight=False)
+        console.print(f"Written: {path}", highlight=False, soft_wrap=True)
 
 
 def _facts(results: Results) -> Table:

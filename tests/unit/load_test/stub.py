@@ -14,8 +14,9 @@ from scripts.load_test.plan import Target
 
 
 class Stub:
-    """``stalled`` blocks every answer while it is cleared; the actions in ``unanswered`` are
-    applied but their connection is closed, once each."""
+    """``flowing`` holds up the answers while it is cleared; the next ``lose_next_answers`` actions
+    are applied and then left without an answer; of those in ``swallow`` (by user) the points are
+    acknowledged but not kept."""
 
     def __init__(self) -> None:
         self.totals: defaultdict[str, dict[str, int]] = defaultdict(dict)
@@ -25,6 +26,7 @@ class Stub:
         self.flowing = asyncio.Event()
         self.flowing.set()
         self.lose_next_answers = 0
+        self.swallow: set[str] = set()
         self.posts = 0
 
     async def post_score(self, request: web.Request) -> web.StreamResponse:
@@ -51,6 +53,9 @@ class Stub:
         users = (await request.json())["userIds"]
         found = [{"userId": user, "score": totals[user]} for user in users if user in totals]
         return web.json_response({"users": found, "missing": []})
+
+    async def readyz(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response({"ready": True, "parts": {"redis": {"up": True, "backlog": 0}}})
 
     async def top(self, request: web.Request) -> web.StreamResponse:
         board = request.match_info["board"]
@@ -89,6 +94,8 @@ class Stub:
         totals = self.totals[board]
         totals[action["userId"]] = totals.get(action["userId"], 0) + action["points"]
         self.receipts[key] = totals[action["userId"]]
+        if action["userId"] in self.swallow:
+            totals[action["userId"]] -= action["points"]
         await self.announce(board)
         return 200, {"score": self.receipts[key]}
 
@@ -103,6 +110,7 @@ async def started(stub: Stub) -> tuple[TestServer, Target]:
             web.post(f"{board}/scores", stub.post_scores),
             web.post(f"{board}/users:lookup", stub.lookup),
             web.get(f"{board}/top", stub.top),
+            web.get("/readyz", stub.readyz),
             web.get("/ws/leaderboard", stub.watch),
         ]
     )
