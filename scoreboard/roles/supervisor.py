@@ -18,7 +18,7 @@ import structlog
 from scoreboard.api import tokens
 from scoreboard.errors import ConfigurationError
 from scoreboard.roles import datadir, reachable
-from scoreboard.roles.embedded import Postgres, Valkey, write_private
+from scoreboard.roles.embedded import Postgres, Valkey, free_port, write_private
 from scoreboard.roles.interruption import Interruption
 from scoreboard.roles.processes import Child, Keeper, stop_together
 from scoreboard.roles.watchdog import Watchdog
@@ -226,13 +226,12 @@ def _usable_port(host: str, port: int) -> int:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-            usable: int = probe.getsockname()[1]
-            return usable
     except OSError as error:
         raise ConfigurationError(
             f"can't listen on port {port} of {host} ({error.strerror}): choose another with "
             "--port (make run PORT=...), or stop what uses it"
         ) from error
+    return port or free_port()
 
 
 def _reachable_host(host: str) -> str:
