@@ -24,6 +24,8 @@ COMMANDS = {
     "verify": "verify:verify_command",
     "dead": "dead:dead_command",
     "token": "token:token_command",
+    "train": "train:train_command",
+    "evaluate": "evaluate:evaluate_command",
     "replay": "replay:replay_command",
     "top": "top:top_command",
 }

@@ -13,10 +13,10 @@ import time
 from itertools import islice
 from pathlib import Path
 
-from scoreboard.anomaly.cases import Case
 from scoreboard.anomaly.gate import Gate, GateRules
 from scoreboard.anomaly.model import Model
 from scoreboard.anomaly.stream import read_actions
+from scoreboard.domain.judging import Case
 
 Memory = dict[str, bytes | None]
 

@@ -258,7 +258,8 @@ def odd_hours(s: Season) -> list[Row]:
     like = s.anchor()
     played = {row.ts // HOUR % 24 for row in s.by_user[like.user_id]}
     odd = [hour for hour in range(24) if hour not in played]
-    start = like.ts // (24 * HOUR) * 24 * HOUR + s.rng.choice(odd or [11]) * HOUR
+    midnight = like.ts - like.ts % (24 * HOUR)
+    start = float(midnight + s.rng.choice(odd or [11]) * HOUR)
     start += 24 * HOUR * (start < like.ts) + s.rng.uniform(0, 0.3) * HOUR
     gaps = [min(g, 0.1 * HOUR) for g in s.natural(s.rng.randint(4, 9))]
     return s.run("odd_hours", like, start, gaps)

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from scoreboard.anomaly.cases import Reason
 from scoreboard.anomaly.features import FEATURES
 from scoreboard.anomaly.forest import Forest
 from scoreboard.anomaly.model import AgentModel
+from scoreboard.domain.judging import Reason
 
 
 class Agent:

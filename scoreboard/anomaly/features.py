@@ -17,7 +17,6 @@ from typing import Final
 
 import msgspec
 
-from scoreboard.anomaly.cases import Case
 from scoreboard.anomaly.profile import (
     DEVICE_MEMORY_S,
     RECENT_GAPS,
@@ -34,6 +33,7 @@ from scoreboard.anomaly.profile import (
     points_bucket,
     short_hash,
 )
+from scoreboard.domain.judging import Case
 
 LEAST_SHARE: Final = 1e-6
 HOUR_PRIOR: Final = 20.0

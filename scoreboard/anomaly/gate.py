@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from scoreboard.anomaly.agent import Agent
-from scoreboard.anomaly.cases import Case, Judgement, Reason
 from scoreboard.anomaly.features import (
     AGENTS,
     behavior_features,
@@ -31,6 +30,7 @@ from scoreboard.anomaly.profile import (
     note_attempt,
     note_refusal,
 )
+from scoreboard.domain.judging import Case, Judgement, Reason
 
 RULE: Final = 2.0
 """The suspicion of what a hard rule refuses: above any forest's or limit's."""

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from scoreboard.anomaly.cases import Case
+from scoreboard.domain.judging import Case
 
 PROFILE_FORMAT: Final = 1
 DEVICE_FORMAT: Final = 1

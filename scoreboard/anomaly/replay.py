@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from scoreboard.anomaly.cases import Case
 from scoreboard.anomaly.features import AGENTS
 from scoreboard.anomaly.gate import Gate
+from scoreboard.domain.judging import Case
 
 BATCH: Final = 512
 FIRST_ACTIONS: Final = 10

@@ -10,8 +10,8 @@ from typing import IO, cast
 
 import msgspec
 
-from scoreboard.anomaly.cases import Case
 from scoreboard.domain.actions import ActionContext
+from scoreboard.domain.judging import Case
 from scoreboard.errors import InvalidRequest
 
 REQUIRED = ("ts", "user_id", "points")
