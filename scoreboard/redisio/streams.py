@@ -34,6 +34,7 @@ class PartitionStream:
         self._redis = redis
         self._blocking = blocking
         self._seen = FIRST_EVENT  # the last entry that was read or passed over
+        self._pending = False  # the last read found entries that were pending
 
     async def wait(self, timeout: float) -> None:
         """Returns when there is an entry that was not read yet, or after ``timeout`` seconds."""
@@ -49,15 +50,20 @@ class PartitionStream:
         caller holds the partition's lock."""
         with reachable():
             try:
-                entries = await self._read(count)
+                return await self._read(count)
             except ResponseError as error:
                 if not str(error).startswith("NOGROUP"):
                     raise
                 await self._create_group()
-                entries = await self._read(count)
-        if entries:
-            self._seen = EventId(*split_id(entries[-1][0]))
-        return entries
+                return await self._read(count)
+
+    async def read_ahead(self, count: int) -> list[Entry]:
+        """Up to ``count`` entries behind those of the last ``read``, before these are
+        acknowledged; none while older ones may be pending."""
+        if self._pending:
+            return []
+        with reachable():
+            return await self._read_new(count)
 
     async def _read(self, count: int) -> list[Entry]:
         cursor: bytes | str = "0-0"
@@ -65,18 +71,27 @@ class PartitionStream:
             cursor, entries, _ = await self._redis.xautoclaim(
                 self._key, CONSUMER_GROUP, CONSUMER, min_idle_time=0, start_id=cursor, count=count
             )
+            self._pending = bool(entries)
             if entries:
+                self._seen = EventId(*split_id(entries[-1][0]))
                 return list(entries)
             if cursor == b"0-0":
                 break
+        entries = await self._read_new(count)
+        if not entries:
+            (group,) = await self._redis.xinfo_groups(self._key)
+            self._seen = EventId(*split_id(group["last-delivered-id"]))
+        return entries
+
+    async def _read_new(self, count: int) -> list[Entry]:
         reply: Any = await self._redis.xreadgroup(
             CONSUMER_GROUP, CONSUMER, {self._key: ">"}, count=count
         )
-        if reply:
-            return list(reply[0][1])
-        (group,) = await self._redis.xinfo_groups(self._key)
-        self._seen = EventId(*split_id(group["last-delivered-id"]))
-        return []
+        if not reply:
+            return []
+        entries: list[Entry] = reply[0][1]
+        self._seen = EventId(*split_id(entries[-1][0]))
+        return entries
 
     async def _create_group(self) -> None:
         self._seen = FIRST_EVENT  # another stream than the one that was read before

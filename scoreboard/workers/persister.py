@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 IDLE_WAIT = 2.0  # seconds; also how soon what a dead persister left is found on a quiet stream
 LOCK_WAIT = 0.05  # seconds until another look at a partition that another process works on
+BATCHES_A_LOCK = 10  # then a rebuild that waits for the partition gets its turn
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts while a server is away
 
 
@@ -34,6 +35,7 @@ class EventStream(Protocol):
     def partition(self) -> int: ...
     async def wait(self, timeout: float) -> None: ...
     async def read(self, count: int) -> list[Entry]: ...
+    async def read_ahead(self, count: int) -> list[Entry]: ...
     async def acknowledge(self, ids: Sequence[bytes]) -> int: ...
     async def last_id(self) -> EventId: ...
 
@@ -61,30 +63,68 @@ class Reverter(Protocol):
         """False when the board is not live: then its next load leaves the action out."""
 
 
-def decode(entries: Sequence[Entry]) -> tuple[list[tuple[Event, Entry]], list[DeadEntry]]:
-    """The events of a batch, and the entries that are none."""
-    events: list[tuple[Event, Entry]] = []
-    dead: list[DeadEntry] = []
+class Batch(NamedTuple):
+    """What was read at once: all entries, the events among them, and those that are none."""
+
+    entries: Sequence[Entry]
+    events: list[tuple[Event, Entry]]
+    dead: list[DeadEntry]
+
+
+def decode(entries: Sequence[Entry]) -> Batch:
+    """Sorts out what can't be decoded."""
+    batch = Batch(entries, [], [])
     for entry in entries:
         try:
-            events.append((decode_event(*entry), entry))
+            batch.events.append((decode_event(*entry), entry))
         except PoisonEvent as error:
-            dead.append(DeadEntry(entry, str(error)))
-    return events, dead
+            batch.dead.append(DeadEntry(entry, str(error)))
+    return batch
 
 
-async def persist_batch(
-    stream: EventStream, ledger: LedgerWriter, reverter: Reverter, limit: int
+async def persist_batches(
+    stream: EventStream,
+    ledger: LedgerWriter,
+    reverter: Reverter,
+    limit: int,
+    *,
+    most: int = 1,
 ) -> EventId | None:
-    """Moves up to ``limit`` entries into the ledger, under the partition's lock; the last one's
-    id, None when there was none. Raises Unavailable when Redis or Postgres is away; the batch
-    stays pending then."""
+    """Moves up to ``most`` batches of ``limit`` entries into the ledger, under the partition's
+    lock; the last entry's id, None when there was none. While Postgres writes one full batch, the
+    next is read. Raises Unavailable when Redis or Postgres is away; what was read stays pending
+    then."""
+    last: EventId | None = None
+    batch = decode(await stream.read(limit))
+    for left in reversed(range(most)):
+        if not batch.entries:
+            break
+        if left and len(batch.entries) == limit:
+            ahead = asyncio.create_task(_read_ahead(stream, limit))
+            try:
+                last = await _persist(stream, ledger, reverter, batch)
+            except BaseException:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
+                raise
+            batch = await ahead
+        else:
+            last = await _persist(stream, ledger, reverter, batch)
+            break
+    if last is None:
+        metrics.persist_lag.labels(str(stream.partition)).set(0)
+    return last
+
+
+async def _read_ahead(stream: EventStream, limit: int) -> Batch:
+    return decode(await stream.read_ahead(limit))
+
+
+async def _persist(
+    stream: EventStream, ledger: LedgerWriter, reverter: Reverter, batch: Batch
+) -> EventId:
     started = time.perf_counter()
-    entries = await stream.read(limit)
-    if not entries:
-        return None
-    events, dead = decode(entries)
-    written = await ledger.write(events, dead)
+    written = await ledger.write(batch.events, batch.dead)
     for duplicate in written.late:
         live = await reverter.revert(duplicate)
         metrics.late_duplicates.inc()
@@ -96,20 +136,18 @@ async def persist_batch(
             event_id=str(duplicate.event),
             reverted=live,
         )
-    left = await stream.acknowledge([entry_id for entry_id, _ in entries])
-    _measure(stream.partition, entries, len(written.dead), left, time.perf_counter() - started)
-    return EventId(*split_id(entries[-1][0]))
+    left = await stream.acknowledge([entry_id for entry_id, _ in batch.entries])
+    _measure(stream.partition, batch, len(written.dead), left, time.perf_counter() - started)
+    return EventId(*split_id(batch.entries[-1][0]))
 
 
-def _measure(
-    partition: int, entries: Sequence[Entry], dead: int, left: int, seconds: float
-) -> None:
+def _measure(partition: int, batch: Batch, dead: int, left: int, seconds: float) -> None:
     label = str(partition)
-    metrics.persisted.labels(label).inc(len(entries))
+    metrics.persisted.labels(label).inc(len(batch.entries))
     metrics.persist_seconds.observe(seconds)
     metrics.backlog.labels(label).set(left)
-    newest_ms, _ = split_id(entries[-1][0])
-    metrics.persist_lag.labels(label).set(max(0.0, time.time() - newest_ms / 1000))
+    oldest_ms, _ = split_id(batch.entries[0][0])
+    metrics.persist_lag.labels(label).set(max(0.0, time.time() - oldest_ms / 1000))
     if dead:
         metrics.dead_events.inc(dead)
         log.error("events_buried", partition=partition, count=dead, remedy="scoreboard dead list")
@@ -143,8 +181,8 @@ class Persister:
         while not stopping.is_set():
             try:
                 async with self._ledger.locked_if_free(stream.partition) as ledger:
-                    last = ledger and await persist_batch(
-                        stream, ledger, self._reverter, self._batch
+                    last = ledger and await persist_batches(
+                        stream, ledger, self._reverter, self._batch, most=BATCHES_A_LOCK
                     )
                 outage.over()
                 if ledger is None:

@@ -27,7 +27,7 @@ from scoreboard.domain.ledger import (
 from scoreboard.errors import UnknownBoard
 from scoreboard.telemetry import metrics
 from scoreboard.wire.keys import partition_of
-from scoreboard.workers.persister import EventStream, LedgerWriter, Reverter, persist_batch
+from scoreboard.workers.persister import EventStream, LedgerWriter, Reverter, persist_batches
 
 log = structlog.get_logger(__name__)
 
@@ -151,7 +151,7 @@ class Rebuilder:
         end = await stream.last_id()
         last: EventId | None = EventId(-1, 0)
         while last is not None and last < end:
-            last = await persist_batch(stream, session, self._reverter, self._batch)
+            last = await persist_batches(stream, session, self._reverter, self._batch)
 
     def _forget_task(self, key: tuple[str, bool], task: asyncio.Task[None]) -> None:
         del self._running[key]

@@ -20,7 +20,7 @@ from scoreboard.redisio.waits import DurabilityWaits
 from scoreboard.roles.recovery import Recovery, recovery
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import BoardKeys, board_keys
-from scoreboard.workers.persister import persist_batch
+from scoreboard.workers.persister import persist_batches
 
 _attempts = itertools.count()
 
@@ -50,7 +50,7 @@ class Service:
         """Persists everything that the board's partition has."""
         durable = self.durable
         async with durable.ledger.locked(self.keys.partition) as session:
-            while await persist_batch(
+            while await persist_batches(
                 durable.streams[self.keys.partition], session, durable.reverter, limit
             ):
                 pass

@@ -14,7 +14,7 @@ from scoreboard.domain.ledger import Entry, EventId, LateDuplicate
 from scoreboard.pg.ledger import Ledger
 from scoreboard.redisio.streams import PartitionStream
 from scoreboard.wire.keys import CONSUMER_GROUP, PartitionKeys
-from scoreboard.workers.persister import Persister, persist_batch
+from scoreboard.workers.persister import Persister, persist_batches
 from tests.integration.ledger_tools import PARTITION, append, append_raw, fields, sums, totals
 from tests.waiting import wait_until
 
@@ -54,7 +54,7 @@ async def running(persister: Persister) -> AsyncIterator[None]:
 
 async def step(stream: PartitionStream, ledger: Ledger, limit: int = 100) -> EventId | None:
     async with ledger.locked(PARTITION) as session:
-        return await persist_batch(stream, session, NoReverter(), limit)
+        return await persist_batches(stream, session, NoReverter(), limit)
 
 
 async def test_what_is_appended_is_committed_acknowledged_trimmed_and_announced(
@@ -109,6 +109,19 @@ async def test_nothing_that_is_still_pending_is_ever_trimmed(
     assert [i async for i in _ids(redis)] == [b"3-0", b"4-0", b"5-0"]
     pending = await redis.xpending_range(KEYS.events, CONSUMER_GROUP, "-", "+", 10)
     assert [entry["message_id"] for entry in pending] == [b"3-0", b"4-0"]
+
+
+async def test_reading_ahead_keeps_the_order_and_skips_nothing_that_is_pending(
+    redis: Redis, stream: PartitionStream, ledger: Ledger, database: asyncpg.Connection
+) -> None:
+    for i in range(1, 12):
+        await append(redis, f"{i}-0", "ann", f"a{i}", 1, score=i)
+    await redis.xgroup_create(KEYS.events, CONSUMER_GROUP, id="0")
+    await redis.xreadgroup(CONSUMER_GROUP, "dead", {KEYS.events: ">"}, count=4)
+    async with ledger.locked(PARTITION) as session:
+        lasts = [await persist_batches(stream, session, NoReverter(), 2, most=3) for _ in range(4)]
+    assert lasts == [EventId(2, 0), EventId(4, 0), EventId(10, 0), EventId(11, 0)]
+    assert await totals(database) == await sums(database) == {"ann": 11}
 
 
 async def _ids(redis: Redis) -> AsyncIterator[bytes]:
@@ -195,6 +208,9 @@ class CrashingStream:
         self._pass("after read")
         return entries
 
+    async def read_ahead(self, count: int) -> list[Entry]:
+        return await self._stream.read_ahead(count)
+
     async def acknowledge(self, ids: Sequence[bytes]) -> int:
         self._pass("after commit")
         left = await self._stream.acknowledge(ids)
@@ -217,7 +233,7 @@ async def test_a_persister_that_dies_at_any_step_loses_and_doubles_nothing(
         await append(redis, f"{i}-0", f"user{i % 7}", f"a{i}", i, score=i)
         async with ledger.locked(PARTITION) as session:
             with pytest.raises(Crash):
-                await persist_batch(CrashingStream(stream, at), session, NoReverter(), 10)
+                await persist_batches(CrashingStream(stream, at), session, NoReverter(), 10)
     while await step(stream, ledger):
         pass
     assert sum((await sums(database)).values()) == sum(range(1, 51))

@@ -158,8 +158,8 @@ async def test_an_event_in_a_persisters_hands_while_redis_is_emptied_counts_once
         await arena.redis.flushall()
         retry = asyncio.create_task(arena.submit(("ann", "a1", 5)))
         await asyncio.sleep(0)
-        events, dead = decode(entries)
-        await session.write(events, dead)
+        batch = decode(entries)
+        await session.write(batch.events, batch.dead)
     (result,) = await retry
     assert (result.outcome, result.score) == (Outcome.DUPLICATE, 5)
     await arena.persist()
