@@ -18,6 +18,7 @@ DURATION ?=
 DUPLICATES ?=
 USERS ?=
 BOARDS ?=
+COMPARE ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -42,10 +43,11 @@ check: $(STAMP) ## lint, format, types, direction of imports, Lua
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_lua.py
 
-load-test: $(STAMP) ## load a server and audit it (RATE, CLIENTS, DURATION, DUPLICATES, USERS, BOARDS)
+load-test: $(STAMP) ## load a server and audit it (RATE, CLIENTS, DURATION, DUPLICATES, USERS, BOARDS, COMPARE)
 	$(BIN)/python -m scripts.load_test $(if $(RATE),--rate $(RATE)) $(if $(CLIENTS),--clients $(CLIENTS)) \
 	  $(if $(DURATION),--duration $(DURATION)) $(if $(DUPLICATES),--duplicates $(DUPLICATES)) \
-	  $(if $(USERS),--users $(USERS)) $(if $(BOARDS),--boards $(BOARDS)) $(ARGS)
+	  $(if $(USERS),--users $(USERS)) $(if $(BOARDS),--boards $(BOARDS)) \
+	  $(if $(COMPARE),--compare $(COMPARE)) $(ARGS)
 
 bench: $(STAMP) ## measure the write path alone
 	$(BIN)/python -m scripts.bench $(ARGS)

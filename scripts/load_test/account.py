@@ -12,6 +12,7 @@ from scripts.load_test.plan import Plan
 from scripts.load_test.traffic import Action, Call
 
 MAX_EXAMPLES = 20
+NEVER = -1  # in place of a time since the call was sent
 
 
 class Account:
@@ -56,11 +57,11 @@ class Account:
             self._violations.append(text)
 
     def finish(self, call: Call, start: int, now: int) -> None:
-        """Every action of the call has an outcome."""
+        """Every action of the call has an outcome, or the call is given up unsent."""
         self.finished += 1
         self._due.append(call.due - start)
         self._lag.append(call.lag)
-        self._service.append(now - call.sent)
+        self._service.append(now - call.sent if call.sent else NEVER)
         self._latency.append(now - call.due)
         self._accepted.append(call.accepted)
         self._known.append(call.known)

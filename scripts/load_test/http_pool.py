@@ -101,6 +101,16 @@ class Pool:
     def submit(self, call: Call) -> None:
         self._waiting.append(call)
 
+    def submit_first(self, call: Call) -> None:
+        """Ahead of those that wait."""
+        self._waiting.appendleft(call)
+
+    def give_up_unsent(self) -> list[Call]:
+        """Take back the calls that wait and were never sent."""
+        unsent = [call for call in self._waiting if not call.attempts]
+        self._waiting = deque(call for call in self._waiting if call.attempts)
+        return unsent
+
     def flush(self) -> None:
         """Send what waits, as far as connections are free."""
         while self._waiting and self._idle:

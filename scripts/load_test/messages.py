@@ -40,9 +40,9 @@ class SentSoFar(msgspec.Struct, frozen=True, tag=True):
 
 class SenderReport(msgspec.Struct, frozen=True, tag=True):
     """A sender's account. Bytes are arrays of int64: of each finished call ``due`` (ns after the
-    start), ``lag``, ``service`` and ``latency`` (ns), ``accepted``, ``known`` (duplicates)
-    and ``refused`` (actions); of each probe ``board``, ``due`` (monotonic ns) and the ``score``
-    acknowledged; ``acknowledged`` points by board and user."""
+    start), ``lag``, ``service`` (negative: never sent) and ``latency`` (ns), ``accepted``,
+    ``known`` (duplicates) and ``refused`` (actions); of each probe ``board``, ``due`` (monotonic
+    ns) and the ``score`` acknowledged; ``acknowledged`` points by board and user."""
 
     due: bytes
     lag: bytes

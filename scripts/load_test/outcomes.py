@@ -10,6 +10,7 @@ from scripts.load_test.http1 import Answer
 from scripts.load_test.traffic import Action
 
 NO_ANSWER = "no answer"
+NOT_SENT = "not sent"
 UNREADABLE = "unreadable answer"
 
 

@@ -122,7 +122,7 @@ def _results(plan: Plan, server: Server, raw: _Raw) -> Results:
         duplicate_rate=figures.rate(plan, calls, calls.known),
         refused_rate=figures.rate(plan, calls, calls.refused),
         post=histograms.latency(calls.latency[within]),
-        service=histograms.latency(calls.service[within]),
+        service=histograms.latency(calls.service[within & (calls.service >= 0)]),
         delivery=histograms.latency(deliveries.latency),
         probes=sum(len(report.probe_due) // 8 for report in raw.senders),
         undelivered=deliveries.missed,

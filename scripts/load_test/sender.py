@@ -131,13 +131,22 @@ class Sender:
         loop.remove_signal_handler(signal.SIGALRM)
 
     async def _settle(self) -> None:
-        """Wait for what is under way, and ask again for what is unknown."""
-        deadline = time.monotonic() + self._plan.patience
+        """Send what still waits, and ask again for what is unknown. Half of the patience is for
+        the backlog of an overloaded server; then what was never sent is given up, with the time
+        that it has waited as its latency."""
+        await self._wait_until_settled(self._plan.patience / 2)
+        for call in self._pool.give_up_unsent():
+            self._account.outcomes[outcomes.NOT_SENT] += len(call.actions)
+            self._account.finish(call, self._start, time.monotonic_ns())
+        await self._wait_until_settled(self._plan.patience / 2)
+        self._account.unsettled = self._unsettled
+        self._tell()
+
+    async def _wait_until_settled(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
         while self._unsettled and time.monotonic() < deadline:
             await asyncio.sleep(LOOK_EVERY)
             self._look_after(time.monotonic_ns())
-        self._account.unsettled = self._unsettled
-        self._tell()
 
     @property
     def _unsettled(self) -> int:
@@ -164,7 +173,7 @@ class Sender:
     def _look_after(self, now: int) -> None:
         self._pool.abort_older_than(now - int(self._plan.timeout * SECOND))
         while self._retries and self._retries[0][0] <= now:
-            self._pool.submit(heapq.heappop(self._retries)[2])
+            self._pool.submit_first(heapq.heappop(self._retries)[2])
         self._pool.flush()
 
     def _tell(self) -> None:

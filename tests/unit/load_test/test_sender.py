@@ -101,6 +101,24 @@ async def test_a_stalled_call_is_given_up_after_the_timeout_and_asked_for_again(
     assert figures.acknowledged(plan, [report], {plan.board(0): 0}) == stub.totals
 
 
+async def test_what_an_overloaded_server_never_got_is_given_up_and_told(
+    stub: Stub, target: Target, make_plan: Callable[..., Plan]
+) -> None:
+    stub.flowing.clear()
+    plan = make_plan(rate=100.0, duration=0.3, duplicates=0.0, patience=2.0)
+    sending = asyncio.create_task(_sent(plan, target))
+    started_at = time.monotonic()
+    await wait_until(lambda: time.monotonic() > started_at + 1.5, description="half the patience")
+    stub.flowing.set()
+    report = await sending
+
+    assert report.outcomes == {"200": 4, "not sent": 26}
+    assert report.unsettled == 0
+    calls = Calls.of([report])
+    assert (calls.latency[calls.service < 0] > 900_000_000).all()
+    assert figures.acknowledged(plan, [report], {plan.board(0): 0}) == stub.totals
+
+
 async def test_a_server_that_counts_duplicates_is_caught(
     stub: Stub, target: Target, make_plan: Callable[..., Plan]
 ) -> None:
