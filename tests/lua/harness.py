@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 from redis import Redis
+from redis.exceptions import NoScriptError
 
 from scoreboard.domain.actions import ScoreAction
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.stamps import stamp, total_of
 from scoreboard.domain.submissions import Submission
 from scoreboard.redisio.calls import body_of
-from scoreboard.redisio.scripts import lua_folder, source
+from scoreboard.redisio.scripts import digest, lua_folder, source
 from scoreboard.wire.events import Event, decode_event
 from scoreboard.wire.keys import board_keys
 from scoreboard.wire.messages import BoardMessage
@@ -56,7 +57,7 @@ class Board:
     def __init__(
         self, client: Redis, name: str = "arena", settings: BoardSettings | None = None
     ) -> None:
-        self.redis = client
+        self.redis: Any = client  # its annotations are those of all of its modes at once
         self.name = name
         self.keys = board_keys(name, 8)
         self.settings = (settings or BoardSettings()).to_text()
@@ -90,7 +91,11 @@ class Board:
     # Calls ---------------------------------------------------------------------------------------
 
     def run(self, script: Script, keys: list[Any], args: list[Any]) -> Any:
-        return self.redis.eval(source(script).decode(), len(keys), *keys, *args)
+        try:
+            return self.redis.evalsha(digest(script).decode(), len(keys), *keys, *args)
+        except NoScriptError:
+            self.redis.script_load(source(script).decode())
+            return self.redis.evalsha(digest(script).decode(), len(keys), *keys, *args)
 
     def submit(self, *actions: Action, **changed: Any) -> list[str]:
         """The replies to these actions in one call; ``changed`` are fixed arguments."""
@@ -156,16 +161,18 @@ class Board:
     def totals(self) -> dict[str, int]:
         return {user: total_of(score) for user, score in self.zset().items()}
 
-    def events(self) -> list[Event]:
-        return [decode_event(i, fields) for i, fields in self.redis.xrange(self.keys.events)]
+    def events(self, after: str = "0-0") -> list[Event]:
+        """The events with ids above ``after``."""
+        entries = self.redis.xrange(self.keys.events, min=f"({after}")
+        return [decode_event(event_id, fields) for event_id, fields in entries]
 
     def meta(self) -> dict[str, str]:
-        fields: Mapping[bytes, bytes] = self.redis.hgetall(self.keys.meta)
+        fields = self.redis.hgetall(self.keys.meta)
         return {name.decode(): value.decode() for name, value in fields.items()}
 
     def now_ms(self) -> int:
         seconds, micros = self.redis.time()
-        return seconds * 1000 + micros // 1000
+        return int(seconds) * 1000 + int(micros) // 1000
 
     def published(self) -> list[bytes]:
         """The messages published since the last look, in order. The server sends a PONG behind
@@ -183,7 +190,7 @@ class Board:
         """Everything in Redis: each key with all that it holds and its moment of expiry."""
         return {
             key: (self._content(key), self.redis.execute_command("PEXPIRETIME", key))
-            for key in self.redis.keys()
+            for key in self.redis.scan_iter(count=1000)
         }
 
     def _content(self, key: bytes) -> Any:
