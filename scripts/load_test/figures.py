@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
+import psutil
 
 from scripts.load_test import histograms
 from scripts.load_test.calls import Calls, Ints, measured
-from scripts.load_test.histograms import Latency
 from scripts.load_test.messages import SenderReport, WatcherReport
 from scripts.load_test.monitor import Sample
 from scripts.load_test.plan import Plan
 from scripts.load_test.results import Generator, WriteBehind
+from scripts.load_test.schedule import SECOND
 
 LAG_BOUND = 5.0  # ms: above, the generator's own delay shows in the figures
 CPU_BOUND = 0.85  # of a core, of the one that a process can use
 MACHINE_BOUND = 0.95
+OTHERS_BOUND = 0.3  # cores
 KEPT_UP = 0.98  # of the rate asked for
+
+_CORES = psutil.cpu_count() or 1
 
 
 def rate(plan: Plan, calls: Calls, actions: Ints) -> float:
@@ -79,41 +84,56 @@ def generator(
     samples: Sequence[Sample],
     start: int,
 ) -> Generator:
-    """How the generator itself did."""
-    lag = histograms.latency(calls.lag[measured(plan, calls.due)])
-    sender_cpu = max(report.cpu_seconds for report in senders) / plan.seconds
-    watcher_cpu = max((report.cpu_seconds for report in watchers), default=0.0) / plan.seconds
-    busy = [s.machine for s in samples if measured(plan, np.array([s.at - start]))[0]]
-    machine = sum(busy) / len(busy) if busy else 0.0
+    """How the generator itself did, and who else was at work on the machine."""
+    inside = [sample for sample in samples if measured(plan, np.array([sample.at - start]))[0]]
+    busy = sum(sample.machine for sample in inside) / len(inside) if inside else 0.0
+    own = [report.cpu_seconds / plan.seconds for report in (*senders, *watchers)]
+    found = Generator(
+        lag=histograms.latency(calls.lag[measured(plan, calls.due)]),
+        sender_cpu=max(own[: len(senders)]),
+        watcher_cpu=max(own[len(senders) :], default=0.0),
+        machine_busy=busy,
+        others_cpu=_others(busy, sum(own), [sample for sample in inside if sample.cpu]),
+        warnings=[],
+    )
     done = rate(plan, calls, calls.actions)
-    return Generator(
-        lag, sender_cpu, watcher_cpu, machine,
-        _warnings(plan, lag, sender_cpu, watcher_cpu, machine, done),
-    )  # fmt: skip
+    return msgspec.structs.replace(found, warnings=_warnings(plan, found, done))
 
 
-def _warnings(
-    plan: Plan, lag: Latency, sender_cpu: float, watcher_cpu: float, machine: float, done: float
-) -> list[str]:
+def _others(busy: float, own: float, samples: Sequence[Sample]) -> float | None:
+    """Cores that neither the server nor the generator used."""
+    if len(samples) < 2:
+        return None
+    first, last = samples[0], samples[-1]
+    used = sum(last.cpu.values()) - sum(first.cpu.values())
+    return max(0.0, busy * _CORES - own - used * SECOND / (last.at - first.at))
+
+
+def _warnings(plan: Plan, found: Generator, done: float) -> list[str]:
     warnings = []
-    if sender_cpu > CPU_BOUND:
+    if found.sender_cpu > CPU_BOUND:
         warnings.append(
-            f"A sender used {sender_cpu:.0%} of its core: the generator is the limit. "
+            f"A sender used {found.sender_cpu:.0%} of its core: the generator is the limit. "
             "Use more --senders, on a machine with more cores."
         )
-    if watcher_cpu > CPU_BOUND:
+    if found.watcher_cpu > CPU_BOUND:
         warnings.append(
-            f"A process of WebSocket clients used {watcher_cpu:.0%} of its core: delivery times "
-            "are the generator's. Use more --watchers, or fewer clients."
+            f"A process of WebSocket clients used {found.watcher_cpu:.0%} of its core: delivery "
+            "times are the generator's. Use more --watchers, or fewer clients."
         )
-    if lag.p99 > LAG_BOUND:
+    if found.lag.p99 > LAG_BOUND:
         warnings.append(
-            f"The generator got to 1% of its calls more than {lag.p99:.1f} ms late: latencies "
-            "contain its own delay."
+            f"The generator got to 1% of its calls more than {found.lag.p99:.1f} ms late: "
+            "latencies contain its own delay."
         )
-    if machine > MACHINE_BOUND:
+    if found.machine_busy > MACHINE_BOUND:
         warnings.append(
-            f"All cores were {machine:.0%} busy: server and generator compete for them."
+            f"All cores were {found.machine_busy:.0%} busy: server and generator compete for them."
+        )
+    if found.others_cpu is not None and found.others_cpu > OTHERS_BOUND:
+        warnings.append(
+            f"Other programs used {found.others_cpu:.1f} of {_CORES} cores: the "
+            "figures are not those of an idle machine."
         )
     if done < plan.rate * KEPT_UP:
         warnings.append(

@@ -11,7 +11,7 @@ from scripts.load_test.audit import Check
 from scripts.load_test.charts import Axis, Line, chart
 from scripts.load_test.comparison import compared, differing_settings
 from scripts.load_test.histograms import Latency
-from scripts.load_test.results import Results
+from scripts.load_test.results import Generator, Results
 
 STYLE = Path(__file__).with_name("report.css")
 TICKS = (0, 50, 90, 99, 99.9, 99.99, 99.999)
@@ -143,7 +143,7 @@ def _charts(results: Results, earlier: Results | None) -> str:
 def _percentile_curve(results: Results, earlier: Results | None) -> str:
     curves = [
         Line("POST", "t1", _values(results.post)),
-        Line("POST, from when it was sent", "t3", _values(results.service)),
+        Line("POST, since sent", "t3", _values(results.service)),
         Line("POST to WebSocket", "t4", _values(results.delivery)),
     ]
     if earlier is not None:
@@ -171,8 +171,8 @@ def _latencies(results: Results) -> str:
     rows = [
         (name, *(f"{v:,.2f}" for v in (c.mean, c.p50, c.p99, c.p999, c.max)), f"{c.count:,}")
         for name, c in (
-            ("POST, from when it was due", results.post),
-            ("POST, from when it was sent", results.service),
+            ("POST, since due", results.post),
+            ("POST, since sent", results.service),
             ("POST to WebSocket", results.delivery),
         )
         if c.count
@@ -210,10 +210,17 @@ def _beside(results: Results) -> list[tuple[str, str]]:
                  f", at most {_ms(generator.lag.max)}"))  # fmt: skip
     rows.append(("Generator CPU", f"{generator.sender_cpu:.0%} of a core for the busiest sender, "
                  f"{generator.watcher_cpu:.0%} for the WebSocket clients"))  # fmt: skip
-    rows.append(("Machine", f"all cores {generator.machine_busy:.0%} busy"))
+    rows.append(("Machine", _machine(generator)))
     rows.append(("Delivery", f"{results.probes:,} probes, {results.undelivered:,} times one did "
                  f"not reach a client, {results.reconnects:,} connections lost"))  # fmt: skip
     return rows
+
+
+def _machine(generator: Generator) -> str:
+    others = generator.others_cpu
+    return f"all cores {generator.machine_busy:.0%} busy" + (
+        "" if others is None else f", {others:.1f} cores of it by other programs"
+    )
 
 
 def _settings(results: Results) -> list[tuple[str, str]]:

@@ -30,13 +30,15 @@ class Series(msgspec.Struct, frozen=True):
 
 class Generator(msgspec.Struct, frozen=True):
     """How well the generator kept its own timetable: ``lag`` from due to the moment it got to a
-    call; CPU in cores, of the busiest sender, of the busiest watcher; ``warnings`` say when the
-    figures are the generator's or the machine's rather than the server's."""
+    call; CPU in cores, of the busiest sender, of the busiest watcher, of other programs on the
+    machine (None when the server is not our own); ``warnings`` say when the figures are the
+    generator's or the machine's rather than the server's."""
 
     lag: Latency
     sender_cpu: float
     watcher_cpu: float
     machine_busy: float
+    others_cpu: float | None
     warnings: list[str]
 
 

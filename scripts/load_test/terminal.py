@@ -79,8 +79,8 @@ def summary(console: Console, results: Results, earlier: Results | None, files: 
     table = Table(title="Load test", title_justify="left", show_edge=False, pad_edge=False)
     for column in ("", "p50", "p99", "p99.9", "max", "count"):
         table.add_column(column, justify="left" if not column else "right")
-    table.add_row("POST, from when it was due", *_row(results.post))
-    table.add_row("POST, from when it was sent", *_row(results.service))
+    table.add_row("POST, since due", *_row(results.post))
+    table.add_row("POST, since sent", *_row(results.service))
     table.add_row("POST to WebSocket", *_row(results.delivery))
     console.print(table)
     console.print(_facts(results))

@@ -113,6 +113,21 @@ def test_a_late_generator_and_a_rate_not_kept_are_said(make_plan: Callable[..., 
     assert "not sustained" in warnings(late)[1]
 
 
+def test_other_programs_at_work_are_said(
+    make_plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "_CORES", 2)
+    plan = make_plan(rate=2.0, duration=2.0)
+    calls = _calls(due=[0, 1, 2, 3], accepted=[1] * 4)
+    samples = [Sample(0, {"api": 0.0}, 0.9, 0), Sample(SECOND, {"api": 0.4}, 0.9, 0)]
+    found = figures.generator(plan, calls, [_probes([], [], [])], [], samples, 0)
+
+    assert found.others_cpu == pytest.approx(2 * 0.9 - 0.4)
+    assert found.warnings == [
+        "Other programs used 1.4 of 2 cores: the figures are not those of an idle machine."
+    ]
+
+
 def test_the_series_puts_latencies_where_calls_were_due_and_answers_where_they_came(
     make_plan: Callable[..., Plan],
 ) -> None:

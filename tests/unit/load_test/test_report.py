@@ -59,7 +59,7 @@ def make_results(make_plan: Callable[..., Plan]) -> Callable[..., Results]:
             "outcomes": {"200": 591, "409 duplicate_action": 27},
             "cpu": {"api": 60.0, "Valkey": 30.0},
             "write_behind": WriteBehind(5.0, 10, 0.025, 0.1),
-            "generator": Generator(latency, 0.1, 0.05, 0.5, []),
+            "generator": Generator(latency, 0.1, 0.05, 0.5, None, []),
             "reconnects": 0,
             "series": series,
             "audit": [Check("Boards", "21 users' totals")],
