@@ -87,13 +87,14 @@ def generator(
     """How the generator itself did, and who else was at work on the machine."""
     inside = [sample for sample in samples if measured(plan, np.array([sample.at - start]))[0]]
     busy = sum(sample.machine for sample in inside) / len(inside) if inside else 0.0
-    own = [report.cpu_seconds / plan.seconds for report in (*senders, *watchers)]
+    sending = [report.cpu_seconds / plan.seconds for report in senders]
+    watching = [report.cpu_seconds / plan.seconds for report in watchers]
     found = Generator(
         lag=histograms.latency(calls.lag[measured(plan, calls.due)]),
-        sender_cpu=max(own[: len(senders)]),
-        watcher_cpu=max(own[len(senders) :], default=0.0),
+        sender_cpu=max(sending),
+        watcher_cpu=max(watching, default=0.0),
         machine_busy=busy,
-        others_cpu=_others(busy, sum(own), [sample for sample in inside if sample.cpu]),
+        others_cpu=_others(busy, sum(sending) + sum(watching), [s for s in inside if s.cpu]),
         warnings=[],
     )
     done = rate(plan, calls, calls.actions)
