@@ -49,11 +49,11 @@ load-test: $(STAMP) ## load a server and audit it (RATE, CLIENTS, DURATION, DUPL
 	  $(if $(USERS),--users $(USERS)) $(if $(BOARDS),--boards $(BOARDS)) \
 	  $(if $(COMPARE),--compare $(COMPARE)) $(ARGS)
 
-bench: $(STAMP) ## measure the write path alone
-	$(BIN)/python -m scripts.bench $(ARGS)
+bench: $(STAMP) ## measure the parts one by one (BENCH="http persister rebuild fanout")
+	@for name in $(BENCH); do echo "== $$name"; $(BIN)/python scripts/bench_$$name.py $(ARGS) || exit 1; done
 
-chaos: $(STAMP) ## load a server while its parts are killed, then audit it
-	$(BIN)/python -m scripts.chaos $(ARGS)
+chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED)
+	$(BIN)/python -m scripts.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 clean: ## remove the virtual environment and the tools' caches; keeps .scoreboard
 	rm -rf $(VENV) build reports .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
