@@ -1,7 +1,6 @@
 """Which source answers a read: Redis while the board is live, Postgres while it is not.
 
-Concurrent reads of one top 10 share a read of Redis, but never one that began before they arrived:
-a client that was told of its score sees it in its next read.
+Concurrent reads of one top 10 share a read of Redis.
 """
 
 from __future__ import annotations
@@ -42,6 +41,17 @@ class Recovery(Protocol):
         Raises UnknownBoard when there is none, Unavailable when it can't be made live now."""
 
 
+class _Shared:
+    """Readers of one board's top 10. Those who come while a read is under way wait for the next
+    one: a read that began earlier might not show what they were told already."""
+
+    __slots__ = ("task", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: list[asyncio.Future[tuple[int, bytes]]] = []
+        self.task: asyncio.Task[None] | None = None
+
+
 class BoardReader:
     """Reads boards for the handlers and for the relay."""
 
@@ -49,12 +59,11 @@ class BoardReader:
         self._live = live
         self._archive = archive
         self._recovery = recovery
-        self._running: dict[str, asyncio.Task[tuple[int, bytes]]] = {}
-        self._next: dict[str, asyncio.Task[tuple[int, bytes]]] = {}
+        self._shared: dict[str, _Shared] = {}
 
     async def close(self) -> None:
-        """Ends what is still going on."""
-        tasks = [*self._running.values(), *self._next.values()]
+        """Ends the reads under way."""
+        tasks = [shared.task for shared in self._shared.values() if shared.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -73,17 +82,15 @@ class BoardReader:
 
     async def shared_top(self, board: str) -> tuple[int | None, bytes]:
         """(version, JSON array) of the top 10; without a version when Postgres answered."""
-        task = self._next.get(board)
-        if task is None:
-            running = self._running.get(board)
-            if running is None:
-                task = asyncio.create_task(self._live.top(board))
-                self._start(board, task)
-            else:
-                task = asyncio.create_task(self._after(board, running))
-                self._next[board] = task
+        shared = self._shared.get(board)
+        if shared is None:
+            shared = self._shared[board] = _Shared()
+        read: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+        shared.waiting.append(read)
+        if shared.task is None:
+            shared.task = asyncio.create_task(self._serve(board, shared))
         try:
-            return await asyncio.shield(task)
+            return await read
         except (BoardCold, Unavailable) as error:
             return await self._fallen_back(board, error, self._live.top, self._archived_top)
 
@@ -103,23 +110,23 @@ class BoardReader:
             lambda _: self._archive.around(board, user, radius),
         )
 
-    def _start(self, board: str, task: asyncio.Task[tuple[int, bytes]]) -> None:
-        self._running[board] = task
-        task.add_done_callback(lambda done: self._finish(board, done))
-
-    def _finish(self, board: str, task: asyncio.Task[tuple[int, bytes]]) -> None:
-        if self._running.get(board) is task:
-            del self._running[board]
-        if not task.cancelled():
-            task.exception()  # looked at by whoever waits; nobody may
-
-    async def _after(
-        self, board: str, running: asyncio.Task[tuple[int, bytes]]
-    ) -> tuple[int, bytes]:
-        """The read that starts when the running one has ended; those who come meanwhile join."""
-        await asyncio.wait((running,))
-        self._start(board, self._next.pop(board))
-        return await self._live.top(board)
+    async def _serve(self, board: str, shared: _Shared) -> None:
+        """Reads for as long as somebody waits."""
+        try:
+            while waiting := shared.waiting:
+                shared.waiting = []
+                try:
+                    top = await self._live.top(board)
+                except Exception as error:  # noqa: BLE001 - handed to everyone who waits
+                    for read in waiting:
+                        if not read.done():
+                            read.set_exception(error)
+                else:
+                    for read in waiting:
+                        if not read.done():
+                            read.set_result(top)
+        finally:
+            del self._shared[board]
 
     async def _archived_top(self, board: str) -> tuple[None, bytes]:
         _, top = await self._archive.top(board)

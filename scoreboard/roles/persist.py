@@ -13,9 +13,10 @@ from scoreboard import settings as configuration
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio import connections
 from scoreboard.roles.recovery import recovery
+from scoreboard.roles.startup import check_servers
 from scoreboard.settings import Settings
 from scoreboard.telemetry import logs
-from scoreboard.workers.persister import Persister
+from scoreboard.workers.persister import Persister, unless
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +44,9 @@ async def persist(settings: Settings) -> None:
     persister = Persister(
         durable.streams, durable.ledger, durable.reverter, batch=settings.persist_batch
     )
-    log.info("persisting", partitions=settings.partitions)
     try:
+        await unless(stop, check_servers(settings, redis, pool))
+        log.info("persisting", partitions=settings.partitions)
         await persister.run(stop)
     finally:
         await redis.aclose()

@@ -41,6 +41,7 @@ from scoreboard.redisio.updates import RedisUpdates
 from scoreboard.redisio.waits import DurabilityWaits
 from scoreboard.roles.gates import ModelGates
 from scoreboard.roles.recovery import recovery
+from scoreboard.roles.startup import check_servers, open_board
 from scoreboard.settings import Settings
 from scoreboard.telemetry import logs
 from scoreboard.wire.keys import PartitionKeys, board_keys
@@ -50,6 +51,9 @@ log = structlog.get_logger(__name__)
 SHUTDOWN_TIMEOUT = 10.0  # seconds that requests in flight have at shutdown
 KEEPALIVE = 75.0  # seconds that an idle HTTP connection is kept
 DATABASE_CONNECTIONS = 8
+
+# Ends the service: without a result by a signal, with an error when a server proves unfit.
+END: web.AppKey[asyncio.Future[None]] = web.AppKey("end", asyncio.Future)
 
 
 def serve_command(
@@ -69,10 +73,11 @@ def serve_command(
 
 async def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT. Raises ConfigurationError."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    loop = asyncio.get_running_loop()
     app = await application(settings)
+    end = app[END] = loop.create_future()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _end_by_signal, end)
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -96,10 +101,15 @@ async def serve(settings: Settings) -> None:
         gc.collect()
         gc.freeze()
         log.info("serving", addresses=runner.addresses)
-        await stop.wait()
+        await end
         log.info("stopping")
     finally:
         await runner.cleanup()
+
+
+def _end_by_signal(end: asyncio.Future[None]) -> None:
+    if not end.done():
+        end.set_result(None)
 
 
 async def application(settings: Settings) -> web.Application:
@@ -173,6 +183,18 @@ async def application(settings: Settings) -> web.Application:
         max_body_bytes=settings.max_body_bytes,
     )
 
+    async def starting() -> None:
+        await check_servers(settings, redis, pool)
+        # So that readers of the default board find it, empty, before its first action.
+        await open_board(durable.rebuilder, settings.default_board)
+
+    async def started(app: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(starting())
+        task.add_done_callback(lambda done: _end_unfit(app, done))
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
     async def connected(_: web.Application) -> AsyncIterator[None]:
         yield
         await durable.rebuilder.close()
@@ -200,9 +222,17 @@ async def application(settings: Settings) -> web.Application:
         health.stopping = True
         await hub.close()
 
-    app.cleanup_ctx.extend((connected, submitting, listening))
+    app.cleanup_ctx.extend((connected, submitting, listening, started))
     app.on_shutdown.append(say_goodbye)
     return app
+
+
+def _end_unfit(app: web.Application, starting: asyncio.Task[None]) -> None:
+    if starting.cancelled() or (error := starting.exception()) is None:
+        return
+    log.error("start_failed", reason=str(error))
+    if END in app and not app[END].done():
+        app[END].set_exception(error)
 
 
 async def _redis_state(redis: Redis, partitions: int) -> Mapping[str, Any]:

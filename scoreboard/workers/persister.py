@@ -186,11 +186,11 @@ class Persister:
                     )
                 outage.over()
                 if ledger is None:
-                    await _unless(stopping, asyncio.sleep(LOCK_WAIT))
+                    await unless(stopping, asyncio.sleep(LOCK_WAIT))
                 elif last is None:
-                    await _unless(stopping, stream.wait(IDLE_WAIT))
+                    await unless(stopping, stream.wait(IDLE_WAIT))
             except Exception as error:  # noqa: BLE001 (whatever it is, the others go on)
-                await _unless(stopping, asyncio.sleep(outage.pause(error)))
+                await unless(stopping, asyncio.sleep(outage.pause(error)))
 
 
 class _Outage:
@@ -220,7 +220,7 @@ class _Outage:
             self._pause = 0.0
 
 
-async def _unless(stopping: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> None:
+async def unless(stopping: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> None:
     """Waits, but no longer than until ``stopping`` is set."""
     wait = asyncio.ensure_future(waiting)
     stop = asyncio.ensure_future(stopping.wait())
