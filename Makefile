@@ -19,6 +19,12 @@ DUPLICATES ?=
 USERS ?=
 BOARDS ?=
 COMPARE ?=
+
+# make bench, make chaos
+BENCH ?= http persister rebuild fanout
+SEED ?=
+
+# further options of the command behind a target
 ARGS ?=
 
 .DEFAULT_GOAL := help
