@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
 from scoreboard.api import pages
@@ -9,7 +11,7 @@ from scoreboard.api.boards import BoardHandlers
 from scoreboard.api.catalogue import operations
 from scoreboard.api.health import HealthHandlers
 from scoreboard.api.openapi import describe
-from scoreboard.api.operations import add_routes
+from scoreboard.api.operations import Operation, add_routes
 from scoreboard.api.problems import problems
 from scoreboard.api.scores import ScoreHandlers
 from scoreboard.api.websockets import LiveLeaderboard
@@ -25,8 +27,6 @@ def build(
 ) -> web.Application:
     """The application, ready to be started."""
     app = web.Application(middlewares=[problems], client_max_size=max_body_bytes)
-    table = operations(scores, boards, live, health)
-    description = describe(table)
 
     async def openapi(request: web.Request) -> web.Response:
         return web.Response(
@@ -35,7 +35,14 @@ def build(
             headers={"Cache-Control": "no-cache"},
         )
 
+    table = [
+        *operations(scores, boards, live, health),
+        Operation(
+            "GET", "/openapi.json", "openapi", openapi, "This description, for programs",
+            {200: ("OpenAPI 3.1", dict[str, Any])}, tag="pages",
+        ),
+        *pages.operations(),
+    ]  # fmt: skip
+    description = describe(table)
     add_routes(app, table)
-    app.router.add_get("/openapi.json", openapi)
-    app.add_routes(pages.routes())
     return app

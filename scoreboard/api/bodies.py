@@ -31,13 +31,15 @@ async def read_json(request: web.Request, *, timeout: float) -> bytes:
     sent_as = request.headers.get("Content-Type", "")
     if sent_as != "application/json" and request.content_type != "application/json":
         raise UnsupportedMediaType("Send JSON, with the header Content-Type: application/json.")
-    if request.content.is_eof():
-        return await request.read()
     try:
+        if request.content.is_eof():
+            return await request.read()
         async with asyncio.timeout(timeout):
             return await request.read()
     except TimeoutError:
         raise InvalidRequest("The body did not arrive in time.", path="") from None
+    except web.RequestPayloadError as error:
+        raise InvalidRequest("The body is not in the coding that it names.", path="") from error
 
 
 def decode(decoder: Decoder[T], body: bytes | msgspec.Raw, within: str = "") -> T:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from scoreboard.api.answers import Accepted
 from scoreboard.api.boards import (
@@ -72,7 +72,20 @@ class BatchResults(Struct, frozen=True):
     """One entry for each action, in order: ``status`` with the members of the single call's answer,
     accepted or problem."""
 
-    results: list[dict[str, Any]]
+    results: Annotated[
+        list[dict[str, Any]],
+        Meta(
+            extra_json_schema={
+                "items": {
+                    "required": ["status"],
+                    "anyOf": [
+                        {"$ref": "#/components/schemas/Accepted"},
+                        {"$ref": "#/components/schemas/Problem"},
+                    ],
+                }
+            }
+        ),
+    ]
 
 
 _MANY: dict[int, tuple[str, Any]] = {

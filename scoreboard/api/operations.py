@@ -41,7 +41,9 @@ class Operation:
 def add_routes(app: web.Application, operations: Sequence[Operation]) -> None:
     """Registers the operations; a GET answers HEAD as well."""
     for operation in operations:
+        # By itself aiohttp matches no value with a brace in it.
+        path = operation.path.replace("}", ":[^/]+}")
         if operation.method == "GET":
-            app.router.add_get(operation.path, operation.handler)
+            app.router.add_get(path, operation.handler)
         else:
-            app.router.add_route(operation.method, operation.path, operation.handler)
+            app.router.add_route(operation.method, path, operation.handler)

@@ -9,6 +9,7 @@ from importlib import resources
 
 from aiohttp import ETag, web
 
+from scoreboard.api.operations import Operation, Parameter
 from scoreboard.errors import NotFound
 
 # Everything comes from this server, nothing is inline, and no text can turn into markup.
@@ -61,9 +62,9 @@ def _load() -> dict[str, _File]:
     return files
 
 
-def routes() -> list[web.RouteDef]:
-    """The pages' routes. Their files are read once, here, so a request never touches the disk and
-    a name can only be one of theirs."""
+def operations() -> list[Operation]:
+    """The pages and their files, which are read once, here, so a request never touches the disk
+    and a name can only be one of theirs."""
     files = _load()
 
     async def board(request: web.Request) -> web.Response:
@@ -78,4 +79,15 @@ def routes() -> list[web.RouteDef]:
             raise NotFound(f"There is no file {name!r}.")
         return file.answer(request)
 
-    return [web.get("/", board), web.get("/docs", docs), web.get("/static/{name}", static)]
+    unchanged = {304: ("Not changed since the ETag", None)}
+    page = {200: ("The page", "text/html"), **unchanged}
+    file = {200: ("The file", "*/*"), **unchanged, 404: ("not_found", "problem")}
+    name = Parameter("name", "path", {"type": "string"})
+    return [
+        Operation("GET", "/", "board_page", board, "The live leaderboard", page, tag="pages"),
+        Operation("GET", "/docs", "docs_page", docs, "This description", page, tag="pages"),
+        Operation(
+            "GET", "/static/{name}", "static", static, "What the pages are made of", file,
+            parameters=(name,), tag="pages",
+        ),
+    ]  # fmt: skip

@@ -63,7 +63,14 @@ class ScoreAction(
 class ActionBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Up to 1,000 actions; each is decoded by itself, so that a bad one fails alone."""
 
-    actions: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_BATCH)]
+    actions: Annotated[
+        list[msgspec.Raw],
+        Meta(
+            min_length=1,
+            max_length=MAX_BATCH,
+            extra_json_schema={"items": {"$ref": "#/components/schemas/ScoreAction"}},
+        ),
+    ]
 
 
 class UserList(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import Page, WebSocketRoute, expect
 
 from scoreboard.api import pages
+from scoreboard.api.operations import add_routes
 from tests.e2e.conftest import OpenPage
 from tests.waiting import wait_until
 
@@ -54,7 +55,7 @@ class Feed:
 @pytest_asyncio.fixture(loop_scope="module")
 async def feed() -> AsyncIterator[Feed]:
     app = web.Application()
-    app.add_routes(pages.routes())
+    add_routes(app, pages.operations())
     async with TestServer(app) as server:
         yield Feed(str(server.make_url("/?board=arena")))
 

@@ -37,8 +37,8 @@ class Answer:
 
     @property
     def outcome(self) -> tuple[int, str | None]:
-        """The status, with the code of a problem."""
-        return self.status, self.code if self.status >= 400 else None
+        """The status, with the code of a problem (which the answer to a HEAD has not)."""
+        return self.status, self.code if self.status >= 400 and self.body else None
 
 
 class Description:
@@ -56,9 +56,9 @@ class Description:
         methods = next((m for pattern, m in self._paths if pattern.fullmatch(path)), None)
         operation = (methods or {}).get("get" if method == "HEAD" else method.lower())
         if methods is None:
-            assert answer.outcome == (404, "not_found"), answer
+            assert answer.status == 404, answer
         elif operation is None:
-            assert answer.outcome == (405, "method_not_allowed"), answer
+            assert answer.status == 405, answer
         else:
             promised = operation["responses"].get(str(answer.status))
             assert promised is not None, f"{method} {path} never says it answers {answer}"
@@ -71,7 +71,7 @@ class Description:
             assert answer.body == b"", answer
             return
         [(media_type, described)] = content.items()
-        assert answer.headers["Content-Type"].partition(";")[0] == media_type, answer
+        assert media_type in ("*/*", answer.headers["Content-Type"].partition(";")[0]), answer
         if media_type.endswith("json"):
             # With the components beside the schema, its references lead somewhere.
             components = {"components": self.document["components"]}

@@ -1,0 +1,193 @@
+"""What an action may look like, and how a malformed one is told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.integration.api.described import Api
+
+ACTION = {"userId": "ann", "actionId": "a1", "points": 15}
+
+
+def with_points(text: str) -> bytes:
+    return b'{"userId":"ann","actionId":"a1","points":%b}' % text.encode()
+
+
+@pytest.mark.parametrize("points", [2**31 - 1, -(2**31) + 1, 0, 1])
+async def test_points_are_whole_numbers_up_to_2_to_the_31st(api: Api, points: int) -> None:
+    assert (await api.score("ann", points)).json["score"] == points
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1.5", "1.0", "1e3", "1e400", "-0.0", '"15"', "true", "false", "null", "[]", "{}"),
+        *(str(2**31), str(-(2**31)), str(2**63), str(2**64), "9" * 400),
+    ],
+)
+async def test_other_points_are_refused_by_name(api: Api, text: str) -> None:
+    answer = await api.post("/api/score", with_points(text))
+
+    assert answer.outcome == (400, "invalid_request")
+    assert answer.json["path"] == "points"
+    assert (await api.get("/api/score/top")).code == "unknown_board", "nothing was written"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b" ", b"{", b'{"userId":"ann"', b"[1,]", b"nonsense", b"\xff\xfe"),
+        *(with_points("NaN"), with_points("Infinity"), with_points("-Infinity")),
+        *(with_points("+1"), with_points("01"), with_points("0x1F"), with_points("1_000")),
+        b'{"userId":"\xed\xa0\x80","actionId":"a1","points":1}',
+        b'{"userId":"\xc3","actionId":"a1","points":1}',
+        with_points("1") * 2,
+        b"\x00" * 64,
+        b"[" * 100_000,
+    ],
+    ids=repr,
+)
+async def test_what_is_not_json_is_refused_as_a_whole(api: Api, body: bytes) -> None:
+    answer = await api.post("/api/score", body)
+
+    assert answer.outcome == (400, "invalid_request")
+    assert answer.json["path"] == ""
+
+
+@pytest.mark.parametrize("body", [[], "ann", 7, None, [ACTION]])
+async def test_json_of_another_kind_is_refused(api: Api, body: Any) -> None:
+    assert (await api.post("/api/score", body)).outcome == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("field", ["userId", "actionId", "points"])
+async def test_a_missing_field_is_named(api: Api, field: str) -> None:
+    body = {name: value for name, value in ACTION.items() if name != field}
+    answer = await api.post("/api/score", body)
+
+    assert answer.outcome == (400, "invalid_request")
+    assert answer.json["path"] == field
+
+
+async def test_an_unknown_field_is_named(api: Api) -> None:
+    answer = await api.post("/api/score", {**ACTION, "point": 15})
+
+    assert answer.json["path"] == "point"
+
+
+@pytest.mark.parametrize("field", ["userId", "actionId"])
+@pytest.mark.parametrize(
+    "value",
+    ["", "x" * 129, "🎲" * 129, "a\x00b", "a\nb", "a\n", "\x7f", "\x85", 7, None, ["ann"]],
+    ids=lambda value: repr(value)[:12],
+)
+async def test_a_malformed_id_is_named(api: Api, field: str, value: Any) -> None:
+    answer = await api.post("/api/score", {**ACTION, field: value})
+
+    assert answer.outcome == (400, "invalid_request")
+    assert answer.json["path"] == field
+
+
+@pytest.mark.parametrize("field", ["userId", "actionId"])
+@pytest.mark.parametrize("escape", ["\\ud800", "\\udfff", "\\ud83c\\ud83c", "\\udfb2\\ud83c"])
+async def test_half_a_surrogate_pair_is_refused(api: Api, field: str, escape: str) -> None:
+    body = json.dumps({**ACTION, field: "?"}).replace("?", escape)
+
+    assert (await api.post("/api/score", body.encode())).outcome == (400, "invalid_request")
+
+
+IDS = [
+    "x" * 128,
+    "🎲" * 128,
+    "Ärger/mit:Pfaden",
+    "a/b/../c",
+    "..",
+    ".",
+    "100%",
+    "%2F",
+    "a b",
+    "a?b#c",
+    "a+b&c=d",
+    "users:lookup",
+    "עברית",
+    "é",
+    "e\u0301",
+    '"quoted\\"',
+    "\u2028\ufeff",
+    "{0}",
+    "👩‍👩‍👧‍👦",
+]
+
+
+@pytest.mark.parametrize("user", IDS, ids=lambda user: ascii(user)[:16])
+async def test_any_other_text_is_an_id_and_comes_back_unchanged(api: Api, user: str) -> None:
+    action = f"{user[:120]}:{len(user)}"
+    posted = await api.post("/api/score", {"userId": user, "actionId": action, "points": 15})
+    assert posted.json == {"userId": user, "score": 15, "rank": 1, "actionId": action}
+
+    path = f"/api/boards/global/users/{quote(user, safe='').replace('.', '%2E')}"
+    assert (await api.get(path)).json["userId"] == user
+    assert (await api.get(f"{path}/around")).json["users"][0]["userId"] == user
+    assert await api.top() == {user: 15}
+    looked_up = await api.post("/api/boards/global/users:lookup", {"userIds": [user]})
+    assert looked_up.json["users"][0]["userId"] == user
+
+
+async def test_ids_that_look_alike_are_different_users(api: Api) -> None:
+    for n, user in enumerate(("é", "e\u0301", "E", "e", "e ")):
+        await api.score(user, n)
+
+    assert len(await api.top()) == 5
+
+
+async def test_user_and_action_ids_never_run_into_one_another(api: Api) -> None:
+    assert (await api.score("a:b", 1, "c")).status == 200
+    assert (await api.score("a", 1, "b:c")).status == 200
+
+
+FULL_CONTEXT = {
+    "occurredAt": "2026-01-31T18:00:00.123Z",
+    "ip": "2001:db8::1",
+    "latitude": -33.86,
+    "longitude": 151.21,
+    "country": "AU",
+    "deviceId": "device-1",
+    "userAgent": "Game/1.0",
+    "actionType": "kill",
+}
+
+
+@pytest.mark.parametrize("context", [None, {}, FULL_CONTEXT, {"latitude": 90}])
+async def test_a_context_is_optional_and_so_is_each_part(api: Api, context: Any) -> None:
+    assert (await api.post("/api/score", {**ACTION, "context": context})).status == 200
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("occurredAt", "yesterday"),
+        ("occurredAt", "2026-01-31"),
+        ("occurredAt", "2026-01-31T18:00:00"),
+        ("occurredAt", "2026-02-30T18:00:00Z"),
+        ("occurredAt", "0000-01-01T00:00:00Z"),
+        ("occurredAt", 1769882400),
+        ("ip", "localhost"),
+        ("latitude", 90.01),
+        ("longitude", -180.01),
+        ("longitude", "151"),
+        ("country", "au"),
+        ("country", "AUS"),
+        ("deviceId", ""),
+        ("userAgent", "x" * 513),
+        ("actionType", "a\nb"),
+        ("shoeSize", 42),
+    ],
+)
+async def test_a_malformed_part_of_a_context_is_named(api: Api, field: str, value: Any) -> None:
+    answer = await api.post("/api/score", {**ACTION, "context": {field: value}})
+
+    assert answer.outcome == (400, "invalid_request")
+    assert answer.json["path"] == f"context.{field}"

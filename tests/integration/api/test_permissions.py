@@ -1,0 +1,158 @@
+"""Who may call what: scopes, subjects, boards, and what is no token at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from scoreboard.api.tokens import mint
+from tests.integration.api.conftest import StartApi
+from tests.integration.api.described import Api
+
+ACTION = {"userId": "ann", "actionId": "a1", "points": 15}
+POSTS = [
+    ("/api/score", ACTION),
+    ("/api/scores", {"actions": [ACTION]}),
+    ("/api/boards/arena/score", ACTION),
+    ("/api/boards/arena/scores", {"actions": [ACTION]}),
+]
+READS = [
+    "/api/score/top",
+    "/api/boards/global/top",
+    "/api/boards/global/users/ann",
+    "/api/boards/global/users/ann/around",
+]
+
+
+@pytest.mark.parametrize(("path", "body"), POSTS, ids=[path for path, _ in POSTS])
+async def test_posting_needs_a_token(api: Api, path: str, body: object) -> None:
+    answer = await api.bearing(None).post(path, body)
+
+    assert answer.outcome == (401, "unauthorized")
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="scoreboard"'
+
+
+def unusable(api: Api) -> dict[str, str]:
+    """Authorization headers that are no good, whatever is wrong with them."""
+    good = api.service.token()
+    header, claims, signature = good.split(".")
+    foreign = mint({"test": "x" * 32}, "HS256", subject="ann", scope="score:write", ttl=60)
+    expired = api.service.token(ttl=-1)
+    return {
+        "another scheme": f"Basic {good}",
+        "no scheme": good,
+        "no token": "Bearer",
+        "nonsense": "Bearer nonsense",
+        "no signature": f"Bearer {header}.{claims}.",
+        "another signature": f"Bearer {header}.{claims}.{signature[::-1]}",
+        "another key": f"Bearer {foreign}",
+        "expired": f"Bearer {expired}",
+        "too long": f"Bearer {good}{'x' * 5000}",
+    }
+
+
+async def test_every_unusable_token_gets_the_same_answer(api: Api) -> None:
+    answers = {
+        name: await api.bearing(None).post("/api/score", ACTION, Authorization=value)
+        for name, value in unusable(api).items()
+    }
+
+    assert {answer.outcome for answer in answers.values()} == {(401, "unauthorized")}
+    assert len({answer.body for answer in answers.values()}) == 1
+
+
+@pytest.mark.parametrize("setting", ["jwt_issuer", "jwt_audience"])
+async def test_issuer_and_audience_are_checked_when_set(
+    api: Api, start_api: StartApi, setting: str
+) -> None:
+    strict = await start_api(**{setting: "games"})
+    stranger = strict.bearing(api.service.token())
+
+    assert (await strict.post("/api/score", ACTION)).status == 200
+    assert (await stranger.post("/api/score", ACTION)).outcome == (401, "unauthorized")
+
+
+@pytest.mark.parametrize(
+    "scope", ["", "board:read", "admin", "score", "score:writer", "SCORE:WRITE"]
+)
+async def test_posting_needs_a_scope_for_it(api: Api, scope: str) -> None:
+    for path, body in POSTS:
+        answer = await api.bearing(api.service.token(scope)).post(path, body)
+        assert answer.outcome == (403, "forbidden")
+
+
+async def test_a_player_submits_scores_of_its_own(api: Api) -> None:
+    await api.score("bob", 1)
+    ann = api.bearing(api.service.token("board:read score:submit", subject="ann"))
+
+    assert (await ann.score("ann", 15)).status == 200
+    assert (await ann.score("bob", 15)).outcome == (403, "forbidden")
+    assert (await ann.score("Ann", 15)).outcome == (403, "forbidden")
+    assert await api.top() == {"ann": 15, "bob": 1}
+
+
+async def test_a_board_comes_into_being_by_a_game_server_and_not_by_a_player(api: Api) -> None:
+    ann = api.bearing(api.service.token("score:submit", subject="ann"))
+    assert (await ann.score("ann", 15)).outcome == (404, "unknown_board")
+    batch = await ann.post("/api/scores", {"actions": [ACTION]})
+    assert batch.outcome == (404, "unknown_board")
+
+    assert (await api.score("bob", 1)).status == 200
+    assert (await ann.score("ann", 15)).status == 200
+
+
+async def test_a_refused_action_does_not_make_a_board(api: Api) -> None:
+    await api.post("/api/score", {**ACTION, "points": "15"})
+
+    assert (await api.get("/api/score/top")).outcome == (404, "unknown_board")
+
+
+async def test_a_token_may_be_good_for_some_boards_only(api: Api) -> None:
+    arena = api.bearing(api.service.token(boards=["arena", "duel"]))
+    none = api.bearing(api.service.token(boards=[]))
+
+    assert (await arena.score("ann", 15, board="arena")).status == 200
+    assert (await arena.score("ann", 15, board="duel")).status == 200
+    assert (await arena.post("/api/score", ACTION)).outcome == (403, "forbidden")
+    assert (await none.post("/api/score", ACTION)).outcome == (403, "forbidden")
+
+
+@pytest.mark.parametrize("path", READS)
+async def test_reads_are_public_and_never_look_at_a_token(api: Api, path: str) -> None:
+    await api.score("ann", 15)
+
+    assert (await api.bearing(None).get(path)).status == 200
+    assert (await api.bearing("nonsense").get(path)).status == 200
+
+
+@pytest.mark.parametrize("path", READS)
+async def test_reads_need_a_token_that_may_read_when_they_are_not_public(
+    start_api: StartApi, path: str
+) -> None:
+    api = await start_api(public_reads=False)
+    await api.score("ann", 15)
+    token = api.service.token
+
+    assert (await api.bearing(None).get(path)).outcome == (401, "unauthorized")
+    assert (await api.get(path)).outcome == (403, "forbidden")
+    assert (await api.bearing(token("board:read")).get(path)).status == 200
+    elsewhere = api.bearing(token("board:read", boards=["arena"]))
+    assert (await elsewhere.get(path)).outcome == (403, "forbidden")
+    here = api.bearing(token("board:read", boards=["global"]))
+    assert (await here.get(path)).status == 200
+
+
+async def test_looking_up_friends_needs_the_same_token_as_other_reads(start_api: StartApi) -> None:
+    api = await start_api(public_reads=False)
+    await api.score("ann", 15)
+    path, body = "/api/boards/global/users:lookup", {"userIds": ["ann"]}
+
+    assert (await api.bearing(None).post(path, body)).outcome == (401, "unauthorized")
+    assert (await api.post(path, body)).outcome == (403, "forbidden")
+    reader = api.bearing(api.service.token("board:read"))
+    assert (await reader.post(path, body)).status == 200
+
+
+async def test_health_and_descriptions_stay_public(start_api: StartApi) -> None:
+    api = (await start_api(public_reads=False)).bearing(None)
+    for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/"):
+        assert (await api.get(path)).status == 200

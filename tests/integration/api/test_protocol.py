@@ -1,0 +1,176 @@
+"""HTTP itself: methods, unknown paths, heads, slow and broken senders."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from tests.integration.api.conftest import StartApi
+from tests.integration.api.described import Api
+
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"}
+
+
+def sample(path: str) -> str:
+    return path.format(board="global", user="ann", name="style.css")
+
+
+async def test_other_methods_are_refused_with_those_that_are_allowed(api: Api) -> None:
+    for path, operations in api.description.document["paths"].items():
+        allowed = {method.upper() for method in operations}
+        if "GET" in allowed:
+            allowed.add("HEAD")
+        for method in METHODS - allowed:
+            answer = await api.call(method, sample(path))
+            assert answer.status == 405, (method, path)
+            assert set(answer.headers["Allow"].split(",")) == allowed
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/api", "/api/", "/api/score/", "/api/scores/top", "/api/boards/global", "/nowhere"),
+        *("/api/boards//top", "/api/boards/global/users", "/api/boards/global/users//around"),
+        *("/API/score/top", "//", "/static/", "/.env", "/static/..%2F..%2Fapp.py"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+async def test_an_unknown_path_is_a_problem_too(api: Api, method: str, path: str) -> None:
+    if path.startswith("/static/..") and method != "GET":
+        return
+    assert (await api.call(method, path)).outcome == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/api/score/top", "/api/boards/global/users/ann", "/healthz"])
+async def test_a_head_is_a_get_without_its_body(api: Api, path: str) -> None:
+    await api.score("ann", 15)
+    got = await api.get(path)
+    head = await api.call("HEAD", path)
+
+    assert (head.status, head.body) == (200, b"")
+    for name in ("Content-Length", "Content-Type", "ETag"):
+        assert head.headers.get(name) == got.headers.get(name)
+
+
+class Raw:
+    """A connection that speaks bytes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    async def to(cls, api: Api) -> Raw:
+        return cls(*await asyncio.open_connection("127.0.0.1", int(api.service.url.split(":")[2])))
+
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def answer(self) -> tuple[int, dict[str, Any]]:
+        """Status and JSON of the next response."""
+        async with asyncio.timeout(5):
+            head = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
+            length = int(head.split("content-length:")[1].split("\r\n")[0])
+            body = await self._reader.readexactly(length)
+        return int(head.split(" ")[1]), json.loads(body)
+
+    async def rest(self) -> bytes:
+        """What comes until the server hangs up."""
+        async with asyncio.timeout(5):
+            return await self._reader.read()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def post_head(api: Api, length: int) -> bytes:
+    return (
+        f"POST /api/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {api.service.token()}\r\nContent-Length: {length}\r\n\r\n"
+    ).encode()
+
+
+async def test_a_body_that_does_not_come_in_time_is_given_up(start_api: StartApi) -> None:
+    api = await start_api(body_timeout=0.2)
+    slow = await Raw.to(api)
+    await slow.send(post_head(api, 44) + b'{"userId":')
+    status, problem = await slow.answer()
+
+    assert (status, problem["code"]) == (400, "invalid_request")
+    slow.close()
+    assert (await api.score("ann", 1)).status == 200
+
+
+async def test_a_body_in_pieces_is_put_together(api: Api) -> None:
+    body = b'{"userId":"ann","actionId":"a1","points":15}'
+    raw = await Raw.to(api)
+    await raw.send(post_head(api, len(body)))
+    for byte in body:
+        await raw.send(bytes([byte]))
+
+    status, answer = await raw.answer()
+    assert (status, answer["score"]) == (200, 15)
+    raw.close()
+
+
+async def test_a_client_that_leaves_in_the_middle_disturbs_nobody(api: Api) -> None:
+    raw = await Raw.to(api)
+    await raw.send(post_head(api, 44) + b'{"userId":')
+    raw.close()
+
+    assert (await api.score("ann", 1)).status == 200
+    assert await api.top() == {"ann": 1}
+
+
+async def test_requests_sent_ahead_are_answered_in_order(api: Api) -> None:
+    raw = await Raw.to(api)
+    bodies = [
+        json.dumps({"userId": "ann", "actionId": f"a{n}", "points": 1}).encode() for n in range(5)
+    ]
+    await raw.send(b"".join(post_head(api, len(body)) + body for body in bodies))
+
+    assert [(await raw.answer())[1]["score"] for _ in bodies] == [1, 2, 3, 4, 5]
+    raw.close()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"GET /api/score/top HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"POST /api/score HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /api/score HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n",
+    ],
+    ids=["version", "nonsense", "huge header", "negative length", "two lengths"],
+)
+async def test_what_is_not_http_gets_400_and_is_hung_up_on(api: Api, head: bytes) -> None:
+    raw = await Raw.to(api)
+    await raw.send(head)
+
+    assert (await raw.rest()).split(b"\r\n")[0].split(b" ")[1] == b"400"
+    raw.close()
+    assert (await api.get("/healthz")).status == 200
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+async def test_a_body_that_is_not_in_the_coding_it_names_is_refused(api: Api, coding: str) -> None:
+    body = b'{"userId":"ann","actionId":"a1","points":15}'
+    answer = await api.post("/api/score", body, Content_Encoding=coding)
+
+    assert answer.outcome == (400, "invalid_request")
+
+
+async def test_a_compressed_body_is_measured_by_what_it_unfolds_to(start_api: StartApi) -> None:
+    api = await start_api(max_body_bytes=4096)
+    body = b'{"userId":"ann","actionId":"a1","points":15}'
+    small = await api.post("/api/score", gzip.compress(body), Content_Encoding="gzip")
+    bomb = await api.post("/api/score", gzip.compress(b" " * 10**7), Content_Encoding="gzip")
+
+    assert small.outcome == (200, None)
+    assert bomb.outcome == (413, "payload_too_large")

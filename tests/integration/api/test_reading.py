@@ -1,0 +1,250 @@
+"""The reads: the top 10 with its ETag, a user's place, the neighbours, a list of friends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scoreboard.settings import Settings
+from tests.integration.api.conftest import StartApi
+from tests.integration.api.described import Api
+from tests.waiting import wait_until
+
+TOPS = ["/api/score/top", "/api/boards/global/top"]
+
+
+@pytest.fixture
+async def twelve(api: Api) -> Api:
+    """user1 leads with 1,200 points, user12 comes last with 100."""
+    actions = [
+        {"userId": f"user{n}", "actionId": "a1", "points": 1300 - 100 * n} for n in range(1, 13)
+    ]
+    assert (await api.post("/api/scores", {"actions": actions})).status == 200
+    return api
+
+
+@pytest.mark.parametrize("path", TOPS)
+async def test_the_top_10_is_in_order_of_score(twelve: Api, path: str) -> None:
+    assert (await twelve.get(path)).json == {
+        "topScores": [{"userId": f"user{n}", "score": 1300 - 100 * n} for n in range(1, 11)]
+    }
+
+
+async def test_of_equal_scores_the_one_reached_earlier_stands_higher(api: Api) -> None:
+    for user in ("zoe", "ann", "mia"):
+        await api.score(user, 10)
+    await api.score("ann", 5, "a2")
+    await api.score("zoe", 5, "a2")
+
+    assert list(await api.top()) == ["ann", "zoe", "mia"]
+    assert [
+        (await api.get(f"/api/boards/global/users/{u}")).json["rank"] for u in ("zoe", "mia")
+    ] == [2, 3]
+
+
+@pytest.mark.parametrize("path", TOPS)
+async def test_the_etag_is_good_until_the_top_10_changes(twelve: Api, path: str) -> None:
+    first = await twelve.get(path)
+    tag = first.headers["ETag"]
+    assert first.headers["Cache-Control"] == "no-cache"
+    for known in (tag, f"W/{tag}", f'"x", {tag}', "*"):
+        unchanged = await twelve.get(path, If_None_Match=known)
+        assert (unchanged.status, unchanged.headers["ETag"]) == (304, tag)
+
+    await twelve.score("user12", 1, "below the tenth")
+    assert (await twelve.get(path, If_None_Match=tag)).status == 304
+    await twelve.score("user12", 500, "into the top 10")
+    changed = await twelve.get(path, If_None_Match=tag)
+    assert changed.status == 200
+    assert changed.headers["ETag"] != tag
+
+
+@pytest.mark.parametrize("known", ["", "17", '"', '"x"', "W/", "\x80"])
+async def test_another_etag_gets_the_whole_answer(twelve: Api, known: str) -> None:
+    assert (await twelve.get(TOPS[0], If_None_Match=known)).status == 200
+
+
+async def test_a_user_has_a_rank_a_score_and_a_percentile(twelve: Api) -> None:
+    first, fourth, last = [
+        (await twelve.get(f"/api/boards/global/users/user{n}")).json for n in (1, 4, 12)
+    ]
+
+    assert first == {"userId": "user1", "score": 1200, "rank": 1, "percentile": 100.0}
+    assert fourth == {"userId": "user4", "score": 900, "rank": 4, "percentile": 75.0}
+    assert last == {"userId": "user12", "score": 100, "rank": 12, "percentile": 8.33}
+
+
+@pytest.mark.parametrize("suffix", ["", "/around"])
+async def test_a_user_who_is_not_on_the_board_is_unknown(twelve: Api, suffix: str) -> None:
+    answer = await twelve.get(f"/api/boards/global/users/nobody{suffix}")
+
+    assert answer.outcome == (404, "unknown_user")
+
+
+@pytest.mark.parametrize("suffix", ["", "/around"])
+@pytest.mark.parametrize("user", ["%00", "a%0Ab", "%C2%85", "x" * 129, "%F0%9F%8E%B2" * 129])
+async def test_a_malformed_user_id_in_a_path_is_named(api: Api, user: str, suffix: str) -> None:
+    answer = await api.get(f"/api/boards/global/users/{user}{suffix}")
+
+    assert answer.outcome == (400, "invalid_request")
+    assert answer.json["path"] == "userId"
+
+
+@pytest.mark.parametrize(
+    ("user", "query", "ranks"),
+    [
+        ("user6", "?radius=2", range(4, 9)),
+        ("user6", "", range(1, 12)),
+        ("user6", "?radius=0", range(6, 7)),
+        ("user1", "?radius=3", range(1, 5)),
+        ("user12", "?radius=3", range(9, 13)),
+        ("user6", "?radius=100", range(1, 13)),
+    ],
+)
+async def test_neighbours_are_those_within_the_radius(
+    twelve: Api, user: str, query: str, ranks: range
+) -> None:
+    answer = await twelve.get(f"/api/boards/global/users/{user}/around{query}")
+
+    assert [(u["userId"], u["rank"], u["score"]) for u in answer.json["users"]] == [
+        (f"user{n}", n, 1300 - 100 * n) for n in ranks
+    ]
+
+
+@pytest.mark.parametrize(
+    "radius", ["101", "-1", "1.5", "", "x", "1e1", "%D9%A3", "0x5", "9" * 5000, "%2B5", "%205"]
+)
+async def test_a_radius_is_a_number_from_0_to_100(twelve: Api, radius: str) -> None:
+    answer = await twelve.get(f"/api/boards/global/users/user6/around?radius={radius}")
+
+    assert answer.outcome == (400, "invalid_request")
+    assert answer.json["path"] == "radius"
+
+
+async def test_friends_are_looked_up_in_the_order_of_the_list(twelve: Api) -> None:
+    body = {"userIds": ["user12", "nobody", "user1", "user12"]}
+    answer = await twelve.post("/api/boards/global/users:lookup", body)
+
+    assert answer.json == {
+        "users": [
+            {"userId": "user12", "score": 100, "rank": 12, "percentile": 8.33},
+            {"userId": "user1", "score": 1200, "rank": 1, "percentile": 100.0},
+        ],
+        "missing": ["nobody"],
+    }
+
+
+async def test_500_friends_are_looked_up_at_once(twelve: Api) -> None:
+    body = {"userIds": [f"user{n}" for n in range(500)]}
+    answer = await twelve.post("/api/boards/global/users:lookup", body)
+
+    assert len(answer.json["users"]) == 12
+    assert len(answer.json["missing"]) == 488
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"userIds": ["ann"] * 501}, "userIds"),
+        ({"userIds": []}, "userIds"),
+        ({"userIds": "ann"}, "userIds"),
+        ({"userIds": ["ann", 7]}, "userIds[1]"),
+        ({"userIds": ["ann", "x" * 129]}, "userIds[1]"),
+        ({"userIds": ["ann", "a\u0000b"]}, "userIds[1]"),
+        ({"users": ["ann"]}, "users"),
+        ({}, "userIds"),
+    ],
+    ids=["501", "none", "a text", "a number", "too long", "control", "unknown field", "missing"],
+)
+async def test_a_malformed_list_is_named(twelve: Api, body: Any, path: str) -> None:
+    answer = await twelve.post("/api/boards/global/users:lookup", body)
+
+    assert answer.outcome == (400, "invalid_request")
+    assert answer.json["path"] == path
+
+
+BOARD_READS = ["top", "users/ann", "users/ann/around"]
+
+
+@pytest.mark.parametrize("read", BOARD_READS)
+@pytest.mark.parametrize(
+    "board", ["unknown", "Arena", "-arena", "a" * 65, "a%20b", "%C3%A9", "a.b", "%7Ba%7D"]
+)
+async def test_a_board_that_does_not_exist_is_unknown_whatever_its_name(
+    api: Api, board: str, read: str
+) -> None:
+    assert (await api.get(f"/api/boards/{board}/{read}")).outcome == (404, "unknown_board")
+
+
+@pytest.mark.parametrize("board", ["Arena", "a" * 65, "a%2Fb", "a.b"])
+async def test_what_is_no_name_of_a_board_never_becomes_one(api: Api, board: str) -> None:
+    body = {"userId": "ann", "actionId": "a1", "points": 1}
+    assert (await api.post(f"/api/boards/{board}/score", body)).outcome == (404, "unknown_board")
+    answer = await api.post(f"/api/boards/{board}/users:lookup", {"userIds": ["ann"]})
+    assert answer.outcome == (404, "unknown_board")
+
+
+async def test_a_board_may_have_a_name_of_64_characters(api: Api) -> None:
+    name = "0" + "a_-9" * 15 + "abc"
+    assert len(name) == 64
+
+    assert (await api.score("ann", 1, board=name)).status == 200
+    assert await api.top(name) == {"ann": 1}
+
+
+async def test_another_board_may_be_the_default(start_api: StartApi) -> None:
+    api = await start_api(default_board="arena")
+    body = {"userId": "ann", "actionId": "a1", "points": 1}
+    await api.post("/api/score", body)
+
+    assert await api.top("arena") == {"ann": 1}
+    assert (await api.get("/api/score/top")).json["topScores"] == [{"userId": "ann", "score": 1}]
+
+
+async def test_a_client_that_was_told_of_its_score_sees_it_in_its_next_read(api: Api) -> None:
+    for points in range(1, 30):
+        posted = await api.score("ann", points, f"action {points}")
+        assert await api.top() == {"ann": posted.json["score"]}
+
+
+async def test_two_services_on_the_same_servers_show_the_same(
+    api: Api, start_api: StartApi, settings: Settings
+) -> None:
+    other = await start_api(settings)
+    await api.score("ann", 1)
+    assert (await other.score("ann", 2, "a2")).json["score"] == 3
+    assert (await other.score("ann", 1)).outcome == (409, "duplicate_action")
+
+    assert await api.top() == await other.top() == {"ann": 3}
+
+
+async def test_readiness_tells_of_each_part_and_of_the_lag(api: Api) -> None:
+    await api.score("ann", 1)
+    ready = (await api.get("/readyz")).json
+    assert ready["ready"] is True
+    assert ready["parts"]["redis"] == {"up": True, "backlog": 1}
+    assert ready["parts"]["postgres"]["up"] is True
+
+    async def persisted() -> bool:
+        parts = (await api.get("/readyz")).json["parts"]
+        return bool(parts["redis"]["backlog"] == 0)
+
+    async with api.service.persisting():
+        await wait_until(persisted, description="the backlog is carried to Postgres")
+
+
+async def test_metrics_count_what_was_posted(api: Api) -> None:
+    def counted(text: str) -> float:
+        lines = [x for x in text.splitlines() if x.startswith("scoreboard_actions_total")]
+        return sum(float(x.rpartition(" ")[2]) for x in lines if "accepted" in x.lower())
+
+    before = counted((await api.get("/metrics")).body.decode())
+    await api.score("ann", 1)
+    await api.score("ann", 1, "a2")
+
+    assert counted((await api.get("/metrics")).body.decode()) == before + 2
+
+
+async def test_liveness_asks_nobody_else(api: Api) -> None:
+    assert (await api.get("/healthz")).json == {"status": "ok"}
