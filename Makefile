@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # make run
-HOST ?= 127.0.0.1
+HOST := 127.0.0.1
 PORT ?= 8080
 DATA_DIR ?= .scoreboard
 WORKERS ?= 1
