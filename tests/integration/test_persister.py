@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from scoreboard.domain.ledger import Entry, EventId, LateDuplicate
-from scoreboard.pg.ledger import Ledger
+from scoreboard.pg.ledger import Ledger, LedgerSession
 from scoreboard.redisio.streams import PartitionStream
 from scoreboard.wire.keys import CONSUMER_GROUP, PartitionKeys
 from scoreboard.workers.persister import Persister, persist_batches
@@ -239,6 +239,29 @@ async def test_a_persister_that_dies_at_any_step_loses_and_doubles_nothing(
     assert sum((await sums(database)).values()) == sum(range(1, 51))
     assert await totals(database) == {f"user{i % 7}": i for i in range(44, 51)}
     assert await redis.xlen(KEYS.events) == 0
+
+
+async def test_a_persister_that_dies_just_before_its_commit_loses_and_doubles_nothing(
+    redis: Redis,
+    stream: PartitionStream,
+    ledger: Ledger,
+    database: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def die(*_: object) -> None:
+        raise Crash("everything is written, nothing is committed")
+
+    for i in range(1, 51):
+        await append(redis, f"{i}-0", f"user{i % 7}", f"a{i}", i, score=i)
+        with monkeypatch.context() as patch:
+            patch.setattr(LedgerSession, "_finish", die)
+            with pytest.raises(Crash):
+                await step(stream, ledger, 10)
+    assert await totals(database) == {}
+    while await step(stream, ledger):
+        pass
+    assert sum((await sums(database)).values()) == sum(range(1, 51))
+    assert await totals(database) == {f"user{i % 7}": i for i in range(44, 51)}
 
 
 POISON = {
