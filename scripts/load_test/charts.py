@@ -25,8 +25,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Axis:
-    """The horizontal one: positions of the values, and which positions are labelled how."""
+    """The horizontal one: its first and last position, those of the values, and which positions
+    are labelled how."""
 
+    span: tuple[float, float]
     positions: Sequence[float]
     ticks: Sequence[tuple[float, str]]
     labels: Sequence[str]  # of each position, for the tooltip
@@ -41,7 +43,7 @@ def chart(title: str, axis: Axis, lines: Sequence[Line], unit: str, *, log: bool
     if not known:
         return ""
     scale = _Scale.logarithmic(known) if log else _Scale.linear(known)
-    low, high = axis.positions[0], axis.positions[-1]
+    low, high = axis.span
 
     def x(position: float) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * (position - low) / ((high - low) or 1)

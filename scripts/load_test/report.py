@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from math import log10
+from math import inf, log10
 from pathlib import Path
 
 from scripts.load_test.audit import Check
@@ -83,12 +83,17 @@ def _tiles(results: Results) -> str:
 
 def _charts(results: Results, earlier: Results | None) -> str:
     series = results.series
-    seconds = [series.step * (index + 0.5) for index in range(len(series.accepted))]
-    every = max(1, len(seconds) // 6)
+    end = series.step * len(series.accepted)
+    middles = [series.step * (index + 0.5) for index in range(len(series.accepted))]
+    every = next(
+        step for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 3600, inf) if end / step <= 8
+    )
+    ticks = [every * index for index in range(int(end // every) + 1)]
     time = Axis(
-        seconds,
-        [(at, f"{at - series.step / 2:g} s") for at in seconds[::every]],
-        [f"second {at - series.step / 2:g}" for at in seconds],
+        (0, end),
+        middles,
+        [(at, f"{at:g} s") for at in ticks],
+        [f"from second {at - series.step / 2:g}" for at in middles],
         shaded=results.plan.warmup or None,
     )
     tones = ("t1", "t5", "t2", "t4")
@@ -154,7 +159,8 @@ def _percentile_curve(results: Results, earlier: Results | None) -> str:
     if not percentiles:
         return ""
     ticks = [(_nines(p), f"{p:g}%") for p in TICKS if p <= percentiles[-1]]
-    axis = Axis(list(map(_nines, percentiles)), ticks, [f"{p:g}% of calls" for p in percentiles])
+    places = list(map(_nines, percentiles))
+    axis = Axis((0, places[-1]), places, ticks, [f"{p:g}% of calls" for p in percentiles])
     return chart("Latency by percentile", axis, curves, "ms", log=True)
 
 

@@ -188,7 +188,12 @@ def test_a_run_without_websockets_and_without_cpu_leaves_them_out(
 @pytest.mark.parametrize("values", [[0.0], [5.0, 5.0], [1e-3, 1e6], [None, 3.0]])
 @pytest.mark.parametrize("log", [True, False])
 def test_a_chart_draws_whatever_it_is_given(values: list[float | None], log: bool) -> None:
-    axis = Axis(list(range(len(values))), [(0, "0 s")], [str(n) for n in range(len(values))])
+    axis = Axis(
+        (0, len(values)),
+        list(range(len(values))),
+        [(0, "0 s")],
+        [str(n) for n in range(len(values))],
+    )
     figure = chart("T", axis, [Line("x", "t1", values)], "ms", log=log)
     drawing = ElementTree.fromstring(re.findall(r"<svg.*</svg>", figure, re.DOTALL)[0])
 
