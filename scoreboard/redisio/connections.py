@@ -81,7 +81,7 @@ class ScriptLine:
         self, script: Script, keys: Sequence[bytes], args: Sequence[bytes], *after: bytes
     ) -> list[Any]:
         """The replies of the script and of the packed commands in ``after``, which are sent right
-        behind it on the same connection (durability waits).
+        behind it on the same connection (durability waits); an error of those is among the replies.
 
         Raises Unavailable when nothing was run, OutcomeUnknown when that can't be known, and
         ResponseError for an error inside the script.
@@ -124,18 +124,17 @@ class ScriptLine:
         try:
             await connection.send_packed_command(command, check_health=False)
             received: list[Any] = []
-            failure: ResponseError | None = None
             for _ in range(replies):
                 try:
                     received.append(await connection.read_response())
                 except ResponseError as error:
-                    failure = failure or error
+                    received.append(error)
         except BaseException:
             # Half a conversation: the next reply on this connection would not be ours.
             await connection.disconnect(nowait=True)
             raise
-        if failure is not None:
-            raise failure
+        if isinstance(received[0], ResponseError):
+            raise received[0]
         return received
 
     async def _load(self, script: Script, deadline: float) -> None:

@@ -138,7 +138,7 @@ async def application(settings: Settings) -> web.Application:
         board_idle=settings.board_idle,
         backlog_limit=settings.backlog_limit,
         timeout=settings.redis_timeout,
-        waits=DurabilityWaits(commits, timeout=settings.durability_timeout, disk_by_waitaof=False),
+        waits=DurabilityWaits(commits, timeout=settings.durability_timeout),
         judged=JudgedCalls(redis, gates, partitions=settings.partitions),
     )
     reader = BoardReader(
