@@ -133,17 +133,22 @@ class Rebuilder:
         Unavailable."""
         if not await self._ledger.knows(board):
             raise UnknownBoard(f"There is no board {board!r}.")
-        version = (await self._loader.state(board)).version
-        await self._loader.forget(board)
         partition = partition_of(board, len(self._streams))
         async with self._ledger.locked(partition) as session:
-            await self.drain(partition, session)
             state = await self._loader.state(board)
+            await self._loader.forget(board)  # under the lock, or another would make it live again
+            await self.drain(partition, session)
             record = await session.source.record(board)
             if record is None:
                 raise UnknownBoard(f"There is no board {board!r}.")
-            state = state._replace(version=max(version, state.version), event=None)
-            await self._make_live(board, session.source, state, record, progress, correct=correct)
+            await self._make_live(
+                board,
+                session.source,
+                state._replace(event=None),
+                record,
+                progress,
+                correct=correct,
+            )
 
     async def drain(self, partition: int, session: LedgerWriter) -> None:
         """Persists what the partition's stream holds now. The caller holds the lock."""
@@ -178,12 +183,19 @@ class Rebuilder:
                 raise UnknownBoard(f"There is no board {board!r}.")
 
     async def _begin_board(self, board: str, source: BoardSource, state: BoardState) -> None:
-        """The first load of a board that nobody has seen."""
+        """The first load of a board. What Redis may have of it is kept: then it is this Postgres
+        that lost the board, and an audit has to tell what to do."""
         record = await source.record(board)
         assert record is not None
-        draft = self._loader.begin(board, state, swap=True)
-        await draft.finish(record, version=record.version, event=record.event)
-        log.info("board_created", board=board)
+        known = state.event is not None
+        draft = self._loader.begin(board, state, swap=not known)
+        version = state.version + VERSION_STRIDE if known else record.version
+        await source.raise_version(board, version)
+        await draft.finish(record, version=version, event=state.event or record.event)
+        if known:
+            log.warning("board_only_in_redis", board=board, remedy="scoreboard verify")
+        else:
+            log.info("board_created", board=board)
 
     async def _make_live(
         self,

@@ -238,6 +238,53 @@ async def test_a_forced_rebuild_throws_away_what_only_redis_believes(arena: Serv
         await arena.durable.rebuilder.rebuild("nothing")
 
 
+async def test_forced_rebuilds_under_writers_lose_and_double_nothing(
+    settings: Settings,
+    redis: Redis,
+    pool: asyncpg.Pool,
+    arena: Service,
+    database: asyncpg.Connection,
+) -> None:
+    await arena.submit(("user0", "first", 1))
+    accepted: list[int] = []
+
+    async def write(process: Service, writer: int) -> None:
+        for i in range(60):
+            for _ in range(100):
+                try:
+                    (result,) = await process.submit((f"user{i % 7}", f"w{writer}-{i}", 1))
+                except Unavailable:
+                    continue
+                break
+            assert result.outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE)
+            accepted.append(1)
+
+    async with service(settings, redis, pool) as other:
+        writing = asyncio.gather(*(write(p, w) for w, p in enumerate((arena, other, arena, other))))
+        rebuilds = 0
+        while not writing.done():
+            await arena.durable.rebuilder.rebuild("arena")
+            rebuilds += 1
+        await writing
+    assert rebuilds > 1
+    await arena.persist()
+    assert await totals(database) == await sums(database) == await arena.totals()
+    assert sum((await arena.totals()).values()) == len(accepted) + 1
+
+
+async def test_a_board_that_only_redis_knows_is_kept(
+    arena: Service, database: asyncpg.Connection
+) -> None:
+    """Another, empty Postgres must not cost what Redis still has."""
+    await arena.submit(*ACTIONS)
+    await arena.persist()
+    before = await arena.zset()
+    await database.execute("TRUNCATE board, user_score, score_action, partition_progress")
+    await arena.lose_epoch()
+    await arena.durable.rebuilder.ensure("arena", create=True)
+    assert await arena.zset() == before
+
+
 async def test_the_idle_expiry_of_a_loaded_board_is_one_instant(arena: Service) -> None:
     await arena.submit(*ACTIONS)
     await arena.persist()
