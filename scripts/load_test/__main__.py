@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import signal
 import time
 from pathlib import Path
 from typing import Annotated
@@ -93,6 +94,8 @@ def command(
     Latencies count from the moment a call was due, so a server that stalls can't hide it. Without
     a URL a server is started for the while on fresh data. The exit code is 1 when the audit fails.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it must not leave a server behind
+    url = url or None
     plan = Plan(
         run=secrets.token_hex(4), rate=rate, clients=clients, duration=duration,
         duplicates=duplicates, users=users, boards=boards, batch=batch, warmup=warmup, skew=skew,

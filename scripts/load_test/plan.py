@@ -69,6 +69,11 @@ class Target(msgspec.Struct, frozen=True):
     token: str
 
     @property
+    def authority(self) -> str:
+        """For the Host header."""
+        return urlsplit(self.url).netloc
+
+    @property
     def host(self) -> str:
         return urlsplit(self.url).hostname or ""
 

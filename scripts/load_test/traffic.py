@@ -136,7 +136,7 @@ class Requests:
         def head(board: int, resource: str) -> bytes:
             return (
                 f"POST /api/boards/{plan.board(board)}/{resource} HTTP/1.1\r\n"
-                f"Host: {target.host}:{target.port}\r\nAuthorization: Bearer {target.token}\r\n"
+                f"Host: {target.authority}\r\nAuthorization: Bearer {target.token}\r\n"
                 "Content-Type: application/json\r\nContent-Length: "
             ).encode()
 

@@ -55,7 +55,7 @@ def handshake(target: Target, board: str) -> bytes:
     """The request that opens a WebSocket on ``board``."""
     key = base64.b64encode(os.urandom(16)).decode()
     return (
-        f"GET /ws/leaderboard?board={board} HTTP/1.1\r\nHost: {target.host}:{target.port}\r\n"
+        f"GET /ws/leaderboard?board={board} HTTP/1.1\r\nHost: {target.authority}\r\n"
         f"Authorization: Bearer {target.token}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
     ).encode()
