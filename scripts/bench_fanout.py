@@ -22,7 +22,18 @@ from statistics import median
 
 import structlog
 import uvloop
-from fanout_rig import BOARD, Blocks, Board, Crowd, percentile, queued, relay, resident, unsent
+from fanout_rig import (
+    BOARD,
+    Blocks,
+    Board,
+    Crowd,
+    percentile,
+    queued,
+    relay,
+    resident,
+    taken_by_others,
+    unsent,
+)
 from rich.console import Console
 from rich.table import Table
 
@@ -40,6 +51,10 @@ TARGETS = {
     "stalled client, frames in the process": 1.0,
     "waking client, ms to the newest version": 100.0,
 }
+
+# When other programs use more than this, what is measured by the clock tells of them, not of us.
+OTHERS, BUSY = "CPU of other programs meanwhile, %", 25.0
+BY_THE_CLOCK = {name for name in TARGETS if ", ms" in name}
 
 
 async def connected(crowds: list[Crowd], total: int) -> float:
@@ -60,12 +75,12 @@ async def hold(board: Board, crowds: list[Crowd], seconds: float) -> dict[str, f
         await crowd.ask("report")
     blocks = Blocks()
     watching = asyncio.create_task(blocks.watch())
-    cpu = time.process_time()
+    cpu, others = time.process_time(), taken_by_others(crowds)
     updates = int(seconds * 2)
     for _ in range(updates):
         board.change()
         await asyncio.sleep(0.5)
-    cpu = time.process_time() - cpu
+    cpu, others = time.process_time() - cpu, taken_by_others(crowds) - others
     watching.cancel()
     reports = [await crowd.ask("report") for crowd in crowds]
     latencies = [ns for report in reports for ns in report.latencies]
@@ -80,6 +95,7 @@ async def hold(board: Board, crowds: list[Crowd], seconds: float) -> dict[str, f
         "longest block of the event loop, ms": blocks.longest * 1e3,
         "longest block in CPU of the loop, ms": blocks.busiest * 1e3,
         "CPU of the server, %": 100 * cpu / seconds,
+        OTHERS: 100 * others / seconds,
     }
 
 
@@ -95,8 +111,8 @@ async def cost(board: Board, hub: Hub, rounds: int) -> dict[str, float]:
 
     async def broadcast() -> None:
         board.change()
-        while feed.busy:  # noqa: ASYNC110  # in turns with the slices
-            await asyncio.sleep(0)
+        while feed.busy:  # noqa: ASYNC110  # this measures the hub as it is
+            await asyncio.sleep(0.001)
 
     spent: dict[str, list[float]] = {"bare": [], "broadcast": []}
     for turn in range(rounds):
@@ -192,16 +208,22 @@ async def stalled(live: int, stalled: int, write_timeout: float) -> dict[str, fl
 
 
 def show(found: dict[str, float]) -> bool:
-    """Prints the figures; True when every target is reached."""
+    """Prints the figures; False when a target was missed that this run could tell."""
+    busy = found[OTHERS] > BUSY
     table = Table("figure", "measured", "target", "")
     reached = True
     for name, value in found.items():
         target = TARGETS.get(name)
-        good = target is None or value <= target
-        reached = reached and good
         shown = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
-        limit = "" if target is None else f"<= {target:,g}"
-        table.add_row(name, shown, limit, "" if target is None else "ok" if good else "MISSED")
+        if target is None:
+            table.add_row(name, shown)
+        elif value <= target:
+            table.add_row(name, shown, f"<= {target:,g}", "ok")
+        elif busy and name in BY_THE_CLOCK:
+            table.add_row(name, shown, f"<= {target:,g}", "machine busy")
+        else:
+            table.add_row(name, shown, f"<= {target:,g}", "MISSED")
+            reached = False
     Console().print(table)
     return reached
 

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import math
 import multiprocessing
+import os
 import resource
 import socket
 import struct
@@ -69,6 +70,11 @@ class Crowd:
         )
         self._process.start()
 
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
     async def ask(self, name: str, argument: Any = None) -> Any:
         self._pipe.send((name, argument))
         return await asyncio.get_running_loop().run_in_executor(None, self._answer, self._pipe)
@@ -114,6 +120,19 @@ class Blocks:
             await asyncio.sleep(0.002)
             self.longest = max(self.longest, time.perf_counter() - start - 0.002)
             self.busiest = max(self.busiest, time.thread_time() - cpu)
+
+
+def taken_by_others(crowds: list[Crowd]) -> float:
+    """CPU seconds that all other processes of the machine have used so far."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    user, nice, system, _, _, irq, softirq, *_ = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    )
+    ours = 0
+    for pid in ("self", *(str(crowd.pid) for crowd in crowds)):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ours += int(fields[11]) + int(fields[12])
+    return (user + nice + system + irq + softirq - ours) / ticks
 
 
 def resident() -> int:
