@@ -57,11 +57,11 @@ class Screen:
     def _view(self, elapsed: float) -> Group:
         plan = self._plan
         latest = self._latest.values()
-        table = Table.grid(padding=(0, 3))
+        table = Table.grid(padding=(0, 2))
         table.add_row(
-            f"{min(elapsed, plan.seconds):4.0f} / {plan.seconds:.0f} s"
-            + (" (warm-up)" if elapsed < plan.warmup else ""),
-            f"{self._rate * max(plan.batch, 1):8,.0f} actions/s",
+            f"{min(elapsed, plan.seconds):.0f}/{plan.seconds:.0f} s"
+            + (" warm-up" if elapsed < plan.warmup else ""),
+            f"{self._rate * max(plan.batch, 1):,.0f} actions/s",
             f"p50 {_ms(1000 * max(m.p50 for m in latest))}",
             f"p99 {_ms(1000 * max(m.p99 for m in latest))}",
             f"{sum(m.waiting for m in latest):,} under way",
