@@ -163,10 +163,12 @@ class Submitter:
                 loop = asyncio.get_running_loop()
                 while lane.entries:
                     started = loop.time()
-                    await self._deliver(board, durability, lane.take(), line)
-                    # Under load, calls are worth the more the more they carry.
+                    entries = lane.take()
+                    await self._deliver(board, durability, entries, line)
+                    # Among many posters a call is worth the more the more it carries; a lone one
+                    # is not kept waiting.
                     early = started + SPACING - loop.time()
-                    if early > 0 and lane.queued < MAX_CALL:
+                    if len(entries) > 1 and early > 0 and lane.queued < MAX_CALL:
                         await asyncio.sleep(early)
             finally:
                 self._lines.append(line)
