@@ -39,3 +39,12 @@ class Report(msgspec.Struct):
     receipts: int = 0
     differences: int = 0
     moving: int = 0
+
+
+class PatrolReport(msgspec.Struct, frozen=True):
+    """One round of the continuous audit: when it ended (Unix ms), how many users it compared, and
+    how many differences it found."""
+
+    at_ms: int
+    users: int
+    differences: int

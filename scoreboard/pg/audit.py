@@ -32,6 +32,12 @@ class LedgerAudit:
         with translated():
             return int(await self._pool.fetchval(_sql["users"], board))
 
+    async def next_users(self, board: str, after: str, count: int) -> list[str]:
+        """Up to ``count`` users of the board behind ``after``, by name."""
+        with translated():
+            rows = await self._pool.fetch(_sql["next_users"], board, after, count)
+        return [row[0] for row in rows]
+
     async def totals(self, board: str) -> AsyncIterator[list[LedgerTotal]]:
         """All users of the board, as of the beginning."""
         with translated():

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import msgspec
 from redis.asyncio import Redis
 
+from scoreboard.domain.audit import PatrolReport
 from scoreboard.domain.ledger import KeptAction
 from scoreboard.redisio.calling import reachable
 from scoreboard.redisio.reverter import receipt_of
-from scoreboard.wire.keys import PartitionKeys, board_keys
+from scoreboard.wire.keys import PATROL, PartitionKeys, board_keys
 
 SCAN = 5_000
 
@@ -70,3 +72,23 @@ class RedisAudit:
         """How many entries the partition's stream holds."""
         with reachable():
             return int(await self._redis.xlen(PartitionKeys(partition).events))
+
+
+class PatrolReports:
+    """The last round of the continuous audit, for whoever reports the service's health. Both
+    methods raise Unavailable when Redis is away."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def publish(self, report: PatrolReport, *, valid: float) -> None:
+        """Keeps the report for ``valid`` seconds."""
+        with reachable():
+            text = msgspec.json.encode(report)
+            await self._redis.set(PATROL, text, px=round(valid * 1000))
+
+    async def latest(self) -> PatrolReport | None:
+        """None when no persister has patrolled lately."""
+        with reachable():
+            text = await self._redis.get(PATROL)
+        return None if text is None else msgspec.json.decode(text, type=PatrolReport)

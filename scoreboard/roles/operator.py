@@ -20,7 +20,7 @@ from scoreboard.pg.migrations import check_schema
 from scoreboard.pg.pool import open_pool, translated
 from scoreboard.redisio import connections
 from scoreboard.redisio.audit import RedisAudit
-from scoreboard.roles.recovery import Recovery, recovery
+from scoreboard.roles.recovery import Recovery, recovery, verifier_of
 from scoreboard.settings import Settings
 from scoreboard.telemetry import logs
 from scoreboard.workers.verifier import Verifier
@@ -68,14 +68,7 @@ async def operator(settings: Settings) -> AsyncIterator[Operator]:
         durable = recovery(settings, redis, redis, pool)
         postgres = LedgerAudit(pool)
         audit = RedisAudit(redis, partitions=settings.partitions)
-        verifier = Verifier(
-            postgres,
-            audit,
-            durable.ledger,
-            durable.loader,
-            durable.rebuilder.drain,
-            partitions=settings.partitions,
-        )
+        verifier = verifier_of(durable, redis, postgres, partitions=settings.partitions)
         yield Operator(redis, pool, durable, postgres, audit, verifier, settings.partitions)
     finally:
         await redis.aclose()

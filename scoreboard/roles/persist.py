@@ -10,16 +10,20 @@ import structlog
 import uvloop
 
 from scoreboard import settings as configuration
+from scoreboard.pg.audit import LedgerAudit
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio import connections
-from scoreboard.roles.recovery import recovery
+from scoreboard.redisio.audit import PatrolReports
+from scoreboard.roles.recovery import recovery, verifier_of
 from scoreboard.roles.startup import check_servers
 from scoreboard.settings import Settings
 from scoreboard.telemetry import logs
+from scoreboard.workers.patrol import Patrol
 from scoreboard.workers.persister import Persister, unless
 
 log = structlog.get_logger(__name__)
 
+PATROL_CONNECTIONS = 2
 STATEMENT_TIMEOUT = 60.0  # seconds; a batch on a busy database may take its time
 
 
@@ -38,16 +42,24 @@ async def persist(settings: Settings) -> None:
     redis = connections.client(settings.redis_url, timeout=settings.redis_timeout)
     blocking = connections.client(settings.redis_url, timeout=None)
     pool = await open_pool(
-        settings.database_url, connections=settings.partitions, timeout=STATEMENT_TIMEOUT
+        settings.database_url,
+        connections=settings.partitions + PATROL_CONNECTIONS,
+        timeout=STATEMENT_TIMEOUT,
     )
     durable = recovery(settings, redis, blocking, pool)
     persister = Persister(
         durable.streams, durable.ledger, durable.reverter, batch=settings.persist_batch
     )
+    postgres = LedgerAudit(pool)
+    verifier = verifier_of(durable, redis, postgres, partitions=settings.partitions)
+    patrol = Patrol(postgres, verifier, PatrolReports(redis))
     try:
         await unless(stop, check_servers(settings, redis, pool))
         log.info("persisting", partitions=settings.partitions)
-        await persister.run(stop)
+        async with asyncio.TaskGroup() as tasks:
+            patrolling = tasks.create_task(patrol.run())
+            await persister.run(stop)
+            patrolling.cancel()
     finally:
         await redis.aclose()
         await blocking.aclose()

@@ -8,12 +8,15 @@ import asyncpg
 from redis.asyncio import Redis
 
 from scoreboard.domain.boards import BoardSettings
+from scoreboard.pg.audit import LedgerAudit
 from scoreboard.pg.ledger import Ledger
+from scoreboard.redisio.audit import RedisAudit
 from scoreboard.redisio.loader import BoardLoader
 from scoreboard.redisio.reverter import LateReverter
 from scoreboard.redisio.streams import PartitionStream
 from scoreboard.settings import Settings
 from scoreboard.workers.rebuilder import Rebuilder
+from scoreboard.workers.verifier import Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +54,17 @@ def recovery(settings: Settings, redis: Redis, blocking: Redis, pool: asyncpg.Po
         ledger, streams, loader, reverter, settings_of=settings_of, batch=settings.persist_batch
     )
     return Recovery(ledger, streams, reverter, loader, rebuilder)
+
+
+def verifier_of(
+    durable: Recovery, redis: Redis, postgres: LedgerAudit, *, partitions: int
+) -> Verifier:
+    """The audit over these parts."""
+    return Verifier(
+        postgres,
+        RedisAudit(redis, partitions=partitions),
+        durable.ledger,
+        durable.loader,
+        durable.rebuilder.drain,
+        partitions=partitions,
+    )

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
@@ -32,6 +33,7 @@ from scoreboard.pg.boards import ArchivedBoards
 from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio import connections
+from scoreboard.redisio.audit import PatrolReports
 from scoreboard.redisio.boards import LiveBoards
 from scoreboard.redisio.commits import CommitWatch
 from scoreboard.redisio.judged_calls import JudgedCalls
@@ -161,7 +163,11 @@ async def application(settings: Settings) -> web.Application:
     )
     health = HealthHandlers(
         {"redis": lambda: _redis_state(redis, settings.partitions)},
-        {"postgres": lambda: _postgres_state(pool), "gate": lambda: _gate_state(gates)},
+        {
+            "postgres": lambda: _postgres_state(pool),
+            "gate": lambda: _gate_state(gates),
+            "audit": lambda: _audit_state(PatrolReports(redis)),
+        },
     )
     app = build(
         ScoreHandlers(
@@ -245,6 +251,15 @@ async def _redis_state(redis: Redis, partitions: int) -> Mapping[str, Any]:
 
 async def _gate_state(gates: ModelGates) -> Mapping[str, Any]:
     return gates.state
+
+
+async def _audit_state(reports: PatrolReports) -> Mapping[str, Any]:
+    """What the persisters' continuous audit found last: users compared, differences, its age."""
+    report = await reports.latest()
+    if report is None:
+        return {"detail": "no audit in the last minutes"}
+    age = round(time.time() - report.at_ms / 1000, 1)
+    return {"users": report.users, "differences": report.differences, "ageSeconds": age}
 
 
 async def _postgres_state(pool: asyncpg.Pool) -> Mapping[str, Any]:

@@ -46,3 +46,9 @@ rebuild_seconds = Histogram(
     "Time that a board was fenced while it was made live",
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100),
 )
+
+# The continuous audit.
+patrolled_users = Counter("scoreboard_patrolled_users", "Users compared across ledger and Redis")
+patrol_differences = Gauge(
+    "scoreboard_patrol_differences", "Differences that the last round of the audit found"
+)

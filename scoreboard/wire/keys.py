@@ -10,6 +10,7 @@ from binascii import crc_hqx
 from functools import lru_cache
 
 CONSUMER_GROUP = "persist"  # of every partition's stream
+PATROL = "sb:patrol"  # JSON of the last domain/audit.PatrolReport
 
 
 def partition_of(board: str, partitions: int) -> int:

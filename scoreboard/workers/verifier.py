@@ -111,6 +111,15 @@ class Verifier:
             tell(await self._receipts(board, report))
         return report
 
+    async def check(self, board: str, users: Sequence[str]) -> list[Difference]:
+        """What differs for these users. Nothing of a board that is not live: its load will look
+        at Postgres alone."""
+        if not (await self._loader.state(board)).live:
+            return []
+        totals = await self._postgres.totals_of(board, users)
+        suspects = await self._suspects(board, totals, live=True)
+        return await self.confirm(board, suspects, Report(board, live=True))
+
     async def confirm(self, board: str, users: Sequence[str], report: Report) -> list[Difference]:
         """What differs for these users once the stream is drained; ``report`` counts those of
         whom nothing can be said."""

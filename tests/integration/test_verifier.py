@@ -11,9 +11,8 @@ import pytest
 from scoreboard.domain.audit import Difference, Report
 from scoreboard.domain.stamps import stamp
 from scoreboard.pg.audit import LedgerAudit
-from scoreboard.redisio.audit import RedisAudit
+from scoreboard.roles.recovery import verifier_of
 from scoreboard.workers.persister import Persister
-from scoreboard.workers.verifier import Verifier
 from tests.integration.ledger_tools import PARTITIONS, START_MS, sums, totals
 from tests.integration.service import Service
 
@@ -25,14 +24,8 @@ class Audit:
     """The verifier over the board, with what it told."""
 
     def __init__(self, arena: Service, pool: asyncpg.Pool) -> None:
-        durable = arena.durable
-        self.verifier = Verifier(
-            LedgerAudit(pool),
-            RedisAudit(arena.redis, partitions=PARTITIONS),
-            durable.ledger,
-            durable.loader,
-            durable.rebuilder.drain,
-            partitions=PARTITIONS,
+        self.verifier = verifier_of(
+            arena.durable, arena.redis, LedgerAudit(pool), partitions=PARTITIONS
         )
         self.found: list[Difference] = []
 

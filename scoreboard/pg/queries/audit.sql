@@ -4,6 +4,10 @@ SELECT board FROM board ORDER BY board
 -- name: users
 SELECT count(*) FROM user_score WHERE board = $1
 
+-- name: next_users
+-- Up to $3 users of a board behind the user $2.
+SELECT user_id FROM user_score WHERE board = $1 AND user_id > $2 ORDER BY user_id LIMIT $3
+
 -- name: totals
 -- Every user of a board beside the sum of the ledger; users that only one of both knows, too.
 SELECT user_id, total.score, coalesce(ledger.points, 0)::bigint,

@@ -1,0 +1,88 @@
+"""The continuous audit: round by round a few users of every board, through all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from scoreboard.domain.audit import Difference, PatrolReport
+from scoreboard.errors import Unavailable
+from scoreboard.telemetry import metrics
+
+log = structlog.get_logger(__name__)
+
+PAUSE = 30.0  # seconds between two rounds
+USERS = 200  # of a board in one round
+BOARDS = 50  # in one round
+
+
+class Users(Protocol):
+    """Who is on which board (pg/audit.LedgerAudit)."""
+
+    async def boards(self) -> list[str]: ...
+    async def next_users(self, board: str, after: str, count: int) -> list[str]: ...
+
+
+class Auditor(Protocol):
+    """Compares users (workers/verifier.Verifier)."""
+
+    async def check(self, board: str, users: Sequence[str]) -> list[Difference]: ...
+
+
+class Reports(Protocol):
+    """Where the result goes (redisio/audit.PatrolReports)."""
+
+    async def publish(self, report: PatrolReport, *, valid: float) -> None: ...
+
+
+class Patrol:
+    """Walks through all users again and again, ``USERS`` of a board at a time."""
+
+    def __init__(self, users: Users, auditor: Auditor, reports: Reports) -> None:
+        self._users = users
+        self._auditor = auditor
+        self._reports = reports
+        self._after: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Until cancelled. Servers that are away are left to the persister to tell of."""
+        while True:
+            try:
+                await self.round()
+            except Unavailable:
+                log.debug("patrol_skipped")
+            except Exception:  # whatever it is, persisting goes on
+                log.exception("patrol_failed")
+            await asyncio.sleep(PAUSE)
+
+    async def round(self) -> PatrolReport:
+        """Compares the next users of every board (of some, when there are many), logs what
+        differs and publishes the result. Raises Unavailable."""
+        boards = await self._users.boards()
+        compared, differences = 0, 0
+        for board in random.sample(boards, min(BOARDS, len(boards))):
+            users = await self._users.next_users(board, self._after.get(board, ""), USERS)
+            found = await self._auditor.check(board, users)
+            self._after[board] = users[-1] if len(users) == USERS else ""
+            compared += len(users)
+            differences += len(found)
+            for difference in found:
+                log.error(
+                    "audit_difference",
+                    board=board,
+                    user=difference.user_id,
+                    where=difference.where,
+                    expected=difference.expected,
+                    found=difference.found,
+                    remedy="scoreboard verify --repair",
+                )
+        metrics.patrolled_users.inc(compared)
+        metrics.patrol_differences.set(differences)
+        report = PatrolReport(round(time.time() * 1000), compared, differences)
+        await self._reports.publish(report, valid=10 * PAUSE)
+        return report
