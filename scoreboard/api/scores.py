@@ -124,10 +124,10 @@ class ScoreHandlers:
 
     def _preferred(self, header: str) -> Durability:
         for preference in header.split(","):
-            name, _, value = preference.strip().partition("=")
-            if name.lower() == "durability":
+            name, _, value = preference.partition(";")[0].partition("=")
+            if name.strip().lower() == "durability":
                 try:
-                    return Durability(value.strip('"').lower())
+                    return Durability(value.strip(' "').lower())
                 except ValueError:
                     raise InvalidRequest(
                         "Prefer: durability must be redis, replica, disk or postgres.",

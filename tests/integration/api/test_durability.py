@@ -1,0 +1,121 @@
+"""``Prefer: durability=...``: what a reply promises, and what it says when that was not reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from scoreboard.roles.embedded import Valkey
+from tests.integration.api.conftest import StartApi
+from tests.integration.api.described import Answer, Api
+from tests.waiting import wait_until
+
+ACTION = {"userId": "ann", "actionId": "a1", "points": 15}
+BATCH = {"actions": [ACTION, {**ACTION, "actionId": "a2"}]}
+
+
+def applied(answer: Answer) -> str | None:
+    return answer.headers.get("Preference-Applied")
+
+
+async def post(api: Api, level: str, body: Any = ACTION) -> Answer:
+    path = "/api/scores" if "actions" in body else "/api/score"
+    return await api.post(path, body, Prefer=f"durability={level}")
+
+
+async def test_redis_is_the_level_of_a_reply_that_nobody_asked_more_of(api: Api) -> None:
+    assert applied(await api.post("/api/score", ACTION)) is None
+    answer = await post(api, "redis", {**ACTION, "actionId": "a2"})
+
+    assert (answer.status, applied(answer)) == (200, "durability=redis")
+    assert "durability" not in answer.json
+
+
+async def test_a_reply_that_promises_postgres_comes_after_the_commit(api: Api) -> None:
+    async with api.service.persisting():
+        answer = await post(api, "postgres")
+        batch = await post(api, "postgres", BATCH)
+
+    assert (answer.status, applied(answer)) == (200, "durability=postgres")
+    assert [r["status"] for r in batch.json["results"]] == [409, 200]
+    assert applied(batch) == "durability=postgres"
+
+
+async def test_a_duplicate_promises_as_much_as_the_first_reply(api: Api) -> None:
+    await api.score("ann", 15)
+    async with api.service.persisting():
+        await post(api, "postgres", {**ACTION, "actionId": "a2"})
+        duplicate = await post(api, "postgres")
+
+    assert duplicate.outcome == (409, "duplicate_action")
+    assert applied(duplicate) == "durability=postgres"
+
+
+@pytest.mark.parametrize("level", ["postgres", "replica"])
+async def test_a_level_that_is_not_reached_in_time_is_a_202_with_the_one_that_was(
+    start_api: StartApi, level: str
+) -> None:
+    api = await start_api(durability_timeout=0.2)
+    answer = await post(api, level)
+    batch = await post(api, level, BATCH)
+
+    assert answer.status == 202
+    assert applied(answer) is None
+    assert answer.json["durability"] == "redis"
+    assert answer.json["score"] == 15
+    assert [r["status"] for r in batch.json["results"]] == [409, 202]
+    assert batch.json["results"][1]["durability"] == "redis"
+    assert applied(batch) is None
+    assert await api.top() == {"ann": 30}, "it counts all the same"
+
+
+async def test_a_replica_that_has_the_action_is_promised(
+    api: Api, valkey: Valkey, start_valkey: Callable[..., Valkey]
+) -> None:
+    await api.score("bob", 1)
+    password = valkey.url.split(":")[2].split("@")[0]
+    start_valkey(replicaof=f"127.0.0.1 {valkey.port}", masterauth=password)
+
+    n = 0
+
+    async def acknowledged() -> bool:
+        nonlocal n
+        n += 1
+        answer = await post(api, "replica", {**ACTION, "actionId": f"a{n}"})
+        return (answer.status, applied(answer)) == (200, "durability=replica")
+
+    await wait_until(acknowledged, description="the replica follows")
+
+
+@pytest.mark.parametrize("level", ["", "paper", "fsync"])
+async def test_an_unknown_level_is_refused_by_name(api: Api, level: str) -> None:
+    answer = await post(api, level)
+
+    assert answer.outcome == (400, "invalid_request")
+    assert answer.json["path"] == "Prefer"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["respond-async, durability=redis", 'Durability="redis"', "durability=redis; x=y", "wait=5"],
+)
+async def test_other_preferences_may_stand_beside_it(api: Api, header: str) -> None:
+    assert (await api.post("/api/score", ACTION, Prefer=header)).status == 200
+
+
+async def test_another_level_may_be_the_default(start_api: StartApi) -> None:
+    api = await start_api(durability="postgres", durability_timeout=0.2)
+    assert (await api.post("/api/score", ACTION)).json["durability"] == "redis"
+    assert (await post(api, "redis", {**ACTION, "actionId": "a2"})).status == 200
+
+    n = 2
+
+    async def promised() -> bool:
+        nonlocal n
+        n += 1
+        return (await api.post("/api/score", {**ACTION, "actionId": f"a{n}"})).status == 200
+
+    async with api.service.persisting():
+        await wait_until(promised, description="a reply within the time for it")
