@@ -28,6 +28,8 @@ _encode = msgspec.json.Encoder().encode
 _action = msgspec.json.Decoder(ScoreAction)
 _batch = msgspec.json.Decoder(ActionBatch)
 
+_counts = {outcome: metrics.actions.labels(outcome.name.lower()) for outcome in Outcome}
+
 # A receipt that is found again is as much an acknowledgement as the first answer.
 _ACKNOWLEDGED = (Outcome.ACCEPTED, Outcome.DUPLICATE)
 
@@ -80,7 +82,7 @@ class ScoreHandlers:
             durability=durability,
         )
         result = results[0]
-        metrics.actions[result.outcome].inc()
+        _counts[result.outcome].inc()
         return _answer(submission.action, result, durability, reached, request)
 
     async def post_scores(self, request: web.Request) -> web.Response:
@@ -100,7 +102,7 @@ class ScoreHandlers:
             late = UNSET if reached is durability else reached.value
             status = 200 if reached is durability else 202
             for (at, submission), result in zip(submissions, results, strict=True):
-                metrics.actions[result.outcome].inc()
+                _counts[result.outcome].inc()
                 if result.outcome is Outcome.ACCEPTED:
                     answers[at] = _Item(status, accepted(submission.action, result, late))
                 else:

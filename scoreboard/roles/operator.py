@@ -51,7 +51,7 @@ class Operator:
 def load_settings() -> Settings:
     """Settings from the environment; logs go to standard error."""
     settings = configuration.load(os.environ)
-    logs.configure(settings)
+    logs.configure(settings.log_format, settings.log_level)
     return settings
 
 

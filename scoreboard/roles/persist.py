@@ -30,7 +30,7 @@ STATEMENT_TIMEOUT = 60.0  # seconds; a batch on a busy database may take its tim
 def persist_command() -> None:
     """Carry events from Redis to Postgres; any number may run, partitions are shared by locks."""
     settings = configuration.load(os.environ)
-    logs.configure(settings)
+    logs.configure(settings.log_format, settings.log_level)
     uvloop.run(persist(settings))
 
 

@@ -69,7 +69,7 @@ def serve_command(
     if port is not None:
         environ["SCOREBOARD_PORT"] = str(port)
     settings = configuration.load(environ)
-    logs.configure(settings)
+    logs.configure(settings.log_format, settings.log_level)
     uvloop.run(serve(settings))
 
 

@@ -7,23 +7,22 @@ import sys
 
 import structlog
 
-from scoreboard.settings import Settings
 
-
-def configure(settings: Settings) -> None:
-    """Sets up structlog, and passes what libraries log at warning and above through it."""
+def configure(form: str, level_name: str) -> None:
+    """Sets up structlog in the ``form`` "json" or "console", from the level of that name on, and
+    passes what libraries log at warning and above through it."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: structlog.typing.Processor
-    if settings.log_format == "json":
+    if form == "json":
         shared.append(structlog.processors.format_exc_info)
         renderer = structlog.processors.JSONRenderer()
     else:
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    level = logging.getLevelNamesMapping()[level_name.upper()]
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from scoreboard.domain.submissions import Outcome
-
 script_calls = Counter("scoreboard_script_calls", "Calls of submit_scores that were answered")
 rejudged = Counter(
     "scoreboard_rejudged_actions", "Actions judged again because a memory moved meanwhile"
 )
-_by_outcome = Counter("scoreboard_actions", "Actions submitted, by outcome", ["outcome"])
-actions = {outcome: _by_outcome.labels(outcome.name.lower()) for outcome in Outcome}
+actions = Counter("scoreboard_actions", "Actions submitted, by outcome", ["outcome"])
 
 # The relay. Hot paths add sums, not single steps.
 connections = Gauge("scoreboard_websocket_connections", "WebSockets held")
@@ -27,9 +24,7 @@ updates_missed = Counter(
 
 # The persister, by partition.
 persisted = Counter("scoreboard_persisted_events", "Events committed to Postgres", ["partition"])
-persist_seconds = Histogram(
-    "scoreboard_persist_seconds", "Time to commit and acknowledge a batch"
-)
+persist_seconds = Histogram("scoreboard_persist_seconds", "Time to commit and acknowledge a batch")
 persist_lag = Gauge(
     "scoreboard_persist_lag_seconds", "Age of the oldest event of the last batch", ["partition"]
 )
