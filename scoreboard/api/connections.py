@@ -15,7 +15,7 @@ from scoreboard.telemetry import metrics
 if TYPE_CHECKING:
     from scoreboard.api.feeds import Feed
 
-SLICE = 128  # connections served before other work gets its turn
+SLICE = 256  # connections served before other work gets its turn
 
 MAX_MESSAGE = 1024  # bytes of a message from a client, which has nothing to say
 MAX_MESSAGES = 64  # frames of a client between two of our pings
