@@ -87,6 +87,30 @@ class MethodNotAllowed(ScoreboardError):
     title = "Method not allowed"
 
 
+class AlreadyDecided(ScoreboardError):
+    """The case was decided before; ``extra['decision']`` is that decision."""
+
+    code = "already_decided"
+    status = 409
+    title = "Already decided"
+
+
+class NotDecidable(ScoreboardError):
+    """The case does not allow this decision; the detail says why."""
+
+    code = "not_decidable"
+    status = 409
+    title = "This decision is not possible"
+
+
+class ScoreOutOfRange(ScoreboardError):
+    """The total would leave +-2^50; nothing was written."""
+
+    code = "score_out_of_range"
+    status = 422
+    title = "Score out of range"
+
+
 class PayloadTooLarge(ScoreboardError):
     code = "payload_too_large"
     status = 413

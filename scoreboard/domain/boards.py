@@ -27,7 +27,7 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """At most ``actions`` accepted actions of a user in any ``seconds``."""
 
     actions: Annotated[int, Meta(ge=1, le=1000)]
-    seconds: Annotated[float, Meta(gt=0, le=86_400)]
+    seconds: Annotated[float, Meta(ge=0.001, le=86_400)]
 
 
 class BoardSettings(
@@ -41,6 +41,10 @@ class BoardSettings(
     max_points: Annotated[int, Meta(ge=-MAX_POINTS, le=MAX_POINTS)] = MAX_POINTS
     rate: Rate | None = None
     allow_history: bool = False
+
+    def __post_init__(self) -> None:
+        if self.min_points > self.max_points:
+            raise ValueError("minPoints is above maxPoints")
 
     def to_text(self) -> str:
         """The canonical JSON text."""

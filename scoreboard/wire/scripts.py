@@ -73,9 +73,15 @@ REVERT_ACTION = Script(
     keys=("board", "hidden", "meta", "events", "channel", "receipt"),
     args=("board", "user", "points", "event", "late", "receipt", "window", "body"),
 )
+APPROVE_ACTION = Script(
+    "approve_action",
+    keys=("board", "hidden", "meta", "events", "channel", "receipt"),
+    args=("board", "user", "points", "attempt", "window", "body"),
+)
 REMOVE_USER = Script(
     "remove_user", keys=("board", "hidden", "meta", "channel"), args=("board", "user", "hide")
 )
+SET_SETTINGS = Script("set_settings", keys=("meta",), args=("settings",))
 
 # Replies that concern a whole call, as its only or first element.
 COLD = b"!COLD"
@@ -84,3 +90,4 @@ BACKLOG = b"!BACKLOG"
 DONE = b"!DONE"
 RANGE = b"!RANGE"
 LOST = b"!LOST"
+OTHER = b"!OTHER"
