@@ -7,6 +7,8 @@ from typing import Any
 from aiohttp import web
 
 from scoreboard.api import pages
+from scoreboard.api.admin import AdminHandlers
+from scoreboard.api.admin_catalogue import admin_operations
 from scoreboard.api.boards import BoardHandlers
 from scoreboard.api.catalogue import operations
 from scoreboard.api.health import HealthHandlers
@@ -22,6 +24,7 @@ def build(
     boards: BoardHandlers,
     live: LiveLeaderboard,
     health: HealthHandlers,
+    admin: AdminHandlers,
     *,
     max_body_bytes: int,
 ) -> web.Application:
@@ -37,6 +40,7 @@ def build(
 
     table = [
         *operations(scores, boards, live, health),
+        *admin_operations(admin),
         Operation(
             "GET", "/openapi.json", "openapi", openapi, "This description, for programs",
             {200: ("OpenAPI 3.1", dict[str, Any])}, tag="pages",

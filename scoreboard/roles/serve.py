@@ -18,6 +18,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from scoreboard import settings as configuration
+from scoreboard.api.admin import AdminHandlers
 from scoreboard.api.app import build
 from scoreboard.api.auth import Authenticator
 from scoreboard.api.boards import BoardHandlers
@@ -29,9 +30,11 @@ from scoreboard.api.tokens import keys_from
 from scoreboard.api.websockets import LiveLeaderboard
 from scoreboard.domain.durability import Durability
 from scoreboard.errors import ConfigurationError
+from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.boards import ArchivedBoards
 from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
+from scoreboard.pg.reviews import Reviews
 from scoreboard.redisio import connections
 from scoreboard.redisio.audit import PatrolReports
 from scoreboard.redisio.boards import LiveBoards
@@ -42,6 +45,7 @@ from scoreboard.redisio.tickets import RedisTickets
 from scoreboard.redisio.updates import RedisUpdates
 from scoreboard.redisio.waits import DurabilityWaits
 from scoreboard.roles.gates import ModelGates
+from scoreboard.roles.moderation import moderator
 from scoreboard.roles.recovery import recovery
 from scoreboard.roles.startup import check_servers, open_board
 from scoreboard.settings import Settings
@@ -186,6 +190,13 @@ async def application(settings: Settings) -> web.Application:
         ),
         LiveLeaderboard(hub, authenticator, RedisTickets(redis), settings),
         health,
+        AdminHandlers(
+            moderator(settings, redis, pool, durable),
+            Reviews(pool),
+            StoredSettings(pool),
+            authenticator,
+            body_timeout=settings.body_timeout,
+        ),
         max_body_bytes=settings.max_body_bytes,
     )
 

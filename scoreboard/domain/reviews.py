@@ -1,0 +1,96 @@
+"""The review queue: what a person may have to look at, and what is decided."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from scoreboard.domain.judging import Reason
+from scoreboard.errors import AlreadyDecided
+
+ReviewKind = Literal["refused", "flagged", "conflict", "late_duplicate"]
+ReviewStatus = Literal["open", "approved", "confirmed", "settled"]
+Verdict = Literal["approved", "confirmed"]
+
+KINDS: tuple[str, ...] = get_args(ReviewKind)
+STATUSES: tuple[str, ...] = get_args(ReviewStatus)
+
+MAX_REASON = 500
+
+
+class Review(msgspec.Struct, frozen=True, rename="camel"):
+    """A case. ``kind``: an agent objected and the score did not count (refused) or did (flagged);
+    the action came again with other points (conflict), or after its receipt had expired
+    (late_duplicate, settled without a person). ``at`` is the time of its event, ``occurredAt`` the
+    agents' clock; ``decidedBy`` is the subject of a token."""
+
+    id: int
+    kind: ReviewKind
+    status: ReviewStatus
+    board: str
+    user_id: str
+    action_id: str
+    points: int
+    event_id: str
+    attempt_id: str
+    at: datetime
+    occurred_at: datetime | None
+    context: dict[str, Any] | None
+    findings: list[Reason]
+    decided_at: datetime | None = None
+    decided_by: str | None = None
+    reason: str | None = None
+
+
+class RecentAction(msgspec.Struct, frozen=True, rename="camel"):
+    """An action of the ledger; ``score`` is the total after it, null for a refused one."""
+
+    action_id: str
+    points: int
+    score: int | None
+    outcome: Literal["accepted", "refused", "reverted"]
+    at: datetime
+
+
+class ReviewDetails(msgspec.Struct, frozen=True, rename="camel"):
+    """A case with its user: the total on the board (null: not on it), whether the user is hidden,
+    and the latest actions, oldest first."""
+
+    review: Review
+    score: int | None
+    hidden: bool
+    recent: list[RecentAction]
+
+
+class Decision(msgspec.Struct, frozen=True, rename="camel"):
+    """What became of a case: how many actions were taken back by this call, and whether the user
+    is hidden from the board now."""
+
+    review: Review
+    reverted: int = 0
+    hidden: bool = False
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which cases to list; None does not ask. ``boards`` are those that the caller may see."""
+
+    status: str | None = None
+    kind: str | None = None
+    board: str | None = None
+    user: str | None = None
+    boards: frozenset[str] | None = None
+
+
+def already_decided(review: Review) -> AlreadyDecided:
+    """The error that tells of the first decision."""
+    return AlreadyDecided(
+        f"Case {review.id} was {review.status} by {review.decided_by}.",
+        decision={
+            "status": review.status,
+            "by": review.decided_by,
+            "at": review.decided_at,
+            "reason": review.reason,
+        },
+    )

@@ -1,0 +1,53 @@
+"""What operators set on boards, with the audit of every change."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.errors import UnknownBoard
+from scoreboard.pg.pool import translated
+from scoreboard.pg.sql import statements
+
+_sql = statements("reviews")
+
+
+class StoredSettings:
+    """Every method raises Unavailable when Postgres is away."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def all(self) -> dict[str, BoardSettings]:
+        """The settings of all boards, by name."""
+        with translated():
+            rows = await self._pool.fetch(_sql["all_settings"])
+        return {board: BoardSettings.from_text(text) for board, text in rows}
+
+    async def get(self, board: str) -> BoardSettings:
+        """Raises UnknownBoard."""
+        with translated():
+            text = await self._pool.fetchval(_sql["settings"], board)
+        if text is None:
+            raise UnknownBoard(f"There is no board {board!r}.")
+        return BoardSettings.from_text(text)
+
+    @asynccontextmanager
+    async def changing(
+        self, board: str, partition: int, settings: BoardSettings, *, by: str
+    ) -> AsyncIterator[None]:
+        """Stores the settings, of a new board too, and commits at the end of the block unless
+        that raises."""
+        text = settings.to_text()
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                before = await connection.fetchval(_sql["settings"], board)
+                await connection.execute(_sql["set_settings"], board, partition, text)
+                details = f'{{"before":{before or "null"},"after":{text}}}'
+                await connection.execute(
+                    _sql["audit"], by, "board_set", board, None, None, None, "", details
+                )
+                yield

@@ -1,0 +1,265 @@
+"""Decisions of people: cases of the review queue, hidden users, boards' settings.
+
+A decision is made under the partition's lock, with the stream drained: then the ledger says what
+counts, and no persister or rebuild is under way. First Redis is changed, by scripts that may be
+repeated; then the stream is drained again, so that the ledger has the change; then the decision is
+committed with its line in the audit. A crash anywhere leaves the case open, and deciding it again
+does only what is left to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol, TypeVar
+
+import structlog
+
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.ledger import FIRST_EVENT, EventId, KeptAction
+from scoreboard.domain.reviews import Decision, Review, Verdict, already_decided
+from scoreboard.errors import BoardCold, NotDecidable, Unavailable, UnknownUser
+from scoreboard.wire.events import split_id
+from scoreboard.wire.keys import partition_of
+from scoreboard.workers.persister import LedgerWriter
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+Persist = Callable[[], Awaitable[None]]  # moves what the partition's stream holds into the ledger
+
+AT_ONCE = 2  # decisions of one process; each holds a connection to Postgres and needs another
+PATIENCE = 30.0  # seconds for one decision; what takes longer goes on when it is repeated
+CHUNK = 5_000  # earlier actions looked up at a time
+COLD_TRIES = 3
+
+
+class Ledger(Protocol):
+    """Hands out the partitions' locks (pg/ledger.Ledger)."""
+
+    def locked(self, partition: int) -> AbstractAsyncContextManager[LedgerWriter]: ...
+
+
+class Recovery(Protocol):
+    """Makes boards live and persists what their streams hold (workers/rebuilder.Rebuilder)."""
+
+    async def ensure(self, board: str, *, create: bool) -> None: ...
+    async def drain(self, partition: int, session: LedgerWriter) -> None: ...
+
+
+class Reviews(Protocol):
+    """The queue (pg/reviews.Reviews)."""
+
+    async def get(self, review_id: int) -> Review: ...
+    async def action(self, board: str, user: str, action: str) -> KeptAction | None: ...
+    async def earlier(
+        self, board: str, user: str, *, before: EventId, beyond: EventId, limit: int
+    ) -> Sequence[KeptAction]: ...
+    async def decide(
+        self,
+        review: Review,
+        verdict: Verdict,
+        *,
+        by: str,
+        reason: str,
+        hide: bool,
+        details: Mapping[str, Any],
+    ) -> Review: ...
+    async def set_hidden(
+        self, board: str, user: str, *, hidden: bool, by: str, reason: str
+    ) -> bool: ...
+
+
+class Settings(Protocol):
+    """Boards' settings (pg/board_settings.StoredSettings)."""
+
+    def changing(
+        self, board: str, partition: int, settings: BoardSettings, *, by: str
+    ) -> AbstractAsyncContextManager[None]: ...
+
+
+class Boards(Protocol):
+    """Boards in Redis (redisio/moderation.ModeratedBoards)."""
+
+    async def approve(self, board: str, action: KeptAction) -> None: ...
+    async def revert(self, board: str, action: KeptAction, reason: str) -> bool: ...
+    async def hide(self, board: str, user: str, *, hidden: bool) -> None: ...
+    async def set_settings(self, board: str, settings: str) -> None: ...
+    async def forget_memory(self, board: str, user: str) -> None: ...
+
+
+class Moderator:
+    """``by`` is who decides, ``reason`` why. Every method raises Unavailable when Redis or
+    Postgres is away; then, as after any failure, it may be called again."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        recovery: Recovery,
+        reviews: Reviews,
+        settings: Settings,
+        boards: Boards,
+        *,
+        partitions: int,
+    ) -> None:
+        self._ledger = ledger
+        self._recovery = recovery
+        self._reviews = reviews
+        self._settings = settings
+        self._boards = boards
+        self._partitions = partitions
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def approve(self, review_id: int, *, by: str, reason: str) -> Decision:
+        """Lets a refused action count, once; a flagged one goes on counting. Raises NotFound,
+        AlreadyDecided, NotDecidable or ScoreOutOfRange."""
+
+        async def settle(review: Review, persist: Persist) -> Decision:
+            if review.kind == "conflict":
+                raise NotDecidable(
+                    "The action counts with other points; a conflict can only be confirmed."
+                )
+            if review.kind == "refused":
+                await self._count(review, persist)
+            return Decision(
+                await self._reviews.decide(
+                    review, "approved", by=by, reason=reason, hide=False, details={}
+                )
+            )
+
+        return await self._decide(review_id, settle)
+
+    async def confirm(
+        self,
+        review_id: int,
+        *,
+        by: str,
+        reason: str,
+        revert_earlier: bool = False,
+        hide_user: bool = False,
+    ) -> Decision:
+        """Keeps a refused action out and takes a flagged one back; ``revert_earlier`` also takes
+        back what counts of the user from before it. Raises NotFound, AlreadyDecided,
+        NotDecidable or ScoreOutOfRange."""
+        why = f"confirmed by {by}: {reason}"
+
+        async def settle(review: Review, persist: Persist) -> Decision:
+            board, user = review.board, review.user_id
+            reverted = 0
+            if review.kind == "flagged":
+                action = await self._reviews.action(board, user, review.action_id)
+                if action and action.kept == "A" and action.attempt == review.attempt_id:
+                    reverted += await self._boards.revert(board, action, why)
+            if revert_earlier:
+                reverted += await self._revert_earlier(review, why)
+            if hide_user:
+                await self._boards.hide(board, user, hidden=True)
+            await persist()
+            if reverted:
+                await self._boards.forget_memory(board, user)
+            details = {
+                "reverted": reverted,
+                "revertEarlier": revert_earlier,
+                "hideUser": hide_user,
+            }
+            decided = await self._reviews.decide(
+                review, "confirmed", by=by, reason=reason, hide=hide_user, details=details
+            )
+            return Decision(decided, reverted, hide_user)
+
+        return await self._decide(review_id, settle)
+
+    async def set_hidden(
+        self, board: str, user: str, *, hidden: bool, by: str, reason: str
+    ) -> None:
+        """Hides a user from the board, where the total goes on counting, or ends it. Raises
+        UnknownBoard or UnknownUser."""
+
+        async def change(_: Persist) -> None:
+            await self._boards.hide(board, user, hidden=hidden)
+            if not await self._reviews.set_hidden(board, user, hidden=hidden, by=by, reason=reason):
+                raise UnknownUser(f"{user!r} is not on the board {board}.")
+
+        await self._live(board, change)
+
+    async def configure(self, board: str, settings: BoardSettings, *, by: str) -> None:
+        """Gives the board, which may be new, other settings; running servers follow with their
+        next call."""
+        partition = partition_of(board, self._partitions)
+        async with (
+            self._locked(partition),
+            self._settings.changing(board, partition, settings, by=by),
+        ):
+            try:
+                await self._boards.set_settings(board, settings.to_text())
+            except BoardCold:
+                log.debug("settings_for_a_cold_board", board=board)
+
+    async def _count(self, review: Review, persist: Persist) -> None:
+        board, user = review.board, review.user_id
+        action = await self._reviews.action(board, user, review.action_id)
+        if action is None or action.points != review.points:
+            raise NotDecidable("The ledger does not have this action with these points.")
+        if action.kept == "R":
+            await self._boards.approve(board, action)
+            await persist()
+        # What was refused for being new is known from now on.
+        await self._boards.forget_memory(board, user)
+
+    async def _revert_earlier(self, review: Review, why: str) -> int:
+        before, beyond = EventId(*split_id(review.event_id)), FIRST_EVENT
+        reverted = 0
+        while actions := await self._reviews.earlier(
+            review.board, review.user_id, before=before, beyond=beyond, limit=CHUNK
+        ):
+            for action in actions:
+                reverted += await self._boards.revert(review.board, action, why)
+            beyond = actions[-1].event
+        return reverted
+
+    async def _decide(self, review_id: int, settle: Callable[[Review, Persist], Awaitable[T]]) -> T:
+        board = _open(await self._reviews.get(review_id)).board
+
+        async def with_case(persist: Persist) -> T:
+            return await settle(_open(await self._reviews.get(review_id)), persist)
+
+        return await self._live(board, with_case)
+
+    async def _live(self, board: str, work: Callable[[Persist], Awaitable[T]]) -> T:
+        """Does the work under the lock, with the stream drained, and again from its beginning
+        when the board turns out to be cold."""
+        partition = partition_of(board, self._partitions)
+        for _ in range(COLD_TRIES):
+            try:
+                async with self._locked(partition) as persist:
+                    await persist()
+                    return await work(persist)
+            except BoardCold:
+                await self._recovery.ensure(board, create=False)
+        raise Unavailable("The board does not stay live.")
+
+    @asynccontextmanager
+    async def _locked(self, partition: int) -> AsyncIterator[Persist]:
+        """The partition's lock, and what persists its stream under it."""
+        try:
+            async with (
+                asyncio.timeout(PATIENCE),
+                self._slots,
+                self._ledger.locked(partition) as session,
+            ):
+
+                async def persist() -> None:
+                    await self._recovery.drain(partition, session)
+
+                yield persist
+        except TimeoutError:
+            raise Unavailable("This takes long; repeat the call to go on with it.") from None
+
+
+def _open(review: Review) -> Review:
+    if review.status != "open":
+        raise already_decided(review)
+    if review.kind == "late_duplicate":
+        raise NotDecidable("A late duplicate is taken back and settled without a person.")
+    return review
