@@ -43,6 +43,8 @@ SESSIONS_PRIOR: Final = 5.0
 DAY_S: Final = 86_400
 LONG_GAP_S: Final = 600.0
 LONG_ABSENCE_DAYS: Final = 30.0
+PLAUSIBLE_KMH: Final = 800.0
+"""From door to door; the fastest first trip that is nobody's business."""
 GPS_SLACK_KM: Final = 100.0
 """What two locations of somebody who did not move may differ by."""
 
@@ -94,7 +96,11 @@ FEATURES: Final[dict[str, tuple[Feature, ...]]] = {
     ),
     "location": (
         Feature(
-            "speed", "km/h", "moved too fast since the last action", math.log1p(800), math.expm1
+            "speed",
+            "km/h",
+            "moved too fast since the last action",
+            math.log1p(PLAUSIBLE_KMH),
+            math.expm1,
         ),
         Feature("from_known", "km", "is far from every known place", NEVER, math.expm1),
         Feature("from_home", "km", "is far from the usual place", NEVER, math.expm1),

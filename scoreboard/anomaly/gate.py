@@ -106,6 +106,14 @@ class Gate:
                 judged[seat.index] = self._verdict(seat, accept_refused)
         return [judged[index] for index in range(len(cases))]
 
+    def recall(self, cases: Sequence[Case]) -> bytes:
+        """The memory of a user whose latest accepted actions these are, in order."""
+        profile = Profile()
+        for case in cases:
+            note_attempt(profile, case)
+            note_acceptance(profile, case)
+        return encode(profile)
+
     def _seat(self, index: int, case: Case, profile: Profile, record: DeviceRecord | None) -> _Seat:
         """Note the attempt, check the hard rules and gather the agents' features."""
         broken = self._broken_timestamps(case)

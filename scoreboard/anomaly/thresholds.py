@@ -10,10 +10,8 @@ from scoreboard.anomaly.features import FEATURES
 from scoreboard.anomaly.forest import Floats, Forest, Trees
 from scoreboard.anomaly.model import AgentModel, FeatureRange
 
-LIMITS_SHARE: Final = 0.8
+LIMITS_SHARE: Final = 0.9
 """The part of the refusals that the limits may make; the forest may make the rest."""
-NOVELTY_ACCEPTED: Final = 0.99
-"""The share of plausible novelties that the forest has to approve."""
 
 
 class FittedAgent:
@@ -27,8 +25,8 @@ class FittedAgent:
         self._trees = trees
         forest = Forest(trees)
         self._scores = forest.score(rows)
-        novelties = forest.score(novel)
-        self._least = float(np.quantile(novelties, NOVELTY_ACCEPTED)) if len(novel) else 0.0
+        # The forest has to approve every plausible novelty.
+        self._least = float(forest.score(novel).max()) if len(novel) else 0.0
         self._usual = np.quantile(rows, [0.005, 0.5, 0.995], axis=0)
 
     def with_thresholds(self, share: float) -> AgentModel:

@@ -1,0 +1,104 @@
+"""How the gate decides, folds and explains, whatever the agents look at."""
+
+from __future__ import annotations
+
+from players import ANY_AGE, DAY, HOUR, MONDAY, Table, context, refusals, season
+
+from scoreboard.anomaly.gate import Gate, GateRules
+from scoreboard.anomaly.model import Model
+from scoreboard.anomaly.profile import decode_profile, fold
+from scoreboard.domain.judging import Case
+
+NOW = MONDAY + 60 * DAY + 20 * HOUR
+
+
+def case(points: int = 2, at: int = NOW, received: int | None = None, user: str = "ann") -> Case:
+    where = context(device=f"phone of {user}")
+    return Case(user, points, at, at if received is None else received, where)
+
+
+def test_a_gate_without_a_model_learns_and_keeps_only_the_hard_rules() -> None:
+    gate = Gate(None)
+    burst = [case(points=10**6, at=NOW + 100 * i) for i in range(50)]
+    assert not any(refusals(gate.judge(burst, {}, {})))
+    (late,) = gate.judge([case(at=NOW + HOUR, received=NOW)], {}, {})
+    assert late.refused_by == ("time",)
+
+
+def test_an_action_from_the_future_or_from_long_ago_is_refused_by_the_time_agent(
+    model: Model,
+) -> None:
+    gate = Gate(model, GateRules(max_ahead_ms=60_000, max_age_ms=HOUR))
+    cases = [
+        case(at=NOW + 60_000, received=NOW),
+        case(at=NOW + 60_001, received=NOW, user="bob"),
+        case(at=NOW - HOUR, received=NOW, user="cid"),
+        case(at=NOW - HOUR - 1, received=NOW, user="dan"),
+    ]
+    assert refusals(gate.judge(cases, {}, {})) == [(), ("time",), (), ("time",)]
+
+
+def test_a_replay_of_history_is_possible_where_the_rules_allow_it(model: Model) -> None:
+    (judgement,) = Gate(model, ANY_AGE).judge([case(at=NOW, received=NOW + 9 * DAY)], {}, {})
+    assert judgement.refused_by == ()
+
+
+def test_a_wrong_clock_teaches_the_profile_nothing(model: Model) -> None:
+    before = fold(None, case())
+    (judgement,) = Gate(model).judge([case(at=NOW + DAY, received=NOW)], {"ann": before}, {})
+    assert judgement.profile == before
+    assert judgement.profile_if_refused is None
+
+
+def test_points_outside_the_range_of_training_are_refused_exactly(model: Model) -> None:
+    gate = Gate(model, ANY_AGE)
+    cases = [case(points=p, user=f"user-{p}") for p in (0, 1, 3, 4, -(2**31) + 1, 2**31 - 1)]
+    behavior = ("behavior",)
+    expected = [behavior, (), (), behavior, behavior, behavior]
+    assert refusals(gate.judge(cases, {}, {})) == expected
+
+
+def test_a_batch_is_judged_as_its_actions_would_be_one_by_one(model: Model) -> None:
+    gate = Gate(model, ANY_AGE)
+    cases = season(players=12, days=4, seed=5)
+    cases += [case(at=cases[-1].at_ms + 1_500 * i) for i in range(1, 12)]
+    table = Table(gate)
+    one_by_one = []
+    for each in cases:
+        (judgement,) = gate.judge([each], table.profiles, table.devices)
+        one_by_one.append(judgement)
+        table.profiles[each.user_id] = judgement.profile_if_refused or judgement.profile
+        assert each.context is not None
+        table.devices[each.context.device_id or ""] = judgement.device
+    together = gate.judge(cases, {}, {})
+    assert any(refusals(together))
+    assert refusals(together) == refusals(one_by_one)
+    assert [j.profile for j in together] == [j.profile for j in one_by_one]
+    assert [j.device for j in together] == [j.device for j in one_by_one]
+
+
+def test_a_refused_action_is_not_learned_from_unless_the_mode_counts_it(model: Model) -> None:
+    gate = Gate(model, ANY_AGE)
+    cases = [case(), case(points=50, at=NOW + 200_000), case(at=NOW + 400_000)]
+    _, refused, after = gate.judge(cases, {}, {})
+    assert refused.refused_by == ("behavior",)
+    assert decode_profile(after.profile).actions == 2
+    *_, counted = gate.judge(cases, {}, {}, accept_refused=True)
+    assert decode_profile(counted.profile).actions == 3
+
+
+def test_a_refusal_says_what_was_seen_and_what_is_usual(model: Model) -> None:
+    gate = Gate(model, ANY_AGE)
+    *_, last = gate.judge([case(at=NOW + 1_000 * i) for i in range(6)], {}, {})
+    (gap,) = [reason for reason in last.reasons if reason.feature == "gap"]
+    assert (gap.agent, gap.value, gap.unit) == ("behavior", 1.0, "s")
+    assert gap.low > 1.0
+
+
+def test_agents_without_their_inputs_abstain(model: Model) -> None:
+    bare = Case("ann", 2, NOW, NOW)
+    (judgement,) = Gate(model, ANY_AGE).judge([bare], {}, {})
+    assert judgement.scores["location"] is None
+    assert judgement.scores["device"] is None
+    assert judgement.scores["time"] is not None
+    assert judgement.device is None

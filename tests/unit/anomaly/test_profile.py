@@ -1,0 +1,67 @@
+"""The agents' memory: small, bounded, rebuilt by folding."""
+
+from __future__ import annotations
+
+from players import DAY, LONDON, MONDAY, Table, context
+
+from scoreboard.anomaly.profile import (
+    DEVICE_FORMAT,
+    PROFILE_FORMAT,
+    decode_device,
+    decode_profile,
+    encode,
+    fold,
+    fold_device,
+)
+from scoreboard.domain.judging import Case
+
+
+def test_a_profile_stays_under_a_kilobyte_whatever_the_user_does() -> None:
+    payload = None
+    for i in range(3_000):
+        at = MONDAY + i * DAY // 7
+        place = (i * 7 % 170 - 85.0, i * 13 % 350 - 175.0, f"{chr(65 + i % 26)}{chr(65 + i % 7)}")
+        where = context(place, f"device-{i}", f"agent-{i}")
+        payload = fold(payload, Case("ann", (i * 7919) % 2**31, at, at, where))
+    assert payload is not None
+    assert len(payload) < 1_024
+
+
+def test_a_device_record_stays_bounded_however_many_accounts_it_sees() -> None:
+    payload = None
+    for i in range(500):
+        payload = fold_device(payload, Case(f"user-{i}", 1, MONDAY + i, MONDAY + i, context()))
+    assert payload is not None
+    assert len(payload) < 512
+
+
+def test_folding_the_ledger_rebuilds_the_profile_that_the_gate_kept(table: Table) -> None:
+    table.play_evenings(5)
+    rebuilt, kept = None, table.profiles["ann"]
+    table.profiles.clear()
+    replayed = Table(table.gate)
+    log: list[Case] = []
+    judge = replayed.gate.judge
+
+    class Recorder:
+        def judge(self, cases, *memory):  # type: ignore[no-untyped-def]
+            log.extend(cases)
+            return judge(cases, *memory)
+
+    replayed.gate = Recorder()  # type: ignore[assignment]
+    replayed.play_evenings(5)
+    for case in log:
+        rebuilt = fold(rebuilt, case)
+    assert rebuilt == kept
+
+
+def test_a_payload_of_another_format_or_damaged_reads_as_no_memory() -> None:
+    payload = fold(None, Case("ann", 2, MONDAY, MONDAY, context(LONDON)))
+    other = decode_profile(payload)
+    other.format = PROFILE_FORMAT + 1
+    for strange in (encode(other), payload[:-1], b"", b"\xc1", None):
+        assert decode_profile(strange).actions == 0
+    record = decode_device(fold_device(None, Case("ann", 2, MONDAY, MONDAY, context())))
+    assert len(record.accounts) == 1
+    record.format = DEVICE_FORMAT + 1
+    assert decode_device(encode(record)).accounts == []
