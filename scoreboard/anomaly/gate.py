@@ -25,6 +25,7 @@ from scoreboard.anomaly.profile import (
     decode_device,
     decode_profile,
     encode,
+    fold,
     note_acceptance,
     note_account,
     note_attempt,
@@ -108,11 +109,7 @@ class Gate:
 
     def recall(self, cases: Sequence[Case]) -> bytes:
         """The memory of a user whose latest accepted actions these are, in order."""
-        profile = Profile()
-        for case in cases:
-            note_attempt(profile, case)
-            note_acceptance(profile, case)
-        return encode(profile)
+        return fold(None, *cases)
 
     def _seat(self, index: int, case: Case, profile: Profile, record: DeviceRecord | None) -> _Seat:
         """Note the attempt, check the hard rules and gather the agents' features."""

@@ -154,11 +154,12 @@ def points_bucket(points: int) -> int:
     return bucket if points >= 0 else -bucket
 
 
-def fold(payload: bytes | None, case: Case) -> bytes:
-    """The stored profile after an accepted action: folding a user's ledger rebuilds a lost one."""
+def fold(payload: bytes | None, *cases: Case) -> bytes:
+    """The stored profile after accepted actions: folding a user's ledger rebuilds a lost one."""
     profile = decode_profile(payload)
-    note_attempt(profile, case)
-    note_acceptance(profile, case)
+    for case in cases:
+        note_attempt(profile, case)
+        note_acceptance(profile, case)
     return encode(profile)
 
 

@@ -69,6 +69,9 @@ class Gate(Protocol):
         ``accept_refused`` (mode ``flag``) a refused action counts and is remembered like any
         other."""
 
+    def recall(self, cases: Sequence[Case]) -> bytes:
+        """The memory of a user whose latest accepted actions these are, in order."""
+
 
 class Gates(Protocol):
     """The gates of a process."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from scoreboard.domain.boards import BoardSettings
-from scoreboard.domain.judging import Case, Gates, Judgement
+from scoreboard.domain.judging import Case, Gate, Gates, Judgement
 from scoreboard.domain.submissions import Submission
 from scoreboard.errors import Unavailable
+from scoreboard.redisio.calling import reachable
 from scoreboard.redisio.calls import Call, body_of
 from scoreboard.wire.keys import BoardKeys, board_keys
 
@@ -22,20 +22,29 @@ _encode = msgspec.json.Encoder().encode
 
 MEMORY_MS = b"%d" % (90 * 86_400_000)  # an idle memory's life
 SLICE = 64  # actions judged before other work of the event loop gets its turn
+RECALLED = 20  # users whose lost memories are made anew at a time
+RECALL_PATIENCE = 2.0  # seconds for the ledger to tell of so many
 
 # Matches no memory. Sent with an action whose receipt was seen, which is not judged: should the
 # receipt expire before the script runs, the action comes back as stale and is judged then.
 _UNJUDGED = (b"", b"-", b"", b"", b"")
 
 
+class Ledger(Protocol):
+    """Knows what users did before (pg/cases.LedgerCases)."""
+
+    async def recent(self, board: str, users: Sequence[str]) -> Mapping[str, Sequence[Case]]:
+        """The latest accepted actions of each, oldest first. Raises Unavailable."""
+
+
 class _Memory:
     """A user's or device's memory while a call is prepared; ``revision`` is the one that the
-    script will find before the next action of its owner."""
+    script will find before the next action of its owner. What is ``makeshift`` is not stored."""
 
-    __slots__ = ("payload", "revision")
+    __slots__ = ("makeshift", "payload", "revision")
 
     def __init__(self, text: bytes | None) -> None:
-        self.revision, self.payload = 0, None
+        self.revision, self.payload, self.makeshift = 0, None, False
         if text is not None:
             revision, _, self.payload = text.partition(b":")
             self.revision = int(revision)
@@ -50,26 +59,31 @@ class _Memory:
         """The text to store, of the next revision; empty when there is nothing to store."""
         if payload is None:
             return b""
-        self.revision += 1
         self.payload = payload
+        if self.makeshift:
+            return b""
+        self.revision += 1
         return b"%d:%b" % (self.revision, payload)
 
 
 class JudgedCalls:
     """Prepares calls of boards in mode ``flag`` or ``reject``."""
 
-    def __init__(self, redis: Redis, gates: Gates, *, partitions: int) -> None:
+    def __init__(self, redis: Redis, gates: Gates, ledger: Ledger, *, partitions: int) -> None:
         self._redis = redis
         self._gates = gates
+        self._ledger = ledger
         self._partitions = partitions
 
     async def prepare(
         self, board: str, settings: BoardSettings, submissions: Sequence[Submission]
     ) -> Call:
-        """The call with the agents' verdicts. Raises Unavailable when Redis is away."""
+        """The call with the agents' verdicts. Raises Unavailable when Redis is away, or in mode
+        ``reject`` Postgres when it has to tell of a user's past."""
         keys_of = board_keys(board, self._partitions)
         gate = await self._gates.gate(board, allow_history=settings.allow_history)
         known, users, devices = await self._read(keys_of, submissions)
+        await self._recall(board, settings, gate, users)
         keys: list[bytes] = []
         args: list[bytes] = []
         for start in range(0, len(submissions), SLICE):
@@ -129,10 +143,8 @@ class JudgedCalls:
             *(keys_of.profile(user.encode()) for user in users),
             *(keys_of.device(device.encode()) for device in devices),
         ]
-        try:
+        with reachable():
             texts: list[Any] = await self._redis.mget(names)
-        except (RedisError, OSError, TimeoutError) as error:
-            raise Unavailable("Redis can't be reached.") from error
         first_user = len(submissions)
         first_device = first_user + len(users)
         return (
@@ -140,6 +152,39 @@ class JudgedCalls:
             dict(zip(users, map(_Memory, texts[first_user:first_device]), strict=True)),
             dict(zip(devices, map(_Memory, texts[first_device:]), strict=True)),
         )
+
+    async def _recall(
+        self, board: str, settings: BoardSettings, gate: Gate, users: Mapping[str, _Memory]
+    ) -> None:
+        """Makes lost memories anew: those of users who are on the board and have none. Redis tells
+        who is, so that new users cost the ledger nothing."""
+        lost = [user for user, memory in users.items() if memory.payload is None]
+        if lost:
+            lost = await self._on_board(board_keys(board, self._partitions), lost)
+        for start in range(0, len(lost), RECALLED):
+            some = lost[start : start + RECALLED]
+            try:
+                async with asyncio.timeout(RECALL_PATIENCE):
+                    past = await self._ledger.recent(board, some)
+            except (TimeoutError, Unavailable) as error:
+                if settings.mode == "reject":
+                    raise Unavailable("Postgres can't tell of the user's past.") from error
+                # The action counts in any case; judged as if new, and tried again next time.
+                for user in some:
+                    users[user].makeshift = True
+                continue
+            for user, cases in past.items():
+                users[user].payload = gate.recall(cases)
+                await asyncio.sleep(0)
+
+    async def _on_board(self, keys_of: BoardKeys, users: Sequence[str]) -> list[str]:
+        with reachable():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.zmscore(keys_of.board, list(users))
+                pipeline.zmscore(keys_of.hidden, list(users))
+                shown, hidden = await pipeline.execute()
+        scores = zip(users, shown, hidden, strict=True)
+        return [user for user, *found in scores if any(score is not None for score in found)]
 
 
 def _case(submission: Submission) -> Case:

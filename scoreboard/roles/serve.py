@@ -32,6 +32,7 @@ from scoreboard.domain.durability import Durability
 from scoreboard.errors import ConfigurationError
 from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.boards import ArchivedBoards
+from scoreboard.pg.cases import LedgerCases
 from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
 from scoreboard.pg.reviews import Reviews
@@ -145,7 +146,7 @@ async def application(settings: Settings) -> web.Application:
         backlog_limit=settings.backlog_limit,
         timeout=settings.redis_timeout,
         waits=DurabilityWaits(commits, timeout=settings.durability_timeout),
-        judged=JudgedCalls(redis, gates, partitions=settings.partitions),
+        judged=JudgedCalls(redis, gates, LedgerCases(pool), partitions=settings.partitions),
     )
     reader = BoardReader(
         LiveBoards(redis, partitions=settings.partitions), ArchivedBoards(pool), durable.rebuilder

@@ -31,12 +31,3 @@ SELECT version, board, active, created, trained_from, trained_to, false_alarm_ra
 FROM anomaly_model
 ORDER BY version DESC
 LIMIT 100
-
--- name: training_rows
--- Accepted, unreverted actions in order of time; $1 board or null for all, $2 since.
-SELECT coalesce(occurred_at, to_timestamp(event_ms / 1000.0)) AS at, user_id, action_id, points,
-       context::text
-FROM score_action
-WHERE status = 'accepted' AND reverted_event_ms IS NULL
-  AND ($1::text IS NULL OR board = $1) AND event_ms >= $2
-ORDER BY 1

@@ -1,0 +1,54 @@
+"""The ledger's actions as the anomaly agents see them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from scoreboard.domain.actions import ActionContext
+from scoreboard.domain.judging import Case
+from scoreboard.pg.pool import translated
+from scoreboard.pg.sql import statements
+
+_sql = statements("cases")
+_context = msgspec.json.Decoder(ActionContext)
+
+RECENT = 200  # actions of a user that a lost memory is made of: a few sessions
+MOST = 2_000_000  # actions to train on
+CHUNK = 5_000
+
+
+class LedgerCases:
+    """Accepted actions that were not taken back. Every method raises Unavailable when Postgres is
+    away."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def recent(self, board: str, users: Sequence[str]) -> Mapping[str, Sequence[Case]]:
+        """The latest of each user, oldest first; users without any are left out."""
+        with translated():
+            rows = await self._pool.fetch(_sql["recent"], board, list(users), RECENT)
+        found: defaultdict[str, list[Case]] = defaultdict(list)
+        for row in rows:
+            found[row["user_id"]].append(_case(*row))
+        return found
+
+    async def training(self, board: str | None, since_ms: int) -> AsyncIterator[list[Case]]:
+        """The latest 2,000,000 of a board, or of all (None), in chunks by the agents' clock."""
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                cursor = await connection.cursor(_sql["training"], board, since_ms, MOST)
+                while chunk := await cursor.fetch(CHUNK):
+                    yield [_case(*row) for row in chunk]
+
+
+def _case(user: str, points: int, at_ms: int, event_ms: int, context: Any) -> Case:
+    """The time of receipt is not kept: that of the event is at most moments later."""
+    return Case(
+        user, points, at_ms, event_ms, None if context is None else _context.decode(context)
+    )

@@ -1,0 +1,27 @@
+-- name: recent
+-- $1 board, $2 users, $3 most actions of each: what counts of them, oldest first.
+SELECT wanted.user_id, points, at_ms, event_ms, context
+FROM unnest($2::text[]) AS wanted (user_id) CROSS JOIN LATERAL (
+    SELECT points, event_ms, event_seq, context::text AS context,
+           coalesce((extract(epoch FROM occurred_at) * 1000)::bigint, event_ms) AS at_ms
+    FROM score_action AS action
+    WHERE board = $1 AND action.user_id = wanted.user_id
+      AND status = 'accepted' AND reverted_event_ms IS NULL
+    ORDER BY event_ms DESC, event_seq DESC
+    LIMIT $3
+) AS latest
+ORDER BY event_ms, event_seq
+
+-- name: training
+-- $1 board or null for all, $2 since (ms), $3 most actions: the latest that count and that no
+-- reviewer confirmed as wrong, in order of the agents' clock.
+SELECT user_id, points, at_ms, event_ms, context FROM (
+    SELECT user_id, points, event_ms, context::text AS context,
+           coalesce((extract(epoch FROM occurred_at) * 1000)::bigint, event_ms) AS at_ms
+    FROM score_action
+    WHERE status = 'accepted' AND reverted_event_ms IS NULL
+      AND ($1::text IS NULL OR board = $1) AND event_ms >= $2
+    ORDER BY event_ms DESC, event_seq DESC
+    LIMIT $3
+) AS latest
+ORDER BY at_ms, event_ms
