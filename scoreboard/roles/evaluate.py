@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from scoreboard.errors import ConfigurationError
 from scoreboard.roles.stages import stage_bars
@@ -73,16 +73,17 @@ def evaluate_csv(
 
 def show(evaluation: Evaluation, console: Console) -> None:
     """The figures as two tables."""
-    kinds = Table("kind", "recall", "by", "of actions", "of episodes", "actions", "episodes")
+    kind_column = Column("kind", no_wrap=True)
+    kinds = Table(kind_column, "recall", "by", "actions", "refused", "episodes", "caught")
     for name, kind in evaluation.kinds.items():
         kinds.add_row(
             name,
             f"{kind.recall:.3f}",
             kind.counted_by,
-            f"{kind.recall_actions:.3f}",
-            f"{kind.recall_episodes:.3f}",
             str(kind.actions),
+            f"{kind.recall_actions:.3f}",
             str(kind.episodes),
+            f"{kind.recall_episodes:.3f}",
         )
     agents = Table("agent", "AUROC", "average precision", "honest actions refused")
     for name, curve in [*evaluation.agents.items(), ("all four", evaluation.overall)]:

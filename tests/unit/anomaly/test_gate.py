@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from players import ANY_AGE, DAY, HOUR, MONDAY, Table, context, refusals, season
 
 from scoreboard.anomaly.gate import Gate, GateRules
 from scoreboard.anomaly.model import Model
 from scoreboard.anomaly.profile import decode_profile, fold
+from scoreboard.domain.actions import ActionContext
 from scoreboard.domain.judging import Case
 
 NOW = MONDAY + 60 * DAY + 20 * HOUR
@@ -102,3 +105,35 @@ def test_agents_without_their_inputs_abstain(model: Model) -> None:
     assert judgement.scores["device"] is None
     assert judgement.scores["time"] is not None
     assert judgement.device is None
+
+
+actions = st.builds(
+    Case,
+    user_id=st.sampled_from(["ann", "bob"]),
+    points=st.integers(-(2**31) + 1, 2**31 - 1) | st.integers(1, 3),
+    at_ms=st.integers(0, 2**44) | st.integers(NOW, NOW + 300_000),
+    received_ms=st.just(NOW),
+    context=st.none()
+    | st.builds(
+        ActionContext,
+        latitude=st.none() | st.floats(-90, 90),
+        longitude=st.none() | st.floats(-180, 180),
+        country=st.none() | st.sampled_from(["FR", "GB", "AU"]),
+        device_id=st.none() | st.text("abc", min_size=1, max_size=2),
+        user_agent=st.none() | st.text(min_size=1, max_size=512),
+    ),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(cases=st.lists(actions, max_size=10), flag=st.booleans())
+def test_whatever_comes_is_judged_and_remembered_in_little(
+    model: Model, cases: list[Case], flag: bool
+) -> None:
+    rules = GateRules(max_ahead_ms=2**45, max_age_ms=None)
+    for judgement in Gate(model, rules).judge(cases, {}, {}, accept_refused=flag):
+        assert len(judgement.profile) < 1_024
+        assert bool(judgement.refused_by) == bool(judgement.reasons)
+        assert {reason.agent for reason in judgement.reasons} == set(judgement.refused_by)
+        high = {name for name, score in judgement.scores.items() if score and score > 1.0}
+        assert high == set(judgement.refused_by)

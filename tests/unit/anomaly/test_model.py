@@ -1,0 +1,48 @@
+"""A model as bytes, and how it is trained."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from players import season
+
+from scoreboard.anomaly.model import MODEL_FORMAT, Model, UnusableModel
+from scoreboard.anomaly.training import LEAST_ACTIONS, TrainingOptions, train
+from scoreboard.errors import InvalidRequest
+
+SMALL = TrainingOptions(seed=3, trees=10, samples=64)
+
+
+def test_a_model_survives_its_bytes(model: Model) -> None:
+    assert Model.from_bytes(model.to_bytes()) == model
+
+
+def test_the_same_seed_and_actions_make_the_same_bytes() -> None:
+    cases = season(players=20, days=20)
+    assert train(cases, SMALL).to_bytes() == train(cases, SMALL).to_bytes()
+    other = TrainingOptions(seed=4, trees=10, samples=64)
+    assert train(cases, other).agents["behavior"] != train(cases, SMALL).agents["behavior"]
+
+
+def test_damaged_bytes_and_other_formats_are_refused(model: Model) -> None:
+    good = model.to_bytes()
+    other = msgspec.structs.replace(model, format=MODEL_FORMAT + 1).to_bytes()
+    for strange in (b"", b"not a model", good[:-20], good[:100], other):
+        with pytest.raises(UnusableModel):
+            Model.from_bytes(strange)
+
+
+def test_no_agent_refuses_more_of_the_training_actions_than_wanted(model: Model) -> None:
+    refused = model.training.refused
+    assert set(refused) == {"time", "location", "device", "behavior"}
+    assert all(share <= model.training.false_alarm_rate for share in refused.values())
+
+
+def test_an_agent_without_data_is_left_out() -> None:
+    bare = [msgspec.structs.replace(case, context=None) for case in season(players=20, days=20)]
+    assert set(train(bare, SMALL).agents) == {"time", "behavior"}
+
+
+def test_too_few_actions_are_not_trained_on() -> None:
+    with pytest.raises(InvalidRequest, match="too few"):
+        train(season()[: LEAST_ACTIONS - 1], SMALL)
