@@ -108,11 +108,14 @@ for i = 0, count - 1 do
 end
 
 -- Writes. ---------------------------------------------------------------------------------------
+-- The loop stands in the open: a function for it would cost a lone action as much as two commands,
+-- since every call of the script makes its closures anew.
 
 local cut, now = tonumber(meta[5]) or -math.huge, now_ms()
 local receipts_expire = integer(now + window)
 local receipts, stamps = {}, {} -- by key and by user: what this call leaves
 local pending = {} -- memories to store, by key; the last one wins
+local replies = {}
 local last_event, counted, joined, top_reached = nil, false, false, false
 
 local function append(kind, score, reached, body)
@@ -121,22 +124,14 @@ local function append(kind, score, reached, body)
   return last_event
 end
 
-local function keep(receipt_key, text)
-  receipts[receipt_key] = text
-  call('SET', receipt_key, text, 'PXAT', receipts_expire)
-end
-
 local function accepted(score, user, event)
   local rank = call('ZREVRANK', key_board, user)
   return 'A ' .. score .. (rank and ' ' .. integer(rank + 1) .. ' ' or ' - ') .. event
 end
 
-local function answer_from(receipt_key, text, user, points, attempt, body)
+local function answer_from(text, user, points, attempt, body)
   local kept, known_points, score, known_attempt, event, agents =
     string.match(text, '^(%a)(%-?%d+),(%-?%d*),([^,]*),([^,]*),(.*)$')
-  if arg_rewrite == '1' then
-    call('SET', receipt_key, text, 'KEEPTTL')
-  end
   if known_points ~= points then
     append('C', '', '', body)
     return 'C'
@@ -169,93 +164,86 @@ local function wait_of(rate_key)
   return at and tonumber(at) + rate_ms - now or 0
 end
 
-local function note_time(rate_key)
-  call('LPUSH', rate_key, now)
-  call('LTRIM', rate_key, 0, rate - 1)
-  call('PEXPIRE', rate_key, arg_rate_ms)
-  oldest[rate_key] = nil
-end
-
-local function submit(i)
+for i = 1, count do
   local k, a = FIXED_KEYS + (i - 1) * key_stride, FIXED_ARGS + (i - 1) * arg_stride
   local user, points, attempt, body = users[i], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
-  local receipt_key = receipt_keys[i]
-  local known = receipts[receipt_key] or found[i]
-  if known then
-    return answer_from(receipt_key, known, user, points, attempt, body)
-  end
-
+  local change, receipt_key = changes[i], receipt_keys[i]
+  local rate_key = KEYS[k + 2]
   local profile_key, device_key = KEYS[k + key_stride - 1], KEYS[k + key_stride]
-  if gated then
-    local agents, device_revision = ARGV[a + 5], ARGV[a + 8]
-    if moved(profile_key, ARGV[a + 6])
-        or device_revision ~= '' and moved(device_key, device_revision) then
-      return 'S'
-    end
-    if agents ~= '' then
-      local event = append('R', '', '', body)
-      keep(receipt_key, 'R' .. points .. ',,' .. attempt .. ',' .. event .. ',' .. agents)
-      remember(profile_key, ARGV[a + 7])
-      remember(device_key, ARGV[a + 9])
-      return 'R ' .. agents
-    end
-  end
+  local known = receipts[receipt_key] or found[i]
 
-  local change = changes[i]
-  if change < min_points or change > max_points then
-    return 'B'
-  end
-  if rated then
-    local wait = wait_of(KEYS[k + 2])
-    if wait > 0 then
-      return 'L ' .. integer(wait)
+  if known then
+    if arg_rewrite == '1' then
+      call('SET', receipt_key, known, 'KEEPTTL')
     end
-  end
-  local hidden = concealed and concealed[i]
-  local before = stamps[user] or tonumber(hidden or shown[i])
-  local total = (before and floor(before) or 0) + change
-  if total > MAX_TOTAL or total < -MAX_TOTAL then
-    return 'O'
-  end
+    replies[i] = answer_from(known, user, points, attempt, body)
 
-  local reached
-  if before and change == 0 then
-    reached = reached_ms(before) -- the total was reached then, not now
-  else
-    clock = clock < now and now or clock + 1
-    reached = clock
-    local after = stamp(total, clock)
-    -- One command adds the points and moves the stamp. Where the sum of the two doubles would
-    -- round to a neighbour of the stamp, the stamp is set outright.
-    local step = after - (before or 0)
-    if (before or 0) + step == after then
-      call('ZINCRBY', hidden and key_hidden or key_board, step, user)
-    else
-      call('ZADD', hidden and key_hidden or key_board, after, user)
-    end
-    stamps[user] = after
-    joined = joined or not before
-    top_reached = top_reached
-      or not hidden and (after >= cut or before ~= nil and before >= cut)
-  end
+  elseif gated and (moved(profile_key, ARGV[a + 6])
+      or ARGV[a + 8] ~= '' and moved(device_key, ARGV[a + 8])) then
+    replies[i] = 'S'
 
-  local score = integer(total)
-  local event = append('A', score, reached, body)
-  keep(receipt_key, 'A' .. points .. ',' .. score .. ',' .. attempt .. ',' .. event .. ',')
-  if rated then
-    note_time(KEYS[k + 2])
-  end
-  if gated then
+  elseif gated and ARGV[a + 5] ~= '' then
+    local event = append('R', '', '', body)
+    local text = 'R' .. points .. ',,' .. attempt .. ',' .. event .. ',' .. ARGV[a + 5]
+    call('SET', receipt_key, text, 'PXAT', receipts_expire)
+    receipts[receipt_key] = text
     remember(profile_key, ARGV[a + 7])
     remember(device_key, ARGV[a + 9])
-  end
-  counted = true
-  return accepted(score, user, event)
-end
+    replies[i] = 'R ' .. ARGV[a + 5]
 
-local replies = {}
-for i = 1, count do
-  replies[i] = submit(i)
+  elseif change < min_points or change > max_points then
+    replies[i] = 'B'
+
+  elseif rated and wait_of(rate_key) > 0 then
+    replies[i] = 'L ' .. integer(wait_of(rate_key))
+
+  else
+    local hidden = concealed and concealed[i]
+    local before = stamps[user] or tonumber(hidden or shown[i])
+    local total = (before and floor(before) or 0) + change
+    if total > MAX_TOTAL or total < -MAX_TOTAL then
+      replies[i] = 'O'
+    else
+      local reached
+      if before and change == 0 then
+        reached = reached_ms(before) -- the total was reached then, not now
+      else
+        clock = clock < now and now or clock + 1
+        reached = clock
+        local after = stamp(total, clock)
+        -- One command adds the points and moves the stamp. Where the sum of the two doubles would
+        -- round to a neighbour of the stamp, the stamp is set outright.
+        local step = after - (before or 0)
+        if (before or 0) + step == after then
+          call('ZINCRBY', hidden and key_hidden or key_board, step, user)
+        else
+          call('ZADD', hidden and key_hidden or key_board, after, user)
+        end
+        stamps[user] = after
+        joined = joined or not before
+        top_reached = top_reached
+          or not hidden and (after >= cut or before ~= nil and before >= cut)
+      end
+
+      local score = integer(total)
+      local event = append('A', score, reached, body)
+      local text = 'A' .. points .. ',' .. score .. ',' .. attempt .. ',' .. event .. ','
+      call('SET', receipt_key, text, 'PXAT', receipts_expire)
+      receipts[receipt_key] = text
+      if rated then
+        call('LPUSH', rate_key, now)
+        call('LTRIM', rate_key, 0, rate - 1)
+        call('PEXPIRE', rate_key, arg_rate_ms)
+        oldest[rate_key] = nil
+      end
+      if gated then
+        remember(profile_key, ARGV[a + 7])
+        remember(device_key, ARGV[a + 9])
+      end
+      counted = true
+      replies[i] = accepted(score, user, event)
+    end
+  end
 end
 
 for memory_key, text in pairs(pending) do
