@@ -15,7 +15,7 @@ from scoreboard.domain.stamps import total_of
 from scoreboard.domain.submissions import Result, Submission
 from scoreboard.redisio import connections
 from scoreboard.redisio.calls import PlainCalls
-from scoreboard.redisio.submitter import Submitter
+from scoreboard.redisio.submitter import CallMaker, Submitter
 from scoreboard.redisio.waits import DurabilityWaits
 from scoreboard.roles.recovery import Recovery, recovery
 from scoreboard.settings import Settings
@@ -80,8 +80,15 @@ class Service:
 
 @asynccontextmanager
 async def service(
-    settings: Settings, redis: Redis, pool: asyncpg.Pool, board: str = "arena", **changed: object
+    settings: Settings,
+    redis: Redis,
+    pool: asyncpg.Pool,
+    board: str = "arena",
+    *,
+    judged: CallMaker | None = None,
+    **changed: object,
 ) -> AsyncIterator[Service]:
+    """``judged`` prepares the calls while the board's gate is on."""
     settings = msgspec.structs.replace(settings, **changed)
     durable = recovery(settings, redis, redis, pool)
     submitter = Submitter(
@@ -93,7 +100,7 @@ async def service(
         backlog_limit=settings.backlog_limit,
         timeout=settings.redis_timeout,
         waits=DurabilityWaits(None, timeout=1),  # type: ignore[arg-type]
-        judged=PlainCalls(settings.partitions),
+        judged=judged or PlainCalls(settings.partitions),
     )
     yield Service(board, redis, durable, submitter, settings)
     await submitter.close()
