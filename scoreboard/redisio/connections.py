@@ -53,12 +53,9 @@ def client(url: str, *, timeout: float | None, connections: int = 32) -> Redis:
 
 def pack(parts: Sequence[bytes]) -> bytes:
     """One command in RESP, ready to send."""
-    pieces = [b"*%d\r\n" % len(parts)]
-    for part in parts:
-        pieces.append(b"$%d\r\n" % len(part))
-        pieces.append(part)
-        pieces.append(b"\r\n")
-    return b"".join(pieces)
+    return b"*%d\r\n" % len(parts) + b"".join(
+        [b"$%d\r\n%b\r\n" % (len(part), part) for part in parts]
+    )
 
 
 class ScriptLine:
