@@ -94,7 +94,7 @@ class LedgerSession:
     async def write(
         self, events: Sequence[tuple[Event, Entry]], dead: Sequence[DeadEntry]
     ) -> Written:
-        """Commits a batch and its dead letters.
+        """Commits a batch, in the order of its events, and its dead letters.
 
         An event that Postgres refuses is found by halving the batch and joins the dead letters.
         Writing a batch again changes nothing. Raises Unavailable when Postgres is away.
@@ -176,7 +176,7 @@ class LedgerSession:
                 list(fields.values()),
                 error.replace("\x00", "\\0"),
             )
-        ids = [split_id(entry[0]) for _, entry in events]
+        ids = [(event.ms, event.seq) for event, _ in events[-1:]]
         ids += [split_id(letter.entry[0]) for letter in dead]
         highest = max(ids)
         if max(highest) < 2**63:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
 from scoreboard.errors import Unavailable
 from scoreboard.redisio.scripts import digest, source
@@ -17,9 +17,11 @@ from scoreboard.wire.scripts import Script
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Turns "Redis is away" into Unavailable; errors that Redis answers with pass."""
+    """Turns "Redis is away or full" into Unavailable; other errors that it answers with pass."""
     try:
         yield
+    except OutOfMemoryError as error:
+        raise Unavailable("Redis is out of memory.") from error
     except ResponseError:
         raise
     except (RedisError, OSError, TimeoutError) as error:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import msgspec
+import structlog
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from scoreboard.domain.ledger import LATE_DUPLICATE, KeptAction, LateDuplicate
 from scoreboard.redisio.calling import run_script
 from scoreboard.wire.events import FORMAT, Body
 from scoreboard.wire.keys import board_keys
 from scoreboard.wire.receipts import Kept, receipt
-from scoreboard.wire.scripts import COLD, REVERT_ACTION
+from scoreboard.wire.scripts import COLD, RANGE, REVERT_ACTION
+
+log = structlog.get_logger(__name__)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -37,7 +41,7 @@ class LateReverter:
 
     async def revert(self, duplicate: LateDuplicate) -> bool:
         """Takes the duplicate's points back, once, and restores the original's receipt, so that
-        the next retry learns the first result. False when the board is not live. Must be called
+        the next retry learns the first result. False when that can't be done now. Must be called
         in the order of events. Raises Unavailable when Redis is away."""
         original = duplicate.original
         keys = board_keys(duplicate.board, self._partitions)
@@ -51,26 +55,22 @@ class LateReverter:
             e=str(duplicate.event),
             w=LATE_DUPLICATE,
         )
-        reply = await run_script(
-            self._redis,
-            REVERT_ACTION,
-            (
-                keys.board,
-                keys.hidden,
-                keys.meta,
-                keys.events,
-                keys.channel,
-                keys.action(original.user_id.encode(), original.action_id.encode()),
-            ),
-            (
-                duplicate.board,
-                original.user_id,
-                duplicate.points,
-                str(duplicate.event),
-                "1",
-                receipt_of(original),
-                self._window_ms,
-                _encode(body),
-            ),
+        named = (keys.board, keys.hidden, keys.meta, keys.events, keys.channel)
+        receipt_key = keys.action(original.user_id.encode(), original.action_id.encode())
+        args = (
+            duplicate.board,
+            original.user_id,
+            duplicate.points,
+            str(duplicate.event),
+            "1",
+            receipt_of(original),
+            self._window_ms,
+            _encode(body),
         )
-        return bool(reply[0] != COLD)
+        try:
+            reply = await run_script(self._redis, REVERT_ACTION, (*named, receipt_key), args)
+        except ResponseError as error:
+            # Trying again would fail again and hold up the partition; a rebuild settles it.
+            log.error("revert_failed", board=duplicate.board, error=str(error))
+            return False
+        return bool(reply[0] not in (COLD, RANGE))

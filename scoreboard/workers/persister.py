@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 IDLE_WAIT = 2.0  # seconds; also how soon what a dead persister left is found on a quiet stream
 LOCK_WAIT = 0.05  # seconds until another look at a partition that another process works on
+STOP_TIMEOUT = 15.0  # seconds that a batch has to finish in when the process ends
 BATCHES_A_LOCK = 10  # then a rebuild that waits for the partition gets its turn
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts while a server is away
 
@@ -168,56 +169,61 @@ class Persister:
         self._ledger = ledger
         self._reverter = reverter
         self._batch = batch
+        self._outage = _Outage()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Until ``stopping`` is set; a batch that was begun is finished. Servers that are away
-        are waited for."""
+        """Until ``stopping`` is set; batches that were begun are finished, within a limit. Servers
+        that are away are waited for."""
         async with asyncio.TaskGroup() as tasks:
-            for stream in self._streams:
-                tasks.create_task(self._consume(stream, stopping))
+            consumers = [
+                tasks.create_task(self._consume(stream, stopping)) for stream in self._streams
+            ]
+            await stopping.wait()
+            _, late = await asyncio.wait(consumers, timeout=STOP_TIMEOUT)
+            for consumer in late:
+                consumer.cancel()  # what it has read stays pending
 
     async def _consume(self, stream: EventStream, stopping: asyncio.Event) -> None:
-        outage = _Outage(stream.partition)
         while not stopping.is_set():
             try:
                 async with self._ledger.locked_if_free(stream.partition) as ledger:
                     last = ledger and await persist_batches(
                         stream, ledger, self._reverter, self._batch, most=BATCHES_A_LOCK
                     )
-                outage.over()
+                self._outage.over(stream.partition)
                 if ledger is None:
                     await unless(stopping, asyncio.sleep(LOCK_WAIT))
                 elif last is None:
                     await unless(stopping, stream.wait(IDLE_WAIT))
             except Exception as error:  # noqa: BLE001 (whatever it is, the others go on)
-                await unless(stopping, asyncio.sleep(outage.pause(error)))
+                await unless(stopping, asyncio.sleep(self._outage.pause(stream.partition, error)))
 
 
 class _Outage:
-    """Logs the beginning and the end of an outage, and spaces the attempts during it."""
+    """Logs the beginning and the end of an outage, once for all partitions, and spaces the
+    attempts of each during it."""
 
-    def __init__(self, partition: int) -> None:
-        self._partition = partition
-        self._pause = 0.0
+    def __init__(self) -> None:
+        self._pauses: dict[int, float] = {}
 
-    def pause(self, error: Exception) -> float:
-        """Seconds until the next attempt: doubling, with jitter."""
-        if not self._pause:
+    def pause(self, partition: int, error: Exception) -> float:
+        """Seconds until the partition's next attempt: doubling, with jitter."""
+        if not self._pauses:
             expected = isinstance(error, Unavailable)
             log.warning(
                 "persister_waits",
-                partition=self._partition,
+                partition=partition,
                 reason=str(error),
                 cause=repr(error.__cause__),
                 exc_info=None if expected else error,
             )
-        self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
-        return random.uniform(self._pause / 2, self._pause)  # noqa: S311 (spread, not secrecy)
+        pause = min(LONGEST_PAUSE, self._pauses.get(partition, FIRST_PAUSE / 2) * 2)
+        self._pauses[partition] = pause
+        return random.uniform(pause / 2, pause)  # noqa: S311 (spread, not secrecy)
 
-    def over(self) -> None:
-        if self._pause:
-            log.info("persister_resumes", partition=self._partition)
-            self._pause = 0.0
+    def over(self, partition: int) -> None:
+        if self._pauses.pop(partition, None) is not None and not self._pauses:
+            log.info("persister_resumes")
 
 
 async def unless(stopping: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> None:

@@ -94,6 +94,24 @@ async def test_a_duplicate_that_redis_forgot_to_take_back_is_left_out_by_the_reb
     await agree(arena, database, {"ann": 5, "bob": 3})
 
 
+async def test_a_revert_that_redis_refuses_holds_nobody_up_and_is_done_by_the_rebuild(
+    arena: Service, database: asyncpg.Connection
+) -> None:
+    await arena.submit(("ann", "a1", 5))
+    await arena.persist()
+    await expire(arena, "ann", "a1")
+    await arena.submit(("ann", "a1", 5), ("bob", "a1", 3))
+    await arena.redis.delete(arena.keys.hidden)
+    await arena.redis.zrem(arena.keys.board, "ann")
+    await arena.redis.set(arena.keys.hidden, "no zset")
+    await arena.persist()
+    assert await totals(database) == {"ann": 10, "bob": 3}
+    assert await arena.redis.xlen(arena.keys.events) == 0
+    await arena.redis.delete(arena.keys.hidden)
+    await arena.durable.rebuilder.rebuild("arena")
+    await agree(arena, database, {"ann": 5, "bob": 3})
+
+
 async def test_a_revert_that_was_lost_with_redis_is_done_by_the_rebuild(
     arena: Service, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
