@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 
 
 def sample(path: str) -> str:
-    return path.format(board="global", user="ann", name="style.css")
+    """A path with a value for each of its parameters."""
+    return re.sub(r"\{\w+\}", "1", path)
 
 
 async def test_other_methods_are_refused_with_those_that_are_allowed(api: Api) -> None:
