@@ -1,0 +1,62 @@
+"""The command ``python -m scripts.chaos``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from scripts.chaos import run as chaos
+
+app = typer.Typer(add_completion=False)
+
+
+@app.callback()
+def chaos_commands() -> None:
+    """Prove on real processes, killed again and again, that no acknowledged score is lost."""
+
+
+@app.command()
+def run(
+    seed: Annotated[int | None, typer.Option(help="Replays that schedule; default: drawn.")] = None,
+    actions: Annotated[int, typer.Option(min=1000, help="Score actions to post.")] = 300_000,
+    kills: Annotated[int, typer.Option(min=1, help="Processes to kill (-9).")] = 200,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep data and logs there; default: thrown away.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the report as JSON there.")] = None,
+) -> None:
+    """Kill everything again and again under load, then audit. Ends with 1 on any violation."""
+    seed = secrets.randbelow(10**6) if seed is None else seed
+    print(f"seed {seed}: {actions:,} actions, {kills} kills")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    with tempfile.TemporaryDirectory(prefix="scoreboard-chaos-") as temporary:
+        where = folder or Path(temporary)
+        where.mkdir(parents=True, exist_ok=True)
+        where.chmod(0o755)
+        found = asyncio.run(
+            chaos.run(where, seed=seed, actions=actions, kills=kills, progress=_print)
+        )
+    text = json.dumps(found, indent=2)
+    if report is not None:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text(text + "\n", encoding="utf-8")
+    print(text)
+    if found["violations"]:
+        print(f"FAILED: {len(found['violations'])} violations; replay with --seed {seed}")
+        raise typer.Exit(1)
+    print("passed: ledger = user_score = zset, and every promise was kept")
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,84 @@
+"""What the clients know of each action: how often it was sent and the best that was answered."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+LEVELS = ("redis", "replica", "disk", "postgres")
+Key = tuple[str, str, str]  # board, user, action id
+
+
+@dataclass(slots=True)
+class Action:
+    """``level`` is the strongest acknowledgement, ``counted_at`` the moment (monotonic seconds) of
+    the first one since it last counted. ``unknown``: an answer was lost, so it may have counted.
+    ``given_up``: every answer was "nothing was written", and it is not sent again."""
+
+    board: str
+    user: str
+    id: str
+    points: int
+    level: str | None = None
+    counted_at: float = 0.0
+    score: int | None = None
+    unknown: bool = False
+    given_up: bool = False
+
+    @property
+    def key(self) -> Key:
+        return self.board, self.user, self.id
+
+    @property
+    def body(self) -> dict[str, object]:
+        return {"userId": self.user, "actionId": self.id, "points": self.points}
+
+    def acknowledge(self, level: str, score: int, *, anew: bool) -> str | None:
+        """Notes an answer at ``level``; ``anew``: it counted now, otherwise it had before. Returns
+        what is wrong with the answer, if anything is."""
+        wrong = None
+        if anew and self.level == "postgres":
+            wrong = "counted again although it was in Postgres"
+        elif not anew and self.level and not self.unknown and score != self.score:
+            wrong = f"a retry was told {score}, the first answer was {self.score}"
+        if anew or self.level is None:
+            self.counted_at = time.monotonic()
+        if self.level is None or LEVELS.index(level) > LEVELS.index(self.level):
+            self.level = level
+        self.score = score
+        self.unknown = False
+        return wrong
+
+
+@dataclass
+class Book:
+    """Every action of a run. ``limit`` is how many there will be."""
+
+    limit: int
+    actions: list[Action] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    answers: dict[str, int] = field(default_factory=dict)
+
+    def count(self, answer: str, times: int = 1) -> None:
+        self.answers[answer] = self.answers.get(answer, 0) + times
+
+    def violation(self, action: Action, text: str) -> None:
+        self.violations.append(f"{action.board} {action.user} {action.id}: {text}")
+
+
+def new_actions(client: int, seed: int) -> Iterator[list[Action]]:
+    """The requests of a client without end: single actions and batches, always the same for the
+    same seed. A few users score on all boards, most score rarely."""
+    rng = random.Random(f"{seed}/client {client}")
+    number = 0
+    while True:
+        board = f"board{rng.randrange(4)}"
+        size = 1 if rng.random() < 0.5 else rng.randint(2, 60)
+        batch = []
+        for _ in range(size):
+            number += 1
+            user = f"user{min(rng.randrange(300), rng.randrange(300))}"
+            batch.append(Action(board, user, f"{client}-{number}", rng.randint(-20, 100)))
+        yield batch

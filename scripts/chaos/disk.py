@@ -1,0 +1,74 @@
+"""The disk below Redis: what is synced stays, the rest can be lost at a crash of the host.
+
+Redis runs with ``appendfsync no`` and the harness syncs its append-only file once a second: that
+is ``appendfsync everysec`` with a size that is known to be safe at every moment, so that a cut
+removes only bytes that a real disk could have lost.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Cut(NamedTuple):
+    """``since``: when the last sync began (monotonic seconds); older writes are safe."""
+
+    lost_bytes: int
+    since: float
+
+
+class AppendOnlyFile:
+    """The append-only file of the Redis in ``directory``."""
+
+    def __init__(self, directory: Path) -> None:
+        self._folder = directory / "appendonlydir"
+        self._synced: dict[Path, int] = {}
+        self._since = time.monotonic()
+        self._lock = threading.Lock()
+
+    def sync(self) -> None:
+        """Makes all that was written before this call safe."""
+        with self._lock:
+            began = time.monotonic()
+            for path in self._parts():
+                self._synced[path] = _sync(path)
+            self._since = began
+
+    def cut(self, rng: random.Random | None) -> Cut:
+        """Loses an unsynced end of the file, all of it or what ``rng`` draws, while Redis is down;
+        what is left is safe then."""
+        with self._lock:
+            path = self._parts()[-1]
+            size = path.stat().st_size
+            safe = self._synced.get(path, 0)
+            left = safe if rng is None else rng.randint(safe, size)
+            os.truncate(path, left)
+            cut = Cut(size - left, self._since)
+        self.sync()
+        return cut
+
+    def _parts(self) -> list[Path]:
+        """The files that Redis appends to or did, the present one last."""
+        parts: list[tuple[int, Path]] = []
+        for manifest in self._folder.glob("*.manifest"):
+            for line in manifest.read_text(encoding="utf-8").splitlines():
+                words = line.split()
+                if words[-1] == "i":
+                    parts.append((int(words[3]), self._folder / words[1]))
+        return [path for _, path in sorted(parts) if path.exists()]
+
+
+def _sync(path: Path) -> int:
+    """The size that is safe from now on."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(descriptor).st_size
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+    return size

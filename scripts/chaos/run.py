@@ -1,0 +1,154 @@
+"""A run: clients post while the faults of the schedule are done, then everything is audited."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from scoreboard.wire.keys import PartitionKeys
+from scripts.chaos.actions import Book
+from scripts.chaos.audit import Lost, audit
+from scripts.chaos.clients import Client
+from scripts.chaos.faults import Faults, kills_among, schedule
+from scripts.chaos.proxy import lose_none
+from scripts.chaos.stack import PARTITIONS, Stack, running
+
+CLIENTS = 12
+SYNC_EVERY = 1.0  # seconds, as everysec
+SETTLE_TIMEOUT = 120.0  # seconds until everybody has an answer and the backlog is gone
+
+Progress = Callable[[str], None]
+
+
+class Unsettled(Exception):
+    """The service did not recover within the time for it."""
+
+
+async def run(
+    folder: Path, *, seed: int, actions: int, kills: int, progress: Progress
+) -> dict[str, Any]:
+    """The report, with what contradicts a promise in ``violations``."""
+    began = time.monotonic()
+    book = Book(actions)
+    plan = schedule(seed, actions, kills)
+    async with running(Stack(folder)) as stack, _synced_once_a_second(stack):
+        faults = Faults(stack)
+        fired = 0
+
+        def may_go() -> bool:
+            # Nobody runs far ahead of a fault that waits for its target to be up again.
+            return fired == len(plan) or len(book.actions) < plan[fired].at + actions // len(plan)
+
+        async def do_all() -> None:
+            nonlocal fired
+            async with asyncio.TaskGroup() as repairs:
+                for fault in plan:
+                    lock = faults.lock(fault)
+                    while len(book.actions) < fault.at or lock.locked():  # noqa: ASYNC110
+                        await asyncio.sleep(0.005)
+                    await lock.acquire()
+                    fired += 1
+                    repairs.create_task(faults.do(fault, lock))
+
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector, headers=stack.headers) as session:
+            clients = [Client(n, seed, session, stack.urls, book, may_go) for n in range(CLIENTS)]
+            telling = asyncio.create_task(_tell(book, faults, len(plan), progress))
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    doing = tasks.create_task(do_all())
+                    posting = [tasks.create_task(client.run()) for client in clients]
+                    await doing
+                    stack.proxy.judge = lose_none
+                    await asyncio.wait(posting, timeout=SETTLE_TIMEOUT)
+                    if any(not task.done() for task in posting):
+                        raise Unsettled(f"no answer for some actions: {book.answers}")
+            finally:
+                telling.cancel()
+                await asyncio.gather(telling, return_exceptions=True)
+        progress("all clients have their answers; waiting for the backlog")
+        await drained(stack)
+        progress("auditing")
+        lost = await audit(stack, book, faults.losses)
+    return {
+        "seed": seed,
+        "seconds": round(time.monotonic() - began, 1),
+        "actions": len(book.actions),
+        "kills": kills_among(faults.done.items()),
+        "faults": faults.done,
+        "lost_replies": stack.proxy.lost,
+        "answers": dict(sorted(book.answers.items())),
+        "acknowledged": _levels(book),
+        "given_up": sum(action.given_up for action in book.actions),
+        "lost": _described(lost),
+        "longest_loss_window": {
+            kind: round(
+                max(loss.until - loss.since for loss in faults.losses if loss.kind == kind), 2
+            )
+            for kind in sorted({loss.kind for loss in faults.losses})
+        },
+        "violations": book.violations,
+    }
+
+
+async def drained(stack: Stack) -> None:
+    """Returns once Postgres has everything. Raises Unsettled."""
+    async with stack.redis() as redis:
+        deadline = time.monotonic() + SETTLE_TIMEOUT
+        while True:
+            left = [await redis.xlen(PartitionKeys(p).events) for p in range(PARTITIONS)]
+            if not any(left):
+                return
+            if time.monotonic() > deadline:
+                raise Unsettled(f"the backlog does not drain: {left}")
+            await asyncio.sleep(0.05)
+
+
+@contextlib.asynccontextmanager
+async def _synced_once_a_second(stack: Stack) -> AsyncIterator[None]:
+    async def sync() -> None:
+        while True:
+            await asyncio.sleep(SYNC_EVERY)
+            await asyncio.to_thread(stack.file.sync)
+
+    task = asyncio.create_task(sync())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _tell(book: Book, faults: Faults, planned: int, progress: Progress) -> None:
+    began = time.monotonic()
+    while True:
+        await asyncio.sleep(2)
+        known = sum(action.level is not None for action in book.actions)
+        done = sum(faults.done.values())
+        progress(
+            f"{time.monotonic() - began:5.0f} s  {known:,} of {book.limit:,} actions "
+            f"acknowledged, {done} of {planned} faults, {kills_among(faults.done.items())} kills"
+            + (f", {len(book.violations)} VIOLATIONS" if book.violations else "")
+        )
+
+
+def _levels(book: Book) -> dict[str, int]:
+    levels: dict[str, int] = {}
+    for action in book.actions:
+        name = action.level or "none"
+        levels[name] = levels.get(name, 0) + 1
+    return dict(sorted(levels.items()))
+
+
+def _described(lost: Lost) -> dict[str, Any]:
+    return {
+        "by_level": dict(lost.by_level),
+        "by_fault": dict(lost.by_kind),
+        "oldest_seconds": max(lost.ages, default=0.0),
+    }

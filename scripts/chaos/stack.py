@@ -1,0 +1,172 @@
+"""The processes of a run: Valkey, Postgres, the proxy, two servers and two persisters."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import aiohttp
+from redis.asyncio import Redis
+
+from scoreboard.api import tokens
+from scoreboard.roles.embedded import Postgres, Valkey, free_port
+from scoreboard.roles.processes import Child, stop_together
+from scripts.chaos.disk import AppendOnlyFile
+from scripts.chaos.proxy import Proxy
+
+PARTITIONS = 4
+START_TIMEOUT = 60.0
+SETTINGS = {
+    "PARTITIONS": str(PARTITIONS),
+    "REDIS_TIMEOUT": "1",
+    "DURABILITY_TIMEOUT": "1",
+    "PERSIST_BATCH": "500",
+    "SHUTDOWN_GRACE": "0.2",
+    "DEFAULT_BOARD": "board0",
+}
+# Nothing may be synced but by the harness (chaos/disk.py).
+VALKEY = {"appendfsync": "no"}
+
+
+class Stack:
+    """Servers and processes in ``folder``; ``settings`` are SCOREBOARD_* variables over SETTINGS.
+    ``redis_binary`` may be another server than the embedded one."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        servers: int = 2,
+        persisters: int = 2,
+        valkey: Mapping[str, str] = VALKEY,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        binary = os.environ.get("REDIS_SERVER")
+        self.folder = folder
+        self.valkey = Valkey(
+            folder / "valkey", binary=Path(binary) if binary else None, options=valkey
+        )
+        self.postgres = Postgres(folder / "postgres")
+        self.proxy = Proxy(self.valkey.port)
+        self.file = AppendOnlyFile(self.valkey.directory)
+        self.ports = [free_port() for _ in range(servers)]
+        self.environment: dict[str, str] = {}
+        self.servers: list[Child] = []
+        self.persisters: list[Child] = []
+        self._persister_count = persisters
+        self._settings = {**SETTINGS, **(settings or {})}
+        self._keys = tokens.local_keys(secrets.token_hex(32))
+
+    @property
+    def urls(self) -> list[str]:
+        return [f"http://127.0.0.1:{port}" for port in self.ports]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of a game server's requests."""
+        token = tokens.mint(self._keys, "HS256", subject="game", scope="score:write", ttl=86_400)
+        return {"Authorization": f"Bearer {token}"}
+
+    def redis(self) -> Redis:
+        """A client that goes past the proxy."""
+        return Redis.from_url(self.valkey.url, socket_timeout=10)
+
+    async def start(self) -> None:
+        """Starts all and waits until the service is ready."""
+        await asyncio.gather(
+            asyncio.to_thread(self.valkey.start),
+            asyncio.to_thread(self.postgres.start),
+            self.proxy.start(),
+        )
+        self.environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("SCOREBOARD_")
+        } | {f"SCOREBOARD_{name}": value for name, value in self._settings.items()}
+        self.environment |= {
+            "SCOREBOARD_REDIS_URL": self.valkey.url,
+            "SCOREBOARD_DATABASE_URL": self.postgres.url,
+            "SCOREBOARD_JWT_KEYS": json.dumps(self._keys),
+        }
+        await self.command("migrate")
+        through_proxy = self.valkey.url.replace(f":{self.valkey.port}/", f":{self.proxy.port}/")
+        self.servers = [
+            self._role(
+                "serve", n, {"SCOREBOARD_PORT": str(port), "SCOREBOARD_REDIS_URL": through_proxy}
+            )
+            for n, port in enumerate(self.ports)
+        ]
+        self.persisters = [self._role("persist", n, {}) for n in range(self._persister_count)]
+        await asyncio.gather(
+            *(self.start_server(n) for n in range(len(self.servers))),
+            *(self.start_persister(n) for n in range(self._persister_count)),
+        )
+
+    async def stop(self) -> None:
+        """Stops all that runs, in the order of their dependence."""
+        await asyncio.to_thread(stop_together, [*self.servers, *self.persisters])
+        await self.proxy.stop()
+        await asyncio.to_thread(stop_together, [self.valkey.process, self.postgres.process])
+
+    async def start_server(self, number: int) -> None:
+        """Starts a server and waits until it takes requests."""
+        child = self.servers[number]
+        child.start()
+        async with asyncio.timeout(START_TIMEOUT), aiohttp.ClientSession() as session:
+            while True:
+                with contextlib.suppress(aiohttp.ClientError, OSError):
+                    async with session.get(f"{self.urls[number]}/healthz"):
+                        return
+                _still_there(child)
+                await asyncio.sleep(0.02)
+
+    async def start_persister(self, number: int) -> None:
+        """Starts a persister; it may wait for servers that are away."""
+        child = self.persisters[number]
+        child.start()
+        async with asyncio.timeout(START_TIMEOUT):
+            while not (child.said("persisting") or child.said("waiting_for_servers")):
+                _still_there(child)
+                await asyncio.sleep(0.02)
+
+    async def command(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and output of ``scoreboard ...``; raises RuntimeError when it is not 0, but
+        for ``verify``, whose code says something."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "scoreboard", *arguments),
+            env=self.environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        text = output.decode(errors="replace")
+        if process.returncode and arguments[0] != "verify":
+            raise RuntimeError(f"scoreboard {arguments[0]}: {text}")
+        return process.returncode or 0, text
+
+    def _role(self, role: str, number: int, changes: Mapping[str, str]) -> Child:
+        return Child(
+            f"{role} {number}",
+            [sys.executable, "-m", "scoreboard", role],
+            log=self.folder / f"{role}-{number}.log",
+            environment={**self.environment, **changes},
+        )
+
+
+def _still_there(child: Child) -> None:
+    if not child.running:
+        raise RuntimeError(f"{child.name} did not start: {child.last_words()}")
+
+
+@contextlib.asynccontextmanager
+async def running(stack: Stack) -> AsyncIterator[Stack]:
+    """The stack, stopped at the end whatever happens."""
+    try:
+        await stack.start()
+        yield stack
+    finally:
+        await stack.stop()
