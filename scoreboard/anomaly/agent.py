@@ -30,9 +30,11 @@ class Agent:
         limit lifts it above 1 too."""
         values = np.array(rows)
         scores = self.forest.score(values) / self.threshold
-        worst = (values / self._limits).max(axis=1)
-        lifted = np.maximum(scores, 1.0) + 0.1 * np.clip(worst - 1.0, 1e-6, 1.0)
-        suspicions: list[float] = np.where(worst > 1.0, lifted, scores).tolist()
+        if (values > self._limits).any():
+            worst = (values / self._limits).max(axis=1)
+            lifted = np.maximum(scores, 1.0) + 0.1 * np.clip(worst - 1.0, 1e-6, 1.0)
+            scores = np.where(worst > 1.0, lifted, scores)
+        suspicions: list[float] = scores.tolist()
         return suspicions
 
     def reasons(self, row: list[float]) -> list[Reason]:

@@ -31,6 +31,7 @@ from scoreboard.anomaly.profile import (
     distance_km,
     high_run,
     points_bucket,
+    same_place,
     short_hash,
 )
 from scoreboard.domain.judging import Case
@@ -69,13 +70,15 @@ NEVER: Final = math.inf
 @dataclass(frozen=True, slots=True)
 class Feature:
     """``alone`` is the value up to which it is never a reason by itself, however rare in training:
-    the edge of the plausible. ``shown`` turns a value into ``unit``."""
+    the edge of the plausible. ``shown`` turns a value into ``unit``. ``weight``: its part
+    of the refusals, against 1 for the others; evidence that is slow to grow needs more of them."""
 
     name: str
     unit: str
     about: str
     alone: float = 0.0
     shown: Callable[[float], float] = lambda value: value
+    weight: float = 1.0
 
 
 def haste(seconds: float) -> float:
@@ -127,7 +130,9 @@ FEATURES: Final[dict[str, tuple[Feature, ...]]] = {
         Feature("actions_300", "actions", "acts too often in five minutes"),
         Feature("points_300", "points", "makes too many points in five minutes"),
         Feature("points", "bits", "makes more points than is usual for the user", 6.0),
-        Feature("high_run", "bits", "keeps making more points than is usual for the user"),
+        Feature(
+            "high_run", "bits", "keeps making more points than is usual for the user", weight=4.0
+        ),
         Feature("session_points", "deviations", "makes more points a session than usual", 5.0),
     ),
 }
@@ -174,8 +179,9 @@ def distances(profile: Profile, latitude: float, longitude: float) -> tuple[floa
     """Km to the last place, to the nearest known one and to the usual one; 0 where it is that."""
 
     def to(place: Place) -> float:
-        far = distance_km(latitude, longitude, place.latitude, place.longitude)
-        return far if far > SAME_PLACE_KM else 0.0
+        if same_place(place, latitude, longitude):
+            return 0.0
+        return distance_km(latitude, longitude, place.latitude, place.longitude)
 
     places = profile.places
     last = to(places[0])

@@ -22,6 +22,7 @@ SESSION_BREAK_S: Final = 3 * 3600.0
 """A session ends with three hours without an action: shorter breaks are meals, not nights."""
 SAME_PLACE_KM: Final = 100.0
 """Closer is the same place: a day's errands, and what geolocation can tell apart."""
+KM_A_DEGREE: Final = 111.2
 MAX_PLACES: Final = 6
 MAX_COUNTRIES: Final = 6
 MAX_DEVICES: Final = 6
@@ -147,6 +148,14 @@ def distance_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float
     return 12_742.0 * math.asin(min(1.0, math.sqrt(half)))
 
 
+def same_place(place: Place, latitude: float, longitude: float) -> bool:
+    """Whether the point in degrees is at the place, give or take ``SAME_PLACE_KM``."""
+    degrees = abs(latitude - place.latitude) + abs(longitude - place.longitude)
+    if degrees * KM_A_DEGREE < SAME_PLACE_KM:  # never less than the distance, and cheap
+        return True
+    return distance_km(latitude, longitude, place.latitude, place.longitude) <= SAME_PLACE_KM
+
+
 def points_bucket(points: int) -> int:
     """Up to 16 points each number has its bucket, then there are four to an octave."""
     size = abs(points)
@@ -244,8 +253,12 @@ def decayed_points(profile: Profile, at_ms: int) -> float:
 
 def at_least(profile: Profile, bucket: int) -> tuple[int, int]:
     """How many of the user's remembered actions made that many points or more, and of how many."""
-    counts = profile.points
-    return sum(n for b, n in counts.items() if b >= bucket), sum(counts.values())
+    reached = of = 0
+    for made, n in profile.points.items():
+        of += n
+        if made >= bucket:
+            reached += n
+    return reached, of
 
 
 def high_run(profile: Profile, points: int) -> float:
@@ -286,8 +299,7 @@ def _learn_place(profile: Profile, latitude: float, longitude: float) -> None:
     """Count the action at its place and move the place to the front; forget the rarest."""
     places = profile.places
     for i, place in enumerate(places):
-        near = distance_km(latitude, longitude, place.latitude, place.longitude)
-        if near <= SAME_PLACE_KM:
+        if same_place(place, latitude, longitude):
             place.actions += 1
             if i:
                 profile.places = [place, *places[:i], *places[i + 1 :]]

@@ -22,6 +22,7 @@ class FittedAgent:
         self._rows = rows
         self._ordered = np.sort(rows, axis=0)
         self._plausible = np.array([feature.alone for feature in self._features])
+        self._weights = np.array([feature.weight for feature in self._features])
         self._trees = trees
         forest = Forest(trees)
         self._scores = forest.score(rows)
@@ -49,7 +50,7 @@ class FittedAgent:
         return AgentModel(ranges, max(self._least, float(scores[-1 - spare])), self._trees)
 
     def _limits(self, share: float) -> Floats:
-        """One tail for all features, so that together they refuse at most ``share``."""
+        """One tail for all features, by their weights: together they refuse at most ``share``."""
         strict, lax = 0.0, share
         for _ in range(20):
             tail = (strict + lax) / 2
@@ -60,6 +61,8 @@ class FittedAgent:
         return self._at_tail(strict)
 
     def _at_tail(self, tail: float) -> Floats:
-        extreme = self._ordered[-1 - int(tail * len(self._ordered))]
+        n, columns = self._ordered.shape
+        ranks = np.minimum((tail * self._weights * n).astype(int), n - 1)
+        extreme = self._ordered[n - 1 - ranks, np.arange(columns)]
         limits: Floats = np.maximum(np.maximum(extreme, self._plausible), 1e-6)
         return limits
