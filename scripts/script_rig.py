@@ -1,0 +1,146 @@
+"""What bench_script.py and bench_memory.py share: a server as in production, a board full of users,
+and calls of submit_scores prepared beforehand."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import hiredis
+from redis import Redis
+
+from scoreboard.domain.actions import ScoreAction
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.stamps import stamp
+from scoreboard.domain.submissions import Submission
+from scoreboard.redisio.calls import body_of
+from scoreboard.redisio.connections import pack
+from scoreboard.redisio.scripts import digest, source
+from scoreboard.roles.embedded import Valkey
+from scoreboard.wire.keys import board_keys
+from scoreboard.wire.scripts import SUBMIT_SCORES
+
+DAY_MS = 86_400_000
+MONTH_MS = 30 * DAY_MS
+LOADED_MS = 1_750_000_000_000  # when the users already on a board reached their totals
+ZADD_ROWS = 5_000
+
+_actions = itertools.count(1)
+
+
+@contextmanager
+def server(binary: str | None) -> Iterator[tuple[Valkey, Any]]:
+    """A Valkey (or the redis-server ``binary``) with the append-only file synced every second, and
+    a client of it that has the script loaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        valkey = Valkey(Path(folder) / "valkey", binary=Path(binary) if binary else None)
+        valkey.start()
+        try:
+            with Redis.from_url(valkey.url) as redis:
+                redis.script_load(source(SUBMIT_SCORES).decode())
+                yield valkey, redis
+        finally:
+            valkey.stop()
+
+
+def user_name(number: int) -> str:
+    """An id of the length that game servers use."""
+    return f"user-{number:08d}"
+
+
+class FullBoard:
+    """A live board with ``users`` users on it, of totals spread over a million."""
+
+    def __init__(self, redis: Any, name: str, users: int) -> None:
+        self.name = name
+        self.users = users
+        self.keys = board_keys(name, 8)
+        self._random = random.Random(users)
+        info = redis.info()
+        redis.hset(
+            self.keys.meta,
+            mapping={
+                "epoch": f"{info['run_id']}:{info['master_replid']}",
+                "settings": BoardSettings().to_text(),
+                "version": "0",
+                "clock": "0",
+                "event": "0-0",
+                "top": "[]",
+                "cut": "-inf",
+            },
+        )
+        for start in range(0, users, ZADD_ROWS):
+            rows = range(start, min(users, start + ZADD_ROWS))
+            redis.zadd(
+                self.keys.board,
+                {user_name(i): stamp(self._random.randrange(10**6), LOADED_MS + i) for i in rows},
+            )
+
+    def call(self, actions: int) -> bytes:
+        """A call with that many new actions of random users, ready to send."""
+        keys = [getattr(self.keys, name).encode() for name in SUBMIT_SCORES.keys]
+        fixed = {
+            "board": self.name,
+            "settings": BoardSettings().to_text(),
+            "count": actions,
+            "window": DAY_MS,
+            "idle": MONTH_MS,
+            "backlog": 10**9,
+            "min": -(2**31),
+            "max": 2**31,
+            "rate": 0,
+            "rate_ms": 0,
+            "gated": 0,
+            "memory": 0,
+            "rewrite": 0,
+        }
+        args = [str(fixed[name]).encode() for name in SUBMIT_SCORES.args]
+        for _ in range(actions):
+            number = next(_actions)
+            action = ScoreAction(
+                user_name(self._random.randrange(self.users)),
+                f"match-{number // 32}:kill-{number}",
+                self._random.randint(1, 100),
+            )
+            attempt = f"Zk3vQ9sX{number:x}"
+            user = action.user_id.encode()
+            keys.append(self.keys.action(user, action.action_id.encode()))
+            body = body_of(self.name, Submission(action, attempt, LOADED_MS, LOADED_MS))
+            args += (user, b"%d" % action.points, attempt.encode(), body)
+        return pack((b"EVALSHA", digest(SUBMIT_SCORES), b"%d" % len(keys), *keys, *args))
+
+
+class Line:
+    """One plain connection for prepared calls."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._socket = socket.create_connection((parts.hostname, parts.port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._reader = hiredis.Reader()
+        self.run([pack((b"AUTH", (parts.password or "").encode()))], 1)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def run(self, calls: list[bytes], in_flight: int) -> None:
+        """Sends the calls, that many at a time; raises the first error that is answered."""
+        for start in range(0, len(calls), in_flight):
+            some = calls[start : start + in_flight]
+            self._socket.sendall(b"".join(some))
+            for _ in some:
+                reply = self._reply()
+                if isinstance(reply, Exception):
+                    raise reply
+
+    def _reply(self) -> Any:
+        while (reply := self._reader.gets()) is False:
+            self._reader.feed(self._socket.recv(1 << 18))
+        return reply
