@@ -56,13 +56,12 @@ class TrainingRecord(msgspec.Struct, frozen=True):
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the gate needs. An agent without training data is missing from ``agents`` and
-    abstains. ``quality`` is what an evaluation measured, when one did."""
+    abstains."""
 
     format: int = MODEL_FORMAT
     board: BoardStatistics
     agents: dict[str, AgentModel]
     training: TrainingRecord
-    quality: dict[str, float] = {}
 
     def to_bytes(self) -> bytes:
         return zlib.compress(msgspec.msgpack.encode(self), 6)
