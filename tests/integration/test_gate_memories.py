@@ -114,6 +114,8 @@ async def test_a_board_that_flags_goes_on_and_remembers_once_the_ledger_is_back(
     court: Moderated,
 ) -> None:
     await court.set_mode("flag")
+    await court.arena.submit(("bob", "k0", 1))
+    court.gate.remembered.clear()
     with pytest.MonkeyPatch.context() as patch:
         lose_the_ledger(patch)
         posted = await court.arena.submit(("ann", "later-0", 1), ("ann", "later-1", 1))
