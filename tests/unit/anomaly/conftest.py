@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from players import ANY_AGE, Table, season
 
 from scoreboard.anomaly.gate import Gate
 from scoreboard.anomaly.model import Model
 from scoreboard.anomaly.training import TrainingOptions, train
+from tests.unit.anomaly.players import ANY_AGE, Table, season
 
 pytest.importorskip("sklearn", reason="training needs the extra `train`")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from players import DAY, HOUR, LONDON, MONDAY, PARIS, SYDNEY, Table, refusals
+from tests.unit.anomaly.players import DAY, HOUR, LONDON, MONDAY, PARIS, SYDNEY, Table, refusals
 
 APPROVED: tuple[str, ...] = ()
 

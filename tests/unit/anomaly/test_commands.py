@@ -8,20 +8,20 @@ import json
 from pathlib import Path
 
 import pytest
-from players import season
 
 from scoreboard.anomaly.stream import read_actions
 from scoreboard.errors import InvalidRequest
 from scoreboard.roles.evaluate import evaluate_command
 from scoreboard.roles.train import train_command
+from tests.unit.anomaly.players import season
 
 COLUMNS = ["ts", "user_id", "action_id", "points", "latitude", "longitude"]
 COLUMNS += ["country", "device_id", "user_agent", "label", "kind"]
 
 
-def write_season(path: Path, seed: int, cheats: bool) -> None:
+def write_season(path: Path, seed: int, cheats: bool, days: int = 20) -> None:
     rows = []
-    for i, case in enumerate(season(players=40, days=30, seed=seed)):
+    for i, case in enumerate(season(players=30, days=days, seed=seed)):
         c = case.context
         assert c is not None
         where = c.latitude, c.longitude, c.country, c.device_id, c.user_agent
@@ -50,8 +50,8 @@ def test_a_model_trained_on_one_season_catches_the_bursts_of_another(tmp_path: P
 
 
 def test_rows_labelled_as_cheats_are_not_trained_on(tmp_path: Path) -> None:
-    write_season(tmp_path / "labelled.csv.gz", seed=1, cheats=True)
-    write_season(tmp_path / "honest.csv.gz", seed=1, cheats=False)
+    write_season(tmp_path / "labelled.csv.gz", seed=1, cheats=True, days=9)
+    write_season(tmp_path / "honest.csv.gz", seed=1, cheats=False, days=9)
     for name in ("labelled", "honest"):
         train_command(csv=tmp_path / f"{name}.csv.gz", save=tmp_path / name)
     assert (tmp_path / "labelled").read_bytes() == (tmp_path / "honest").read_bytes()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from players import HOUR, MONDAY
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from scoreboard.anomaly.evaluation import measure
@@ -12,6 +11,7 @@ from scoreboard.anomaly.features import AGENTS
 from scoreboard.anomaly.replay import Played
 from scoreboard.anomaly.stream import Labelled
 from scoreboard.domain.judging import Case
+from tests.unit.anomaly.players import HOUR, MONDAY
 
 
 def row(minute: float, kind: str = "honest", user: str = "ann") -> Labelled:

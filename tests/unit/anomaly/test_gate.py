@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from players import ANY_AGE, DAY, HOUR, MONDAY, Table, context, refusals, season
 
 from scoreboard.anomaly.gate import Gate, GateRules
 from scoreboard.anomaly.model import Model
 from scoreboard.anomaly.profile import decode_profile, fold
 from scoreboard.domain.actions import ActionContext
 from scoreboard.domain.judging import Case
+from tests.unit.anomaly.players import ANY_AGE, DAY, HOUR, MONDAY, Table, context, refusals, season
 
 NOW = MONDAY + 60 * DAY + 20 * HOUR
 

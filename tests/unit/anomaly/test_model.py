@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from players import season
 
 from scoreboard.anomaly.model import MODEL_FORMAT, Model, UnusableModel
 from scoreboard.anomaly.training import LEAST_ACTIONS, TrainingOptions, train
 from scoreboard.errors import InvalidRequest
+from tests.unit.anomaly.players import season
 
 SMALL = TrainingOptions(seed=3, trees=10, samples=64)
 

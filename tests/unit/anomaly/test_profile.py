@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from players import DAY, LONDON, MONDAY, Table, context
-
 from scoreboard.anomaly.profile import (
     DEVICE_FORMAT,
     PROFILE_FORMAT,
@@ -14,6 +12,7 @@ from scoreboard.anomaly.profile import (
     fold_device,
 )
 from scoreboard.domain.judging import Case
+from tests.unit.anomaly.players import DAY, LONDON, MONDAY, Table, context
 
 
 def test_a_profile_stays_under_a_kilobyte_whatever_the_user_does() -> None:
