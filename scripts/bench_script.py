@@ -3,7 +3,7 @@
 Calls are prepared beforehand and sent over one connection to a server of its own (append-only file
 synced every second). For every size of the board and of the call it prints the best of several
 rounds, which take turns so that a busy machine disturbs all alike: actions a second on the wire,
-CPU of the whole server, time in the script, and the part of it in the sorted set's commands (nothing
+CPU of the whole server, time in the script, and its part in the sorted set's commands (nothing
 else depends on the size of the board), each per action. The last lines tell how the time in the
 script grows with the board, next to the logarithm.
 """
