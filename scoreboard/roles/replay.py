@@ -7,6 +7,7 @@ import contextlib
 import csv
 import gzip
 import io
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -90,9 +91,10 @@ def replay_command(
 async def _replay(
     service: Target, file: Path, board: str, batch: int, speed: float | None
 ) -> Counter[str]:
-    total = sum(1 for _ in _lines(file)) - 1
+    total = sum(map(len, _batches(file, batch)))  # so that a malformed file is told of right here
     outcomes: Counter[str] = Counter()
     loop = asyncio.get_running_loop()
+    console = Console(stderr=True)
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -100,7 +102,8 @@ async def _replay(
         MofNCompleteColumn(),
         TextColumn("{task.fields[pace]}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
+        disable=not console.is_terminal,
     )
     timeout = aiohttp.ClientTimeout(total=60)
     async with aiohttp.ClientSession(headers=service.headers, timeout=timeout) as session:
@@ -113,14 +116,15 @@ async def _replay(
                     due = started + (rows[-1][0] - first_ms) / 1000 / speed
                     await asyncio.sleep(max(0.0, due - loop.time()))
                 actions = [action for _, action in rows]
-                outcomes.update(await _post(session, f"{service.url}/api/boards/{board}", actions))
+                board_url = f"{service.url}/api/boards/{board}"
+                outcomes.update(await _post(session, board_url, actions, first=not outcomes))
                 pace = sum(outcomes.values()) / (loop.time() - started)
                 progress.update(task, advance=len(rows), pace=f"{pace:,.0f} actions/s")
     return outcomes
 
 
 async def _post(
-    session: aiohttp.ClientSession, board_url: str, actions: list[dict[str, Any]]
+    session: aiohttp.ClientSession, board_url: str, actions: list[dict[str, Any]], *, first: bool
 ) -> list[str]:
     """The outcome of each action. A batch without an answer is posted again, which is safe: what
     counted the first time is answered as a duplicate."""
@@ -140,6 +144,8 @@ async def _post(
                 pause = min(LONGEST_PAUSE, float(response.headers.get("Retry-After", pause)))
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             problem = f"{board_url} does not answer: {error}"
+            if first and isinstance(error, aiohttp.ClientConnectorError):
+                break  # more likely a wrong address than a restart
         await asyncio.sleep(pause)
     raise ConfigurationError(problem)
 
@@ -150,9 +156,13 @@ def _outcome(result: dict[str, Any]) -> str:
 
 def _lines(file: Path) -> Iterator[str]:
     with contextlib.ExitStack() as opened:
-        raw = opened.enter_context(file.open("rb"))
-        plain = opened.enter_context(gzip.GzipFile(fileobj=raw)) if file.suffix == ".gz" else raw
-        yield from opened.enter_context(io.TextIOWrapper(plain, encoding="utf-8", newline=""))
+        try:
+            raw = opened.enter_context(file.open("rb"))
+            zipped = file.suffix == ".gz"
+            plain = opened.enter_context(gzip.GzipFile(fileobj=raw)) if zipped else raw
+            yield from opened.enter_context(io.TextIOWrapper(plain, encoding="utf-8", newline=""))
+        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{file} can't be read: {error}") from error
 
 
 def _batches(file: Path, size: int) -> Iterator[list[tuple[int, dict[str, Any]]]]:
@@ -174,7 +184,9 @@ def _batches(file: Path, size: int) -> Iterator[list[tuple[int, dict[str, Any]]]
         yield batch
 
 
-def _action(row: dict[str, str]) -> tuple[int, dict[str, Any]]:
+def _action(row: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    if row["points"] is None:
+        raise ValueError("fewer columns than the first line names")
     ms = int(row["ts"])
     moment = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
     context: dict[str, Any] = {"occurredAt": moment}

@@ -1,0 +1,253 @@
+"""The commands as they are typed: what they say, and how they fail."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import jwt
+import pytest
+from redis.asyncio import Redis
+
+from scoreboard import __version__
+from scoreboard.__main__ import COMMANDS
+from scoreboard.roles.embedded import free_port
+from scoreboard.settings import Settings
+from scoreboard.wire.keys import board_keys
+from tests.command import Ended, scoreboard
+from tests.conftest import TEST_KEY
+from tests.service import Service, service
+
+KEYS = json.dumps({"test": TEST_KEY})
+
+
+def assert_one_line(ended: Ended, *words: str) -> None:
+    """Failed with a line for a person and no traceback."""
+    assert ended.code == 1, ended
+    assert ended.err.startswith("scoreboard: "), ended
+    assert ended.err.count("\n") == 1, ended
+    for word in words:
+        assert word in ended.err
+
+
+async def test_help_names_every_command_with_a_sentence() -> None:
+    ended = await scoreboard("--help")
+
+    assert ended.code == 0
+    lines = [line.split(maxsplit=1) for line in ended.out.splitlines() if line.startswith("  ")]
+    described = {line[0]: line[1] for line in lines if len(line) == 2}
+    assert described.keys() >= COMMANDS.keys()
+    assert all(len(described[command]) > 20 for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("up", ["--host", "--port", "--data-dir", "--workers"]),
+        ("serve", ["--host", "--port"]),
+        ("token", ["--sub", "--scope", "--ttl", "--boards"]),
+        ("replay", ["--board", "--url", "--token", "--batch", "--speed", "--max"]),
+        ("top", ["--board", "--url", "--token"]),
+    ],
+)
+async def test_each_command_explains_its_options(command: str, options: list[str]) -> None:
+    ended = await scoreboard(command, "--help")
+
+    assert ended.code == 0
+    for option in options:
+        assert option in ended.out
+
+
+async def test_version_is_the_packages() -> None:
+    assert (await scoreboard("--version")).out.strip() == __version__
+
+
+async def test_a_mistyped_command_or_option_is_a_usage_error() -> None:
+    for arguments in (["serv"], ["top", "--bored", "x"], ["token"], ["replay"]):
+        ended = await scoreboard(*arguments)
+        assert ended.code == 2
+        assert "Usage: " in ended.err
+
+
+async def test_a_token_is_all_that_token_prints() -> None:
+    ended = await scoreboard(
+        *("token", "--sub", "ann", "--scope", "score:submit", "--ttl", "60", "--boards", "arena"),
+        SCOREBOARD_JWT_KEYS=KEYS,
+    )
+
+    claims = jwt.decode(ended.out.strip(), TEST_KEY, algorithms=["HS256"])
+    assert (claims["sub"], claims["scope"], claims["boards"]) == ("ann", "score:submit", ["arena"])
+    assert ended.err == ""
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({}, ["SCOREBOARD_JWT_KEYS is empty"]),
+        ({"SCOREBOARD_JWT_KEYS": '{"a": "short"}'}, ["32 bytes"]),
+        ({"SCOREBOARD_JWT_KEYS": "nonsense"}, ["must be a JSON object"]),
+        ({"SCOREBOARD_JWT_KEYS_FILE": "/nowhere"}, ["SCOREBOARD_JWT_KEYS_FILE", "/nowhere"]),
+        ({"SCOREBOARD_PRT": "1"}, ["SCOREBOARD_PRT is not a setting"]),
+        ({"SCOREBOARD_PORT": "http"}, ["SCOREBOARD_PORT", "int"]),
+        ({"SCOREBOARD_DURABILITY": "paper"}, ["SCOREBOARD_DURABILITY", "paper"]),
+    ],
+)
+async def test_a_wrong_setting_is_named(environment: dict[str, str], words: list[str]) -> None:
+    ended = await scoreboard("token", "--sub", "ann", "--scope", "admin", **environment)
+
+    assert_one_line(ended, *words)
+    assert "short" not in ended.err, "never a key"
+
+
+async def test_servers_that_are_away_are_named() -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    ended = await scoreboard(
+        "migrate", SCOREBOARD_DATABASE_URL=f"postgresql://scoreboard@{nowhere}/scoreboard"
+    )
+
+    assert_one_line(ended, "Postgres")
+
+
+@pytest.fixture
+async def running(settings: Settings) -> AsyncIterator[Service]:
+    async with service(settings) as started:
+        yield started
+
+
+Replay = Callable[..., Awaitable[Ended]]
+
+HEAD = "ts,user_id,action_id,points"
+ROWS = "1477438650000,ann,a1,2\n1477438651000,bob,b1,3\n1477438652000,ann,a2,1\n"
+
+
+@pytest.fixture
+def replay(running: Service, tmp_path: Path) -> Replay:
+    """Replays a file of this content on the board ``arena``."""
+
+    async def replay(
+        content: str | bytes, *options: str, name: str = "actions.csv", **environment: str
+    ) -> Ended:
+        file = tmp_path / name
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        named = {"SCOREBOARD_URL": running.url, "SCOREBOARD_TOKEN": running.token()}
+        return await scoreboard(
+            *("replay", str(file), "--board", "arena", *options), **(named | environment)
+        )
+
+    return replay
+
+
+def counts(ended: Ended) -> dict[str, int]:
+    """What the replay counted, by outcome."""
+    return {name: int(n) for n, name in map(str.split, ended.out.splitlines())}
+
+
+async def test_a_second_replay_reports_duplicates_and_changes_nothing(
+    replay: Replay, running: Service
+) -> None:
+    first = await replay(f"{HEAD}\n{ROWS}", "--batch", "2")
+    second = await replay(gzip.compress(f"{HEAD}\n{ROWS}".encode()), name="actions.csv.gz")
+    top = await scoreboard("top", "--board", "arena", SCOREBOARD_URL=running.url)
+
+    assert (first.code, counts(first)) == (0, {"accepted": 3})
+    assert (second.code, counts(second)) == (0, {"duplicate_action": 3})
+    assert top.code == 0
+    rows = [line.split()[1:-1:2] for line in top.out.splitlines() if line.startswith("│")]
+    assert rows == [["1", "bob", "3"], ["2", "ann", "3"]]
+
+
+async def test_a_replay_passes_the_context_on(replay: Replay, settings: Settings) -> None:
+    ended = await replay(f"{HEAD},latitude,country\n1477438650000,ann,a1,2,48.85,FR\n")
+    assert ended.code == 0
+
+    async with Redis.from_url(settings.redis_url) as redis:
+        [(_, fields)] = await redis.xrange(board_keys("arena", settings.partitions).events)
+    context = json.loads(fields[b"d"])["c"]
+    assert context == {
+        "occurredAt": "2016-10-25T23:37:30.000+00:00",
+        "latitude": 48.85,
+        "country": "FR",
+    }
+
+
+async def test_a_replay_with_anything_but_duplicates_says_so_and_fails(replay: Replay) -> None:
+    await replay(f"{HEAD}\n{ROWS}")
+    ended = await replay(f"{HEAD}\n1477438650000,ann,a1,3\n1477438651000,,b2,3\n")
+
+    assert (ended.code, counts(ended)) == (1, {"action_conflict": 1, "invalid_request": 1})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", ["no column ts, user_id, action_id, points"]),
+        ("ts,user_id,points\n", ["no column action_id"]),
+        (f"{HEAD}\n{ROWS}1477438650000,ann,a9,many\n", ["line 5", "many"]),
+        (f"{HEAD}\nyesterday,ann,a9,1\n", ["line 2", "yesterday"]),
+        (f"{HEAD}\n1477438650000,ann\n", ["line 2", "fewer columns"]),
+        (b"\xff\xfe\x00", ["can't be read"]),
+    ],
+    ids=["empty", "column", "points", "time", "short row", "not UTF-8"],
+)
+async def test_a_malformed_file_is_told_with_its_line(
+    replay: Replay, content: str | bytes, words: list[str]
+) -> None:
+    assert_one_line(await replay(content), "actions.csv", *words)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip", gzip.compress(HEAD.encode(), mtime=0)[:-9]],
+    ids=["no archive", "cut off"],
+)
+async def test_a_damaged_archive_is_told(replay: Replay, content: bytes) -> None:
+    assert_one_line(await replay(content, name="actions.csv.gz"), "actions.csv.gz", "can't be read")
+
+
+async def test_a_replay_needs_a_token_that_may_write(replay: Replay, running: Service) -> None:
+    content = f"{HEAD}\n{ROWS}"
+    reader = await replay(content, SCOREBOARD_TOKEN=running.token("board:read"))
+    stranger = await replay(content, SCOREBOARD_TOKEN="nonsense")
+
+    assert_one_line(reader, "forbidden")
+    assert_one_line(stranger, "unauthorized")
+
+
+async def test_a_replay_to_nowhere_gives_up_at_once(replay: Replay) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+
+    assert_one_line(await replay(f"{HEAD}\n{ROWS}", SCOREBOARD_URL=nowhere), nowhere)
+
+
+async def test_a_replay_is_used_as_its_help_says(replay: Replay, tmp_path: Path) -> None:
+    both = await replay(f"{HEAD}\n{ROWS}", "--speed", "2", "--max")
+    missing = await scoreboard("replay", str(tmp_path / "none.csv"), "--board", "arena")
+
+    assert (both.code, missing.code) == (2, 2)
+    assert "--speed and --max" in both.err
+    assert "none.csv" in missing.err
+
+
+async def test_a_board_that_does_not_exist_has_no_top(running: Service) -> None:
+    ended = await scoreboard("top", "--board", "arena", "--url", running.url)
+
+    assert_one_line(ended, "unknown_board")
+
+
+async def test_without_a_service_it_is_said_how_to_name_one(tmp_path: Path) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+
+    assert_one_line(await scoreboard("top", folder=tmp_path), "run.json", "--url", "scoreboard up")
+    assert_one_line(await scoreboard("top", "--url", nowhere), nowhere)
+
+
+async def test_what_up_left_behind_names_the_service(running: Service, tmp_path: Path) -> None:
+    run = {"url": running.url, "token": running.token("score:write board:read")}
+    (tmp_path / ".scoreboard").mkdir()
+    (tmp_path / ".scoreboard" / "run.json").write_text(json.dumps(run))
+    (tmp_path / "actions.csv").write_text(f"{HEAD}\n{ROWS}")
+    ended = await scoreboard("replay", "actions.csv", "--board", "arena", folder=tmp_path)
+
+    assert (ended.code, counts(ended)) == (0, {"accepted": 3})
