@@ -48,6 +48,13 @@ class Ledger:
         with translated():
             return bool(await self._pool.fetchval(_sql["knows"], board))
 
+    async def has_counted(self, board: str, actions: Sequence[tuple[str, str]]) -> bool:
+        """True when it has all these (user, action id), each once in ``actions``, as accepted."""
+        users, ids = zip(*actions, strict=True)
+        with translated():
+            found = await self._pool.fetchval(_sql["count_accepted"], board, users, ids)
+        return bool(found == len(actions))
+
     @asynccontextmanager
     async def locked(self, partition: int) -> AsyncIterator[LedgerSession]:
         """The partition's advisory lock, waited for as long as it takes, and what may be done

@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from redis.asyncio import Connection, ConnectionPool, Redis
+from redis.asyncio import (
+    Connection,
+    ConnectionPool,
+    Redis,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -21,6 +27,7 @@ from redis.exceptions import (
     RedisError,
     ResponseError,
 )
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from scoreboard.errors import ConfigurationError, OutcomeUnknown, Unavailable
 from scoreboard.redisio.scripts import digest, source
@@ -31,12 +38,38 @@ log = structlog.get_logger(__name__)
 # A server that is starting, was demoted or is full did not run the command.
 _NOT_RUN = (BusyLoadingError, ReadOnlyError, OutOfMemoryError)
 _LOST = (RedisError, OSError, TimeoutError)
-_LOST_REPLY = "The reply of Redis was lost. Retry with the same actionId."
+LOST_REPLY = "The reply of Redis was lost. Retry with the same actionId."
+
+
+class _Closed:
+    """Over a class of connections: uvloop raises RuntimeError when something is sent on a transport
+    that was closed since its last use; this is a lost connection like any other."""
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        try:
+            await super().send_packed_command(command, check_health)  # type: ignore[misc]
+        except RuntimeError as error:
+            raise RedisConnectionError(str(error)) from error
+
+
+class _Tcp(_Closed, Connection):
+    pass
+
+
+class _Tls(_Closed, SSLConnection):
+    pass
+
+
+class _Unix(_Closed, UnixDomainSocketConnection):
+    pass
+
+
+_CLASSES = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSocketConnection: _Unix}
 
 
 def pool(url: str, *, timeout: float | None, connections: int = 32) -> ConnectionPool:
     """A pool without retries. ``timeout`` in seconds; None for connections that block."""
-    return ConnectionPool.from_url(
+    made = ConnectionPool.from_url(
         url,
         protocol=2,
         max_connections=connections,
@@ -44,6 +77,8 @@ def pool(url: str, *, timeout: float | None, connections: int = 32) -> Connectio
         socket_connect_timeout=timeout or 5.0,
         retry=Retry(NoBackoff(), 0),
     )
+    made.connection_class = _CLASSES[made.connection_class]
+    return made
 
 
 def client(url: str, *, timeout: float | None, connections: int = 32) -> Redis:
@@ -69,6 +104,9 @@ class ScriptLine:
     def __init__(self, connections: ConnectionPool, *, timeout: float) -> None:
         self._connection: Connection = connections.make_connection()
         self._timeout = timeout
+        # A script may have run whose reply was lost, since the owner last set this to False. Then
+        # it can't be said any more that nothing was written.
+        self.unsure = False
 
     async def close(self) -> None:
         """Closes the connection."""
@@ -80,12 +118,11 @@ class ScriptLine:
         """The replies of the script and of the packed commands in ``after``, which are sent right
         behind it on the same connection (durability waits); an error of those is among the replies.
 
-        Raises Unavailable when nothing was run, OutcomeUnknown when that can't be known, and
-        ResponseError for an error inside the script.
+        Raises Unavailable when nothing was run, OutcomeUnknown when that can't be known
+        (``unsure``), and ResponseError for an error inside the script.
         """
         call = pack((b"EVALSHA", digest(script), b"%d" % len(keys), *keys, *args))
         command = call + b"".join(after) if after else call
-        maybe_run = False
         deadline = asyncio.get_running_loop().time() + self._timeout
         pause = 0.01
         while True:
@@ -100,18 +137,18 @@ class ScriptLine:
                 await self._load(script, deadline)
                 continue
             except _NOT_RUN as error:
-                if maybe_run:
-                    raise OutcomeUnknown(_LOST_REPLY) from error
+                if self.unsure:
+                    raise OutcomeUnknown(LOST_REPLY) from error
                 raise Unavailable(f"Redis refused the write: {error}") from error
             except ResponseError:
                 raise
             except _LOST as error:
-                maybe_run = maybe_run or sent
+                self.unsure = self.unsure or sent
                 await self._connection.disconnect(nowait=True)
                 if asyncio.get_running_loop().time() + pause >= deadline:
                     log.warning("redis_call_failed", script=script.name, error=str(error))
-                    if maybe_run:
-                        raise OutcomeUnknown(_LOST_REPLY) from error
+                    if self.unsure:
+                        raise OutcomeUnknown(LOST_REPLY) from error
                     raise Unavailable("Redis can't be reached.") from error
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.25)

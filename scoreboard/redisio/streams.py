@@ -52,7 +52,8 @@ class PartitionStream:
             try:
                 return await self._read(count)
             except ResponseError as error:
-                if not str(error).startswith("NOGROUP"):
+                # Redis was emptied, before or in the middle of the read.
+                if not str(error).startswith(("NOGROUP", "no such key")):
                     raise
                 await self._create_group()
                 return await self._read(count)

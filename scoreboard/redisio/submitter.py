@@ -19,9 +19,9 @@ from redis.exceptions import ResponseError
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.durability import Durability
 from scoreboard.domain.submissions import Outcome, Result, Submission
-from scoreboard.errors import Unavailable
+from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.redisio.calls import Call, PlainCalls
-from scoreboard.redisio.connections import ScriptLine
+from scoreboard.redisio.connections import LOST_REPLY, ScriptLine
 from scoreboard.redisio.waits import DurabilityWaits
 from scoreboard.telemetry import metrics
 from scoreboard.wire.keys import board_keys
@@ -146,7 +146,7 @@ class Submitter:
             lane.task = asyncio.create_task(self._drain(board, level, lane))
         results, reached = await done
         if awaits_commit:
-            reached = await self._waits.committed(partition, results)
+            reached = await self._waits.committed(board, partition, submissions, results)
         return results, reached
 
     async def close(self) -> None:
@@ -180,6 +180,7 @@ class Submitter:
     ) -> None:
         """Runs one call and hands every entry its part of the answer."""
         submissions = [s for entry in entries for s in entry.submissions]
+        line.unsure = False
         try:
             results, reached = await self._call(
                 board, durability, submissions, any(entry.create for entry in entries), line
@@ -187,7 +188,11 @@ class Submitter:
         except ResponseError as error:
             # The script reads before it writes, so an error inside it has changed nothing.
             log.error("submit_script_failed", board=board, error=str(error))
-            _fail(entries, Unavailable("Redis refused the call."))
+            refusal = Unavailable("Redis refused the call.")
+            _fail(entries, OutcomeUnknown(LOST_REPLY) if line.unsure else refusal)
+            return
+        except Unavailable as error:
+            _fail(entries, OutcomeUnknown(LOST_REPLY) if line.unsure else error)
             return
         except Exception as error:  # noqa: BLE001 - handed to every caller, or they would hang
             _fail(entries, error)
@@ -212,6 +217,7 @@ class Submitter:
         while True:
             chosen = [submissions[i] for i in todo]
             replies, reached = await self._run(board, durability, chosen, create, line)
+            line.unsure = True  # from now on some of them count
             for i, reply in zip(todo, replies, strict=True):
                 results[i] = reply
             todo = [i for i in todo if results[i].outcome is Outcome.STALE]  # type: ignore[union-attr]

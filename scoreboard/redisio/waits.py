@@ -7,11 +7,13 @@ used: under ``everysec`` Valkey 9.1 answers it before the sync (docs/durability.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from scoreboard.domain.durability import Durability
-from scoreboard.domain.submissions import Outcome, Result
+from scoreboard.domain.submissions import Outcome, Result, Submission
+from scoreboard.errors import Unavailable
 from scoreboard.redisio.connections import pack
 from scoreboard.wire.events import split_id
 
@@ -25,7 +27,14 @@ class Commits(Protocol):
         """To be called before the event is written."""
 
     async def wait(self, partition: int, event: str, timeout: float) -> bool:
-        """True when the event is committed, False after ``timeout`` seconds."""
+        """True when events up to this one are committed, False after ``timeout`` seconds."""
+
+
+class Ledger(Protocol):
+    """What Postgres has (pg/ledger.Ledger)."""
+
+    async def has_counted(self, board: str, actions: Sequence[tuple[str, str]]) -> bool:
+        """True when it has all these (user, action id). Raises Unavailable."""
 
 
 class DurabilityWaits:
@@ -34,8 +43,9 @@ class DurabilityWaits:
     WAIT speaks of what its own connection wrote, so it travels behind the script.
     """
 
-    def __init__(self, commits: Commits, *, timeout: float) -> None:
+    def __init__(self, commits: Commits, ledger: Ledger, *, timeout: float) -> None:
         self._commits = commits
+        self._ledger = ledger
         self._timeout = timeout
         self._commands: dict[Durability, tuple[bytes, ...]] = {
             Durability.REDIS: (),
@@ -62,14 +72,34 @@ class DurabilityWaits:
         """To be called before a script whose commit will be waited for."""
         await self._commits.watch(partition)
 
-    async def committed(self, partition: int, results: Sequence[Result]) -> Durability:
-        """Waits until Postgres has all that counts among ``results``."""
-        events = [r.event for r in results if r.outcome in _COUNTED and r.event]
-        if events:
-            last = max(events, key=split_id)
-            if not await self._commits.wait(partition, last, self._timeout):
-                return Durability.REDIS
-        return Durability.POSTGRES
+    async def committed(
+        self,
+        board: str,
+        partition: int,
+        submissions: Sequence[Submission],
+        results: Sequence[Result],
+    ) -> Durability:
+        """Waits until Postgres has all that counts among ``results``.
+
+        The ledger has the last word: a commit beyond an event does not tell that the event is in
+        it, since Redis may have lost the event before it was carried away, and gone on.
+        """
+        counted = {
+            (submission.action.user_id, submission.action.action_id): result.event
+            for submission, result in zip(submissions, results, strict=True)
+            if result.outcome in _COUNTED and result.event
+        }
+        if not counted:
+            return Durability.POSTGRES
+        last = max(counted.values(), key=split_id)
+        if not await self._commits.wait(partition, last, self._timeout):
+            return Durability.REDIS
+        try:
+            async with asyncio.timeout(self._timeout):
+                found = await self._ledger.has_counted(board, list(counted))
+        except (Unavailable, TimeoutError):
+            found = False
+        return Durability.POSTGRES if found else Durability.REDIS
 
 
 def _synced_before_answering(pairs: Sequence[bytes]) -> bool:

@@ -145,7 +145,7 @@ async def application(settings: Settings) -> web.Application:
         board_idle=settings.board_idle,
         backlog_limit=settings.backlog_limit,
         timeout=settings.redis_timeout,
-        waits=DurabilityWaits(commits, timeout=settings.durability_timeout),
+        waits=DurabilityWaits(commits, durable.ledger, timeout=settings.durability_timeout),
         judged=JudgedCalls(redis, gates, LedgerCases(pool), partitions=settings.partitions),
     )
     reader = BoardReader(

@@ -99,7 +99,7 @@ async def service(
         board_idle=settings.board_idle,
         backlog_limit=settings.backlog_limit,
         timeout=settings.redis_timeout,
-        waits=DurabilityWaits(None, timeout=1),  # type: ignore[arg-type]
+        waits=DurabilityWaits(None, None, timeout=1),  # type: ignore[arg-type]
         judged=judged or PlainCalls(settings.partitions),
     )
     yield Service(board, redis, durable, submitter, settings)

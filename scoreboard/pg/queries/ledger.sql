@@ -1,6 +1,13 @@
 -- name: knows
 SELECT EXISTS (SELECT FROM board WHERE board = $1)
 
+-- name: count_accepted
+-- How many of the board's actions, $2 users and $3 action ids, were accepted.
+SELECT count(*)
+FROM unnest($2::text[], $3::text[]) AS asked (user_id, action_id)
+JOIN score_action USING (user_id, action_id)
+WHERE board = $1 AND status = 'accepted'
+
 -- name: prepare_session
 -- The staging table of this connection; not logged, empty again after every transaction.
 CREATE TEMPORARY TABLE IF NOT EXISTS staged (
