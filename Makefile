@@ -55,7 +55,7 @@ load-test: $(STAMP) ## load a server and audit it (RATE, CLIENTS, DURATION, DUPL
 	  $(if $(USERS),--users $(USERS)) $(if $(BOARDS),--boards $(BOARDS)) \
 	  $(if $(COMPARE),--compare $(COMPARE)) $(ARGS)
 
-bench: $(STAMP) ## measure the parts one by one (BENCH="http persister rebuild fanout")
+bench: $(STAMP) ## measure every part, ten minutes on idle cores (ARGS="http fanout")
 	@for name in $(BENCH); do echo "== $$name"; $(BIN)/python scripts/bench_$$name.py $(ARGS) || exit 1; done
 
 chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED)

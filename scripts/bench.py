@@ -1,0 +1,58 @@
+"""``make bench``: every benchmark in turn, each in a process of its own; figures in reports/."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+BENCHMARKS = {
+    "script": "submit_scores alone: batch and board sizes",
+    "http": "posts, batches and reads over HTTP against their bounds",
+    "fanout": "WebSockets: broadcast, memory, idle cost, stalled clients",
+    "persister": "from the stream into Postgres",
+    "rebuild": "a board of a million users made live again",
+    "gate": "the four agents",
+    "memory": "Redis memory per user and per receipt",
+    "startup": "start-up time and memory at rest",
+}
+REPORTS = Path("reports")
+
+
+def main(
+    only: Annotated[
+        list[str] | None, typer.Argument(help=f"Which: {', '.join(BENCHMARKS)}; default: all.")
+    ] = None,
+) -> None:
+    """Run the benchmarks; about ten minutes for all of them on two idle cores."""
+    console = Console()
+    if unknown := sorted(set(only or ()) - BENCHMARKS.keys()):
+        raise typer.BadParameter(f"unknown: {', '.join(unknown)}")
+    REPORTS.mkdir(exist_ok=True)
+    failed = []
+    for name, about in BENCHMARKS.items():
+        if only and name not in only:
+            continue
+        load = os.getloadavg()[0]
+        console.rule(f"{name}: {about}")
+        if load > 0.5:
+            console.print(f"[yellow]The machine is busy already (load {load:.1f}).[/]")
+        started = time.perf_counter()
+        report = REPORTS / f"bench-{name}.json"
+        command = [sys.executable, "-m", f"scripts.bench_{name}", "--json", str(report)]
+        if subprocess.run(command, check=False).returncode != 0:
+            failed.append(name)
+        console.print(f"{time.perf_counter() - started:.0f} s, figures in {report}")
+    if failed:
+        console.print(f"[red]failed or missed a target: {', '.join(failed)}[/]")
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
