@@ -73,6 +73,9 @@ def operations() -> list[Operation]:
     async def docs(request: web.Request) -> web.Response:
         return files["docs.html"].answer(request)
 
+    async def admin(request: web.Request) -> web.Response:
+        return files["admin.html"].answer(request)
+
     async def static(request: web.Request) -> web.Response:
         name = request.match_info["name"]
         if not (file := files.get(name)):
@@ -86,6 +89,7 @@ def operations() -> list[Operation]:
     return [
         Operation("GET", "/", "board_page", board, "The live leaderboard", page, tag="pages"),
         Operation("GET", "/docs", "docs_page", docs, "This description", page, tag="pages"),
+        Operation("GET", "/admin", "admin_page", admin, "The review queue", page, tag="pages"),
         Operation(
             "GET", "/static/{name}", "static", static, "What the pages are made of", file,
             parameters=(name,), tag="pages",

@@ -45,7 +45,8 @@ class Review(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class RecentAction(msgspec.Struct, frozen=True, rename="camel"):
-    """An action of the ledger; ``score`` is the total after it, null for a refused one."""
+    """An action of the ledger; ``score`` is the total after it, null for a refused one, ``at`` the
+    agents' clock."""
 
     action_id: str
     points: int

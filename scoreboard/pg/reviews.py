@@ -63,10 +63,7 @@ class Reviews:
         with translated():
             total = await self._pool.fetchrow(_sql["total"], review.board, review.user_id)
             rows = await self._pool.fetch(_sql["recent"], review.board, review.user_id, RECENT)
-        recent = [
-            RecentAction(action, points, score, outcome, _moment(event_ms))
-            for action, points, score, outcome, event_ms in reversed(rows)
-        ]
+        recent = [RecentAction(*row) for row in reversed(rows)]
         score, hidden = total or (None, False)
         return ReviewDetails(review, score, hidden, recent)
 

@@ -1,6 +1,7 @@
 // The API's page, made from openapi.json.
 
-import { Schemas, make, term } from "./schema.js";
+import { make } from "./dom.js";
+import { Schemas, term } from "./schema.js";
 
 const $ = (id) => document.getElementById(id);
 

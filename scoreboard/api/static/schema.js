@@ -1,13 +1,8 @@
 // JSON Schema as people read it: a type in a few words, its fields as a list, and an example.
 
-const MAX_DEPTH = 5;
+import { make } from "./dom.js";
 
-export function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  Object.assign(element, attributes);
-  element.append(...children);
-  return element;
-}
+const MAX_DEPTH = 5;
 
 export class Schemas {
   #named;

@@ -4,11 +4,11 @@ SELECT id, kind, status, board, user_id, action_id, points, event_ms, event_seq,
 FROM review
 
 -- name: recent
--- The user's latest actions on a board, newest first.
+-- The user's latest actions on a board, newest first, with the agents' clock.
 SELECT action_id, points, score,
-       CASE kept WHEN 'A' THEN 'accepted' WHEN 'V' THEN 'reverted' ELSE 'refused' END AS outcome,
-       event_ms
-FROM kept_action
+       CASE WHEN reverted_event_ms IS NOT NULL THEN 'reverted' ELSE status::text END AS outcome,
+       coalesce(occurred_at, to_timestamp(event_ms / 1000::double precision)) AS at
+FROM score_action
 WHERE board = $1 AND user_id = $2
 ORDER BY event_ms DESC, event_seq DESC
 LIMIT $3

@@ -1,0 +1,257 @@
+// The review queue: read, decided by keys or buttons. The token is kept in this module only.
+
+import { Case } from "./case.js";
+
+const PAGE = 25;
+const REFRESH = 15_000; // new cases are looked for while the page is in view
+const $ = (id) => document.getElementById(id);
+
+let token = "";
+let next = null;
+let chosen; // the case that the confirm dialog is about
+let newest = 0; // the highest id seen
+let total = 0; // decided in this sitting
+const cases = new Map();
+
+// What a user did lately is asked for when the case comes near the screen.
+const seen = new IntersectionObserver(
+  (entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      seen.unobserve(target);
+      explain(cases.get(Number(target.dataset.id)));
+    }
+  },
+  { rootMargin: "200px" },
+);
+
+$("login").onsubmit = (event) => {
+  event.preventDefault();
+  token = $("token").value.trim();
+  $("token").value = "";
+  show();
+};
+$("filter").onsubmit = (event) => {
+  event.preventDefault();
+  show();
+};
+$("status").onchange = show;
+$("more").onclick = () => load(next);
+$("help-open").onclick = () => $("help").showModal();
+$("confirm").onclose = () => {
+  if ($("confirm").returnValue !== "confirm") return chosen?.element.focus();
+  const wanted = { revertEarlier: $("revert").checked, hideUser: $("hide").checked };
+  decide(chosen, "confirm", wanted);
+};
+setInterval(() => token && !document.hidden && refresh(), REFRESH);
+document.addEventListener("keydown", onKey);
+
+async function call(method, path, body) {
+  const headers = { Authorization: `Bearer ${token}` };
+  if (body) headers["Content-Type"] = "application/json";
+  const response = await fetch(`api/admin/${path}`, {
+    method,
+    headers,
+    body: body && JSON.stringify(body),
+    cache: "no-store",
+  });
+  const answer = await response.json();
+  if (response.ok) return answer;
+  throw Object.assign(new Error(answer.detail), { status: response.status, problem: answer });
+}
+
+function listed(cursor) {
+  const query = new URLSearchParams({ status: $("status").value, limit: PAGE });
+  if ($("board").value) query.set("board", $("board").value);
+  if ($("user").value) query.set("user", $("user").value);
+  if (cursor) query.set("cursor", cursor);
+  return call("GET", `reviews?${query}`);
+}
+
+async function show() {
+  if (!token) return;
+  if (!(await load(null))) return;
+  const had = !$("login").hidden;
+  $("login").hidden = true;
+  $("queue").hidden = false;
+  if (had) focusOn(first() ?? null);
+}
+
+/** Reads a page of the queue; from the beginning without a cursor. False when that failed. */
+async function load(cursor) {
+  try {
+    const page = await listed(cursor);
+    if (!cursor) clear();
+    next = page.next;
+    for (const review of page.reviews) add(review);
+    problem("");
+    tell();
+    return true;
+  } catch (error) {
+    failed(error);
+    return false;
+  }
+}
+
+/** Puts cases that came meanwhile on top. */
+async function refresh() {
+  if ($("status").value !== "open") return;
+  try {
+    const { reviews } = await listed(null);
+    const fresh = reviews.filter(({ id }) => !cases.has(id) && id > newest);
+    for (const review of fresh.reverse()) add(review, true);
+    if (fresh.length) announce(`${fresh.length} new cases`);
+    problem("");
+    tell();
+  } catch (error) {
+    failed(error);
+  }
+}
+
+function add(review, onTop = false) {
+  if (cases.has(review.id)) return;
+  newest = Math.max(newest, review.id);
+  const card = new Case(review, {
+    approve: (one) => decide(one, "approve"),
+    confirm: (one) => decide(one, "confirm"),
+    options,
+  });
+  cases.set(review.id, card);
+  $("cases")[onTop ? "prepend" : "append"](card.element);
+  seen.observe(card.element);
+}
+
+function clear() {
+  seen.disconnect();
+  cases.clear();
+  $("cases").replaceChildren();
+}
+
+async function explain(card) {
+  try {
+    card?.showDetails(await call("GET", `reviews/${card.id}`));
+  } catch (error) {
+    if (error.status === 401) failed(error);
+    else card.showError("What the user did lately can't be read now.");
+  }
+}
+
+async function decide(card, verb, wanted = {}) {
+  const body = { ...wanted, ...(card.reason && { reason: card.reason }) };
+  card.busy = true;
+  card.showError("");
+  try {
+    const { review, reverted } = await call("POST", `reviews/${card.id}/${verb}`, body);
+    const taken = reverted ? `, ${reverted} taken back` : "";
+    leave(card, `${review.userId}: ${review.status}${taken}.`);
+  } catch (error) {
+    if (error.problem?.code === "already_decided") {
+      const { status, by } = error.problem.decision;
+      leave(card, `${card.review.userId}: already ${status} by ${by}.`);
+    } else if (error.status === 401) {
+      failed(error);
+    } else {
+      card.busy = false;
+      card.showError(`${error.message ?? "The server can't be reached."} Nothing is lost: try again.`);
+    }
+  }
+}
+
+function leave(card, said) {
+  const after = neighbour(card, 1) ?? neighbour(card, -1);
+  const held = card.element.contains(document.activeElement) || document.activeElement === document.body;
+  cases.delete(card.id);
+  card.element.remove();
+  total++;
+  if (held) focusOn(after);
+  announce(said);
+  tell();
+  if (!cases.size && next) load(next);
+}
+
+function options(card) {
+  chosen = card;
+  const { userId, board, points, kind } = card.review;
+  const own = kind === "flagged" ? `The ${points} points are taken back.` : "The action stays out.";
+  $("confirm-about").textContent = `${userId} on ${board}. ${own}`;
+  $("revert").checked = $("hide").checked = false;
+  $("confirm").returnValue = "";
+  $("confirm").showModal();
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.querySelector("dialog[open]") || $("queue").hidden) return;
+  const inText = event.target.matches("input, select");
+  const focused = document.activeElement.closest(".case");
+  if (inText) {
+    if (event.key === "Escape") focused?.focus();
+    return;
+  }
+  const card = focused && cases.get(Number(focused.dataset.id));
+  const open = card?.review.status === "open" ? card : null;
+  const acts = {
+    j: () => focusOn(card ? neighbour(card, 1) : first()),
+    k: () => focusOn(card ? neighbour(card, -1) : first()),
+    "?": () => $("help").showModal(),
+    a: open && open.review.kind !== "conflict" && (() => decide(open, "approve")),
+    c: open && (() => (event.shiftKey ? options(open) : decide(open, "confirm"))),
+    r: open && (() => open.writeReason()),
+  };
+  const key = event.key.toLowerCase();
+  const act = acts[key];
+  if (!act || (event.repeat && !"jk".includes(key))) return;
+  event.preventDefault();
+  act();
+}
+
+function first() {
+  const element = $("cases").firstElementChild;
+  return element && cases.get(Number(element.dataset.id));
+}
+
+function neighbour(card, step) {
+  const element = step > 0 ? card.element.nextElementSibling : card.element.previousElementSibling;
+  return element && cases.get(Number(element.dataset.id));
+}
+
+function focusOn(card) {
+  if (!card) return;
+  card.element.focus({ preventScroll: true });
+  card.element.scrollIntoView({ block: "nearest" });
+}
+
+function tell() {
+  const open = $("status").value === "open";
+  const more = next ? "+" : "";
+  const done = total ? ` · ${total} decided` : "";
+  $("tally").textContent = `${cases.size}${more} ${open ? "open" : "shown"}${done}`;
+  $("more").hidden = !next;
+  $("empty").hidden = cases.size > 0;
+  $("empty").textContent = open ? "Nothing waits for a decision." : "No such cases.";
+}
+
+function failed(error) {
+  if (error.status === 401 || error.status === 403) {
+    const words = { 401: "This token was not accepted: it may have expired.", 403: error.message };
+    if (error.status === 401) {
+      token = "";
+      clear();
+      $("queue").hidden = true;
+      $("login").hidden = false;
+      $("token").focus();
+    }
+    $($("login").hidden ? "queue-error" : "login-error").textContent = words[error.status];
+  } else {
+    const words = error.status ? error.message : "The server can't be reached.";
+    $($("login").hidden ? "queue-error" : "login-error").textContent = words;
+  }
+}
+
+function problem(text) {
+  $("queue-error").textContent = $("login-error").textContent = text;
+}
+
+function announce(text) {
+  $("announcer").textContent = text;
+}

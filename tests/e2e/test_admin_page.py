@@ -1,0 +1,245 @@
+"""The moderation page in a real browser, against the whole service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from aiohttp import ClientSession, ClientTimeout
+from playwright.async_api import Locator, Page, expect
+
+from scoreboard.settings import Settings
+from tests.e2e.conftest import OpenPage
+from tests.integration.api.described import Api, Description
+from tests.integration.api.gated import USUAL, add_model, play, post, set_board
+from tests.integration.honest import SYDNEY
+from tests.service import service
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LATER = USUAL[-1] + 600
+REVIEWS = "/api/admin/reviews"
+
+
+class Queue:
+    """A service with cases in its queue: ann's impossible trip, bob's many points, cy's conflict
+    on the board ``arena``, which rejects, and dan's trip on ``duel``, which flags."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.url = f"{api.service.url}/admin"
+
+    def token(self, scope: str = "admin", ttl: int = 600) -> str:
+        return self.api.service.token(scope, subject="eve", ttl=ttl)
+
+    async def fill(self) -> None:
+        await set_board(self.api, "arena", mode="reject")
+        await set_board(self.api, "duel", mode="flag")
+        for board, user in (("arena", "ann"), ("arena", "bob"), ("duel", "dan")):
+            await play(self.api, board, user)
+        await post(self.api, "arena", "ann", "trip", LATER, **SYDNEY)
+        await post(self.api, "arena", "bob", "many", LATER, points=40)
+        await post(self.api, "arena", "cy", "twice", 0)
+        await post(self.api, "arena", "cy", "twice", 0, points=3)
+        await wait_until(lambda: self.has(3), description="the cases of one board in the queue")
+        await post(self.api, "duel", "dan", "trip", LATER, **SYDNEY)
+        await wait_until(lambda: self.has(4), description="four cases in the queue")
+
+    async def has(self, cases: int, query: str = "") -> bool:
+        admin = self.api.bearing(self.token())
+        return len((await admin.get(f"{REVIEWS}{query}")).json["reviews"]) == cases
+
+    async def status(self, user: str) -> str:
+        admin = self.api.bearing(self.token())
+        (case,) = (await admin.get(f"{REVIEWS}?user={user}")).json["reviews"]
+        return str(case["status"])
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def queue(settings: Settings) -> AsyncIterator[Queue]:
+    pool = await asyncpg.create_pool(settings.database_url, min_size=1, max_size=1)
+    await add_model(pool)
+    await pool.close()
+    async with (
+        service(settings) as running,
+        ClientSession(timeout=ClientTimeout(total=20)) as http,
+        running.persisting(),
+    ):
+        async with http.get(f"{running.url}/openapi.json") as response:
+            description = Description(await response.json())
+        filled = Queue(Api(running, http, description, running.token()))
+        await filled.fill()
+        yield filled
+
+
+async def open_queue(page: Page, queue: Queue) -> None:
+    await page.goto(queue.url)
+    await page.get_by_label("Access token").fill(queue.token())
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".case")).to_have_count(4)
+
+
+def case(page: Page, user: str) -> Locator:
+    return page.locator(".case").filter(has=page.locator("h2 bdi").get_by_text(user, exact=True))
+
+
+async def test_a_case_shows_its_reasons_and_what_the_user_did(
+    queue: Queue, new_page: OpenPage
+) -> None:
+    page = await new_page()
+    await open_queue(page, queue)
+    ann = case(page, "ann")
+    await ann.scroll_into_view_if_needed()
+    await expect(ann.locator(".kind")).to_have_text("Refused")
+    await expect(ann.locator(".facts")).to_contain_text("arena · action trip")
+    speed = ann.locator(".finding").first
+    await expect(speed.locator(".agent")).to_have_text("location")
+    await expect(speed).to_contain_text("km/h")
+    await expect(speed).to_contain_text("usually 0 to")
+    # The value lies beyond the usual range.
+    usual = await speed.locator(".usual").bounding_box()
+    value = await speed.locator(".value").bounding_box()
+    assert usual
+    assert value
+    assert value["x"] + value["width"] / 2 > usual["x"] + usual["width"]
+    await expect(ann.locator(".recent .action")).to_have_count(len(USUAL) + 1)
+    await expect(ann.locator(".recent .refused.own")).to_have_count(1)
+    await expect(ann.locator("figcaption")).to_contain_text(
+        f"{2 * len(USUAL)} in total · latest actions: {len(USUAL)} counted, 1 refused"
+    )
+
+
+async def test_keys_move_approve_and_confirm(queue: Queue, new_page: OpenPage) -> None:
+    page = await new_page()
+    await open_queue(page, queue)
+    users = ["dan", "cy", "bob", "ann"]
+    await expect(page.locator(".case h2 bdi")).to_have_text(users)
+    await expect(case(page, "dan")).to_be_focused()
+    for key, user in (("j", "cy"), ("j", "bob"), ("k", "cy"), ("j", "bob"), ("j", "ann")):
+        await page.keyboard.press(key)
+        await expect(case(page, user)).to_be_focused()
+
+    await page.keyboard.press("a")
+    await expect(case(page, "ann")).to_have_count(0)
+    await expect(page.locator("#announcer")).to_have_text("ann: approved.")
+    await expect(case(page, "bob")).to_be_focused()
+    assert await queue.status("ann") == "approved"
+    assert (await queue.api.top("arena"))["ann"] == 2 * len(USUAL) + 2
+
+    await page.keyboard.press("c")
+    await expect(page.locator("#announcer")).to_have_text("bob: confirmed.")
+    assert await queue.status("bob") == "confirmed"
+    await expect(page.locator("#tally")).to_contain_text("2 open · 2 decided")
+
+    # A conflict can't be approved: the key does nothing.
+    await expect(case(page, "cy")).to_be_focused()
+    await page.keyboard.press("a")
+    await page.keyboard.press("c")
+    await expect(page.locator("#announcer")).to_have_text("cy: confirmed.")
+
+    await expect(case(page, "dan")).to_be_focused()
+    await page.keyboard.press("r")
+    await page.keyboard.type("caught: a VPN")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("c")
+    await expect(page.locator("#announcer")).to_have_text("dan: confirmed, 1 taken back.")
+    assert (await queue.api.top("duel"))["dan"] == 2 * len(USUAL)
+    await expect(page.get_by_text("Nothing waits for a decision.")).to_be_visible()
+
+    await page.get_by_label("Show", exact=True).select_option("confirmed")
+    await expect(case(page, "dan")).to_contain_text("confirmed by eve")
+    await expect(case(page, "dan")).to_contain_text("caught: a VPN")
+
+
+async def test_taking_back_earlier_actions_asks_first(queue: Queue, new_page: OpenPage) -> None:
+    page = await new_page()
+    await open_queue(page, queue)
+    await page.keyboard.press("Shift+c")
+    dialog = page.get_by_role("dialog", name="Confirm and take back")
+    await expect(dialog).to_contain_text("dan on duel. The 2 points are taken back.")
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await expect(case(page, "dan")).to_be_focused()
+    assert await queue.status("dan") == "open"
+
+    await page.keyboard.press("Shift+c")
+    await dialog.get_by_label("Take back all").check()
+    await dialog.get_by_label("Hide the user").check()
+    await dialog.get_by_role("button", name="Confirm").click()
+    await expect(page.locator("#announcer")).to_have_text(
+        f"dan: confirmed, {len(USUAL) + 1} taken back."
+    )
+    assert await queue.api.top("duel") == {}
+
+
+async def test_a_case_that_somebody_else_decided_leaves_with_that_decision(
+    queue: Queue, new_page: OpenPage
+) -> None:
+    page = await new_page()
+    await open_queue(page, queue)
+    admin = queue.api.bearing(queue.api.service.token("admin", subject="mia"))
+    (ann,) = (await admin.get(f"{REVIEWS}?user=ann")).json["reviews"]
+    assert (await admin.post(f"{REVIEWS}/{ann['id']}/confirm", {})).status == 200
+    await case(page, "ann").get_by_role("button", name="Approve").click()
+    await expect(page.locator("#announcer")).to_have_text("ann: already confirmed by mia.")
+    await expect(case(page, "ann")).to_have_count(0)
+
+
+async def test_the_queue_can_be_narrowed(queue: Queue, new_page: OpenPage) -> None:
+    page = await new_page()
+    await open_queue(page, queue)
+    await page.get_by_label("Board", exact=True).fill("duel")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".case h2 bdi")).to_have_text(["dan"])
+    await page.get_by_label("Board", exact=True).fill("")
+    await page.get_by_label("User", exact=True).fill("cy")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".case h2 bdi")).to_have_text(["cy"])
+
+
+@pytest.mark.parametrize(
+    ("scope", "complaint"),
+    [("score:write", "The token lacks the scope admin."), ("", "lacks the scope admin")],
+)
+async def test_a_token_without_the_scope_is_told_so(
+    queue: Queue, new_page: OpenPage, scope: str, complaint: str
+) -> None:
+    page = await new_page()
+    await page.goto(queue.url)
+    await page.get_by_label("Access token").fill(queue.token(scope))
+    await page.get_by_role("button", name="Open the queue").click()
+    await expect(page.locator("#login-error")).to_contain_text(complaint)
+    await expect(page.locator("#queue")).to_be_hidden()
+    await page.get_by_label("Access token").fill("eyJhbGciOiJIUzI1NiJ9.e30.AAAA")
+    await page.get_by_role("button", name="Open the queue").click()
+    await expect(page.locator("#login-error")).to_contain_text("was not accepted")
+
+
+async def test_the_keys_are_explained(queue: Queue, new_page: OpenPage) -> None:
+    page = await new_page()
+    await open_queue(page, queue)
+    await page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keys")
+    await expect(dialog).to_contain_text("approve: the score counts")
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+
+
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+async def test_nothing_is_wider_than_the_screen(
+    queue: Queue, new_page: OpenPage, width: int, color_scheme: str
+) -> None:
+    page = await new_page(viewport={"width": width, "height": 800}, color_scheme=color_scheme)
+    await open_queue(page, queue)
+    for one in await page.locator(".case").all():
+        await one.scroll_into_view_if_needed()
+    await expect(page.locator("figcaption")).to_have_count(4)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    for button in await page.locator(".decide button").all():
+        box = await button.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
