@@ -105,9 +105,7 @@ def main() -> None:
         info = redis.info("server")
     name = "Valkey" if "valkey_version" in info else "Redis"
     version = info.get("valkey_version", info["redis_version"])
-    table = Table(
-        title=f"submit_scores called directly, {name} {version}, best of {options.rounds}"
-    )
+    table = Table(title=f"submit_scores on {name} {version}, best of {rounds} rounds")
     for heading in ("users", "a call", "actions/s", "server CPU, µs", "script, µs", "zset, µs"):
         table.add_column(heading, justify="right")
     for best in figures:
