@@ -1,4 +1,4 @@
-"""What the relay's fan-out costs: python scripts/bench_fanout.py [--full] [--json FILE]
+"""What the relay's fan-out costs: python -m scripts.bench_fanout [--full] [--json FILE]
 
 One run measures, on this machine, with clients in other processes: memory and idle CPU of a
 connection, the longest block of the event loop and the delivery times while updates go to all
@@ -22,7 +22,13 @@ from statistics import median
 
 import structlog
 import uvloop
-from fanout_rig import (
+from rich.console import Console
+from rich.table import Table
+
+from scoreboard.api.connections import Connection
+from scoreboard.api.relay import Hub
+from scoreboard.settings import Settings
+from scripts.fanout_rig import (
     BOARD,
     Blocks,
     Board,
@@ -34,12 +40,6 @@ from fanout_rig import (
     taken_by_others,
     unsent,
 )
-from rich.console import Console
-from rich.table import Table
-
-from scoreboard.api.connections import Connection
-from scoreboard.api.relay import Hub
-from scoreboard.settings import Settings
 
 TARGETS = {
     "memory per connection, bytes": 18 * 1024,

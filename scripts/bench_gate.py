@@ -1,6 +1,6 @@
 """Measure the anomaly gate's CPU time: one action, and batches of 64, all four agents.
 
-    python scripts/bench_gate.py --model MODEL --csv STREAM.csv.gz [--actions 20000]
+    python -m scripts.bench_gate [--model MODEL --csv STREAM.csv.gz] [--actions 20000]
 
 Plays the head of the stream to warm the profiles up, then judges its next actions against them.
 """
@@ -8,15 +8,18 @@ Plays the head of the stream to warm the profiles up, then judges its next actio
 from __future__ import annotations
 
 import argparse
-import json
 import time
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from scoreboard.anomaly.gate import Gate, GateRules
 from scoreboard.anomaly.model import Model
 from scoreboard.anomaly.stream import read_actions
+from scoreboard.anomaly.training import train
 from scoreboard.domain.judging import Case
+from scripts.reporting import report
+from scripts.synthetic_season import season
 
 Memory = dict[str, bytes | None]
 
@@ -43,27 +46,40 @@ def microseconds(gate: Gate, cases: list[Case], size: int, memory: tuple[Memory,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--csv", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help="default: trained on a synthetic season")
+    parser.add_argument("--csv", type=Path, help="default: another synthetic season")
     parser.add_argument("--actions", type=int, default=20_000, help="to warm the profiles up with")
+    parser.add_argument("--json", type=Path, help="file to write the figures to")
     options = parser.parse_args()
 
-    gate = Gate(Model.from_bytes(options.model.read_bytes()), GateRules(max_age_ms=None))
-    stream = read_actions(options.csv)
+    if options.model:
+        model = Model.from_bytes(options.model.read_bytes())
+    else:
+        model = train(season(players=100, days=60, seed=1))
+    stream: Iterator[Case]
+    if options.csv:
+        stream = (row.case for row in read_actions(options.csv))
+    else:
+        stream = iter(season(players=100, days=60, seed=2))
+    gate = Gate(model, GateRules(max_age_ms=None))
     profiles: Memory = {}
     devices: Memory = {}
-    remember(gate, [row.case for row in islice(stream, options.actions)], profiles, devices)
-    cases = [row.case for row in islice(stream, 2_048)]
+    remember(gate, list(islice(stream, options.actions)), profiles, devices)
+    cases = list(islice(stream, 2_048))
     sizes = [len(p) for p in profiles.values() if p]
-    print(
-        json.dumps(
-            {
-                "one_action_us": round(microseconds(gate, cases[:512], 1, (profiles, devices)), 1),
-                "batches_of_64_us": round(microseconds(gate, cases, 64, (profiles, devices)), 1),
-                "profile_bytes_mean": round(sum(sizes) / len(sizes)),
-                "profile_bytes_max": max(sizes),
-            }
-        )
+    report(
+        {
+            "one_action_us": microseconds(gate, cases[:512], 1, (profiles, devices)),
+            "batches_of_64_us": microseconds(gate, cases, 64, (profiles, devices)),
+            "profile_bytes_mean": sum(sizes) / len(sizes),
+            "profile_bytes_max": max(sizes),
+        },
+        options.json,
+        targets={
+            "one_action_us": "below 400",
+            "batches_of_64_us": "below 60",
+            "profile_bytes_max": "below 1,024",
+        },
     )
 
 

@@ -1,6 +1,6 @@
 """How fast the persister drains a backlog into Postgres, and at what cost.
 
-    python scripts/bench_persister.py [--actions 100000] [--boards 1] [--users 10000]
+    python -m scripts.bench_persister [--actions 100000] [--boards 1] [--users 10000]
 
 Starts a Valkey and a durable Postgres of its own, fills the streams with realistic events, and
 drains them with one persister in this process while nothing else runs. The CPU time is that of the
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import random
 import resource
@@ -32,6 +31,7 @@ from scoreboard.roles.recovery import recovery
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import board_keys
 from scoreboard.workers.persister import Persister
+from scripts.reporting import report
 
 CHUNK = 2_000
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -155,6 +155,7 @@ def main() -> None:
     parser.add_argument("--boards", type=int, default=1)
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--batch", type=int, default=Settings().persist_batch)
+    parser.add_argument("--json", type=Path, help="file to write the figures to")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="scoreboard-bench-") as folder:
         Path(folder).chmod(0o755)
@@ -169,7 +170,7 @@ def main() -> None:
         finally:
             postgres.stop()
             valkey.stop()
-    print(json.dumps(figures, indent=2))
+    report(figures, args.json, targets={"actions_per_second": "at least 25,000"})
 
 
 if __name__ == "__main__":

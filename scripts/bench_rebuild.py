@@ -1,6 +1,6 @@
 """How long a board is fenced while it is made live again.
 
-    python scripts/bench_rebuild.py [--users 1000000] [--receipts 100000]
+    python -m scripts.bench_rebuild [--users 1000000] [--receipts 100000]
 
 Starts a Valkey and a durable Postgres of its own, writes a board of many users into the ledger,
 and measures: the load into an emptied Redis, a restart of Redis with its data intact, and a restart
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import resource
 import tempfile
 import time
@@ -29,6 +28,7 @@ from scoreboard.roles.embedded import Postgres, Valkey
 from scoreboard.roles.recovery import Recovery, recovery
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import BoardKeys, board_keys
+from scripts.reporting import report
 
 BOARD = "big"
 LOST = 1_000  # events that the crash takes
@@ -129,6 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--users", type=int, default=1_000_000)
     parser.add_argument("--receipts", type=int, default=100_000)
+    parser.add_argument("--json", type=Path, help="file to write the figures to")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="scoreboard-bench-") as folder:
         Path(folder).chmod(0o755)
@@ -143,7 +144,7 @@ def main() -> None:
         finally:
             postgres.stop()
             valkey.stop()
-    print(json.dumps(figures, indent=2))
+    report(figures, args.json, targets={"load_seconds": "below 20", "adopt_seconds": "below 1"})
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
 
-import fanout_clients
 from aiohttp import web
 
 from scoreboard.api.connections import Connection
@@ -26,6 +25,7 @@ from scoreboard.api.problems import problems
 from scoreboard.api.relay import Hub
 from scoreboard.api.websockets import LiveLeaderboard
 from scoreboard.settings import Settings
+from scripts import fanout_clients
 
 BOARD = "global"
 SO_MEMINFO, WMEM_QUEUED = 55, 5  # linux/sock_diag.h: bytes that the kernel holds for sending

@@ -68,7 +68,8 @@ def requests_of(load: Load) -> Iterator[bytes]:
         known = b'If-None-Match: "0"\r\n' if load.kind == "top-known" else b""
         while True:
             yield b"GET /api/score/top HTTP/1.1\r\nHost: b\r\n%b\r\n" % known
-    size = 1 if load.kind == "score" else int(load.kind.removeprefix("scores-"))
+    context = load.kind == "score-context"
+    size = 1 if context or load.kind == "score" else int(load.kind.removeprefix("scores-"))
     path = "score" if size == 1 else "scores"
     number = 0
     while True:
@@ -77,13 +78,21 @@ def requests_of(load: Load) -> Iterator[bytes]:
             number += 1
             user = chance.randrange(10_000)
             actions.append(
-                f'{{"userId":"user{user}","actionId":"match-{run_id}:{number}","points":15}}'
+                f'{{"userId":"user{user}","actionId":"match-{run_id}:{number}","points":2'
+                + (_CONTEXT % (user % 40, user) if context else "")
+                + "}"
             )
         body = actions[0] if size == 1 else f'{{"actions":[{",".join(actions)}]}}'
         yield (
             f"POST /api/{path} HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {load.token}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         ).encode()
+
+
+_CONTEXT = (
+    ',"context":{"latitude":%d.5,"longitude":2.25,"country":"FR","deviceId":"phone-%d",'
+    '"userAgent":"Game/3"}'
+)
 
 
 class _Client(asyncio.Protocol):
@@ -164,4 +173,5 @@ def _expected(load: Load) -> int:
     own time."""
     if load.rate is not None:
         return int(load.seconds * load.rate) + load.connections
-    return int(load.seconds * 25_000) if load.kind == "score" else int(load.seconds * 1_500)
+    batches = load.kind.startswith("scores-")
+    return int(load.seconds * (1_500 if batches else 25_000))

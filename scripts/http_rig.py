@@ -23,7 +23,11 @@ from scoreboard.roles import serve
 from scoreboard.wire.keys import board_keys
 from scoreboard.wire.scripts import SUBMIT_SCORES
 
-KINDS = ("bare", "single", "full")
+KINDS = ("bare", "single", "full", "gated")
+# The gated server's default board is one with a gate; the others' has none.
+ENVIRONMENTS = {
+    "gated": {"SCOREBOARD_DEFAULT_BOARD": "gated", "SCOREBOARD_DEFAULT_GATE_MODE": "flag"}
+}
 BARE_BODY = b'{"userId":"user1","score":2000,"rank":1,"actionId":"match-7:kill-31"}'
 
 

@@ -5,7 +5,8 @@ import pytest
 from scoreboard.anomaly.gate import Gate
 from scoreboard.anomaly.model import Model
 from scoreboard.anomaly.training import TrainingOptions, train
-from tests.unit.anomaly.players import ANY_AGE, Table, season
+from scripts.synthetic_season import season
+from tests.unit.anomaly.players import ANY_AGE, Table
 
 pytest.importorskip("sklearn", reason="training needs the extra `train`")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.unit.anomaly.players import DAY, HOUR, LONDON, MONDAY, PARIS, SYDNEY, Table, refusals
+from scripts.synthetic_season import DAY, HOUR, LONDON, MONDAY, PARIS, SYDNEY
+from tests.unit.anomaly.players import Table, refusals
 
 APPROVED: tuple[str, ...] = ()
 

@@ -13,7 +13,7 @@ from scoreboard.anomaly.stream import read_actions
 from scoreboard.errors import InvalidRequest
 from scoreboard.roles.evaluate import evaluate_command
 from scoreboard.roles.train import train_command
-from tests.unit.anomaly.players import season
+from scripts.synthetic_season import season
 
 COLUMNS = ["ts", "user_id", "action_id", "points", "latitude", "longitude"]
 COLUMNS += ["country", "device_id", "user_agent", "label", "kind"]

@@ -11,7 +11,7 @@ from scoreboard.anomaly.features import AGENTS
 from scoreboard.anomaly.replay import Played
 from scoreboard.anomaly.stream import Labelled
 from scoreboard.domain.judging import Case
-from tests.unit.anomaly.players import HOUR, MONDAY
+from scripts.synthetic_season import HOUR, MONDAY
 
 
 def row(minute: float, kind: str = "honest", user: str = "ann") -> Labelled:

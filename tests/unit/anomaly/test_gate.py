@@ -10,7 +10,8 @@ from scoreboard.anomaly.model import Model
 from scoreboard.anomaly.profile import decode_profile, fold
 from scoreboard.domain.actions import ActionContext
 from scoreboard.domain.judging import Case
-from tests.unit.anomaly.players import ANY_AGE, DAY, HOUR, MONDAY, Table, context, refusals, season
+from scripts.synthetic_season import DAY, HOUR, MONDAY, context, season
+from tests.unit.anomaly.players import ANY_AGE, Table, refusals
 
 NOW = MONDAY + 60 * DAY + 20 * HOUR
 

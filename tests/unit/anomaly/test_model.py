@@ -8,7 +8,7 @@ import pytest
 from scoreboard.anomaly.model import MODEL_FORMAT, Model, UnusableModel
 from scoreboard.anomaly.training import LEAST_ACTIONS, TrainingOptions, train
 from scoreboard.errors import InvalidRequest
-from tests.unit.anomaly.players import season
+from scripts.synthetic_season import season
 
 SMALL = TrainingOptions(seed=3, trees=10, samples=64)
 

@@ -12,7 +12,8 @@ from scoreboard.anomaly.profile import (
     fold_device,
 )
 from scoreboard.domain.judging import Case
-from tests.unit.anomaly.players import DAY, LONDON, MONDAY, Table, context
+from scripts.synthetic_season import DAY, LONDON, MONDAY, context
+from tests.unit.anomaly.players import Table
 
 
 def test_a_profile_stays_under_a_kilobyte_whatever_the_user_does() -> None:
