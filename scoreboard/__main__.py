@@ -23,6 +23,8 @@ COMMANDS = {
     "rebuild": "rebuild:rebuild_command",
     "verify": "verify:verify_command",
     "dead": "dead:dead_command",
+    "boards": "boards:boards_command",
+    "models": "models:models_command",
     "token": "token:token_command",
     "train": "train:train_command",
     "evaluate": "evaluate:evaluate_command",

@@ -18,7 +18,7 @@ _sql = statements("cases")
 _context = msgspec.json.Decoder(ActionContext)
 
 RECENT = 200  # actions of a user that a lost memory is made of: a few sessions
-MOST = 2_000_000  # actions to train on
+MOST = 1_000_000  # actions to train on
 CHUNK = 5_000
 
 
@@ -39,7 +39,7 @@ class LedgerCases:
         return found
 
     async def training(self, board: str | None, since_ms: int) -> AsyncIterator[list[Case]]:
-        """The latest 2,000,000 of a board, or of all (None), in chunks by the agents' clock."""
+        """The latest 1,000,000 of a board, or of all (None), in chunks by the agents' clock."""
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
                 cursor = await connection.cursor(_sql["training"], board, since_ms, MOST)
