@@ -13,6 +13,7 @@ from msgspec import Meta
 from scoreboard.errors import ConfigurationError
 
 PREFIX = "SCOREBOARD_"
+OF_CLIENTS = frozenset({"URL", "TOKEN"})  # of the commands that call a service (roles/target.py)
 
 Durability = Literal["redis", "replica", "disk", "postgres"]
 GateMode = Literal["off", "flag", "reject"]
@@ -136,6 +137,8 @@ def load(environ: Mapping[str, str]) -> Settings:
                 value = Path(value).read_text(encoding="utf-8").strip()
             except OSError as error:
                 raise ConfigurationError(f"{variable}: can't read {value}: {error}") from error
+        if name in OF_CLIENTS:
+            continue
         if name not in known:
             raise ConfigurationError(f"{variable} is not a setting; see the README's table")
         given[name] = value

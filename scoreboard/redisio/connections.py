@@ -113,17 +113,23 @@ class ScriptLine:
         await self._connection.disconnect(nowait=True)
 
     async def run(
-        self, script: Script, keys: Sequence[bytes], args: Sequence[bytes], *after: bytes
+        self,
+        script: Script,
+        keys: Sequence[bytes],
+        args: Sequence[bytes],
+        *after: bytes,
+        patience: float = 0.0,
     ) -> list[Any]:
         """The replies of the script and of the packed commands in ``after``, which are sent right
         behind it on the same connection (durability waits); an error of those is among the replies.
+        ``patience`` is how many seconds they may take by themselves.
 
         Raises Unavailable when nothing was run, OutcomeUnknown when that can't be known
         (``unsure``), and ResponseError for an error inside the script.
         """
         call = pack((b"EVALSHA", digest(script), b"%d" % len(keys), *keys, *args))
         command = call + b"".join(after) if after else call
-        deadline = asyncio.get_running_loop().time() + self._timeout
+        deadline = asyncio.get_running_loop().time() + self._timeout + patience
         pause = 0.01
         while True:
             sent = False

@@ -58,6 +58,10 @@ class DurabilityWaits:
         """The packed commands to send behind the script."""
         return self._commands[durability]
 
+    def patience(self, durability: Durability) -> float:
+        """Seconds that the commands may keep Redis's replies back."""
+        return self._timeout if durability is Durability.REPLICA else 0.0
+
     def reached(self, durability: Durability, waited: Sequence[Any]) -> Durability:
         """The level that ``waited``, the replies of ``command``, tell of. An error among them, such
         as a forbidden CONFIG, promises nothing."""

@@ -101,6 +101,17 @@ async def test_a_wrong_setting_is_named(environment: dict[str, str], words: list
     assert "short" not in ended.err, "never a key"
 
 
+async def test_what_names_a_service_for_other_commands_is_in_nobodys_way() -> None:
+    ended = await scoreboard(
+        *("token", "--sub", "ann", "--scope", "admin"),
+        SCOREBOARD_JWT_KEYS=KEYS,
+        SCOREBOARD_URL="http://127.0.0.1:8080",
+        SCOREBOARD_TOKEN="x",
+    )
+
+    assert ended.code == 0, ended
+
+
 async def test_servers_that_are_away_are_named() -> None:
     nowhere = f"127.0.0.1:{free_port()}"
     ended = await scoreboard(

@@ -53,11 +53,11 @@ async def test_a_duplicate_promises_as_much_as_the_first_reply(api: Api) -> None
     assert applied(duplicate) == "durability=postgres"
 
 
-@pytest.mark.parametrize("level", ["postgres", "replica"])
+@pytest.mark.parametrize("level", ["postgres", "replica", "disk"])
 async def test_a_level_that_is_not_reached_in_time_is_a_202_with_the_one_that_was(
     start_api: StartApi, level: str
 ) -> None:
-    api = await start_api(durability_timeout=0.2)
+    api = await start_api(durability_timeout=0.5, redis_timeout=0.5)
     answer = await post(api, level)
     batch = await post(api, level, BATCH)
 

@@ -1,0 +1,49 @@
+"""Writes the README's table of settings from scoreboard.settings.Settings."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import msgspec
+
+from scoreboard.settings import PREFIX, Settings
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+_TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- end of settings -->)", re.DOTALL)
+
+
+def table() -> str:
+    """The table in Markdown: one row for each variable, in the order of the class."""
+    schema = msgspec.json.schema(Settings)["$defs"]["Settings"]["properties"]
+    rows = [
+        f"| `{PREFIX}{name}` | {_shown(prop['default'])} | {_meaning(prop)} |"
+        for name, prop in schema.items()
+    ]
+    return "\n".join(["| variable | default | |", "|---|---|---|", *rows, ""])
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, float) and default.is_integer():
+        default = int(default)
+    text = str(default).lower() if isinstance(default, bool) else str(default)
+    return f"`{text}`" if text else ""
+
+
+def _meaning(prop: dict[str, object]) -> str:
+    choices = prop.get("enum")
+    listed = f": {', '.join(f'`{c}`' for c in choices)}" if isinstance(choices, list) else ""
+    return f"{prop['description']}{listed}"
+
+
+def written() -> str:
+    """The table that stands in the README."""
+    found = _TABLE.search(README.read_text(encoding="utf-8"))
+    return found[0] if found else ""
+
+
+if __name__ == "__main__":
+    text = README.read_text(encoding="utf-8")
+    README.write_text(_TABLE.sub(lambda _: table(), text), encoding="utf-8")
+    sys.exit(0 if written() == table() else "README.md has no place for the table")
