@@ -140,9 +140,9 @@ async def test_training_reads_one_board_since_a_day_and_can_write_a_file(
     await record(pool, "arena")
     await pool.execute("INSERT INTO board (board, partition) VALUES ('arena', 0)")
     await pool.execute(
-        "INSERT INTO score_action SELECT 'other' AS board, user_id, action_id, 999, score,"
-        " event_ms, event_seq, reverted_event_ms, reverted_event_seq, occurred_at, recorded_at, status,"
-        " attempt_id, revert_reason, context FROM score_action"
+        "INSERT INTO score_action (board, user_id, action_id, points, event_ms, event_seq, status,"
+        " attempt_id) SELECT 'other', user_id, action_id, 999, event_ms, event_seq, status,"
+        " attempt_id FROM score_action"
     )
     saved = tmp_path / "model"
     await run(servers, "train", "--board", "arena", "--since", "2026-01-19", "--save", str(saved))
