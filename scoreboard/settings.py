@@ -111,6 +111,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         int, Meta(description="events written in one transaction", ge=1, le=50_000)
     ] = 5_000
 
+    retrain_interval: Annotated[
+        float,
+        Meta(description="seconds after which a gated board is trained again; 0: by hand", ge=0),
+    ] = 0.0
+
     log_format: Annotated[Literal["console", "json"], Meta(description="form of the log")] = "json"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least level")

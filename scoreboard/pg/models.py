@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from datetime import datetime
 from typing import Any
 
@@ -88,6 +89,12 @@ class Models:
             raise NotFound("There is no earlier model to go back to.")
         await self.activate(previous)
         return previous
+
+    async def due(self, interval: float) -> builtins.list[str]:
+        """Boards with a gate whose newest model of their own is older than ``interval`` seconds,
+        or that have none."""
+        with translated():
+            return [row["board"] for row in await self._pool.fetch(_sql["due"], interval)]
 
     async def list(self) -> list[ModelRow]:
         """The newest hundred, newest first."""

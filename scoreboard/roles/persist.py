@@ -11,15 +11,18 @@ import uvloop
 
 from scoreboard import settings as configuration
 from scoreboard.pg.audit import LedgerAudit
+from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio import connections
 from scoreboard.redisio.audit import PatrolReports
 from scoreboard.roles.recovery import recovery, verifier_of
+from scoreboard.roles.retraining import train_apart
 from scoreboard.roles.startup import check_servers
 from scoreboard.settings import Settings
 from scoreboard.telemetry import logs
 from scoreboard.workers.patrol import Patrol
 from scoreboard.workers.persister import Persister, unless
+from scoreboard.workers.retrainer import Retrainer
 
 log = structlog.get_logger(__name__)
 
@@ -57,9 +60,13 @@ async def persist(settings: Settings) -> None:
         await unless(stop, check_servers(settings, redis, pool))
         log.info("persisting", partitions=settings.partitions)
         async with asyncio.TaskGroup() as tasks:
-            patrolling = tasks.create_task(patrol.run())
+            beside = [tasks.create_task(patrol.run())]
+            if settings.retrain_interval:
+                retrainer = Retrainer(Models(pool), train_apart, interval=settings.retrain_interval)
+                beside.append(tasks.create_task(retrainer.run()))
             await persister.run(stop)
-            patrolling.cancel()
+            for task in beside:
+                task.cancel()
     finally:
         await redis.aclose()
         await blocking.aclose()

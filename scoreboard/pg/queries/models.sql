@@ -25,6 +25,15 @@ SELECT max(version) FROM anomaly_model
 WHERE board = $1
   AND version < (SELECT version FROM anomaly_model WHERE board = $1 AND active)
 
+-- name: due
+-- Boards with a gate and without a model of their own from the last $1 seconds.
+SELECT board.board FROM board
+WHERE board.mode <> 'off'
+  AND NOT EXISTS (SELECT FROM anomaly_model AS model
+                  WHERE model.board = board.board
+                    AND model.created > now() - make_interval(secs => $1))
+ORDER BY board.board
+
 -- name: list
 SELECT version, board, active, created, trained_from, trained_to, false_alarm_rate, quality::text,
        length(content) AS bytes
