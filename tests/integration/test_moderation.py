@@ -110,9 +110,9 @@ async def test_a_cold_board_is_made_live_for_an_approval(court: Moderated, lost:
     await court.agree({"ann": 105})
 
 
-@pytest.mark.parametrize("redis_survives", [True, False])
+@pytest.mark.parametrize("lost", ["nothing", "the receipt", "everything"])
 async def test_an_approval_that_dies_before_its_commit_is_completed_by_repeating_it(
-    court: Moderated, monkeypatch: pytest.MonkeyPatch, redis_survives: bool
+    court: Moderated, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
     case = await court.case("ann", "k1", 100)
 
@@ -123,7 +123,9 @@ async def test_an_approval_that_dies_before_its_commit_is_completed_by_repeating
         patch.setattr(Reviews, "decide", die)
         with pytest.raises(Unavailable):
             await approve(court, case)
-    if not redis_survives:
+    if lost == "the receipt":
+        await court.arena.redis.delete(court.arena.keys.action(b"ann", b"k1"))
+    elif lost == "everything":
         await court.arena.redis.flushall()
     assert (await court.reviews.get(case.id)).status == "open"
     await approve(court, case)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from typing import Any
 
 import asyncpg
 import pytest
 from redis.asyncio import Redis
 
 from scoreboard.domain.boards import Rate
+from scoreboard.redisio.judged_calls import JudgedCalls
 from scoreboard.roles import gates
 from scoreboard.settings import GateMode
 from tests.integration.api.conftest import StartApi
@@ -147,16 +150,36 @@ async def test_a_board_may_have_a_model_of_its_own(api: Api, pool: asyncpg.Pool)
     assert (await post(api, "other", "ann", "k1", 0, points=50)).status == 200
 
 
+@pytest.fixture
+def four_at_once(monkeypatch: pytest.MonkeyPatch) -> asyncio.Barrier:
+    """Lets no server judge before four have read the memories, as long as the barrier stands."""
+    barrier = asyncio.Barrier(4)
+    read = JudgedCalls._read
+
+    async def read_together(self: JudgedCalls, *args: Any) -> Any:
+        memories = await read(self, *args)
+        with suppress(asyncio.BrokenBarrierError):
+            await barrier.wait()
+            await barrier.abort()
+        return memories
+
+    monkeypatch.setattr(JudgedCalls, "_read", read_together)
+    return barrier
+
+
 async def test_a_burst_over_four_servers_is_judged_as_one(
-    start_api: StartApi, pool: asyncpg.Pool
+    start_api: StartApi, pool: asyncpg.Pool, four_at_once: asyncio.Barrier
 ) -> None:
+    await four_at_once.abort()
     await add_model(pool)
     servers = [await start_api() for _ in range(4)]
     for board in ("one-server", "four-servers"):
         await set_board(servers[0], board, mode="reject")
         await play(servers[0], board, "ann")
     in_order = [await post(servers[0], "one-server", "ann", f"burst-{i}", LATER) for i in range(50)]
+    await four_at_once.reset()
     spread = await burst(servers, "four-servers", "ann")
+    assert four_at_once.broken  # they did read together
     assert 0 < accepted(spread) == accepted(in_order) < 5
     top = await servers[0].top("four-servers")
     assert top == await servers[0].top("one-server")
