@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 MAX_AT_ONCE = 4  # boards of one process; each holds a connection to Postgres
 
+UNKNOWN_FOR, MOST_UNKNOWN = 1.0, 10_000  # seconds, and names, for which a miss is remembered
+
 Progress = Callable[[int], None]  # is told how many users were loaded since it was last told
 
 
@@ -104,6 +106,7 @@ class Rebuilder:
         self._settings_of = settings_of
         self._batch = batch
         self._running: dict[tuple[str, bool], asyncio.Task[None]] = {}
+        self._unknown: dict[str, float] = {}  # names asked for in vain, and until when
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
 
     async def ensure(self, board: str, *, create: bool) -> None:
@@ -164,8 +167,8 @@ class Rebuilder:
             task.exception()  # seen, even if every caller has left
 
     async def _ensure(self, board: str, create: bool) -> None:
-        if not create and not await self._ledger.knows(board):
-            raise UnknownBoard(f"There is no board {board!r}.")
+        if not create:
+            await self._check_known(board)
         partition = partition_of(board, len(self._streams))
         async with self._slots, self._ledger.locked(partition) as session:
             state = await self._loader.state(board)
@@ -178,9 +181,23 @@ class Rebuilder:
                 await self._make_live(board, source, state, record)
             elif create:
                 await source.create(board, self._settings_of(board))
+                self._unknown.pop(board, None)
                 await self._begin_board(board, source, state)
             else:
                 raise UnknownBoard(f"There is no board {board!r}.")
+
+    async def _check_known(self, board: str) -> None:
+        """Raises UnknownBoard. Whoever asks for made-up names again and again asks Postgres once a
+        while; a board that another server opened meanwhile is live in Redis, which is asked
+        first."""
+        now = time.monotonic()
+        if self._unknown.get(board, 0.0) > now:
+            raise UnknownBoard(f"There is no board {board!r}.")
+        if not await self._ledger.knows(board):
+            if len(self._unknown) >= MOST_UNKNOWN:
+                self._unknown.clear()
+            self._unknown[board] = now + UNKNOWN_FOR
+            raise UnknownBoard(f"There is no board {board!r}.")
 
     async def _begin_board(self, board: str, source: BoardSource, state: BoardState) -> None:
         """The first load of a board. What Redis may have of it is kept: then it is this Postgres

@@ -16,6 +16,7 @@ from scoreboard.settings import Settings
 from scoreboard.wire.events import split_id
 from tests.integration.ledger_tools import sums, totals
 from tests.integration.service import Service, service
+from tests.waiting import wait_until
 
 ACTIONS = [(f"user{i % 7}", f"a{i}", i) for i in range(40)]
 
@@ -305,3 +306,27 @@ async def test_the_stream_can_be_consumed_after_a_load(arena: Service) -> None:
     assert await arena.redis.xlen(arena.keys.events) == 0
     last = await arena.durable.streams[arena.keys.partition].last_id()
     assert last > EventId(0, 0)
+
+
+async def test_a_name_asked_for_in_vain_is_looked_up_again_only_after_a_while(
+    arena: Service, database: asyncpg.Connection
+) -> None:
+    async def ask() -> None:
+        await arena.durable.rebuilder.ensure("arena", create=False)
+
+    with pytest.raises(UnknownBoard):
+        await ask()
+    await database.execute(
+        "INSERT INTO board (board, partition) VALUES ('arena', $1)", arena.keys.partition
+    )
+    with pytest.raises(UnknownBoard):
+        await ask()
+
+    async def known() -> bool:
+        try:
+            await ask()
+        except UnknownBoard:
+            return False
+        return True
+
+    await wait_until(known, description="the board to be looked up again")
