@@ -66,8 +66,8 @@ class ReviewDetails(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Decision(msgspec.Struct, frozen=True, rename="camel"):
-    """What became of a case: how many actions were taken back by this call, and whether the user
-    is hidden from the board now."""
+    """What became of a case: how many actions were taken back by this call, and whether it hid the
+    user, which needs one who is on the board."""
 
     review: Review
     reverted: int = 0

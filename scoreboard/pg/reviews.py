@@ -12,6 +12,7 @@ import msgspec
 from scoreboard.domain.judging import Reason
 from scoreboard.domain.ledger import EventId, KeptAction
 from scoreboard.domain.reviews import (
+    Decision,
     Filter,
     RecentAction,
     Review,
@@ -90,9 +91,9 @@ class Reviews:
         reason: str,
         hide: bool,
         details: Mapping[str, Any],
-    ) -> Review:
-        """Closes the case, with ``hide`` hides its user, and writes the audit, all or nothing.
-        Raises AlreadyDecided."""
+    ) -> Decision:
+        """Closes the case, with ``hide`` hides its user if on the board, and writes the audit, all
+        or nothing. Raises AlreadyDecided."""
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
                 if (
@@ -100,10 +101,9 @@ class Reviews:
                     is None
                 ):
                     raise already_decided(await _get(connection, review.id))
-                if hide:
-                    await connection.fetchval(
-                        _sql["set_hidden"], review.board, review.user_id, True
-                    )
+                hidden = hide and await connection.fetchval(
+                    _sql["set_hidden"], review.board, review.user_id, True
+                )
                 await connection.execute(
                     _sql["audit"],
                     by,
@@ -115,7 +115,7 @@ class Reviews:
                     reason,
                     msgspec.json.encode(details).decode(),
                 )
-                return await _get(connection, review.id)
+                return Decision(await _get(connection, review.id), hidden=bool(hidden))
 
     async def set_hidden(
         self, board: str, user: str, *, hidden: bool, by: str, reason: str

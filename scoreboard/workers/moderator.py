@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
 import structlog
+from msgspec import structs
 
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.ledger import FIRST_EVENT, EventId, KeptAction
@@ -65,7 +66,7 @@ class Reviews(Protocol):
         reason: str,
         hide: bool,
         details: Mapping[str, Any],
-    ) -> Review: ...
+    ) -> Decision: ...
     async def set_hidden(
         self, board: str, user: str, *, hidden: bool, by: str, reason: str
     ) -> bool: ...
@@ -122,10 +123,8 @@ class Moderator:
                 )
             if review.kind == "refused":
                 await self._count(review, persist)
-            return Decision(
-                await self._reviews.decide(
-                    review, "approved", by=by, reason=reason, hide=False, details={}
-                )
+            return await self._reviews.decide(
+                review, "approved", by=by, reason=reason, hide=False, details={}
             )
 
         return await self._decide(review_id, settle)
@@ -166,7 +165,7 @@ class Moderator:
             decided = await self._reviews.decide(
                 review, "confirmed", by=by, reason=reason, hide=hide_user, details=details
             )
-            return Decision(decided, reverted, hide_user)
+            return structs.replace(decided, reverted=reverted)
 
         return await self._decide(review_id, settle)
 

@@ -266,10 +266,13 @@ async def test_a_hidden_user_stays_hidden_across_a_rebuild_and_can_be_shown_agai
 
 
 async def test_only_a_user_on_the_board_can_be_hidden(court: Moderated) -> None:
+    case = await court.case("cy", "k1", 100)
+    decision = await court.moderator.confirm(case.id, by="eve", reason="", hide_user=True)
+    assert not decision.hidden
     await court.arena.submit(("ann", "k0", 5))
     with pytest.raises(UnknownUser):
         await court.moderator.set_hidden("arena", "bob", hidden=True, by="eve", reason="")
-    assert await court.audited() == []
+    assert await court.audited() == [("eve", "confirmed", "")]
 
 
 async def test_what_was_approved_is_remembered_as_the_users_own(court: Moderated) -> None:
