@@ -18,7 +18,9 @@ class Ended:
     err: str
 
 
-async def scoreboard(*arguments: str, folder: Path | None = None, **environment: str) -> Ended:
+async def scoreboard(
+    *arguments: str, folder: Path | str | None = None, **environment: str
+) -> Ended:
     """Runs the command in ``folder`` with only these SCOREBOARD_* variables set."""
     clean = {name: v for name, v in os.environ.items() if not name.startswith("SCOREBOARD_")}
     process = await asyncio.create_subprocess_exec(

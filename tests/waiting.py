@@ -6,25 +6,41 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
+@overload
 async def wait_until(
-    condition: Callable[[], T | Awaitable[T]],
+    condition: Callable[[], Awaitable[T]],
+    *,
+    description: str,
+    timeout: float = ...,
+    interval: float = ...,
+) -> T: ...
+
+
+@overload
+async def wait_until(
+    condition: Callable[[], T], *, description: str, timeout: float = ..., interval: float = ...
+) -> T: ...
+
+
+async def wait_until(
+    condition: Callable[[], Any],
     *,
     description: str,
     timeout: float = 10.0,
     interval: float = 0.01,
-) -> T:
+) -> Any:
     """Call ``condition`` (plain or async) every ``interval`` seconds until it is true, and return
     what it gave. Fails the test, saying what it waited for and what it saw last, after
     ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while True:
         seen = condition()
-        value: T = await seen if inspect.isawaitable(seen) else seen
+        value = await seen if inspect.isawaitable(seen) else seen
         if value:
             return value
         if time.monotonic() > deadline:

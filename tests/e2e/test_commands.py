@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -174,7 +175,8 @@ async def test_a_replay_passes_the_context_on(replay: Replay, settings: Settings
     assert ended.code == 0
 
     async with Redis.from_url(settings.redis_url) as redis:
-        [(_, fields)] = await redis.xrange(board_keys("arena", settings.partitions).events)
+        events: Any = await redis.xrange(board_keys("arena", settings.partitions).events)
+    [(_, fields)] = events
     context = json.loads(fields[b"d"])["c"]
     assert context == {
         "occurredAt": "2016-10-25T23:37:30.000+00:00",

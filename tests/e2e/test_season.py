@@ -90,7 +90,7 @@ async def test_a_replayed_season_ends_on_the_official_table_everywhere(
             leader = await response.json()
             assert (leader["rank"], leader["score"]) == (1, 2558)
 
-        zset = await redis.zrange(keys.board, 0, -1, withscores=True)
+        zset: Any = await redis.zrange(keys.board, 0, -1, withscores=True)
         assert {user.decode(): total_of(score) for user, score in zset} == official
 
         await wait_until(

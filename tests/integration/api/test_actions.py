@@ -30,11 +30,11 @@ async def test_points_are_whole_numbers_up_to_2_to_the_31st(api: Api, points: in
     ],
 )
 async def test_other_points_are_refused_by_name(api: Api, text: str) -> None:
-    answer = await api.post("/api/score", with_points(text))
+    answer = await api.post("/api/boards/arena/score", with_points(text))
 
     assert answer.outcome == (400, "invalid_request")
     assert answer.json["path"] == "points"
-    assert (await api.get("/api/score/top")).code == "unknown_board", "nothing was written"
+    assert (await api.get("/api/boards/arena/top")).code == "unknown_board", "nothing was written"
 
 
 @pytest.mark.parametrize(

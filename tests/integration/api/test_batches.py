@@ -128,10 +128,10 @@ async def test_a_malformed_batch_fails_as_a_whole(api: Api, body: Any, path: str
 
 
 async def test_a_batch_without_a_good_action_is_answered_all_the_same(api: Api) -> None:
-    answer = await api.post("/api/scores", {"actions": [action(points=None)] * 3})
+    answer = await api.post("/api/boards/arena/scores", {"actions": [action(points=None)] * 3})
 
     assert [r["path"] for r in answer.json["results"]] == [f"actions[{n}].points" for n in range(3)]
-    assert (await api.get("/api/score/top")).code == "unknown_board"
+    assert (await api.get("/api/boards/arena/top")).code == "unknown_board"
 
 
 async def test_a_batch_too_large_in_bytes_is_refused(start_api: StartApi) -> None:

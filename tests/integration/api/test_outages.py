@@ -191,9 +191,9 @@ class TestWithoutPostgres:
             answer = await api.score("bob", 1, "b2", board="cold")
             return answer if answer.status == 200 else None
 
-        answer = await wait_until(counted, description="the cold board is made live")
-        assert answer is not None
-        assert answer.json["score"] == 16
+        counts = await wait_until(counted, description="the cold board is made live")
+        assert counts is not None
+        assert counts.json["score"] == 16
 
     async def test_a_reply_cannot_promise_it(self, api: Api, postgres: Postgres) -> None:
         await api.score("ann", 15)

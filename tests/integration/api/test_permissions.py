@@ -92,18 +92,18 @@ async def test_a_player_submits_scores_of_its_own(api: Api) -> None:
 
 async def test_a_board_comes_into_being_by_a_game_server_and_not_by_a_player(api: Api) -> None:
     ann = api.bearing(api.service.token("score:submit", subject="ann"))
-    assert (await ann.score("ann", 15)).outcome == (404, "unknown_board")
-    batch = await ann.post("/api/scores", {"actions": [ACTION]})
+    assert (await ann.score("ann", 15, board="arena")).outcome == (404, "unknown_board")
+    batch = await ann.post("/api/boards/arena/scores", {"actions": [ACTION]})
     assert batch.outcome == (404, "unknown_board")
 
-    assert (await api.score("bob", 1)).status == 200
-    assert (await ann.score("ann", 15)).status == 200
+    assert (await api.score("bob", 1, board="arena")).status == 200
+    assert (await ann.score("ann", 15, board="arena")).status == 200
 
 
 async def test_a_refused_action_does_not_make_a_board(api: Api) -> None:
-    await api.post("/api/score", {**ACTION, "points": "15"})
+    await api.post("/api/boards/arena/score", {**ACTION, "points": "15"})
 
-    assert (await api.get("/api/score/top")).outcome == (404, "unknown_board")
+    assert (await api.get("/api/boards/arena/top")).outcome == (404, "unknown_board")
 
 
 async def test_a_token_may_be_good_for_some_boards_only(api: Api) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -39,9 +40,11 @@ async def restricted_redis(redis: Redis, settings: Settings) -> AsyncIterator[st
     await redis.execute_command("ACL LOG", "RESET")
     await redis.config_resetstat()
     yield re.sub("//:[^@]*@", f"//scoreboard:{PASSWORD}@", settings.redis_url)
-    denied = {(entry["reason"], entry["object"]) for entry in await redis.acl_log()}
+    log: Any = await redis.acl_log()
+    denied = {(entry["reason"], entry["object"]) for entry in log}
     await redis.acl_deluser("scoreboard")
-    assert denied == set()
+    # The client tells its name where it may, which Redis 7.0 does not even know.
+    assert denied <= {("command", "client|setinfo")}
 
 
 @pytest.fixture
