@@ -5,6 +5,7 @@
 -- KEYS  board, hidden, meta, events, channel, load, load_hidden
 -- ARGV  board      the board's name, for the published text
 --       epoch      the epoch that the load began under
+--       found      the board's latest event when the load began; '' when it was cold
 --       swap       '1': load and load_hidden become the board; '0': the board stays as it is
 --       shown      users that load must hold; with fewer something was lost on the way
 --       concealed  users that load_hidden must hold
@@ -17,7 +18,8 @@
 --       idle       idle expiry of the board, ms; 0: never
 --
 -- Replies  {'!COLD'}   Redis has another history than at the beginning: start again
---          {'!LOST'}   what was loaded is not all there: start again
+--          {'!LOST'}   what was loaded, or the board it was added to, is not all there, or the
+--                      board went on meanwhile: start again
 --          {version}
 --
 -- Running it again after a lost reply replies {'!LOST'} at worst, which starts the load again.
@@ -28,6 +30,10 @@
 local epoch = current_epoch()
 if epoch ~= arg_epoch then
   return {'!COLD'}
+end
+-- Redis may be emptied while a board is loaded, and a loader that lost its lock may be overtaken.
+if (redis.call('HGET', key_meta, 'event') or '') ~= arg_found then
+  return {'!LOST'}
 end
 if arg_swap == '1' and (redis.call('ZCARD', key_load) ~= tonumber(arg_shown)
     or redis.call('ZCARD', key_load_hidden) ~= tonumber(arg_concealed)) then

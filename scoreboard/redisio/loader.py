@@ -72,7 +72,7 @@ class BoardLoader:
             self._redis,
             board,
             keys,
-            state.epoch,
+            state,
             swap=swap,
             idle_ms=self._idle_ms,
             window_ms=self._window_ms,
@@ -87,7 +87,7 @@ class BoardDraft:
         redis: Redis,
         board: str,
         keys: BoardKeys,
-        epoch: str,
+        state: BoardState,
         *,
         swap: bool,
         idle_ms: int,
@@ -96,7 +96,7 @@ class BoardDraft:
         self._redis = redis
         self._board = board
         self._keys = keys
-        self._epoch = epoch
+        self._state = state  # what it was when the load began
         self._swap = swap
         self._idle_ms = idle_ms
         self._window_ms = window_ms
@@ -139,7 +139,8 @@ class BoardDraft:
 
     async def finish(self, record: BoardRecord, *, version: int, event: EventId) -> int:
         """Makes the board live; its version. ``event`` is the last one that it contains. Raises
-        Unavailable when Redis restarted or lost something meanwhile: then the draft is void."""
+        Unavailable when Redis restarted, lost something or went on meanwhile: then the draft is
+        void."""
         keys = self._keys
         reply = await run_script(
             self._redis,
@@ -147,7 +148,8 @@ class BoardDraft:
             (keys.board, keys.hidden, keys.meta, keys.events, keys.channel, *self._load),
             (
                 self._board,
-                self._epoch,
+                self._state.epoch,
+                str(self._state.event or ""),
                 "1" if self._swap else "0",
                 *self._counts,
                 record.settings,

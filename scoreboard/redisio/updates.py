@@ -20,7 +20,9 @@ log = structlog.get_logger(__name__)
 SILENCE = 3.0  # seconds without a word after which Redis is pinged, and again until it is given up
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between attempts to connect
 
-_LOST = (RedisError, OSError, TimeoutError)
+# RuntimeError: what asyncio calls it when redis-py, sending on a connection that was just lost,
+# connects again while the other task still reads from it.
+_LOST = (RedisError, OSError, TimeoutError, RuntimeError)
 
 
 class RedisUpdates:

@@ -197,7 +197,7 @@ class Postgres:
                 return
             except ConfigurationError:
                 # The backends of a killed server take a moment to see that it is gone.
-                if not self.process.said("pre-existing shared memory block is still in use"):
+                if not self.process.said("pre-existing shared memory block"):
                     raise
                 pause()
 

@@ -56,6 +56,7 @@ LOAD_BOARD = Script(
     args=(
         "board",
         "epoch",
+        "found",
         "swap",
         "shown",
         "concealed",

@@ -14,7 +14,7 @@ import typer
 
 from scripts.chaos import run as chaos
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()
@@ -39,7 +39,8 @@ def run(
     with tempfile.TemporaryDirectory(prefix="scoreboard-chaos-") as temporary:
         where = folder or Path(temporary)
         where.mkdir(parents=True, exist_ok=True)
-        where.chmod(0o755)
+        if any(where.iterdir()):
+            raise typer.BadParameter(f"{where} is not empty")
         found = asyncio.run(
             chaos.run(where, seed=seed, actions=actions, kills=kills, progress=_print)
         )

@@ -13,15 +13,17 @@ Key = tuple[str, str, str]  # board, user, action id
 
 @dataclass(slots=True)
 class Action:
-    """``level`` is the strongest acknowledgement, ``counted_at`` the moment (monotonic seconds) of
-    the first one since it last counted. ``unknown``: an answer was lost, so it may have counted.
-    ``given_up``: every answer was "nothing was written", and it is not sent again."""
+    """``level`` is the strongest acknowledgement. The action last counted between ``sent_at`` and
+    ``counted_at`` (monotonic seconds), when the first acknowledgement of it came. ``unknown``: an
+    answer was lost, so it may have counted. ``given_up``: every answer was "nothing was written",
+    and it is not sent again."""
 
     board: str
     user: str
     id: str
     points: int
     level: str | None = None
+    sent_at: float = 0.0
     counted_at: float = 0.0
     score: int | None = None
     unknown: bool = False
@@ -35,16 +37,18 @@ class Action:
     def body(self) -> dict[str, object]:
         return {"userId": self.user, "actionId": self.id, "points": self.points}
 
-    def acknowledge(self, level: str, score: int, *, anew: bool) -> str | None:
-        """Notes an answer at ``level``; ``anew``: it counted now, otherwise it had before. Returns
-        what is wrong with the answer, if anything is."""
+    def acknowledge(self, level: str, score: int, anew: float | None) -> str | None:
+        """Notes an answer at ``level``; ``anew``: it counted now, and was sent at that moment; None:
+        it had counted before. Returns what is wrong with the answer, if anything is."""
         wrong = None
         if anew and self.level == "postgres":
             wrong = "counted again although it was in Postgres"
         elif not anew and self.level and not self.unknown and score != self.score:
             wrong = f"a retry was told {score}, the first answer was {self.score}"
-        if anew or self.level is None:
+        if anew or self.unknown or self.level is None:
             self.counted_at = time.monotonic()
+        if anew:
+            self.sent_at = anew
         if self.level is None or LEVELS.index(level) > LEVELS.index(self.level):
             self.level = level
         self.score = score

@@ -12,12 +12,11 @@ from scripts.chaos.actions import Action, Book
 from scripts.chaos.faults import Emptied
 from scripts.chaos.stack import Stack
 
-SLACK = 1.0  # seconds that a reply may have been under way in the busy processes of a test
-
 
 @dataclass
 class Lost:
-    """Acknowledged actions that are gone, by level; ``ages`` in seconds before the loss."""
+    """Acknowledged actions that are gone, by level; ``ages`` are upper bounds of the seconds that
+    they had counted when they were lost."""
 
     by_level: Counter[str] = field(default_factory=Counter)
     by_kind: Counter[str] = field(default_factory=Counter)
@@ -75,17 +74,18 @@ def _judge_loss(book: Book, action: Action, losses: Sequence[Emptied], lost: Los
     if action.level != "redis":
         book.violation(action, f"acknowledged at level {action.level}, and gone")
         return
-    culprits = [loss for loss in losses if loss.since <= action.counted_at <= loss.until + SLACK]
+    culprits = [
+        loss for loss in losses if loss.since <= action.counted_at and action.sent_at <= loss.until
+    ]
     if not culprits:
-        after = [
-            loss.since - action.counted_at for loss in losses if loss.until > action.counted_at
-        ]
-        book.violation(
-            action,
-            "acknowledged, and gone: no loss of Redis reaches back to it; the next began "
-            f"{min(after, default=float('nan')):.3f} s after it",
+        near = sorted(losses, key=lambda loss: abs(loss.until - action.counted_at))[:2]
+        told = ", ".join(
+            f"{loss.kind} of {loss.since - action.counted_at:+.3f} to "
+            f"{loss.until - action.counted_at:+.3f} s"
+            for loss in near
         )
+        book.violation(action, f"acknowledged, and gone; no loss fits (nearest: {told or 'none'})")
         return
     lost.by_level[action.level] += 1
     lost.by_kind[culprits[-1].kind] += 1
-    lost.ages.append(round(max(0.0, culprits[-1].until - action.counted_at), 3))
+    lost.ages.append(culprits[-1].until - max(action.sent_at, culprits[-1].since))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -71,6 +72,9 @@ class Client:
         path = f"{self._rng.choice(self._urls)}/api/boards/{actions[0].board}"
         single = len(actions) == 1
         body = actions[0].body if single else {"actions": [a.body for a in actions]}
+        sent_at = time.monotonic()
+        for action in actions:
+            action.sent_at = action.sent_at or sent_at
         try:
             async with self._session.post(
                 f"{path}/{'score' if single else 'scores'}",
@@ -92,22 +96,24 @@ class Client:
             return
         if single or "results" not in document:
             for action in actions:
-                self._settle(action, status, document, applied)
+                self._settle(action, sent_at, status, document, applied)
         else:
             for action, item in zip(actions, document["results"], strict=True):
-                self._settle(action, item["status"], item, applied)
+                self._settle(action, sent_at, item["status"], item, applied)
         if status == 503:
             await asyncio.sleep(self._rng.uniform(0, PAUSE))
 
-    def _settle(self, action: Action, status: int, document: dict[str, Any], applied: str) -> None:
+    def _settle(
+        self, action: Action, sent_at: float, status: int, document: dict[str, Any], applied: str
+    ) -> None:
         code = document.get("code", "")
         self._book.count(f"{status} {code}".strip())
         match status, code:
             case (200 | 202, _):
                 level = document.get("durability") or applied or "redis"
-                self._acknowledged(action, level, document["score"], anew=True)
+                self._acknowledged(action, level, document["score"], sent_at)
             case 409, "duplicate_action":
-                self._acknowledged(action, applied or "redis", document["score"], anew=False)
+                self._acknowledged(action, applied or "redis", document["score"], None)
             case 503, "unavailable":
                 # Nothing was written, so it may be dropped; unless an earlier answer is missing.
                 if action.level or action.unknown or self._rng.random() < 0.8:
@@ -120,9 +126,9 @@ class Client:
             case _:
                 self._book.violation(action, f"answered {status} {document}")
 
-    def _acknowledged(self, action: Action, level: str, score: int, *, anew: bool) -> None:
+    def _acknowledged(self, action: Action, level: str, score: int, anew: float | None) -> None:
         assert level in LEVELS
-        wrong = action.acknowledge(level, score, anew=anew)
+        wrong = action.acknowledge(level, score, anew)
         if wrong:
             self._book.violation(action, wrong)
         if self._rng.random() < 0.1 and not any(known is action for known in self._known):

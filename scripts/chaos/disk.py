@@ -45,7 +45,7 @@ class AppendOnlyFile:
         with self._lock:
             path = self._parts()[-1]
             size = path.stat().st_size
-            safe = self._synced.get(path, 0)
+            safe = min(size, self._synced.get(path, 0))
             left = safe if rng is None else rng.randint(safe, size)
             os.truncate(path, left)
             cut = Cut(size - left, self._since)

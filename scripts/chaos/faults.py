@@ -123,8 +123,7 @@ class Faults:
         """The process dies, the host lives: the file keeps all that was written to it."""
         await asyncio.to_thread(self.stack.valkey.kill)
         await asyncio.to_thread(self.stack.file.sync)
-        await asyncio.sleep(fault.pause)
-        await asyncio.to_thread(self.stack.valkey.start)
+        await self._start_redis(fault)
 
     async def _cut_redis(self, fault: Fault) -> None:
         """The host dies: what was not synced is gone, all of it or a part."""
@@ -133,8 +132,12 @@ class Faults:
         rng = random.Random(fault.draw) if fault.draw % 2 else None
         cut = await asyncio.to_thread(self.stack.file.cut, rng)
         self.losses.append(Emptied("cut", cut.since, ended))
+        await self._start_redis(fault)
+
+    async def _start_redis(self, fault: Fault) -> None:
         await asyncio.sleep(fault.pause)
         await asyncio.to_thread(self.stack.valkey.start)
+        await asyncio.to_thread(self.stack.file.sync)  # half a command at its end was removed
 
     async def _flush_redis(self, fault: Fault) -> None:
         """Loses what no persister has carried away: the entries of the streams."""

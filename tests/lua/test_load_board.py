@@ -30,6 +30,7 @@ def run(board: Board, names: dict[str, str], totals: Any, hidden: Any, **changed
     arguments: dict[str, Any] = {
         "board": board.name,
         "epoch": state(board)["epoch"],
+        "found": state(board)["event"],
         "swap": 1,
         "shown": len(totals),
         "concealed": len(hidden or {}),
@@ -139,3 +140,19 @@ def test_the_drafts_expiry_does_not_stay_with_the_board(board: Board) -> None:
         for key in (board.keys.board, board.keys.hidden, board.keys.meta)
     }
     assert instants == {int(board.meta()["expires"])}
+
+
+def test_a_board_that_redis_lost_while_it_was_reconciled_does_not_become_live(board: Board) -> None:
+    board.submit(Action("ann", "k1", 5))
+    found = state(board)
+    board.redis.flushall()
+    board.redis.zadd(board.keys.board, {"bob": stamp(9, REACHED)})  # what was to be added to it
+    assert load(board, {}, swap=0, epoch=found["epoch"], found=found["event"]) == [LOST]
+    assert board.meta() == {}
+
+
+def test_a_board_that_went_on_while_it_was_loaded_is_not_replaced(board: Board) -> None:
+    found = state(board)["event"]
+    board.submit(Action("ann", "k1", 5))
+    assert load(board, {"bob": 9}, found=found) == [LOST]
+    assert board.totals() == {"ann": 5}
