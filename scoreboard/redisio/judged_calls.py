@@ -83,7 +83,10 @@ class JudgedCalls:
         keys_of = board_keys(board, self._partitions)
         gate = await self._gates.gate(board, allow_history=settings.allow_history)
         known, users, devices = await self._read(keys_of, submissions)
-        await self._recall(board, settings, gate, users)
+        new = dict.fromkeys(
+            s.action.user_id for s, seen in zip(submissions, known, strict=True) if not seen
+        )
+        await self._recall(board, settings, gate, {user: users[user] for user in new})
         keys: list[bytes] = []
         args: list[bytes] = []
         for start in range(0, len(submissions), SLICE):

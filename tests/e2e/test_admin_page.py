@@ -188,6 +188,33 @@ async def test_a_case_that_somebody_else_decided_leaves_with_that_decision(
     await expect(case(page, "ann")).to_have_count(0)
 
 
+async def test_new_cases_come_by_themselves_on_top(queue: Queue, new_page: OpenPage) -> None:
+    page = await new_page()
+    await page.clock.install()
+    await open_queue(page, queue)
+    await post(queue.api, "arena", "eli", "many", LATER, points=40)
+    await wait_until(lambda: queue.has(5), description="the fifth case in the queue")
+    await page.clock.run_for(16_000)
+    await expect(page.locator(".case h2 bdi")).to_have_text(["eli", "dan", "cy", "bob", "ann"])
+    await expect(page.locator("#announcer")).to_have_text("New cases: 1.")
+    await expect(case(page, "dan")).to_be_focused()
+
+
+async def test_a_decision_that_did_not_get_through_can_be_made_again(
+    queue: Queue, new_page: OpenPage
+) -> None:
+    page = await new_page()
+    await open_queue(page, queue)
+    await page.route("**/confirm", lambda route: route.abort())
+    await page.keyboard.press("c")
+    await expect(case(page, "dan").get_by_role("alert")).to_have_text(
+        "The server can't be reached. Nothing is lost: try again."
+    )
+    await page.unroute("**/confirm")
+    await page.keyboard.press("c")
+    await expect(page.locator("#announcer")).to_have_text("dan: confirmed, 1 taken back.")
+
+
 async def test_the_queue_can_be_narrowed(queue: Queue, new_page: OpenPage) -> None:
     page = await new_page()
     await open_queue(page, queue)

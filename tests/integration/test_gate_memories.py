@@ -62,6 +62,14 @@ async def test_a_user_on_the_board_without_a_memory_gets_it_back_once(
     assert asked == ["ann"]
 
 
+async def test_a_retry_is_not_judged_and_needs_no_memory(
+    court: Moderated, asked: list[str]
+) -> None:
+    (retry,) = await court.arena.submit(("ann", "k0", 0))
+    assert retry.outcome is Outcome.DUPLICATE
+    assert (asked, court.gate.remembered) == ([], [])
+
+
 async def test_new_users_cost_the_ledger_nothing(court: Moderated, asked: list[str]) -> None:
     await court.arena.submit(("bob", "k0", 1), ("cy", "k0", 1), ("bob", "k1", 1))
     assert court.gate.remembered == [0, 0, 1]

@@ -4,6 +4,7 @@ import { Case } from "./case.js";
 
 const PAGE = 25;
 const REFRESH = 15_000; // new cases are looked for while the page is in view
+const UNREACHABLE = "The server can't be reached.";
 const $ = (id) => document.getElementById(id);
 
 let token = "";
@@ -100,7 +101,7 @@ async function refresh() {
     const { reviews } = await listed(null);
     const fresh = reviews.filter(({ id }) => !cases.has(id) && id > newest);
     for (const review of fresh.reverse()) add(review, true);
-    if (fresh.length) announce(`${fresh.length} new cases`);
+    if (fresh.length) announce(`New cases: ${fresh.length}.`);
     problem("");
     tell();
   } catch (error) {
@@ -152,7 +153,7 @@ async function decide(card, verb, wanted = {}) {
       failed(error);
     } else {
       card.busy = false;
-      card.showError(`${error.message ?? "The server can't be reached."} Nothing is lost: try again.`);
+      card.showError(`${error.status ? error.message : UNREACHABLE} Nothing is lost: try again.`);
     }
   }
 }
@@ -166,7 +167,7 @@ function leave(card, said) {
   if (held) focusOn(after);
   announce(said);
   tell();
-  if (!cases.size && next) load(next);
+  if (!cases.size) load(null);
 }
 
 function options(card) {
@@ -231,23 +232,20 @@ function tell() {
   $("empty").textContent = open ? "Nothing waits for a decision." : "No such cases.";
 }
 
-function failed(error) {
-  if (error.status === 401 || error.status === 403) {
-    const words = { 401: "This token was not accepted: it may have expired.", 403: error.message };
-    if (error.status === 401) {
-      token = "";
-      clear();
-      $("queue").hidden = true;
-      $("login").hidden = false;
-      $("token").focus();
-    }
-    $($("login").hidden ? "queue-error" : "login-error").textContent = words[error.status];
+function failed({ status, message }) {
+  if (status === 401) {
+    token = "";
+    clear();
+    $("queue").hidden = true;
+    $("login").hidden = false;
+    $("token").focus();
+    problem("This token was not accepted: it may have expired.");
   } else {
-    const words = error.status ? error.message : "The server can't be reached.";
-    $($("login").hidden ? "queue-error" : "login-error").textContent = words;
+    problem(status ? message : UNREACHABLE);
   }
 }
 
+/** Says what is wrong where the user is looking. */
 function problem(text) {
   $("queue-error").textContent = $("login-error").textContent = text;
 }
