@@ -7,6 +7,7 @@ from pathlib import Path
 import asyncpg
 import msgspec
 import pytest
+from redis.asyncio import Redis
 
 from scoreboard.anomaly.model import Model
 from scoreboard.domain.boards import BoardSettings, Rate
@@ -15,6 +16,7 @@ from scoreboard.pg.models import Models
 from scoreboard.settings import Settings
 from tests.command import Ended, scoreboard
 from tests.integration.honest import season
+from tests.integration.moderated import moderated
 from tests.integration.service import Service
 
 
@@ -107,6 +109,28 @@ async def test_what_makes_no_sense_is_said_in_one_line(
     assert ended.code == 1
     assert complaint in ended.err
     assert "Traceback" not in ended.err
+
+
+async def test_verify_finds_nothing_wrong_after_decisions(
+    servers: dict[str, str],
+    settings: Settings,
+    redis: Redis,
+    pool: asyncpg.Pool,
+    database: asyncpg.Connection,
+) -> None:
+    async with moderated(settings, redis, pool, database) as court:
+        await court.set_mode("reject")
+        await court.arena.submit(("ann", "k0", 5), ("bob", "k0", 7), ("bob", "zero", 0))
+        approved = await court.case("ann", "approved", 100)
+        await court.moderator.approve(approved.id, by="eve", reason="")
+        await court.set_mode("flag")
+        reverted = await court.case("bob", "reverted", 200)
+        await court.moderator.confirm(
+            reverted.id, by="eve", reason="", revert_earlier=True, hide_user=True
+        )
+        ended = await run(servers, "verify", "--board", "arena")
+        assert "arena: 2 users, 5 receipts, 0 differences" in ended.out
+        await court.agree({"ann": 105, "bob": 0})
 
 
 async def test_a_model_trained_on_the_ledger_is_put_in_force_and_can_be_rolled_back(
