@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -181,6 +181,7 @@ class Moderator:
                 raise UnknownUser(f"{user!r} is not on the board {board}.")
 
         await self._live(board, change)
+        log.info("user_hidden" if hidden else "user_shown", board=board, user=user, by=by)
 
     async def configure(self, board: str, settings: BoardSettings, *, by: str) -> None:
         """Gives the board, which may be new, other settings; running servers follow with their
@@ -190,10 +191,9 @@ class Moderator:
             self._locked(partition),
             self._settings.changing(board, partition, settings, by=by),
         ):
-            try:
+            with suppress(BoardCold):  # its next load brings them from Postgres
                 await self._boards.set_settings(board, settings.to_text())
-            except BoardCold:
-                log.debug("settings_for_a_cold_board", board=board)
+        log.info("board_set", board=board, settings=settings.to_text(), by=by)
 
     async def _count(self, review: Review, persist: Persist) -> None:
         board, user = review.board, review.user_id
@@ -217,13 +217,24 @@ class Moderator:
             beyond = actions[-1].event
         return reverted
 
-    async def _decide(self, review_id: int, settle: Callable[[Review, Persist], Awaitable[T]]) -> T:
+    async def _decide(
+        self, review_id: int, settle: Callable[[Review, Persist], Awaitable[Decision]]
+    ) -> Decision:
         board = _open(await self._reviews.get(review_id)).board
 
-        async def with_case(persist: Persist) -> T:
+        async def with_case(persist: Persist) -> Decision:
             return await settle(_open(await self._reviews.get(review_id)), persist)
 
-        return await self._live(board, with_case)
+        decision = await self._live(board, with_case)
+        log.info(
+            "case_decided",
+            case=review_id,
+            status=decision.review.status,
+            reverted=decision.reverted,
+            hidden=decision.hidden,
+            by=decision.review.decided_by,
+        )
+        return decision
 
     async def _live(self, board: str, work: Callable[[Persist], Awaitable[T]]) -> T:
         """Does the work under the lock, with the stream drained, and again from its beginning

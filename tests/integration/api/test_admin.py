@@ -271,5 +271,15 @@ async def test_settings_that_make_no_sense_change_nothing(
     assert (await moderation.admin.get("/api/admin/boards/arena")).json == before
 
 
+@pytest.mark.parametrize("user", ["%ED%A0%80", "%FF", "%00", "a%2Fb", "%7Bx%7D", "%20"])
+async def test_strange_users_are_refused_or_not_on_the_board(
+    moderation: Moderation, user: str
+) -> None:
+    answer = await moderation.admin.post(f"/api/admin/boards/arena/users/{user}/hide", {})
+    assert answer.outcome in ((400, "invalid_request"), (404, "unknown_user"))
+    answer = await moderation.admin.get(f"{REVIEWS}?user={user}")
+    assert answer.status in (200, 400)
+
+
 async def test_a_name_that_no_board_can_have_is_not_made(moderation: Moderation) -> None:
     assert (await moderation.put("Arena!", {})).outcome == (404, "unknown_board")

@@ -53,7 +53,7 @@ async def test_each_file_has_its_type_and_is_sent_again_only_when_it_changed(
 async def test_every_answer_forbids_inline_code_and_foreign_hosts(
     client: TestClient[Any, Any],
 ) -> None:
-    for path in ("/", "/docs", "/static/app.js"):
+    for path in ("/", "/docs", "/admin", "/static/app.js"):
         headers = (await client.get(path)).headers
         policy = dict(
             part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";")
