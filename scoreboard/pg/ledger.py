@@ -153,14 +153,17 @@ class LedgerSession:
         late: list[LateDuplicate] = []
         kinds = {event.kind for event in events}
         actions = sum(event.kind in _ACTIONS for event in events)
+        behind = await self.connection.fetchrow(_sql["progress"], self.partition) or (0, 0)
+        if (events[0].ms, events[0].seq) <= tuple(behind):
+            await execute(_sql["add_overtaken"], *behind, self.partition)
         if actions:
             inserted = await execute(_sql["insert_actions"])
             if int(inserted.rpartition(" ")[2]) < actions:
                 await execute(_sql["approve_refused"])
-                rows = await self.connection.fetch(_sql["late_duplicates"])
+                rows = await self.connection.fetch(_sql["late_duplicates"], *behind)
                 late = [_late_duplicate(row) for row in rows]
                 if late:
-                    await execute(_sql["record_late_duplicates"])
+                    await execute(_sql["record_late_duplicates"], *behind)
         if kinds & _COUNTED:
             await execute(_sql["advance_totals"])
         if EventKind.REVERTED in kinds:

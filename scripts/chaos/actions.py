@@ -38,8 +38,8 @@ class Action:
         return {"userId": self.user, "actionId": self.id, "points": self.points}
 
     def acknowledge(self, level: str, score: int, anew: float | None) -> str | None:
-        """Notes an answer at ``level``; ``anew``: it counted now, and was sent at that moment; None:
-        it had counted before. Returns what is wrong with the answer, if anything is."""
+        """Notes an answer at ``level``. ``anew`` is when it was sent, if that made it count; None
+        when it had counted before. Returns what is wrong with the answer, if anything is."""
         wrong = None
         if anew and self.level == "postgres":
             wrong = "counted again although it was in Postgres"

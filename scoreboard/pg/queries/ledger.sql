@@ -29,6 +29,28 @@ CREATE TEMPORARY TABLE IF NOT EXISTS staged (
     reason      text
 ) ON COMMIT DELETE ROWS
 
+-- name: progress
+-- The highest event persisted of the partition.
+SELECT event_ms, event_seq FROM partition_progress WHERE partition = $1
+
+-- name: add_overtaken
+-- Events come in order, so what is new at or before the highest event persisted, ($1, $2), belongs
+-- to a history that Redis had lost and that came back: it was emptied, went on from Postgres, and
+-- a crash undid that. Totals that went on without such actions get them now; those of dead letters
+-- that are tried again ($3 their partition) had them all the time.
+UPDATE user_score AS total SET score = total.score + missed.points, updated = now()
+FROM (SELECT board, user_id, sum(points) AS points
+      FROM staged JOIN user_score AS later USING (board, user_id)
+      WHERE kind = 'A' AND (event_ms, event_seq) <= ($1, $2)
+        AND (last_event_ms, last_event_seq) > (event_ms, event_seq)
+        AND NOT EXISTS (SELECT FROM score_action AS known
+                        WHERE (known.board, known.user_id, known.action_id)
+                            = (staged.board, staged.user_id, staged.action_id))
+        AND NOT EXISTS (SELECT FROM dead_event
+                        WHERE partition = $3 AND event_id = event_ms || '-' || event_seq)
+      GROUP BY board, user_id) AS missed
+WHERE (total.board, total.user_id) = (missed.board, missed.user_id)
+
 -- name: insert_actions
 -- Ordered by key, so that writers never wait for one another in a circle; of two rows of one
 -- action in a batch the earlier event wins.
@@ -54,13 +76,18 @@ WHERE staged.kind = 'A' AND action.status = 'refused' AND action.attempt_id = st
     = (staged.board, staged.user_id, staged.action_id)
 
 -- name: late_duplicates
--- Accepted events whose action the ledger has under another event, with the original.
+-- Accepted events whose action the ledger has under another event, with the original. One at or
+-- before the highest event persisted, ($1, $2), only when it was found before: otherwise it is of
+-- a history that Redis had lost, counts under the other event, and is in no total.
 SELECT staged.board, staged.event_ms, staged.event_seq, staged.points, staged.attempt_id,
        user_id, action_id, kept, original.points AS kept_points, original.score AS kept_score,
        original.attempt_id AS kept_attempt, latest_ms, latest_seq, agents
 FROM staged JOIN kept_action AS original USING (board, user_id, action_id)
 WHERE staged.kind = 'A'
   AND (original.event_ms, original.event_seq) <> (staged.event_ms, staged.event_seq)
+  AND ((staged.event_ms, staged.event_seq) > ($1, $2)
+       OR EXISTS (SELECT FROM review WHERE review.attempt_id = staged.attempt_id
+                                       AND review.kind = 'late_duplicate'))
 ORDER BY staged.event_ms, staged.event_seq
 
 -- name: record_late_duplicates
@@ -73,6 +100,7 @@ SELECT staged.attempt_id, 'late_duplicate', board, user_id, action_id, staged.po
 FROM staged JOIN score_action AS action USING (board, user_id, action_id)
 WHERE staged.kind = 'A'
   AND (action.event_ms, action.event_seq) <> (staged.event_ms, staged.event_seq)
+  AND (staged.event_ms, staged.event_seq) > ($1, $2)
 ON CONFLICT (attempt_id) DO UPDATE SET kind = 'late_duplicate'
     WHERE review.kind <> 'late_duplicate'
 

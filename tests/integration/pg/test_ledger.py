@@ -63,10 +63,34 @@ async def test_a_batch_written_twice_or_in_part_changes_nothing(
 async def test_a_total_only_moves_forward_by_event_id(
     ledger: Ledger, database: asyncpg.Connection
 ) -> None:
-    await write(ledger, event("9-1", "ann", "a2", 5, score=10))
-    await write(ledger, event("9-0", "ann", "a1", 5, score=5))
+    for event_id, action, score in (("9-0", "a1", 5), ("9-1", "a2", 10), ("9-0", "a1", 5)):
+        await write(ledger, event(event_id, "ann", action, 5, score=score))
     assert await totals(database) == {"ann": 10}
     assert await sums(database) == {"ann": 10}
+
+
+async def test_actions_of_a_history_that_redis_had_lost_and_came_back_with_count_once(
+    ledger: Ledger, database: asyncpg.Connection
+) -> None:
+    """Redis was emptied before 11 to 13 were persisted, went on from Postgres with 20 to 22, and a
+    crash undid all that: the stream has 11 to 13 again."""
+    await write(ledger, event("10-0", "ann", "a1", 5), event("10-1", "bob", "b1", 7))
+    await write(
+        ledger,
+        event("20-0", "ann", "a2", 1, score=6),
+        event("21-0", "ann", "retried", 2, score=8, attempt="second"),
+        event("22-0", "cy", "c1", 3),
+    )
+    returned = (
+        event("11-0", "ann", "retried", 2, score=7, attempt="first"),
+        event("12-0", "ann", "a3", 30, score=37),
+        event("13-0", "bob", "b2", 40, score=47),
+    )
+    for _ in range(2):
+        assert await write(ledger, *returned) == []
+        assert await totals(database) == {"ann": 38, "bob": 47, "cy": 3}
+        assert await sums(database) == {"ann": 38, "bob": 47, "cy": 3}
+    assert await database.fetchval("SELECT count(*) FROM review") == 0
 
 
 async def test_an_action_under_another_event_is_a_late_duplicate_for_review(
