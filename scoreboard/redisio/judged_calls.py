@@ -163,7 +163,12 @@ class JudgedCalls:
         who is, so that new users cost the ledger nothing."""
         lost = [user for user, memory in users.items() if memory.payload is None]
         if lost:
-            lost = await self._on_board(board_keys(board, self._partitions), lost)
+            returning = await self._on_board(board_keys(board, self._partitions), lost)
+            if returning is None:
+                # The script will answer so, too, unless the board comes back in between.
+                _remember_nothing(users, lost)
+                return
+            lost = returning
         for start in range(0, len(lost), RECALLED):
             some = lost[start : start + RECALLED]
             try:
@@ -173,21 +178,29 @@ class JudgedCalls:
                 if settings.mode == "reject":
                     raise Unavailable("Postgres can't tell of the user's past.") from error
                 # The action counts in any case; judged as if new, and tried again next time.
-                for user in some:
-                    users[user].makeshift = True
+                _remember_nothing(users, some)
                 continue
             for user, cases in past.items():
                 users[user].payload = gate.recall(cases)
                 await asyncio.sleep(0)
 
-    async def _on_board(self, keys_of: BoardKeys, users: Sequence[str]) -> list[str]:
+    async def _on_board(self, keys_of: BoardKeys, users: Sequence[str]) -> list[str] | None:
+        """Those who are on the board; None when it is cold."""
         with reachable():
             async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.exists(keys_of.meta)
                 pipeline.zmscore(keys_of.board, list(users))
                 pipeline.zmscore(keys_of.hidden, list(users))
-                shown, hidden = await pipeline.execute()
+                live, shown, hidden = await pipeline.execute()
+        if not live:
+            return None
         scores = zip(users, shown, hidden, strict=True)
         return [user for user, *found in scores if any(score is not None for score in found)]
+
+
+def _remember_nothing(memories: Mapping[str, _Memory], users: Sequence[str]) -> None:
+    for user in users:
+        memories[user].makeshift = True
 
 
 def _case(submission: Submission) -> Case:

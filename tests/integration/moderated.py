@@ -30,6 +30,7 @@ class Moderated:
     moderator: Moderator
     reviews: Reviews
     gate: SuspiciousGate
+    judged: JudgedCalls
     database: asyncpg.Connection
 
     async def set_mode(self, mode: GateMode) -> None:
@@ -71,4 +72,4 @@ async def moderated(
     judged = JudgedCalls(redis, OneGate(gate), LedgerCases(pool), partitions=settings.partitions)
     async with service(settings, redis, pool, judged=judged) as arena:
         decides = moderator(settings, redis, pool, arena.durable)
-        yield Moderated(arena, decides, Reviews(pool), gate, database)
+        yield Moderated(arena, decides, Reviews(pool), gate, judged, database)

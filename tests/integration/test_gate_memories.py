@@ -8,8 +8,10 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from scoreboard.domain.actions import ScoreAction
+from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.judging import Case
-from scoreboard.domain.submissions import Outcome
+from scoreboard.domain.submissions import Outcome, Submission
 from scoreboard.errors import Unavailable
 from scoreboard.pg.cases import LedgerCases
 from scoreboard.settings import Settings
@@ -68,6 +70,19 @@ async def test_a_retry_is_not_judged_and_needs_no_memory(
     (retry,) = await court.arena.submit(("ann", "k0", 0))
     assert retry.outcome is Outcome.DUPLICATE
     assert (asked, court.gate.remembered) == ([], [])
+
+
+async def test_a_call_prepared_while_the_board_is_cold_leaves_no_memory(
+    court: Moderated, redis: Redis, asked: list[str]
+) -> None:
+    settings = BoardSettings(mode="reject")
+    later = Submission(ScoreAction("ann", "later", 1), "t", 0, 0)
+    await redis.flushall()
+    call = await court.judged.prepare("arena", settings, [later])
+    await court.arena.durable.rebuilder.ensure("arena", create=False)
+    assert (call.args[6], asked) == (b"", [])
+    call = await court.judged.prepare("arena", settings, [later])
+    assert (call.args[6], asked) == (b"1:6", ["ann"])
 
 
 async def test_new_users_cost_the_ledger_nothing(court: Moderated, asked: list[str]) -> None:
