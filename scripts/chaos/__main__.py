@@ -12,7 +12,9 @@ from typing import Annotated
 import structlog
 import typer
 
+from scripts.chaos import replies
 from scripts.chaos import run as chaos
+from scripts.chaos.proxy import Loss
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -53,6 +55,28 @@ def run(
         print(f"FAILED: {len(found['violations'])} violations; replay with --seed {seed}")
         raise typer.Exit(1)
     print("passed: ledger = user_score = zset, and every promise was kept")
+
+
+@app.command()
+def lost_replies(
+    seed: Annotated[int, typer.Option(help="Of the actions.")] = 1,
+    actions: Annotated[int, typer.Option(min=1000, help="Score actions to post.")] = 100_000,
+    every: Annotated[int, typer.Option(min=5, help="Each such reply is lost.")] = 50,
+    loss: Annotated[Loss, typer.Option(help="How replies are lost.")] = Loss.RESET,
+) -> None:
+    """Lose every Nth reply of Redis, and see that each retry learns its first result."""
+    with tempfile.TemporaryDirectory(prefix="scoreboard-chaos-") as folder:
+        Path(folder).chmod(0o755)
+        found = asyncio.run(
+            replies.run(
+                Path(folder), seed=seed, actions=actions, every=every, loss=loss, progress=_print
+            )
+        )
+    print(json.dumps(found, indent=2))
+    if found["violations"]:
+        print(f"FAILED: {len(found['violations'])} violations")
+        raise typer.Exit(1)
+    print("passed: every action counted once, and every retry learned its first result")
 
 
 def _print(line: str) -> None:

@@ -1,0 +1,83 @@
+"""Lost replies alone: every Nth reply of Redis does not arrive, and each action counts once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from scripts.chaos.actions import Action, Book
+from scripts.chaos.audit import audit
+from scripts.chaos.clients import Client
+from scripts.chaos.proxy import Loss, lose_every, lose_none
+from scripts.chaos.run import Progress, drained
+from scripts.chaos.stack import Stack, running
+
+CLIENTS = 8
+
+
+async def run(
+    folder: Path, *, seed: int, actions: int, every: int, loss: Loss, progress: Progress
+) -> dict[str, Any]:
+    """Posts ``actions`` while each ``every``-th reply is lost, then posts all of them again."""
+    book = Book(actions)
+    # Silence lasts until the service gives up, so it gives up soon.
+    settings = {"REDIS_TIMEOUT": "0.3" if loss is Loss.SILENCE else "3"}
+    async with running(Stack(folder, servers=1, persisters=1, settings=settings)) as stack:
+        began = time.monotonic()
+        async with aiohttp.ClientSession(headers=stack.headers) as session:
+            stack.proxy.judge = lose_every(every, loss)
+            clients = [
+                Client(n, seed, session, stack.urls, book, lambda: True) for n in range(CLIENTS)
+            ]
+            telling = asyncio.create_task(_tell(book, stack, progress))
+            await asyncio.gather(*(client.run() for client in clients))
+            telling.cancel()
+            stack.proxy.judge = lose_none
+            answers = dict(sorted(book.answers.items()))
+            progress("posting everything again")
+            again = await _post_again(session, stack.urls[0], book)
+        await drained(stack)
+        await audit(stack, book, ())
+    return {
+        "seed": seed,
+        "loss": loss.value,
+        "every": every,
+        "seconds": round(time.monotonic() - began, 1),
+        "actions": len(book.actions),
+        "lost_replies": stack.proxy.lost,
+        "answers": answers,
+        "answers_to_retries": dict(again),
+        "violations": book.violations,
+    }
+
+
+async def _post_again(session: aiohttp.ClientSession, url: str, book: Book) -> Counter[str]:
+    """Every retry has to learn its first result."""
+    answers: Counter[str] = Counter()
+    boards: dict[str, list[Action]] = {}
+    for action in book.actions:
+        if not action.given_up:
+            boards.setdefault(action.board, []).append(action)
+    for board, all_of_it in boards.items():
+        for at in range(0, len(all_of_it), 1000):
+            batch = all_of_it[at : at + 1000]
+            body = {"actions": [action.body for action in batch]}
+            async with session.post(f"{url}/api/boards/{board}/scores", json=body) as response:
+                results = (await response.json())["results"]
+            for action, item in zip(batch, results, strict=True):
+                answers[f"{item['status']} {item.get('code', '')}".strip()] += 1
+                if (item["status"], item.get("score")) != (409, action.score):
+                    book.violation(action, f"was told {action.score} first and now {item}")
+    return answers
+
+
+async def _tell(book: Book, stack: Stack, progress: Progress) -> None:
+    while True:
+        await asyncio.sleep(2)
+        known = sum(action.level is not None for action in book.actions)
+        progress(f"{known:,} of {book.limit:,} acknowledged, {stack.proxy.lost:,} replies lost")
