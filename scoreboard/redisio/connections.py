@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from redis.asyncio import (
+    BlockingConnectionPool,
     Connection,
     ConnectionPool,
     Redis,
@@ -68,11 +69,13 @@ _CLASSES = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSocketConnection: _
 
 
 def pool(url: str, *, timeout: float | None, connections: int = 32) -> ConnectionPool:
-    """A pool without retries. ``timeout`` in seconds; None for connections that block."""
-    made = ConnectionPool.from_url(
+    """A pool without retries. ``timeout`` in seconds; None for connections that block. While all
+    ``connections`` are in use, the next command waits for one: to be busy is not to be away."""
+    made = BlockingConnectionPool.from_url(
         url,
         protocol=2,
         max_connections=connections,
+        timeout=timeout or 5.0,
         socket_timeout=timeout,
         socket_connect_timeout=timeout or 5.0,
         retry=Retry(NoBackoff(), 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from scoreboard.settings import Settings
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described import Api
 from tests.waiting import wait_until
+
+AT_ONCE = 90  # far more than the process has connections to Redis
 
 TOPS = ["/api/score/top", "/api/boards/global/top"]
 
@@ -248,3 +251,14 @@ async def test_metrics_count_what_was_posted(api: Api) -> None:
 
 async def test_liveness_asks_nobody_else(api: Api) -> None:
     assert (await api.get("/healthz")).json == {"status": "ok"}
+
+
+async def test_a_rush_of_reads_gets_what_each_alone_would_get(api: Api) -> None:
+    # Postgres has not got the score yet, so it must be Redis that answers all.
+    await api.score("user1", 10)
+
+    answers = await asyncio.gather(
+        *(api.get("/api/boards/global/users/user1") for _ in range(AT_ONCE))
+    )
+
+    assert {(answer.status, answer.json["score"]) for answer in answers} == {(200, 10)}
