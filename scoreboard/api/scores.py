@@ -183,11 +183,15 @@ def _encoded(item: Any) -> bytes:
 
 
 def _milliseconds(timestamp: str, within: str) -> int:
+    """Unix milliseconds of a moment, from 1970 on, as events carry it."""
+    path = f"{within}.context.occurredAt" if within else "context.occurredAt"
     try:
-        return round(datetime.fromisoformat(timestamp).timestamp() * 1000)
+        milliseconds = round(datetime.fromisoformat(timestamp).timestamp() * 1000)
     except (ValueError, OverflowError):
-        path = f"{within}.context.occurredAt" if within else "context.occurredAt"
         raise InvalidRequest("Not a moment of the calendar.", path=path) from None
+    if milliseconds < 0:
+        raise InvalidRequest("A moment before 1970.", path=path)
+    return milliseconds
 
 
 def _answer(

@@ -173,6 +173,7 @@ async def test_a_context_is_optional_and_so_is_each_part(api: Api, context: Any)
         ("occurredAt", "2026-01-31T18:00:00"),
         ("occurredAt", "2026-02-30T18:00:00Z"),
         ("occurredAt", "0000-01-01T00:00:00Z"),
+        ("occurredAt", "1969-12-31T23:59:59.999Z"),
         ("occurredAt", 1769882400),
         ("ip", "localhost"),
         ("latitude", 90.01),
