@@ -44,13 +44,16 @@ class Retrainer:
         self._tried: dict[str, float] = {}  # when a board was last tried here, loop time
 
     async def run(self) -> None:
-        """Trains until cancelled. A board that could not be trained waits for its next turn."""
+        """Trains until cancelled. A board that could not be trained waits for its next turn;
+        whatever goes wrong with a training, persisting beside it goes on."""
         while True:
             await asyncio.sleep(random.uniform(LOOK / 2, LOOK))  # noqa: S311 (spread, not secrecy)
             try:
                 await self.train_due()
             except Unavailable:
                 continue  # looked at again when Postgres is back
+            except Exception:
+                log.exception("retraining_failed")
 
     async def train_due(self) -> None:
         """Trains the boards that are due now. Raises Unavailable."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -11,8 +12,10 @@ from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
 from scoreboard.roles.retraining import train_apart
 from scoreboard.settings import Settings
+from scoreboard.workers import retrainer as retrainer_module
 from scoreboard.workers.retrainer import Retrainer
 from scripts.synthetic_season import season
+from tests.waiting import wait_until
 
 DAY = 86_400.0
 
@@ -60,6 +63,30 @@ async def test_a_board_that_could_not_be_trained_waits_for_its_next_turn() -> No
     await retrainer.train_due()
     await retrainer.train_due()
     assert tried == ["few", "many"]
+
+
+async def test_a_training_that_fails_in_any_way_does_not_end_the_schedule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retrainer_module, "LOOK", 0.01)
+    tried: list[str] = []
+
+    class Schedule:
+        async def due(self, interval: float) -> list[str]:
+            return ["slow", "few"]
+
+    async def train(board: str) -> bool:
+        tried.append(board)
+        if board == "slow":
+            raise TimeoutError
+        return True
+
+    running = asyncio.create_task(Retrainer(Schedule(), train, interval=DAY).run())
+    try:
+        await wait_until(lambda: tried == ["slow", "few"], description="the next board's turn")
+        assert not running.done()
+    finally:
+        running.cancel()
 
 
 async def test_a_board_is_trained_on_its_own_ledger_by_a_process_apart(
