@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 LEVELS = ("redis", "replica", "disk", "postgres")
+BOARDS = 4
 Key = tuple[str, str, str]  # board, user, action id
 
 
@@ -78,7 +79,7 @@ def new_actions(client: int, seed: int) -> Iterator[list[Action]]:
     rng = random.Random(f"{seed}/client {client}")
     number = 0
     while True:
-        board = f"board{rng.randrange(4)}"
+        board = f"board{rng.randrange(BOARDS)}"
         size = 1 if rng.random() < 0.5 else rng.randint(2, 60)
         batch = []
         for _ in range(size):

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from scripts.chaos.actions import Action, Book
+from scripts.chaos.actions import BOARDS, Action, Book
 from scripts.chaos.audit import audit
 from scripts.chaos.clients import Client
 from scripts.chaos.proxy import Loss, lose_every, lose_none
@@ -30,6 +30,7 @@ async def run(
     async with running(Stack(folder, servers=1, persisters=1, settings=settings)) as stack:
         began = time.monotonic()
         async with aiohttp.ClientSession(headers=stack.headers) as session:
+            await _open_boards(session, stack.urls[0], book)
             stack.proxy.judge = lose_every(every, loss)
             clients = [
                 Client(n, seed, session, stack.urls, book, lambda: True) for n in range(CLIENTS)
@@ -54,6 +55,18 @@ async def run(
         "answers_to_retries": dict(again),
         "violations": book.violations,
     }
+
+
+async def _open_boards(session: aiohttp.ClientSession, url: str, book: Book) -> None:
+    """Else the first actions on a board could meet one that is being made."""
+    for number in range(BOARDS):
+        action = Action(f"board{number}", "user0", "first", 1)
+        book.actions.append(action)
+        path = f"{url}/api/boards/{action.board}/score"
+        async with session.post(path, json=action.body) as response:
+            document = await response.json()
+            assert response.status == 200, document
+            action.acknowledge("redis", document["score"], time.monotonic())
 
 
 async def _post_again(session: aiohttp.ClientSession, url: str, book: Book) -> Counter[str]:

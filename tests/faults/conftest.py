@@ -1,0 +1,32 @@
+"""The service in processes of its own, as it runs in production."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+
+from scripts.chaos.stack import Stack, running
+
+StartStack = Callable[..., Awaitable[Stack]]
+
+
+@pytest.fixture
+async def start_stack(tmp_path: Path) -> AsyncIterator[StartStack]:
+    """Starts Valkey, Postgres, servers and persisters: ``await start_stack(servers=1)``."""
+    async with AsyncExitStack() as opened:
+
+        async def start(**options: Any) -> Stack:
+            return await opened.enter_async_context(running(Stack(tmp_path, **options)))
+
+        yield start
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[ClientSession]:
+    async with ClientSession() as session:
+        yield session
