@@ -8,7 +8,7 @@ nothing.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -35,6 +35,9 @@ MAX_LINES = 64
 # Least seconds between the starts of two calls of a busy lane; the agents judge many at once for
 # half of what they take for each alone.
 SPACING, JUDGED_SPACING = 0.001, 0.004
+# Actions of one user that are judged again together. One that leaves no memory, such as one out of
+# bounds, makes those behind it stale again; each of a thousand could be judged a thousand times.
+REJUDGED = 8
 COLD_PATIENCE = 1.0  # seconds a write waits for a board to become live before it is told to retry
 
 
@@ -220,16 +223,30 @@ class Submitter:
     ) -> tuple[list[Result], Durability]:
         results: list[Result | None] = [None] * len(submissions)
         todo = list(range(len(submissions)))
-        while True:
-            chosen = [submissions[i] for i in todo]
-            replies, reached = await self._run(board, durability, chosen, create, line)
+        most = len(submissions)  # actions of one user in a round
+        while todo:
+            chosen = _first_of_each_user(submissions, todo, most)
+            replies, reached = await self._run(
+                board, durability, [submissions[i] for i in chosen], create, line
+            )
             line.unsure = True  # from now on some of them count
-            for i, reply in zip(todo, replies, strict=True):
-                results[i] = reply
-            todo = [i for i in todo if results[i].outcome is Outcome.STALE]  # type: ignore[union-attr]
-            if not todo:
-                return results, reached  # type: ignore[return-value]
-            metrics.rejudged.inc(len(todo))
+            limited = {
+                submissions[i].action.user_id: reply
+                for i, reply in zip(chosen, replies, strict=True)
+                if reply.outcome is Outcome.RATE_LIMITED
+            }
+            stale = 0
+            for i, reply in zip(chosen, replies, strict=True):
+                if reply.outcome is Outcome.STALE:
+                    # However it would be judged, it can't count while the user has to wait.
+                    results[i] = limited.get(submissions[i].action.user_id)
+                    stale += results[i] is None
+                else:
+                    results[i] = reply
+            todo = [i for i in todo if results[i] is None]
+            most = REJUDGED if stale else 2 * most
+            metrics.rejudged.inc(stale)
+        return results, reached  # type: ignore[return-value]
 
     async def _run(
         self,
@@ -295,6 +312,22 @@ class Submitter:
                 await self._recovery.ensure(board, create=create)
         except TimeoutError:
             raise Unavailable("The board is being rebuilt.", retry_after=2.0) from None
+
+
+def _first_of_each_user(
+    submissions: Sequence[Submission], todo: Sequence[int], most: int
+) -> Sequence[int]:
+    """Of ``todo``, in its order, the first ``most`` of each user."""
+    if most >= len(todo):
+        return todo
+    taken: Counter[str] = Counter()
+    chosen = []
+    for i in todo:
+        user = submissions[i].action.user_id
+        if taken[user] < most:
+            taken[user] += 1
+            chosen.append(i)
+    return chosen
 
 
 def _fail(entries: Sequence[_Entry], error: Exception) -> None:
