@@ -1,5 +1,7 @@
-#!lua
--- revert_action: takes one accepted action back, once.
+#!lua flags=allow-oom
+-- revert_action: takes one accepted action back, once. It runs when Redis is out of memory, too:
+-- the stream that fills it is only persisted, and so trimmed, once its late duplicates are taken
+-- back.
 --
 -- KEYS  board, hidden, meta, events, channel, receipt
 -- ARGV  board    the board's name, for the published text

@@ -135,3 +135,20 @@ async def test_a_revert_that_was_lost_with_redis_is_done_by_the_rebuild(
 
 async def _flush(redis: Redis) -> None:
     await redis.flushall()
+
+
+async def test_a_late_duplicate_is_taken_back_while_redis_is_out_of_memory(
+    arena: Service, database: asyncpg.Connection
+) -> None:
+    await arena.submit(("ann", "a1", 5))
+    await arena.persist()
+    await expire(arena, "ann", "a1")
+    await arena.submit(("ann", "a1", 5))
+    await arena.redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(Unavailable):
+            await arena.submit(("ann", "a2", 1))
+        await agree(arena, database, {"ann": 5})
+    finally:
+        await arena.redis.config_set("maxmemory", 0)
+    assert await arena.redis.xlen(arena.keys.events) == 0
