@@ -177,9 +177,10 @@ class JudgedCalls:
             except (TimeoutError, Unavailable) as error:
                 if settings.mode == "reject":
                     raise Unavailable("Postgres can't tell of the user's past.") from error
-                # The action counts in any case; judged as if new, and tried again next time.
-                _remember_nothing(users, some)
-                continue
+                # The actions count in any case; judged as if new, and asked about next time. No
+                # more is asked now: each further question might take as long.
+                _remember_nothing(users, lost[start:])
+                return
             for user, cases in past.items():
                 users[user].payload = gate.recall(cases)
                 await asyncio.sleep(0)

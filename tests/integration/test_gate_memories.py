@@ -133,6 +133,26 @@ async def test_a_board_that_rejects_refuses_to_judge_without_the_ledger(
     assert posted.outcome is Outcome.ACCEPTED
 
 
+async def test_a_ledger_that_does_not_answer_is_asked_once_a_call(
+    court: Moderated, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await court.set_mode("flag")
+    users = [f"user{i}" for i in range(45)]
+    await court.arena.submit(*((user, "k0", 1) for user in users))
+    await redis.delete(*(court.arena.keys.profile(user.encode()) for user in users))
+    asked: list[Sequence[str]] = []
+
+    async def away(_: LedgerCases, board: str, some: Sequence[str]) -> Mapping[str, Sequence[Case]]:
+        asked.append(some)
+        raise Unavailable("Postgres can't be reached.")
+
+    monkeypatch.setattr(LedgerCases, "recent", away)
+    posted = await court.arena.submit(*((user, "k1", 1) for user in users))
+    assert [result.outcome for result in posted] == [Outcome.ACCEPTED] * 45
+    assert len(asked) == 1
+    assert await redis.exists(*(court.arena.keys.profile(user.encode()) for user in users)) == 0
+
+
 async def test_a_board_that_flags_goes_on_and_remembers_once_the_ledger_is_back(
     court: Moderated,
 ) -> None:
