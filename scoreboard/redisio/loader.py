@@ -135,6 +135,8 @@ class BoardDraft:
             if left > 0:
                 name = self._keys.action(action.user_id.encode(), action.action_id.encode())
                 commands.append((b"SET", name, receipt_of(action).encode(), b"PX", b"%d" % left))
+        if self._swap:  # there may be many times more receipts than users
+            commands += [(b"PEXPIRE", key.encode(), b"%d" % DRAFT_TTL_MS) for key in self._load]
         await self._send(commands)
 
     async def finish(self, record: BoardRecord, *, version: int, event: EventId) -> int:

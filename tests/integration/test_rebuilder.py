@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from scoreboard.domain.ledger import VERSION_STRIDE, EventId
+from scoreboard.domain.ledger import VERSION_STRIDE, EventId, UserTotal
 from scoreboard.domain.submissions import Outcome
 from scoreboard.errors import Unavailable, UnknownBoard
-from scoreboard.redisio.loader import BoardDraft
+from scoreboard.redisio.loader import DRAFT_TTL_MS, BoardDraft
 from scoreboard.settings import Settings
 from scoreboard.wire.events import split_id
 from tests.integration.ledger_tools import sums, totals
@@ -330,3 +330,13 @@ async def test_a_name_asked_for_in_vain_is_looked_up_again_only_after_a_while(
         return True
 
     await wait_until(known, description="the board to be looked up again")
+
+
+async def test_a_draft_outlives_its_receipts_however_many_there_are(arena: Service) -> None:
+    loader = arena.durable.loader
+    draft = loader.begin(arena.board, await loader.state(arena.board), swap=True)
+    await draft.add([UserTotal("ann", 5, 1_735_689_600_000, False)])
+    (key,) = await arena.redis.keys("sb:*:load:*")
+    await arena.redis.pexpire(key, 1_000)
+    await draft.restore_receipts([])
+    assert await arena.redis.pttl(key) > DRAFT_TTL_MS / 2
