@@ -44,12 +44,7 @@ class ArchivedBoards:
                 else:
                     rows = await connection.fetch(_sql["standings"], board, users)
                     found = {user: (score, rank) for user, score, rank in rows}
-        return [
-            Standing(user, *found[user], percentile(found[user][1], players))
-            if user in found
-            else None
-            for user in users
-        ]
+        return [_standing(user, *found[user], players) if user in found else None for user in users]
 
     async def around(self, board: str, user: str, radius: int) -> list[Standing] | None:
         """The user with up to ``radius`` neighbours on each side, by rank; None when the user is
@@ -66,7 +61,7 @@ class ArchivedBoards:
             return None
         first = max(1, own.rank - place)
         return [
-            Standing(row["user_id"], row["score"], rank, percentile(rank, max(rank, players)))
+            _standing(row["user_id"], row["score"], rank, players)
             for rank, row in enumerate(rows, first)
         ]
 
@@ -75,3 +70,8 @@ class ArchivedBoards:
         if version is None:
             raise UnknownBoard(f"There is no board {board!r}.")
         return version
+
+
+def _standing(user: str, score: int, rank: int, players: int) -> Standing:
+    # The players were counted a moment earlier, maybe before this one came.
+    return Standing(user, score, rank, percentile(rank, max(rank, players)))

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from scoreboard.domain.stamps import stamp
 from scoreboard.domain.standings import percentile
 from scoreboard.errors import Unavailable, UnknownBoard
-from scoreboard.pg.boards import ArchivedBoards
+from scoreboard.pg.boards import ArchivedBoards, _sql
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
 from tests.integration.ledger_tools import BOARD, PARTITION, START_MS, event
@@ -97,3 +97,13 @@ async def test_a_postgres_that_is_not_there_is_unavailable(unused_tcp_port: int)
     with pytest.raises(Unavailable):
         await ArchivedBoards(pool).top(BOARD)
     await pool.close()
+
+
+async def test_a_user_who_came_after_the_count_of_players_is_the_last_of_them(
+    boards: ArchivedBoards, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(ledger, [("ann", 5, START_MS)])
+    monkeypatch.setitem(_sql, "players", "SELECT count(*) FROM user_score WHERE board = $1 || '?'")
+    (standing,) = await boards.standings(BOARD, ["ann"])
+    assert standing is not None
+    assert (standing.rank, standing.percentile) == (1, 100.0)
