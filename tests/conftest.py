@@ -93,19 +93,24 @@ async def database_url(cluster: str, worker_id: str, _migrated: set[str]) -> str
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A durable cluster of this process. A test may ``stop``, ``kill`` and ``start`` it."""
+def _durable_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     server = servers.new_postgres(tmp_path_factory.mktemp("postgres"))
-    server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture
+def postgres(_durable_cluster: Postgres) -> Postgres:
+    """A durable cluster of this process, running. A test may ``stop``, ``kill`` and ``start``
+    it."""
+    if not _durable_cluster.process.running:
+        _durable_cluster.start()
+    return _durable_cluster
+
+
+@pytest.fixture
 async def postgres_url(postgres: Postgres, _migrated: set[str]) -> str:
     """URL of a database of the cluster that may be stopped, running, migrated and empty."""
-    if not postgres.process.running:
-        postgres.start()
     url = postgres.database_url("faults")
     if url in _migrated:
         await servers.empty_database(url)
