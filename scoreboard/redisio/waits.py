@@ -95,15 +95,23 @@ class DurabilityWaits:
         }
         if not counted:
             return Durability.POSTGRES
+        # What counted long ago was committed before anybody here listened.
+        repeated = any(result.outcome is Outcome.DUPLICATE for result in results)
+        if repeated and await self._is_recorded(board, list(counted)):
+            return Durability.POSTGRES
         last = max(counted.values(), key=split_id)
         if not await self._commits.wait(partition, last, self._timeout):
             return Durability.REDIS
+        if await self._is_recorded(board, list(counted)):
+            return Durability.POSTGRES
+        return Durability.REDIS
+
+    async def _is_recorded(self, board: str, actions: Sequence[tuple[str, str]]) -> bool:
         try:
             async with asyncio.timeout(self._timeout):
-                found = await self._ledger.has_counted(board, list(counted))
+                return await self._ledger.has_counted(board, actions)
         except (Unavailable, TimeoutError):
-            found = False
-        return Durability.POSTGRES if found else Durability.REDIS
+            return False
 
 
 def _synced_before_answering(pairs: Sequence[bytes]) -> bool:

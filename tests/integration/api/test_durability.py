@@ -53,6 +53,18 @@ async def test_a_duplicate_promises_as_much_as_the_first_reply(api: Api) -> None
     assert applied(duplicate) == "durability=postgres"
 
 
+async def test_another_server_promises_what_was_committed_before_it_listened(
+    api: Api, start_api: StartApi
+) -> None:
+    async with api.service.persisting():
+        await post(api, "postgres")
+    # No persister runs any more, so no commit will be heard of.
+    duplicate = await post(await start_api(durability_timeout=60), "postgres")
+
+    assert duplicate.outcome == (409, "duplicate_action")
+    assert applied(duplicate) == "durability=postgres"
+
+
 @pytest.mark.parametrize("level", ["postgres", "replica", "disk"])
 async def test_a_level_that_is_not_reached_in_time_is_a_202_with_the_one_that_was(
     start_api: StartApi, level: str
