@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import asyncpg
 
@@ -42,6 +43,18 @@ def translated() -> Iterator[None]:
         raise Unavailable("Postgres can't be reached.") from error
 
 
+async def connect(*args: Any, **kwargs: Any) -> asyncpg.Connection:
+    """As asyncpg's; for a malformed URL raises ConfigurationError, which does not show it and its
+    password."""
+    try:
+        return await asyncpg.connect(*args, **kwargs)
+    except ValueError:
+        raise ConfigurationError(
+            "SCOREBOARD_DATABASE_URL is no Postgres URL: "
+            "postgresql://user:password@host:port/database"
+        ) from None
+
+
 async def open_pool(url: str, *, connections: int, timeout: float) -> asyncpg.Pool:
     """A pool of up to ``connections``, made when they are needed: it opens while Postgres is
     away, too. ``timeout`` in seconds bounds connecting and each statement."""
@@ -49,6 +62,7 @@ async def open_pool(url: str, *, connections: int, timeout: float) -> asyncpg.Po
         url,
         min_size=0,
         max_size=connections,
+        connect=connect,
         timeout=timeout,
         command_timeout=timeout,
         server_settings={"application_name": "scoreboard", "client_min_messages": "warning"},

@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 _NOT_RUN = (BusyLoadingError, ReadOnlyError, OutOfMemoryError)
 _LOST = (RedisError, OSError, TimeoutError)
 LOST_REPLY = "The reply of Redis was lost. Retry with the same actionId."
+MALFORMED = "is no Redis URL: redis://[[user]:password@]host:port/database"
 
 
 class _Closed:
@@ -70,16 +71,20 @@ _CLASSES = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSocketConnection: _
 
 def pool(url: str, *, timeout: float | None, connections: int = 32) -> ConnectionPool:
     """A pool without retries. ``timeout`` in seconds; None for connections that block. While all
-    ``connections`` are in use, the next command waits for one: to be busy is not to be away."""
-    made = BlockingConnectionPool.from_url(
-        url,
-        protocol=2,
-        max_connections=connections,
-        timeout=timeout or 5.0,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout or 5.0,
-        retry=Retry(NoBackoff(), 0),
-    )
+    ``connections`` are in use, the next command waits for one: to be busy is not to be away.
+    Raises ConfigurationError, which does not show the URL and its password."""
+    try:
+        made = BlockingConnectionPool.from_url(
+            url,
+            protocol=2,
+            max_connections=connections,
+            timeout=timeout or 5.0,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout or 5.0,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except ValueError:
+        raise ConfigurationError(f"SCOREBOARD_REDIS_URL {MALFORMED}") from None
     made.connection_class = _CLASSES[made.connection_class]
     return made
 

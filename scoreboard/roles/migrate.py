@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 
-import asyncpg
 import typer
 
 from scoreboard import settings as configuration
 from scoreboard.pg.migrations import check_schema, migrate
-from scoreboard.pg.pool import translated
+from scoreboard.pg.pool import connect, translated
 from scoreboard.settings import Settings
 
 
@@ -23,7 +22,7 @@ def migrate_command() -> None:
 
 async def _migrate(settings: Settings) -> list[str]:
     with translated():
-        connection = await asyncpg.connect(settings.database_url, timeout=settings.database_timeout)
+        connection = await connect(settings.database_url, timeout=settings.database_timeout)
     try:
         applied = await migrate(connection)
         await check_schema(connection, partitions=settings.partitions)

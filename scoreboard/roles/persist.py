@@ -43,9 +43,7 @@ async def persist(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     redis = connections.client(settings.redis_url, timeout=settings.redis_timeout)
-    blocking = connections.client(
-        settings.redis_url, timeout=None, connections=settings.partitions
-    )
+    blocking = connections.client(settings.redis_url, timeout=None, connections=settings.partitions)
     pool = await open_pool(
         settings.database_url,
         connections=settings.partitions + PATROL_CONNECTIONS,

@@ -12,6 +12,8 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from scoreboard.errors import ConfigurationError
+from scoreboard.pg.pool import connect
+from scoreboard.redisio.connections import MALFORMED
 
 TIMEOUT = 5.0
 
@@ -24,9 +26,7 @@ def check_redis(url: str) -> None:
             url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=Retry(NoBackoff(), 0)
         )
     except ValueError as error:
-        raise ConfigurationError(
-            f"{variable} is no Redis URL: redis://[[user]:password@]host:port/database"
-        ) from error
+        raise ConfigurationError(f"{variable} {MALFORMED}") from error
     with client:
         try:
             client.ping()
@@ -45,12 +45,8 @@ def check_database(url: str) -> None:
 async def _check_database(url: str) -> None:
     variable = "SCOREBOARD_DATABASE_URL"
     try:
-        connection = await asyncpg.connect(url, timeout=TIMEOUT)
+        connection = await connect(url, timeout=TIMEOUT)
         await connection.close()
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{variable} is no Postgres URL: postgresql://user:password@host:port/database"
-        ) from error
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise ConfigurationError(
             f"{variable}: no Postgres takes connections there ({error or 'no answer in time'}): "

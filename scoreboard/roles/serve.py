@@ -28,6 +28,7 @@ from scoreboard.api.relay import Hub
 from scoreboard.api.scores import ScoreHandlers
 from scoreboard.api.tokens import keys_from
 from scoreboard.api.websockets import LiveLeaderboard
+from scoreboard.domain.boards import is_board_name
 from scoreboard.domain.durability import Durability
 from scoreboard.errors import ConfigurationError
 from scoreboard.pg.board_settings import StoredSettings
@@ -120,7 +121,13 @@ def _end_by_signal(end: asyncio.Future[None]) -> None:
 
 
 async def application(settings: Settings) -> web.Application:
-    """Puts the parts together; servers that are away are waited for by the requests."""
+    """Puts the parts together; servers that are away are waited for by the requests. Raises
+    ConfigurationError."""
+    if not is_board_name(settings.default_board):
+        raise ConfigurationError(
+            f"SCOREBOARD_DEFAULT_BOARD: {settings.default_board!r} can't be the name of a board "
+            "(small letters, digits, - and _)"
+        )
     redis = connections.client(settings.redis_url, timeout=settings.redis_timeout)
     blocking = connections.client(settings.redis_url, timeout=None)
     pool = await open_pool(
