@@ -155,9 +155,8 @@ async def application(settings: Settings) -> web.Application:
         waits=DurabilityWaits(commits, durable.ledger, timeout=settings.durability_timeout),
         judged=JudgedCalls(redis, gates, LedgerCases(pool), partitions=settings.partitions),
     )
-    reader = BoardReader(
-        LiveBoards(redis, partitions=settings.partitions), ArchivedBoards(pool), durable.rebuilder
-    )
+    live = LiveBoards(redis, partitions=settings.partitions)
+    reader = BoardReader(live, ArchivedBoards(pool), durable.rebuilder)
     authenticator = Authenticator(
         keys_from(settings),
         settings.jwt_algorithm,
@@ -174,7 +173,10 @@ async def application(settings: Settings) -> web.Application:
         settings,
     )
     health = HealthHandlers(
-        {"redis": lambda: _redis_state(redis, settings.partitions)},
+        {
+            "redis": lambda: _redis_state(redis, settings.partitions),
+            "board": _Opening(live, settings.default_board),
+        },
         {
             "postgres": lambda: _postgres_state(pool),
             "gate": lambda: _gate_state(gates),
@@ -258,6 +260,22 @@ def _end_unfit(app: web.Application, starting: asyncio.Task[None]) -> None:
     log.error("start_failed", reason=str(error))
     if END in app and not app[END].done():
         app[END].set_exception(error)
+
+
+class _Opening:
+    """Down until the default board has been live once: after a restart of Redis all boards are
+    fenced, and nothing is taken before the first is reconciled."""
+
+    def __init__(self, live: LiveBoards, board: str) -> None:
+        self._live = live
+        self._board = board
+        self._opened = False
+
+    async def __call__(self) -> Mapping[str, Any]:
+        if not self._opened:
+            await self._live.top(self._board)
+            self._opened = True
+        return {}
 
 
 async def _redis_state(redis: Redis, partitions: int) -> Mapping[str, Any]:

@@ -78,6 +78,25 @@ async def test_without_redis_reads_come_from_postgres(impatient: Api, valkey: Va
     assert "ETag" not in (await api.get(f"{board}/top")).headers, "Postgres may lag behind"
 
 
+async def test_a_service_is_not_ready_before_its_board_is_live(
+    start_api: StartApi, settings: Settings
+) -> None:
+    before = await start_api()
+    await before.score("ann", 15)
+    assert (await before.get("/readyz")).status == 200
+    away = msgspec.structs.replace(settings, database_url="postgresql://u@127.0.0.1:1/db")
+    assert (await (await start_api(away)).get("/readyz")).status == 200, "Redis has the board"
+
+    async with Redis.from_url(settings.redis_url) as redis:
+        await redis.flushall()
+    fresh = await start_api(away)
+    ready = await fresh.get("/readyz")
+
+    assert (ready.status, ready.json["parts"]["board"]["up"]) == (503, False)
+    assert (await fresh.score("ann", 1)).status == 503
+    assert (await before.get("/readyz")).status == 200, "a rebuild later on is only a moment"
+
+
 async def test_readiness_tells_that_redis_is_away_and_liveness_stays(
     impatient: Api, valkey: Valkey
 ) -> None:
