@@ -88,8 +88,8 @@ class Valkey:
     ) -> None:
         self.directory = directory
         self.port = free_port()
-        self._password = secrets.token_hex(16)
         self._options = dict(options or {})
+        self._password = self._options.get("requirepass") or secrets.token_hex(16)
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.process = Child(
             self.name,

@@ -14,6 +14,7 @@ import typer
 
 from scripts.chaos import replies
 from scripts.chaos import run as chaos
+from scripts.chaos.losses import CASES, Measured, measure
 from scripts.chaos.proxy import Loss
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -77,6 +78,27 @@ def lost_replies(
         print(f"FAILED: {len(found['violations'])} violations")
         raise typer.Exit(1)
     print("passed: every action counted once, and every retry learned its first result")
+
+
+@app.command()
+def losses(
+    rounds: Annotated[int, typer.Option(min=1, help="Faults a line of the table.")] = 3,
+) -> None:
+    """Measure what each level of durability loses by each fault, as a table."""
+    rows: list[Measured] = []
+    with tempfile.TemporaryDirectory(prefix="scoreboard-chaos-") as folder:
+        Path(folder).chmod(0o755)
+        for case in CASES:
+            row = asyncio.run(measure(Path(folder), case, rounds))
+            _print(f"{row.level}, {row.fault}: {row.lost:,} of {row.acknowledged:,} lost")
+            rows.append(row)
+    print("\n| level | fault | acknowledged | lost | oldest lost |\n|---|---|---|---|---|")
+    for row in rows:
+        oldest = f"{row.oldest:.2f} s" if row.lost else "-"
+        print(f"| {row.level} | {row.fault} | {row.acknowledged:,} | {row.lost:,} | {oldest} |")
+    if broken := [row for row in rows if row.broken]:
+        print(f"FAILED: {', '.join(f'{row.level} under {row.fault}' for row in broken)}")
+        raise typer.Exit(1)
 
 
 def _print(line: str) -> None:

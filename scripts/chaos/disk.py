@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -43,7 +46,7 @@ class AppendOnlyFile:
         """Loses an unsynced end of the file, all of it or what ``rng`` draws, while Redis is down;
         what is left is safe then."""
         with self._lock:
-            path = self._parts()[-1]
+            path = self.path
             size = path.stat().st_size
             safe = min(size, self._synced.get(path, 0))
             left = safe if rng is None else rng.randint(safe, size)
@@ -51,6 +54,16 @@ class AppendOnlyFile:
             cut = Cut(size - left, self._since)
         self.sync()
         return cut
+
+    def synced_up_to(self, size: int) -> None:
+        """Notes what is safe without the harness's doing."""
+        with self._lock:
+            self._synced[self.path] = size
+
+    @property
+    def path(self) -> Path:
+        """The file that Redis appends to now."""
+        return self._parts()[-1]
 
     def _parts(self) -> list[Path]:
         """The files that Redis appends to or did, the present one last."""
@@ -61,6 +74,37 @@ class AppendOnlyFile:
                 if words[-1] == "i":
                     parts.append((int(words[3]), self._folder / words[1]))
         return [path for _, path in sorted(parts) if path.exists()]
+
+
+class SyncTrace:
+    """Watches a Redis that syncs its file itself, by ``strace``, and tells the file at the end how
+    much of it was synced. Raises FileNotFoundError where there is no strace."""
+
+    def __init__(self, file: AppendOnlyFile, pid: int) -> None:
+        self._file = file
+        self._log = file.path.with_name("trace")
+        watched = ["-e", "trace=write,fdatasync", "-P", str(file.path)]
+        command = ["strace", "-f", *watched, "-o", str(self._log), "-p", str(pid)]
+        self._process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        assert self._process.stderr is not None
+        self._process.stderr.readline()  # "attached"
+        self._size = file.path.stat().st_size
+
+    def finish(self) -> None:
+        """After Redis has ended."""
+        self._process.send_signal(signal.SIGTERM)
+        self._process.communicate()
+        # Appended after the trace began and before its size was taken: counted twice at worst, so
+        # count from the end of the file back.
+        written, unsynced = 0, 0
+        for line in self._log.read_text(encoding="utf-8", errors="replace").splitlines():
+            if match := re.search(r"write\(.*= (\d+)$", line):
+                written += int(match[1])
+                unsynced += int(match[1])
+            elif re.search(r"fdatasync\(.*= 0", line):
+                unsynced = 0
+        assert written, "the trace saw no write"
+        self._file.synced_up_to(self._file.path.stat().st_size - unsynced)
 
 
 def _sync(path: Path) -> int:

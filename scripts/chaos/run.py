@@ -37,7 +37,7 @@ async def run(
     began = time.monotonic()
     book = Book(actions)
     plan = schedule(seed, actions, kills)
-    async with running(Stack(folder)) as stack, _synced_once_a_second(stack):
+    async with running(Stack(folder)) as stack, synced_once_a_second(stack):
         faults = Faults(stack)
         fired = 0
 
@@ -99,7 +99,7 @@ async def run(
 
 async def drained(stack: Stack) -> None:
     """Returns once Postgres has everything. Raises Unsettled."""
-    async with stack.redis() as redis:
+    async with stack.redis(through_proxy=True) as redis:
         deadline = time.monotonic() + SETTLE_TIMEOUT
         while True:
             left = [await redis.xlen(PartitionKeys(p).events) for p in range(PARTITIONS)]
@@ -111,9 +111,11 @@ async def drained(stack: Stack) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _synced_once_a_second(stack: Stack) -> AsyncIterator[None]:
+async def synced_once_a_second(stack: Stack, *, when: bool = True) -> AsyncIterator[None]:
+    """The harness syncs Redis's file, as everysec would; not at all unless ``when``."""
+
     async def sync() -> None:
-        while True:
+        while when:
             await asyncio.sleep(SYNC_EVERY)
             await asyncio.to_thread(stack.file.sync)
 

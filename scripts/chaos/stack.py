@@ -10,6 +10,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 from redis.asyncio import Redis
@@ -36,7 +37,8 @@ VALKEY = {"appendfsync": "no"}
 
 class Stack:
     """Servers and processes in ``folder``; ``settings`` are SCOREBOARD_* variables over SETTINGS.
-    ``redis_binary`` may be another server than the embedded one."""
+    With ``with_replica`` Valkey has one, and all go through the proxy, which can be pointed at
+    it. ``REDIS_SERVER`` in the environment names another server than the embedded Valkey."""
 
     def __init__(
         self,
@@ -46,12 +48,23 @@ class Stack:
         persisters: int = 2,
         valkey: Mapping[str, str] = VALKEY,
         settings: Mapping[str, str] | None = None,
+        with_replica: bool = False,
     ) -> None:
-        binary = os.environ.get("REDIS_SERVER")
+        given = os.environ.get("REDIS_SERVER")
+        binary = Path(given) if given else None
         self.folder = folder
-        self.valkey = Valkey(
-            folder / "valkey", binary=Path(binary) if binary else None, options=valkey
-        )
+        folder.mkdir(parents=True, exist_ok=True)
+        self.valkey = Valkey(folder / "valkey", binary=binary, options=valkey)
+        password = urlsplit(self.valkey.url).password or ""
+        following = {
+            **valkey,
+            "replicaof": f"127.0.0.1 {self.valkey.port}",
+            "requirepass": password,
+            "masterauth": password,
+        }
+        self.replica: Valkey | None = None
+        if with_replica:
+            self.replica = Valkey(folder / "replica", binary=binary, options=following)
         self.postgres = Postgres(folder / "postgres")
         self.proxy = Proxy(self.valkey.port)
         self.file = AppendOnlyFile(self.valkey.directory)
@@ -73,9 +86,14 @@ class Stack:
         token = tokens.mint(self._keys, "HS256", subject="game", scope="score:write", ttl=86_400)
         return {"Authorization": f"Bearer {token}"}
 
-    def redis(self) -> Redis:
-        """A client that goes past the proxy."""
-        return Redis.from_url(self.valkey.url, socket_timeout=10)
+    @property
+    def proxied_url(self) -> str:
+        return self.valkey.url.replace(f":{self.valkey.port}/", f":{self.proxy.port}/")
+
+    def redis(self, *, through_proxy: bool = False) -> Redis:
+        """A client that goes past the proxy, or through it to whatever is behind it now."""
+        url = self.proxied_url if through_proxy else self.valkey.url
+        return Redis.from_url(url, socket_timeout=10)
 
     async def start(self) -> None:
         """Starts all and waits until the service is ready."""
@@ -92,15 +110,19 @@ class Stack:
             "SCOREBOARD_DATABASE_URL": self.postgres.url,
             "SCOREBOARD_JWT_KEYS": json.dumps(self._keys),
         }
+        if self.replica is not None:
+            await asyncio.to_thread(self.replica.start)
+            await _follows(self.replica)
         await self.command("migrate")
-        through_proxy = self.valkey.url.replace(f":{self.valkey.port}/", f":{self.proxy.port}/")
+        proxied = {"SCOREBOARD_REDIS_URL": self.proxied_url}
         self.servers = [
-            self._role(
-                "serve", n, {"SCOREBOARD_PORT": str(port), "SCOREBOARD_REDIS_URL": through_proxy}
-            )
+            self._role("serve", n, {"SCOREBOARD_PORT": str(port), **proxied})
             for n, port in enumerate(self.ports)
         ]
-        self.persisters = [self._role("persist", n, {}) for n in range(self._persister_count)]
+        self.persisters = [
+            self._role("persist", n, proxied if self.replica else {})
+            for n in range(self._persister_count)
+        ]
         await asyncio.gather(
             *(self.start_server(n) for n in range(len(self.servers))),
             *(self.start_persister(n) for n in range(self._persister_count)),
@@ -110,7 +132,10 @@ class Stack:
         """Stops all that runs, in the order of their dependence."""
         await asyncio.to_thread(stop_together, [*self.servers, *self.persisters])
         await self.proxy.stop()
-        await asyncio.to_thread(stop_together, [self.valkey.process, self.postgres.process])
+        servers = [self.valkey.process, self.postgres.process]
+        if self.replica is not None:
+            servers.append(self.replica.process)
+        await asyncio.to_thread(stop_together, servers)
 
     async def start_server(self, number: int) -> None:
         """Starts a server and waits until it takes requests."""
@@ -155,6 +180,13 @@ class Stack:
             log=self.folder / f"{role}-{number}.log",
             environment={**self.environment, **changes},
         )
+
+
+async def _follows(replica: Valkey) -> None:
+    """Returns once the replica has what its master has."""
+    async with asyncio.timeout(START_TIMEOUT), Redis.from_url(replica.url) as redis:
+        while (await redis.info("replication"))["master_link_status"] != "up":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 def _still_there(child: Child) -> None:

@@ -37,7 +37,7 @@ async def test_a_stop_under_load_answers_what_it_accepted_and_says_goodbye(
                 async with http.post(f"{url}/api/score", json=action, headers=headers) as response:
                     await response.json()
                     answers[response.status] += 1
-                    counted.append(action["actionId"])
+                    counted.append(f"{client}-{number}")
             except aiohttp.ClientConnectionError:
                 # Refused, or an idle connection was closed as the request set out: not accepted,
                 # as the ledger will show.
