@@ -24,6 +24,13 @@ class ScoreboardError(Exception):
         self.extra = extra
 
 
+def cause_of(error: BaseException) -> str:
+    """What lies behind an error, for the log: its type and words, which name the address. Drivers'
+    own repr may leave them out."""
+    cause = error.__cause__
+    return "" if cause is None else f"{type(cause).__name__}: {cause}"
+
+
 class ConfigurationError(ScoreboardError):
     """The service can't start as configured; ``detail`` says what to change."""
 
@@ -121,14 +128,6 @@ class UnsupportedMediaType(ScoreboardError):
     code = "unsupported_media_type"
     status = 415
     title = "Unsupported media type"
-
-
-class TooManyConnections(ScoreboardError):
-    """The process holds as many WebSockets as it may."""
-
-    code = "too_many_connections"
-    status = 503
-    title = "Too many connections"
 
 
 class Unavailable(ScoreboardError):

@@ -11,7 +11,7 @@ import asyncpg
 import structlog
 from redis.asyncio import Redis
 
-from scoreboard.errors import Unavailable
+from scoreboard.errors import Unavailable, cause_of
 from scoreboard.pg.migrations import check_schema
 from scoreboard.pg.pool import translated
 from scoreboard.redisio.calling import reachable
@@ -55,7 +55,7 @@ async def _persistently(attempt: Callable[[], Awaitable[None]]) -> None:
             await attempt()
         except Unavailable as error:
             if not told:
-                log.warning("waiting_for_servers", reason=error.detail, cause=repr(error.__cause__))
+                log.warning("waiting_for_servers", reason=error.detail, cause=cause_of(error))
                 told = True
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311
             pause = min(2 * pause, LONGEST_PAUSE)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import structlog
 
 from scoreboard.domain.ledger import DeadEntry, Entry, EventId, LateDuplicate, Written
-from scoreboard.errors import Unavailable
+from scoreboard.errors import Unavailable, cause_of
 from scoreboard.telemetry import metrics
 from scoreboard.wire.events import Event, PoisonEvent, decode_event, split_id
 
@@ -214,7 +214,7 @@ class _Outage:
                 "persister_waits",
                 partition=partition,
                 reason=str(error),
-                cause=repr(error.__cause__),
+                cause=cause_of(error),
                 exc_info=None if expected else error,
             )
         pause = min(LONGEST_PAUSE, self._pauses.get(partition, FIRST_PAUSE / 2) * 2)
