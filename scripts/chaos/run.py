@@ -93,6 +93,7 @@ async def run(
             )
             for kind in sorted({loss.kind for loss in faults.losses})
         },
+        "logged_errors": stack.errors()[:20],
         "violations": book.violations,
     }
 

@@ -158,6 +158,17 @@ class Stack:
                 _still_there(child)
                 await asyncio.sleep(0.02)
 
+    def errors(self) -> list[str]:
+        """What the service's processes have logged as errors: the event and the exception."""
+        found: list[str] = []
+        for log in sorted(self.folder.glob("*.log")):
+            for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+                if '"level": "error"' in line:
+                    entry = json.loads(line)
+                    exception = entry.get("exception", "").strip().splitlines()[-8:]
+                    found.append(" | ".join([log.name, entry["event"], *exception]))
+        return found
+
     async def command(self, *arguments: str) -> tuple[int, str]:
         """Exit code and output of ``scoreboard ...``; raises RuntimeError when it is not 0, but
         for ``verify``, whose code says something."""
