@@ -20,9 +20,13 @@ USERS ?=
 BOARDS ?=
 COMPARE ?=
 
-# make bench, make chaos
+# make bench
 BENCH ?= http persister rebuild fanout
+
+# make chaos: what is not given is a drawn seed, 300,000 actions and 200 kills
 SEED ?=
+ACTIONS ?=
+KILLS ?=
 
 # further options of the command behind a target
 ARGS ?=
@@ -39,8 +43,11 @@ run: $(STAMP) ## start everything on 127.0.0.1:8080 (PORT, HOST, DATA_DIR, WORKE
 test: $(STAMP) ## run all tests on servers they start (ARGS="-k name", REDIS_SERVER=/path/to/redis-server)
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
-test-faults: $(STAMP) ## run only the tests that stop and kill servers
+test-faults: $(STAMP) ## the tests that stop and kill servers, then their long forms (10 minutes)
 	$(BIN)/python -m pytest -n 2 tests/faults $(ARGS)
+	$(BIN)/python -m scripts.chaos losses
+	$(BIN)/python -m scripts.chaos lost-replies --loss reset
+	$(BIN)/python -m scripts.chaos lost-replies --loss silence --every 200
 
 check: $(STAMP) ## lint, format, types, direction of imports, Lua
 	$(BIN)/ruff check .
@@ -58,8 +65,9 @@ load-test: $(STAMP) ## load a server and audit it (RATE, CLIENTS, DURATION, DUPL
 bench: $(STAMP) ## measure every part, ten minutes on idle cores (ARGS="http fanout")
 	@for name in $(BENCH); do echo "== $$name"; $(BIN)/python scripts/bench_$$name.py $(ARGS) || exit 1; done
 
-chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED)
-	$(BIN)/python -m scripts.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
+chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED, ACTIONS, KILLS)
+	$(BIN)/python -m scripts.chaos run $(if $(SEED),--seed $(SEED)) \
+	  $(if $(ACTIONS),--actions $(ACTIONS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
 
 clean: ## remove the virtual environment and the tools' caches; keeps .scoreboard
 	rm -rf $(VENV) build reports .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
