@@ -16,11 +16,12 @@ from scoreboard import settings as configuration
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.durability import Durability
 from scoreboard.domain.submissions import Result, Submission
-from scoreboard.redisio import connections, submitter
+from scoreboard.redisio import connections
 from scoreboard.redisio.calling import run_script
 from scoreboard.redisio.calls import PlainCalls
 from scoreboard.roles import serve
 from scoreboard.wire.keys import board_keys
+from scoreboard.wire.replies import parse_reply
 from scoreboard.wire.scripts import SUBMIT_SCORES
 
 KINDS = ("bare", "single", "full", "gated")
@@ -57,7 +58,7 @@ class SingleSubmitter:
             (keys.board, keys.hidden, keys.meta, keys.events, keys.channel, *call.keys),
             (*fixed, *unbounded, *call.args),
         )
-        return [submitter.parse_reply(reply) for reply in replies], durability
+        return [parse_reply(reply) for reply in replies], durability
 
 
 async def _bare_post(request: web.Request) -> web.Response:

@@ -7,13 +7,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from scoreboard.api import frames
 from scoreboard.telemetry import metrics
-
-if TYPE_CHECKING:
-    from scoreboard.api.feeds import Feed
 
 SLICE = 256  # connections served before other work gets its turn
 
@@ -44,6 +41,20 @@ class Keeper(Protocol):
         """It is gone."""
 
 
+class BoardFeed(Protocol):
+    """The feed of a board (feeds.Feed), as far as its connections lead others to it."""
+
+    board: str
+    connections: set[Connection]
+    version: int
+    sent_at: float
+    idle_since: float
+
+    def frame(self) -> bytes: ...
+    def snapshot(self) -> bytes: ...
+    def heartbeat(self) -> bytes: ...
+
+
 class Connection(asyncio.Protocol):
     """A client of one feed. ``version`` is the newest one written to it, ``expires_at`` the Unix
     time at which its token ends (infinity without one)."""
@@ -62,7 +73,7 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport  # set by whoever gives the connection its socket
 
-    def __init__(self, keeper: Keeper, feed: Feed, expires_at: float) -> None:
+    def __init__(self, keeper: Keeper, feed: BoardFeed, expires_at: float) -> None:
         self._keeper = keeper
         self._rest = b""  # the beginning of a frame that has not arrived in full
         self.feed = feed

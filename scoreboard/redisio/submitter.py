@@ -8,9 +8,9 @@ nothing.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from redis.asyncio import ConnectionPool
@@ -22,14 +22,15 @@ from scoreboard.domain.submissions import Outcome, Result, Submission
 from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.redisio.calls import Call, PlainCalls
 from scoreboard.redisio.connections import LOST_REPLY, ScriptLine
+from scoreboard.redisio.lanes import MAX_CALL, Entry, Lane
 from scoreboard.redisio.waits import DurabilityWaits
 from scoreboard.telemetry import metrics
 from scoreboard.wire.keys import board_keys
+from scoreboard.wire.replies import parse_reply
 from scoreboard.wire.scripts import BACKLOG, COLD, SETTINGS, SUBMIT_SCORES
 
 log = structlog.get_logger(__name__)
 
-MAX_CALL = 1_000  # actions in one call: the script holds Redis for about 10 ms then
 MAX_QUEUED = 20_000  # actions waiting in a lane; beyond, the process is overloaded
 MAX_LINES = 64
 # Least seconds between the starts of two calls of a busy lane; the agents judge many at once for
@@ -58,39 +59,6 @@ class CallMaker(Protocol):
     ) -> Call: ...
 
 
-class _Entry:
-    """The actions of one request, on their way through a lane."""
-
-    __slots__ = ("create", "done", "submissions")
-
-    def __init__(
-        self, submissions: Sequence[Submission], create: bool, done: asyncio.Future[Any]
-    ) -> None:
-        self.submissions = submissions
-        self.create = create
-        self.done = done
-
-
-class _Lane:
-    __slots__ = ("entries", "queued", "task")
-
-    def __init__(self) -> None:
-        self.entries: deque[_Entry] = deque()
-        self.queued = 0
-        self.task: asyncio.Task[None] | None = None
-
-    def take(self) -> list[_Entry]:
-        """The entries of the next call: as many as fit."""
-        taken: list[_Entry] = []
-        room = MAX_CALL
-        while self.entries and len(self.entries[0].submissions) <= room:
-            entry = self.entries.popleft()
-            room -= len(entry.submissions)
-            taken.append(entry)
-        self.queued -= MAX_CALL - room
-        return taken
-
-
 class Submitter:
     """Submits score actions. ``judged`` prepares the calls of boards whose gate is on."""
 
@@ -115,7 +83,7 @@ class Submitter:
         self._waits = waits
         self._plain = PlainCalls(partitions)
         self._judged = judged
-        self._lanes: dict[tuple[str, Durability], _Lane] = {}
+        self._lanes: dict[tuple[str, Durability], Lane] = {}
         self._settings: dict[str, tuple[bytes, BoardSettings]] = {}
         self._lines: list[ScriptLine] = []
         self._free_lines = asyncio.Semaphore(MAX_LINES)
@@ -141,11 +109,11 @@ class Submitter:
         level = Durability.REDIS if awaits_commit else durability
         lane = self._lanes.get((board, level))
         if lane is None:
-            lane = self._lanes[board, level] = _Lane()
+            lane = self._lanes[board, level] = Lane()
         if lane.queued + len(submissions) > MAX_QUEUED:
             raise Unavailable("Too many actions are waiting for this board.")
         done = asyncio.get_running_loop().create_future()
-        lane.entries.append(_Entry(submissions, create, done))
+        lane.entries.append(Entry(submissions, create, done))
         lane.queued += len(submissions)
         if lane.task is None:
             lane.task = asyncio.create_task(self._drain(board, level, lane))
@@ -161,7 +129,7 @@ class Submitter:
         for line in self._lines:
             await line.close()
 
-    async def _drain(self, board: str, durability: Durability, lane: _Lane) -> None:
+    async def _drain(self, board: str, durability: Durability, lane: Lane) -> None:
         async with self._free_lines:
             line = self._lines.pop() if self._lines else self._new_line()
             try:
@@ -185,7 +153,7 @@ class Submitter:
         return SPACING if known is None or known[1].mode == "off" else JUDGED_SPACING
 
     async def _deliver(
-        self, board: str, durability: Durability, entries: list[_Entry], line: ScriptLine
+        self, board: str, durability: Durability, entries: list[Entry], line: ScriptLine
     ) -> None:
         """Runs one call and hands every entry its part of the answer."""
         submissions = [s for entry in entries for s in entry.submissions]
@@ -330,24 +298,7 @@ def _first_of_each_user(
     return chosen
 
 
-def _fail(entries: Sequence[_Entry], error: Exception) -> None:
+def _fail(entries: Sequence[Entry], error: Exception) -> None:
     for entry in entries:
         if not entry.done.done():
             entry.done.set_exception(error)
-
-
-def parse_reply(reply: bytes) -> Result:
-    """The result that one text of submit_scores's reply stands for."""
-    letter, _, rest = reply.decode().partition(" ")
-    match letter:
-        case "A":
-            score, rank, event = rest.split(" ")
-            return Result(Outcome.ACCEPTED, int(score), None if rank == "-" else int(rank), event)
-        case "D":
-            score, event = rest.split(" ")
-            return Result(Outcome.DUPLICATE, int(score), None, event)
-        case "R":
-            return Result(Outcome.REFUSED, agents=tuple(rest.split(",")))
-        case "L":
-            return Result(Outcome.RATE_LIMITED, retry_after=int(rest) / 1000)
-    return Result(Outcome(letter))

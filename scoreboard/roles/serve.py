@@ -6,16 +6,13 @@ import asyncio
 import gc
 import os
 import signal
-import time
-from collections.abc import AsyncIterator, Mapping
-from typing import Annotated, Any
+from collections.abc import AsyncIterator
+from typing import Annotated
 
-import asyncpg
 import structlog
 import typer
 import uvloop
 from aiohttp import web
-from redis.asyncio import Redis
 
 from scoreboard import settings as configuration
 from scoreboard.api.admin import AdminHandlers
@@ -46,6 +43,7 @@ from scoreboard.redisio.submitter import Submitter
 from scoreboard.redisio.tickets import RedisTickets
 from scoreboard.redisio.updates import RedisUpdates
 from scoreboard.redisio.waits import DurabilityWaits
+from scoreboard.roles import probes
 from scoreboard.roles.gates import ModelGates
 from scoreboard.roles.moderation import moderator
 from scoreboard.roles.recovery import recovery
@@ -174,13 +172,13 @@ async def application(settings: Settings) -> web.Application:
     )
     health = HealthHandlers(
         {
-            "redis": lambda: _redis_state(redis, settings.partitions),
-            "board": _Opening(live, settings.default_board),
+            "redis": lambda: probes.redis_state(redis, settings.partitions),
+            "board": probes.Opening(live, settings.default_board),
         },
         {
-            "postgres": lambda: _postgres_state(pool),
-            "gate": lambda: _gate_state(gates),
-            "audit": lambda: _audit_state(PatrolReports(redis)),
+            "postgres": lambda: probes.postgres_state(pool),
+            "gate": lambda: probes.gate_state(gates),
+            "audit": lambda: probes.audit_state(PatrolReports(redis)),
         },
     )
     app = build(
@@ -260,45 +258,3 @@ def _end_unfit(app: web.Application, starting: asyncio.Task[None]) -> None:
     log.error("start_failed", reason=str(error))
     if END in app and not app[END].done():
         app[END].set_exception(error)
-
-
-class _Opening:
-    """Down until the default board has been live once: after a restart of Redis all boards are
-    fenced, and nothing is taken before the first is reconciled."""
-
-    def __init__(self, live: LiveBoards, board: str) -> None:
-        self._live = live
-        self._board = board
-        self._opened = False
-
-    async def __call__(self) -> Mapping[str, Any]:
-        if not self._opened:
-            await self._live.top(self._board)
-            self._opened = True
-        return {}
-
-
-async def _redis_state(redis: Redis, partitions: int) -> Mapping[str, Any]:
-    """The backlog of unpersisted events over all partitions."""
-    async with redis.pipeline(transaction=False) as pipeline:
-        for partition in range(partitions):
-            pipeline.xlen(PartitionKeys(partition).events)
-        return {"backlog": sum(await pipeline.execute())}
-
-
-async def _gate_state(gates: ModelGates) -> Mapping[str, Any]:
-    return gates.state
-
-
-async def _audit_state(reports: PatrolReports) -> Mapping[str, Any]:
-    """What the persisters' continuous audit found last: users compared, differences, its age."""
-    report = await reports.latest()
-    if report is None:
-        return {"detail": "no audit in the last minutes"}
-    age = round(time.time() - report.at_ms / 1000, 1)
-    return {"users": report.users, "differences": report.differences, "ageSeconds": age}
-
-
-async def _postgres_state(pool: asyncpg.Pool) -> Mapping[str, Any]:
-    await pool.fetchval("SELECT 1")
-    return {}

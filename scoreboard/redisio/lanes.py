@@ -1,0 +1,47 @@
+"""What waits for a board's next call of submit_scores."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from scoreboard.domain.submissions import Submission
+
+MAX_CALL = 1_000  # actions in one call: the script holds Redis for about 10 ms then
+
+
+class Entry:
+    """The actions of one request, on their way through a lane."""
+
+    __slots__ = ("create", "done", "submissions")
+
+    def __init__(
+        self, submissions: Sequence[Submission], create: bool, done: asyncio.Future[Any]
+    ) -> None:
+        self.submissions = submissions
+        self.create = create
+        self.done = done
+
+
+class Lane:
+    """What waits for a board's next call, and the task that makes its calls."""
+
+    __slots__ = ("entries", "queued", "task")
+
+    def __init__(self) -> None:
+        self.entries: deque[Entry] = deque()
+        self.queued = 0
+        self.task: asyncio.Task[None] | None = None
+
+    def take(self) -> list[Entry]:
+        """The entries of the next call: as many as fit."""
+        taken: list[Entry] = []
+        room = MAX_CALL
+        while self.entries and len(self.entries[0].submissions) <= room:
+            entry = self.entries.popleft()
+            room -= len(entry.submissions)
+            taken.append(entry)
+        self.queued -= MAX_CALL - room
+        return taken

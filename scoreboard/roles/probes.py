@@ -1,0 +1,59 @@
+"""What a process tells of its parts: /readyz shows it, and /metrics what it leaves in gauges."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+from redis.asyncio import Redis
+
+from scoreboard.redisio.audit import PatrolReports
+from scoreboard.redisio.boards import LiveBoards
+from scoreboard.roles.gates import ModelGates
+from scoreboard.wire.keys import PartitionKeys
+
+
+class Opening:
+    """Down until the default board has been live once: after a restart of Redis all boards are
+    fenced, and nothing is taken before the first is reconciled."""
+
+    def __init__(self, live: LiveBoards, board: str) -> None:
+        self._live = live
+        self._board = board
+        self._opened = False
+
+    async def __call__(self) -> Mapping[str, Any]:
+        if not self._opened:
+            await self._live.top(self._board)
+            self._opened = True
+        return {}
+
+
+async def redis_state(redis: Redis, partitions: int) -> Mapping[str, Any]:
+    """The backlog of unpersisted events over all partitions."""
+    async with redis.pipeline(transaction=False) as pipeline:
+        for partition in range(partitions):
+            pipeline.xlen(PartitionKeys(partition).events)
+        return {"backlog": sum(await pipeline.execute())}
+
+
+async def gate_state(gates: ModelGates) -> Mapping[str, Any]:
+    """The models in force."""
+    return gates.state
+
+
+async def audit_state(reports: PatrolReports) -> Mapping[str, Any]:
+    """What the persisters' continuous audit found last: users compared, differences, its age."""
+    report = await reports.latest()
+    if report is None:
+        return {"detail": "no audit in the last minutes"}
+    age = round(time.time() - report.at_ms / 1000, 1)
+    return {"users": report.users, "differences": report.differences, "ageSeconds": age}
+
+
+async def postgres_state(pool: asyncpg.Pool) -> Mapping[str, Any]:
+    """Raises what the driver raises when Postgres does not answer."""
+    await pool.fetchval("SELECT 1")
+    return {}

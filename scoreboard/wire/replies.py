@@ -1,0 +1,22 @@
+"""What submit_scores replies for each action."""
+
+from __future__ import annotations
+
+from scoreboard.domain.submissions import Outcome, Result
+
+
+def parse_reply(reply: bytes) -> Result:
+    """The result that one text of submit_scores's reply stands for."""
+    letter, _, rest = reply.decode().partition(" ")
+    match letter:
+        case "A":
+            score, rank, event = rest.split(" ")
+            return Result(Outcome.ACCEPTED, int(score), None if rank == "-" else int(rank), event)
+        case "D":
+            score, event = rest.split(" ")
+            return Result(Outcome.DUPLICATE, int(score), None, event)
+        case "R":
+            return Result(Outcome.REFUSED, agents=tuple(rest.split(",")))
+        case "L":
+            return Result(Outcome.RATE_LIMITED, retry_after=int(rest) / 1000)
+    return Result(Outcome(letter))
