@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import asyncpg
 import msgspec
 
 from scoreboard.domain.ledger import DeadEntry, Entry, EventId, KeptAction, LateDuplicate, Written
+from scoreboard.errors import Unavailable
 from scoreboard.pg.pool import LOCK_SPACE, translated
-from scoreboard.pg.recovery import BoardSource
+from scoreboard.pg.recovery import STATEMENT_PATIENCE, BoardSource
 from scoreboard.pg.sql import statements
 from scoreboard.wire.events import Event, EventKind, split_id
 
@@ -38,10 +40,12 @@ _DATA_ERRORS = frozenset({"21", "22", "23", "54"})  # SQLSTATE classes that a ro
 
 
 class Ledger:
-    """The durable record, partition by partition."""
+    """The durable record, partition by partition. ``lock_patience`` in seconds: how long to wait
+    for a partition that another process works on."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, *, lock_patience: float = 30.0) -> None:
         self._pool = pool
+        self._lock_patience = lock_patience
 
     async def knows(self, board: str) -> bool:
         """True when there is such a board."""
@@ -57,19 +61,27 @@ class Ledger:
 
     @asynccontextmanager
     async def locked(self, partition: int) -> AsyncIterator[LedgerSession]:
-        """The partition's advisory lock, waited for as long as it takes, and what may be done
-        under it. Raises Unavailable when Postgres is away."""
-        async with self._session(partition) as session:
+        """The partition's advisory lock and what may be done under it, by statements that may
+        take minutes each. Raises Unavailable when Postgres is away, or when another process still
+        holds the lock after the patience."""
+        async with self._session(partition, STATEMENT_PATIENCE) as session:
             with translated():
-                await session.connection.execute(
-                    "SELECT pg_advisory_lock($1, $2)", LOCK_SPACE, partition, timeout=None
-                )
+                try:
+                    await session.connection.execute(
+                        "SELECT pg_advisory_lock($1, $2)",
+                        LOCK_SPACE,
+                        partition,
+                        timeout=self._lock_patience,
+                    )
+                except TimeoutError:
+                    raise Unavailable("Another process works on this partition.") from None
             yield session
 
     @asynccontextmanager
     async def locked_if_free(self, partition: int) -> AsyncIterator[LedgerSession | None]:
-        """As ``locked``, but gives None when another process holds the lock."""
-        async with self._session(partition) as session:
+        """As ``locked``, but gives None when another process holds the lock, and statements take
+        no longer than the pool allows: they write batches."""
+        async with self._session(partition, None) as session:
             with translated():
                 free = await session.connection.fetchval(
                     "SELECT pg_try_advisory_lock($1, $2)", LOCK_SPACE, partition
@@ -77,13 +89,13 @@ class Ledger:
             yield session if free else None
 
     @asynccontextmanager
-    async def _session(self, partition: int) -> AsyncIterator[LedgerSession]:
+    async def _session(self, partition: int, timeout: float | None) -> AsyncIterator[LedgerSession]:
         with translated():
             connection = await self._pool.acquire()
         try:
             with translated():
                 await connection.execute(_sql["prepare_session"])
-            yield LedgerSession(connection, partition)
+            yield LedgerSession(connection, partition, timeout)
         finally:
             # The pool's reset releases the lock; a broken connection has lost it already.
             with translated():
@@ -91,11 +103,13 @@ class Ledger:
 
 
 class LedgerSession:
-    """A connection that holds a partition's lock."""
+    """A connection that holds a partition's lock. ``timeout`` in seconds bounds each statement of
+    a batch; None: the pool's."""
 
-    def __init__(self, connection: Any, partition: int) -> None:
+    def __init__(self, connection: Any, partition: int, timeout: float | None) -> None:
         self.connection = connection
         self.partition = partition
+        self._timeout = timeout
         self.source = BoardSource(connection, partition)
 
     async def write(
@@ -123,7 +137,7 @@ class LedgerSession:
         try:
             async with self.connection.transaction():  # a savepoint
                 late = await self._merge([event for event, _ in events])
-                await self.connection.execute("DELETE FROM staged")
+                await self.connection.execute("DELETE FROM staged", timeout=self._timeout)
                 return Written(late, [])
         except _DataFailure as failure:
             if len(events) == 1:
@@ -138,7 +152,7 @@ class LedgerSession:
             return []
         try:
             await self.connection.copy_records_to_table(
-                "staged", records=map(_row, events), columns=_COLUMNS
+                "staged", records=map(_row, events), columns=_COLUMNS, timeout=self._timeout
             )
             return await self._merge_staged(events)
         except asyncpg.PostgresError as error:
@@ -149,18 +163,22 @@ class LedgerSession:
             raise _DataFailure(str(error)) from error  # a value that has no binary form
 
     async def _merge_staged(self, events: Sequence[Event]) -> list[LateDuplicate]:
-        execute = self.connection.execute
+        execute = partial(self.connection.execute, timeout=self._timeout)
         late: list[LateDuplicate] = []
         kinds = {event.kind for event in events}
         actions = sum(event.kind in _ACTIONS for event in events)
-        behind = await self.connection.fetchrow(_sql["progress"], self.partition) or (0, 0)
+        behind = await self.connection.fetchrow(
+            _sql["progress"], self.partition, timeout=self._timeout
+        ) or (0, 0)
         if (events[0].ms, events[0].seq) <= tuple(behind):
             await execute(_sql["add_overtaken"], *behind, self.partition)
         if actions:
             inserted = await execute(_sql["insert_actions"])
             if int(inserted.rpartition(" ")[2]) < actions:
                 await execute(_sql["approve_refused"])
-                rows = await self.connection.fetch(_sql["late_duplicates"], *behind)
+                rows = await self.connection.fetch(
+                    _sql["late_duplicates"], *behind, timeout=self._timeout
+                )
                 late = [_late_duplicate(row) for row in rows]
                 if late:
                     await execute(_sql["record_late_duplicates"], *behind)
@@ -185,12 +203,15 @@ class LedgerSession:
                 list(fields),
                 list(fields.values()),
                 error.replace("\x00", "\\0"),
+                timeout=self._timeout,
             )
         ids = [(event.ms, event.seq) for event, _ in events[-1:]]
         ids += [split_id(letter.entry[0]) for letter in dead]
         highest = max(ids)
         if max(highest) < 2**63:
-            await self.connection.execute(_sql["advance_partition"], self.partition, *highest)
+            await self.connection.execute(
+                _sql["advance_partition"], self.partition, *highest, timeout=self._timeout
+            )
 
 
 class _DataFailure(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from scoreboard.domain.ledger import LATE_DUPLICATE, BoardRecord, EventId, KeptAction, UserTotal
@@ -11,11 +11,12 @@ from scoreboard.pg.sql import statements
 
 _sql = statements("recovery")
 CHUNK = 5_000
+STATEMENT_PATIENCE = 600.0  # seconds: one statement may go over all of a large board
 
 
 class BoardSource:
     """Boards of one partition as the ledger knows them. Every method raises Unavailable when
-    Postgres is away."""
+    Postgres is away, or takes longer than STATEMENT_PATIENCE for a statement."""
 
     def __init__(self, connection: Any, partition: int) -> None:
         self._connection = connection
@@ -23,8 +24,7 @@ class BoardSource:
 
     async def record(self, board: str) -> BoardRecord | None:
         """The board's row, or None when there is no such board."""
-        with translated():
-            row = await self._connection.fetchrow(_sql["board"], board, self._partition)
+        row = await self._run(self._connection.fetchrow, "board", board, self._partition)
         if row is None:
             return None
         return BoardRecord(
@@ -37,29 +37,24 @@ class BoardSource:
 
     async def create(self, board: str, settings: str) -> None:
         """Makes the board, with the text of its settings."""
-        with translated():
-            await self._connection.execute(_sql["create_board"], board, self._partition, settings)
+        await self._run(self._connection.execute, "create_board", board, self._partition, settings)
 
     async def raise_version(self, board: str, version: int) -> None:
         """The board's version is at least ``version`` from now on."""
-        with translated():
-            await self._connection.execute(_sql["raise_version"], board, version)
+        await self._run(self._connection.execute, "raise_version", board, version)
 
     async def has_lost_reverts(self, board: str) -> bool:
         """True when late duplicates of the board were never taken back in Redis. Only after the
         partition's stream has been drained."""
-        with translated():
-            return bool(await self._connection.fetchval(_sql["has_lost_reverts"], board))
+        return bool(await self._run(self._connection.fetchval, "has_lost_reverts", board))
 
     async def settle(self, board: str) -> None:
         """Takes these late duplicates out of the totals."""
-        with translated():
-            await self._connection.execute(_sql["settle"], board, LATE_DUPLICATE)
+        await self._run(self._connection.execute, "settle", board, LATE_DUPLICATE)
 
     async def correct(self, board: str) -> None:
         """Makes every total the sum of the user's accepted, unreverted actions."""
-        with translated():
-            await self._connection.execute(_sql["correct"], board)
+        await self._run(self._connection.execute, "correct", board)
 
     async def totals(self, board: str) -> AsyncIterator[list[UserTotal]]:
         """All users of the board in chunks."""
@@ -81,12 +76,16 @@ class BoardSource:
         async for chunk in self._chunks(_sql["receipts"], board, *since):
             yield [kept_action(*row) for row in chunk]
 
+    async def _run(self, method: Callable[..., Awaitable[Any]], name: str, *args: Any) -> Any:
+        with translated():
+            return await method(_sql[name], *args, timeout=STATEMENT_PATIENCE)
+
     async def _chunks(self, query: str, *args: Any) -> AsyncIterator[list[Any]]:
         """The rows of a query through a server-side cursor, which needs a transaction."""
         with translated():
             async with self._connection.transaction():
-                cursor = await self._connection.cursor(query, *args)
-                while chunk := await cursor.fetch(CHUNK):
+                cursor = await self._connection.cursor(query, *args, timeout=STATEMENT_PATIENCE)
+                while chunk := await cursor.fetch(CHUNK, timeout=STATEMENT_PATIENCE):
                     yield chunk
 
 

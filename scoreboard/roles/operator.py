@@ -26,6 +26,7 @@ from scoreboard.telemetry import logs
 from scoreboard.workers.verifier import Verifier
 
 TIMEOUT = 60.0  # seconds for one statement or command; nobody waits for these commands' replies
+LOCK_PATIENCE = 600.0  # seconds for a partition that another process works on: a rebuild takes long
 CONNECTIONS = 4
 
 BoardOption = Annotated[str | None, typer.Option("--board", help="The board; default: all.")]
@@ -65,7 +66,7 @@ async def operator(settings: Settings) -> AsyncIterator[Operator]:
         with translated():
             async with pool.acquire() as connection:
                 await check_schema(connection, partitions=settings.partitions)
-        durable = recovery(settings, redis, redis, pool)
+        durable = recovery(settings, redis, redis, pool, lock_patience=LOCK_PATIENCE)
         postgres = LedgerAudit(pool)
         audit = RedisAudit(redis, partitions=settings.partitions)
         verifier = verifier_of(durable, redis, postgres, partitions=settings.partitions)

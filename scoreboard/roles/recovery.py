@@ -30,9 +30,17 @@ class Recovery:
     rebuilder: Rebuilder
 
 
-def recovery(settings: Settings, redis: Redis, blocking: Redis, pool: asyncpg.Pool) -> Recovery:
-    """Puts the parts together; nothing is connected to yet."""
-    ledger = Ledger(pool)
+def recovery(
+    settings: Settings,
+    redis: Redis,
+    blocking: Redis,
+    pool: asyncpg.Pool,
+    *,
+    lock_patience: float = 30.0,
+) -> Recovery:
+    """Puts the parts together; nothing is connected to yet. ``lock_patience`` in seconds: how long
+    to wait for a partition that another process works on."""
+    ledger = Ledger(pool, lock_patience=lock_patience)
     streams = [
         PartitionStream(redis, blocking, partition) for partition in range(settings.partitions)
     ]

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
 import asyncpg
 import pytest
 
 from scoreboard.domain.ledger import DeadEntry, EventId, LateDuplicate
-from scoreboard.pg.ledger import Ledger
+from scoreboard.errors import Unavailable
+from scoreboard.pg.ledger import Ledger, LedgerSession
 from tests.integration.ledger_tools import BOARD, PARTITION, START_MS, event, sums, totals
+from tests.waiting import wait_until
+
+HASTE = 0.5  # seconds for a statement of the hasty pool
+
+
+@pytest.fixture
+async def hasty(database_url: str) -> AsyncIterator[asyncpg.Pool]:
+    """A pool as that of a process which answers requests."""
+    async with asyncpg.create_pool(database_url, min_size=1, command_timeout=HASTE) as pool:
+        yield pool
 
 
 async def write(ledger: Ledger, *events, dead: tuple[DeadEntry, ...] = ()) -> list[LateDuplicate]:
@@ -204,3 +220,72 @@ async def test_only_one_holds_a_partitions_lock(ledger: Ledger) -> None:
         assert second is None
     async with ledger.locked_if_free(1) as third:
         assert third is not None
+
+
+async def test_who_waits_too_long_for_a_partition_is_told_that_it_is_taken(
+    ledger: Ledger, pool: asyncpg.Pool
+) -> None:
+    impatient = Ledger(pool, lock_patience=0.05)
+    async with ledger.locked(1):
+        with pytest.raises(Unavailable, match="Another process works on this partition"):
+            async with impatient.locked(1):
+                pass
+    async with impatient.locked(1):  # the wait that was given up left nothing behind
+        pass
+
+
+async def overdue(pool: asyncpg.Pool, task: asyncio.Task[Any]) -> None:
+    """Waits until a wait for a lock outlasts the hasty pool's patience, or ``task`` ended."""
+    query = """SELECT true FROM pg_stat_activity WHERE datname = current_database()
+        AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > $1"""
+    patience = timedelta(seconds=1.2 * HASTE)
+
+    async def is_overdue() -> bool:
+        return task.done() or bool(await pool.fetchval(query, patience))
+
+    await wait_until(is_overdue, description="a statement takes longer than the pool allows")
+
+
+async def test_a_partition_is_waited_for_longer_than_for_a_statement(
+    ledger: Ledger, pool: asyncpg.Pool, hasty: asyncpg.Pool
+) -> None:
+    async def lock() -> None:
+        async with Ledger(hasty).locked(PARTITION):
+            pass
+
+    async with ledger.locked(PARTITION):
+        task = asyncio.create_task(lock())
+        await overdue(pool, task)
+    await task
+
+
+async def write_slowly(session: LedgerSession) -> object:
+    return await session.write([event("11-0", "bob", "a1", 7)], [])
+
+
+async def read_slowly(session: LedgerSession) -> object:
+    return [chunk async for chunk in session.source.totals(BOARD)]
+
+
+async def settle_slowly(session: LedgerSession) -> object:
+    return await session.source.correct(BOARD)
+
+
+@pytest.mark.parametrize("work", [write_slowly, read_slowly, settle_slowly])
+async def test_who_holds_the_lock_may_take_longer_than_a_request(
+    work: Callable[[LedgerSession], Awaitable[object]],
+    ledger: Ledger,
+    pool: asyncpg.Pool,
+    hasty: asyncpg.Pool,
+    database: asyncpg.Connection,
+) -> None:
+    async def locked() -> object:
+        async with Ledger(hasty).locked(PARTITION) as session:
+            return await work(session)
+
+    await write(ledger, event("10-0", "ann", "a1", 5))
+    async with database.transaction():
+        await database.execute("LOCK TABLE user_score")
+        task = asyncio.create_task(locked())
+        await overdue(pool, task)
+    await task
