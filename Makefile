@@ -47,7 +47,7 @@ test-faults: $(STAMP) ## the tests that stop and kill servers, then their long f
 	$(BIN)/python -m pytest -n 2 tests/faults $(ARGS)
 	$(BIN)/python -m scripts.chaos losses
 	$(BIN)/python -m scripts.chaos lost-replies --loss reset
-	$(BIN)/python -m scripts.chaos lost-replies --loss silence --every 200
+	$(BIN)/python -m scripts.chaos lost-replies --loss silence --every 20
 
 check: $(STAMP) ## lint, format, types, direction of imports, Lua
 	$(BIN)/ruff check .

@@ -62,7 +62,7 @@ def run(
 def lost_replies(
     seed: Annotated[int, typer.Option(help="Of the actions.")] = 1,
     actions: Annotated[int, typer.Option(min=1000, help="Score actions to post.")] = 100_000,
-    every: Annotated[int, typer.Option(min=5, help="Each such reply is lost.")] = 50,
+    every: Annotated[int, typer.Option(min=5, help="Each such reply is lost.")] = 10,
     loss: Annotated[Loss, typer.Option(help="How replies are lost.")] = Loss.RESET,
 ) -> None:
     """Lose every Nth reply of Redis, and see that each retry learns its first result."""
