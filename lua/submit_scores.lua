@@ -25,7 +25,8 @@
 --          or one text for each action:
 --          'A score rank event'  accepted (rank '-' for a hidden user)
 --          'D score event'       duplicate of an action with the same points
---          'C'                   conflict: the same action with other points; recorded
+--          'C'                   conflict: the same action with other points; the first is recorded and marks the
+--                               receipt
 --          'R agents'            refused by these agents (comma-separated), now or before
 --          'B'                   points outside the board's bounds; nothing written
 --          'O'                   the total would leave +-2^50; nothing written
@@ -129,11 +130,15 @@ local function accepted(score, user, event)
   return 'A ' .. score .. (rank and ' ' .. integer(rank + 1) .. ' ' or ' - ') .. event
 end
 
-local function answer_from(text, user, points, attempt, body)
+local function answer_from(receipt_key, text, user, points, attempt, body)
   local kept, known_points, score, known_attempt, event, agents =
-    string.match(text, '^(%a)(%-?%d+),(%-?%d*),([^,]*),([^,]*),(.*)$')
+    string.match(text, '^(%a)(%-?%d+),(%-?%d*),([^,]*),([^,]*),([^!]*)!?$')
   if known_points ~= points then
-    append('C', '', '', body)
+    if string.sub(text, -1) ~= '!' then -- else any number of repeats would fill the stream
+      append('C', '', '', body)
+      receipts[receipt_key] = text .. '!'
+      call('SET', receipt_key, text .. '!', 'KEEPTTL')
+    end
     return 'C'
   elseif kept == 'A' and known_attempt == attempt then
     return accepted(score, user, event)
@@ -176,7 +181,7 @@ for i = 1, count do
     if arg_rewrite == '1' then
       call('SET', receipt_key, known, 'KEEPTTL')
     end
-    replies[i] = answer_from(known, user, points, attempt, body)
+    replies[i] = answer_from(receipt_key, known, user, points, attempt, body)
 
   elseif gated and (moved(profile_key, ARGV[a + 6])
       or ARGV[a + 8] ~= '' and moved(device_key, ARGV[a + 8])) then

@@ -3,7 +3,9 @@
 Text: ``<outcome><points>,<score>,<attempt>,<event id>,<agents>``, for example
 ``A15,2000,k3f9.1a,1764000000000-0,``. Kept short: up to 44 bytes Redis stores a string in one
 allocation. The score is empty and the agents (comma-separated) are present on a refusal.
-Rewritten only by lua/revert_action.lua (``A`` becomes ``V``) and by a rebuild.
+A ``!`` at the end says that a conflict was recorded: further ones are answered, not recorded.
+Rewritten without it by lua/revert_action.lua (``A`` becomes ``V``), lua/approve_action.lua (``R``
+becomes ``A``) and a rebuild, after each of which one more conflict may be recorded.
 """
 
 from __future__ import annotations

@@ -136,3 +136,9 @@ def test_a_total_never_leaves_its_range(board: Board) -> None:
     before = board.dump()
     assert approve(board) == [RANGE]
     assert board.dump() == before
+
+
+def test_a_refused_action_that_came_with_other_points_can_be_approved(board: Board) -> None:
+    board.submit(REFUSED, Action("ann", "k1", 14, verdict=Verdict()))
+    _, event = approve(board)
+    assert board.receipt(REFUSED) == f"A15,15,refused-1,{event.decode()},"

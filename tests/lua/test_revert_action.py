@@ -125,3 +125,13 @@ def test_a_total_never_leaves_its_range(board: Board) -> None:
 def test_a_user_who_is_not_on_the_board_has_nothing_to_take_back(board: Board) -> None:
     assert revert(board, ACTION, "1-1") == [DONE]
     assert board.events() == []
+
+
+def test_an_action_that_came_with_other_points_can_be_taken_back_once(board: Board) -> None:
+    board.submit(ACTION, Action("ann", "k1", 14))
+    original = board.events()[0].id
+    _, event = revert(board, ACTION, original)
+    assert board.receipt(ACTION) == f"V15,15,{ACTION.attempt},{event.decode()},"
+    board.submit(Action("ann", "k1", 14))
+    assert revert(board, ACTION, original) == [DONE]
+    assert board.totals() == {"ann": 0}

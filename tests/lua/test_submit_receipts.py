@@ -87,10 +87,32 @@ def test_the_same_action_with_other_points_is_a_conflict_and_recorded(board: Boa
 
 
 def test_a_resent_attempt_with_other_points_is_still_a_conflict(board: Board) -> None:
-    board.submit(Action("ann", "k1", 15))
-    first = board.receipt(Action("ann", "k1"))
-    assert board.submit(Action("ann", "k1", -15, attempt="t")) == ["C"]
-    assert board.receipt(Action("ann", "k1")) == first
+    action = Action("ann", "k1", 15)
+    (accepted,) = board.submit(action)
+    assert board.submit(replace(action, points=-15)) == ["C"]
+    assert board.submit(action) == [accepted]
+
+
+def test_only_the_first_conflict_of_an_action_is_recorded(board: Board) -> None:
+    action = Action("ann", "k1", 15)
+    (accepted,) = board.submit(action)
+    first, ttl = board.receipt(action), board.redis.pttl(board.receipt_key(action))
+    others = [Action("ann", "k1", points) for points in (14, 16, 14, 17)]
+    assert board.submit(*others[:2]) == ["C", "C"]
+    assert board.receipt(action) == f"{first}!"
+    assert 0 < board.redis.pttl(board.receipt_key(action)) <= ttl
+    before = board.dump()
+    assert board.submit(*others[2:]) == ["C", "C"]
+    assert board.dump() == before
+    assert [e.body.p for e in board.events() if e.kind is EventKind.CONFLICT] == [14]
+    event = accepted.split(" ")[3]
+    assert board.submit(action, replace(action, attempt="u")) == [accepted, f"D 15 {event}"]
+
+
+def test_a_receipt_that_makes_no_sense_records_one_conflict(board: Board) -> None:
+    board.redis.set(board.receipt_key(Action("ann", "k1")), "nonsense")
+    assert board.submit(Action("ann", "k1"), Action("ann", "k1")) == ["C", "C"]
+    assert len(board.events()) == 1
 
 
 def test_an_action_twice_in_one_call_counts_once(board: Board) -> None:
@@ -126,6 +148,7 @@ def test_other_points_after_a_refusal_are_a_conflict(board: Board) -> None:
     board.submit(Action("ann", "k1", 15, verdict=Verdict(refused_by="time")))
     assert board.submit(Action("ann", "k1", 14, verdict=Verdict())) == ["C"]
     assert [e.kind for e in board.events()] == [EventKind.REFUSED, EventKind.CONFLICT]
+    assert board.submit(Action("ann", "k1", 15)) == ["R time"]
 
 
 def test_a_receipt_wins_over_a_verdict_a_stale_memory_bounds_and_a_rate(board: Board) -> None:
