@@ -8,7 +8,7 @@ pub/sub delivers at most once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from scoreboard.api.connections import Connection, bound_kernel_buffers
 from scoreboard.api.feeds import Broadcaster, Feed
 from scoreboard.api.heartbeats import Heartbeats
 from scoreboard.api.laggards import Laggards
+from scoreboard.endless import for_ever
 from scoreboard.errors import NotFound, ScoreboardError, UnknownBoard
 from scoreboard.settings import Settings
 from scoreboard.telemetry import metrics
@@ -83,14 +84,14 @@ class Hub:
         """Relays until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                for part in (
-                    lambda: self._source.run(self._on_update, self._on_resubscribed),
-                    self._broadcaster.run,
-                    self._laggards.run,
-                    self._heartbeats.run,
-                    self._reread,
+                for name, part in (
+                    ("updates", lambda: self._source.run(self._on_update, self._on_resubscribed)),
+                    ("broadcaster", self._broadcaster.run),
+                    ("laggards", self._laggards.run),
+                    ("heartbeats", self._heartbeats.run),
+                    ("rereading", self._reread),
                 ):
-                    group.create_task(_for_ever(part))
+                    group.create_task(for_ever(name, part))
         finally:
             for opening in self._opening.values():
                 opening.cancel()
@@ -255,13 +256,3 @@ class Hub:
         del self._feeds[feed.board]
         metrics.feeds.set(len(self._feeds))
         await self._source.unsubscribe(feed.board)
-
-
-async def _for_ever(part: Callable[[], Awaitable[None]]) -> None:
-    """Runs a part that should not end again after an error that nobody foresaw."""
-    while True:
-        try:
-            await part()
-        except Exception:
-            log.exception("relay_part_failed")
-        await asyncio.sleep(RETRY)

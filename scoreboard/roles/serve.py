@@ -27,6 +27,7 @@ from scoreboard.api.tokens import keys_from
 from scoreboard.api.websockets import LiveLeaderboard
 from scoreboard.domain.boards import is_board_name
 from scoreboard.domain.durability import Durability
+from scoreboard.endless import for_ever
 from scoreboard.errors import ConfigurationError
 from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.boards import ArchivedBoards
@@ -235,8 +236,8 @@ async def application(settings: Settings) -> web.Application:
     async def listening(_: web.Application) -> AsyncIterator[None]:
         tasks = [
             asyncio.create_task(hub.run()),
-            asyncio.create_task(commits.run()),
-            asyncio.create_task(gates.run()),
+            asyncio.create_task(for_ever("commits", commits.run)),
+            asyncio.create_task(for_ever("gates", gates.run)),
         ]
         yield
         for task in tasks:

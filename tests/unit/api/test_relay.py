@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from scoreboard import endless
 from scoreboard.api import relay
 from scoreboard.api.connections import Connection
 from scoreboard.api.relay import Hub
@@ -111,6 +112,7 @@ async def running(hub: Hub, redis: Redis) -> AsyncIterator[Hub]:
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "RETRY", 0.01)
+    monkeypatch.setattr(endless, "RESTART", 0.01)
 
 
 @pytest.fixture
@@ -320,7 +322,7 @@ async def test_an_error_that_nobody_foresaw_does_not_end_the_relay(redis: Redis)
             source.publish("b", messages.update("b", 2, b"[]"))
             await wait_until(lambda: 2 in client.versions, description="version 2")
 
-    assert [entry["event"] for entry in logs] == ["relay_part_failed"]
+    assert [(entry["event"], entry["part"]) for entry in logs] == [("part_failed", "updates")]
 
 
 async def test_a_large_board_does_not_hold_up_a_small_one(hub: Hub, redis: Redis) -> None:
