@@ -27,6 +27,7 @@ LOCK_WAIT = 0.05  # seconds until another look at a partition that another proce
 STOP_TIMEOUT = 15.0  # seconds that a batch has to finish in when the process ends
 BATCHES_A_LOCK = 10  # then a rebuild that waits for the partition gets its turn
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts while a server is away
+CAUSES_LOGGED = 20  # of one outage
 
 
 class EventStream(Protocol):
@@ -200,15 +201,18 @@ class Persister:
 
 
 class _Outage:
-    """Logs the beginning and the end of an outage, once for all partitions, and spaces the
-    attempts of each during it."""
+    """Logs the beginning and the end of an outage and each of its causes, once for all
+    partitions, and spaces the attempts of each during it."""
 
     def __init__(self) -> None:
         self._pauses: dict[int, float] = {}
+        self._causes: set[tuple[str, str]] = set()
 
     def pause(self, partition: int, error: Exception) -> float:
         """Seconds until the partition's next attempt: doubling, with jitter."""
-        if not self._pauses:
+        cause = repr(error), cause_of(error)
+        if cause not in self._causes and len(self._causes) < CAUSES_LOGGED:
+            self._causes.add(cause)
             expected = isinstance(error, Unavailable)
             log.warning(
                 "persister_waits",
@@ -223,6 +227,7 @@ class _Outage:
 
     def over(self, partition: int) -> None:
         if self._pauses.pop(partition, None) is not None and not self._pauses:
+            self._causes.clear()
             log.info("persister_resumes")
 
 
