@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
+
+from scoreboard.api.problems import unforeseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,17 @@ def add_routes(app: web.Application, operations: Sequence[Operation]) -> None:
         # By itself aiohttp matches no value with a brace in it.
         path = operation.path.replace("}", ":[^/]+}")
         if operation.method == "GET":
-            app.router.add_get(path, operation.handler)
+            app.router.add_get(path, operation.handler, expect_handler=_expect)
         else:
-            app.router.add_route(operation.method, path, operation.handler)
+            app.router.add_route(operation.method, path, operation.handler, expect_handler=_expect)
+
+
+async def _expect(request: web.Request) -> web.Response | None:
+    """Answers the ``Expect`` header, which aiohttp does before any middleware."""
+    if request.version < HttpVersion11:
+        return None
+    if request.headers["Expect"].lower() != "100-continue":
+        return unforeseen(web.HTTPExpectationFailed(text="Only 100-continue may be expected."))
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # or aiohttp takes the answer itself for begun
+    return None

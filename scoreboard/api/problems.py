@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -50,14 +52,27 @@ def problem(error: errors.ScoreboardError) -> web.Response:
         headers["Retry-After"] = retry_after(error.retry_after)
     if isinstance(error, errors.Unauthorized):
         headers["WWW-Authenticate"] = error.challenge
+    told = document(error.code, error.status, error.title, error.detail, **error.extra)
+    return _response(told, headers)
+
+
+def _response(told: dict[str, Any], headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(
-        status=error.status,
-        body=msgspec.json.encode(
-            document(error.code, error.status, error.title, error.detail, **error.extra)
-        ),
+        status=told["status"],
+        body=msgspec.json.encode(told),
         content_type=CONTENT_TYPE,
         headers=headers,
     )
+
+
+def unforeseen(answer: web.HTTPException) -> web.Response:
+    """The response for what aiohttp refused by itself; a status that no error of ours has is
+    called by its name in HTTP, such as ``expectation_failed``."""
+    status = HTTPStatus(answer.status)
+    if kind := _from_http.get(status):
+        return problem(kind("No such resource." if status == 404 else answer.reason))
+    title = status.phrase.capitalize()
+    return _response(document(status.name.lower(), status, title, answer.text or title))
 
 
 @web.middleware
@@ -68,10 +83,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except errors.ScoreboardError as error:
         return problem(error)
     except web.HTTPException as answer:
-        kind = _from_http.get(answer.status)
-        if kind is None:
+        if answer.status < 400:
             raise
-        response = problem(kind(answer.reason if answer.status != 404 else "No such resource."))
+        response = unforeseen(answer)
         if allowed := answer.headers.get("Allow"):
             response.headers["Allow"] = allowed
         return response

@@ -121,8 +121,8 @@ class ScoreHandlers:
             principal.is_trusted_on(board) or principal.may_submit_for(principal.subject, board)
         ):
             raise Forbidden("The token does not allow submitting scores to this board.")
-        preference = request.headers.get("Prefer")
-        return board, self._durability if preference is None else self._preferred(preference)
+        preferences = _preferences(request)
+        return board, self._preferred(preferences) if preferences else self._durability
 
     def _preferred(self, header: str) -> Durability:
         for preference in header.split(","):
@@ -223,6 +223,11 @@ def _answer(
 def _with_preference(
     response: web.Response, request: web.Request, asked: Durability, reached: Durability
 ) -> web.Response:
-    if reached is asked and "durability" in request.headers.get("Prefer", ""):
+    if reached is asked and "durability" in _preferences(request).lower():
         response.headers["Preference-Applied"] = f"durability={reached.value}"
     return response
+
+
+def _preferences(request: web.Request) -> str:
+    """All lines of the header as the one that they stand for (RFC 9110, 5.3)."""
+    return ",".join(request.headers.getall("Prefer", ()))

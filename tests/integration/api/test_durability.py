@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 
 from scoreboard.roles.embedded import Valkey
 from tests.integration.api.conftest import StartApi
@@ -116,6 +117,20 @@ async def test_an_unknown_level_is_refused_by_name(api: Api, level: str) -> None
 )
 async def test_other_preferences_may_stand_beside_it(api: Api, header: str) -> None:
     assert (await api.post("/api/score", ACTION, Prefer=header)).status == 200
+
+
+async def test_a_preference_counts_on_whatever_line_it_stands(api: Api) -> None:
+    bearer = ("Authorization", f"Bearer {api.service.token()}")
+
+    async def answer_to(*preferences: str) -> tuple[int, str | None]:
+        lines = CIMultiDict([bearer, *(("Prefer", line) for line in preferences)])
+        url = f"{api.service.url}/api/score"
+        body = {**ACTION, "actionId": " ".join(preferences)}
+        async with api.http.post(url, headers=lines, json=body) as answer:
+            return answer.status, answer.headers.get("Preference-Applied")
+
+    assert await answer_to("respond-async", "Durability=redis") == (200, "durability=redis")
+    assert await answer_to("wait=5", "durability=paper") == (400, None)
 
 
 async def test_another_level_may_be_the_default(start_api: StartApi) -> None:

@@ -80,6 +80,10 @@ class Raw:
             body = await self._reader.readexactly(length)
         return int(head.split(" ")[1]), json.loads(body)
 
+    async def line(self) -> bytes:
+        async with asyncio.timeout(5):
+            return await self._reader.readline()
+
     async def rest(self) -> bytes:
         """What comes until the server hangs up."""
         async with asyncio.timeout(5):
@@ -89,9 +93,9 @@ class Raw:
         self._writer.close()
 
 
-def post_head(api: Api, length: int) -> bytes:
+def post_head(api: Api, length: int, further: str = "") -> bytes:
     return (
-        f"POST /api/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"POST /api/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{further}"
         f"Authorization: Bearer {api.service.token()}\r\nContent-Length: {length}\r\n\r\n"
     ).encode()
 
@@ -116,6 +120,28 @@ async def test_a_body_in_pieces_is_put_together(api: Api) -> None:
 
     status, answer = await raw.answer()
     assert (status, answer["score"]) == (200, 15)
+    raw.close()
+
+
+async def test_a_sender_that_asks_first_is_told_to_go_on(api: Api) -> None:
+    body = b'{"userId":"ann","actionId":"a1","points":15}'
+    raw = await Raw.to(api)
+    await raw.send(post_head(api, len(body), "Expect: 100-continue\r\n"))
+    assert await raw.line() == b"HTTP/1.1 100 Continue\r\n"
+    assert await raw.line() == b"\r\n"
+    await raw.send(body)
+
+    assert (await raw.answer())[1]["score"] == 15
+    raw.close()
+
+
+async def test_an_expectation_that_can_not_be_met_is_a_problem(api: Api) -> None:
+    raw = await Raw.to(api)
+    await raw.send(post_head(api, 0, "Expect: a miracle\r\n"))
+    status, problem = await raw.answer()
+
+    assert (status, problem["status"], problem["code"]) == (417, 417, "expectation_failed")
+    assert problem["type"] == "urn:scoreboard:problem:expectation_failed"
     raw.close()
 
 
