@@ -1,19 +1,18 @@
 """The write path: score actions gathered into few calls of submit_scores.
 
-Each board has a lane with one call in flight. What arrives meanwhile waits and goes, in order of
-arrival, into the next call; so 64 concurrent posters cost a few calls, and a lone one waits for
-nothing.
+Each board has a lane with one call in flight, two when it is crowded. What arrives meanwhile waits
+and goes, in order of arrival, into the next call; so 64 concurrent posters cost a few calls, and a
+lone one waits for nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
-from redis.asyncio import ConnectionPool
 from redis.exceptions import ResponseError
 
 from scoreboard.domain.boards import BoardSettings
@@ -22,7 +21,8 @@ from scoreboard.domain.submissions import Outcome, Result, Submission
 from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.redisio.calls import Call, PlainCalls
 from scoreboard.redisio.connections import LOST_REPLY, ScriptLine
-from scoreboard.redisio.lanes import MAX_CALL, Entry, Lane
+from scoreboard.redisio.lanes import CROWD, Entry, Lane
+from scoreboard.redisio.lines import ScriptLines
 from scoreboard.redisio.waits import DurabilityWaits
 from scoreboard.telemetry import metrics
 from scoreboard.wire.keys import board_keys
@@ -32,7 +32,6 @@ from scoreboard.wire.scripts import BACKLOG, COLD, SETTINGS, SUBMIT_SCORES
 log = structlog.get_logger(__name__)
 
 MAX_QUEUED = 20_000  # actions waiting in a lane; beyond, the process is overloaded
-MAX_LINES = 64
 # Least seconds between the starts of two calls of a busy lane; the agents judge many at once for
 # half of what they take for each alone.
 SPACING, JUDGED_SPACING = 0.001, 0.004
@@ -64,14 +63,13 @@ class Submitter:
 
     def __init__(
         self,
-        connections: ConnectionPool,
+        lines: ScriptLines,
         recovery: Recovery,
         *,
         partitions: int,
         dedupe_window: float,
         board_idle: float,
         backlog_limit: int,
-        timeout: float,
         waits: DurabilityWaits,
         judged: CallMaker,
     ) -> None:
@@ -85,9 +83,7 @@ class Submitter:
         self._judged = judged
         self._lanes: dict[tuple[str, Durability], Lane] = {}
         self._settings: dict[str, tuple[bytes, BoardSettings]] = {}
-        self._lines: list[ScriptLine] = []
-        self._free_lines = asyncio.Semaphore(MAX_LINES)
-        self._new_line: Callable[[], ScriptLine] = lambda: ScriptLine(connections, timeout=timeout)
+        self._lines = lines
 
     async def submit(
         self,
@@ -115,8 +111,8 @@ class Submitter:
         done = asyncio.get_running_loop().create_future()
         lane.entries.append(Entry(submissions, create, done))
         lane.queued += len(submissions)
-        if lane.task is None:
-            lane.task = asyncio.create_task(self._drain(board, level, lane))
+        if lane.wants_task:
+            lane.tasks.add(asyncio.create_task(self._drain(board, level, lane)))
         results, reached = await done
         if awaits_commit:
             reached = await self._waits.committed(board, partition, submissions, results)
@@ -124,28 +120,29 @@ class Submitter:
 
     async def close(self) -> None:
         """Waits for the calls in flight, then closes the connections."""
-        running = [lane.task for lane in self._lanes.values() if lane.task is not None]
+        running = [task for lane in self._lanes.values() for task in lane.tasks]
         await asyncio.gather(*running, return_exceptions=True)
-        for line in self._lines:
-            await line.close()
+        await self._lines.close()
 
     async def _drain(self, board: str, durability: Durability, lane: Lane) -> None:
-        async with self._free_lines:
-            line = self._lines.pop() if self._lines else self._new_line()
-            try:
-                loop = asyncio.get_running_loop()
-                while lane.entries:
-                    started = loop.time()
-                    entries = lane.take()
-                    await self._deliver(board, durability, entries, line)
-                    # Among many posters a call is worth the more the more it carries; a lone one
-                    # is not kept waiting.
-                    early = started + self._spacing(board) - loop.time()
-                    if len(entries) > 1 and early > 0 and lane.queued < MAX_CALL:
-                        await asyncio.sleep(early)
-            finally:
-                self._lines.append(line)
-                lane.task = None
+        task = asyncio.current_task()
+        assert task is not None
+        line = await self._lines.acquire()
+        loop = asyncio.get_running_loop()
+        try:
+            while lane.entries:
+                started = loop.time()
+                entries = lane.take()
+                await self._deliver(board, durability, entries, line)
+                # Among many posters a call is worth the more the more it carries; a lone one is
+                # not kept waiting.
+                early = started + self._spacing(board) - loop.time()
+                if len(entries) > 1 and early > 0 and len(lane.entries) < CROWD:
+                    await asyncio.sleep(early)
+        finally:
+            self._lines.release(line)
+            lane.tasks.discard(task)
+            if not lane.tasks:
                 del self._lanes[board, durability]
 
     def _spacing(self, board: str) -> float:

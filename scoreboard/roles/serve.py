@@ -40,6 +40,7 @@ from scoreboard.redisio.audit import PatrolReports
 from scoreboard.redisio.boards import LiveBoards
 from scoreboard.redisio.commits import CommitWatch
 from scoreboard.redisio.judged_calls import JudgedCalls
+from scoreboard.redisio.lines import ScriptLines
 from scoreboard.redisio.submitter import Submitter
 from scoreboard.redisio.tickets import RedisTickets
 from scoreboard.redisio.updates import RedisUpdates
@@ -58,6 +59,7 @@ log = structlog.get_logger(__name__)
 SHUTDOWN_TIMEOUT = 10.0  # seconds that requests in flight have at shutdown
 KEEPALIVE = 75.0  # seconds that an idle HTTP connection is kept
 DATABASE_CONNECTIONS = 8
+WRITING_LINES, READING_LINES = 64, 16  # connections to Redis for scripts
 
 # Ends the service: without a result by a signal, with an error when a server proves unfit.
 END: web.AppKey[asyncio.Future[None]] = web.AppKey("end", asyncio.Future)
@@ -143,18 +145,22 @@ async def application(settings: Settings) -> web.Application:
         )
     )
     gates = ModelGates(Models(pool))
+    unbounded = connections.pool(settings.redis_url, timeout=None)
+    writing, reading = (
+        ScriptLines(unbounded, timeout=settings.redis_timeout, most=most)
+        for most in (WRITING_LINES, READING_LINES)
+    )
     submitter = Submitter(
-        connections.pool(settings.redis_url, timeout=None),
+        writing,
         durable.rebuilder,
         partitions=settings.partitions,
         dedupe_window=settings.dedupe_window,
         board_idle=settings.board_idle,
         backlog_limit=settings.backlog_limit,
-        timeout=settings.redis_timeout,
         waits=DurabilityWaits(commits, durable.ledger, timeout=settings.durability_timeout),
         judged=JudgedCalls(redis, gates, LedgerCases(pool), partitions=settings.partitions),
     )
-    live = LiveBoards(redis, partitions=settings.partitions)
+    live = LiveBoards(reading, partitions=settings.partitions)
     reader = BoardReader(live, ArchivedBoards(pool), durable.rebuilder)
     authenticator = Authenticator(
         keys_from(settings),
@@ -232,6 +238,7 @@ async def application(settings: Settings) -> web.Application:
         yield
         await reader.close()
         await submitter.close()
+        await reading.close()
 
     async def listening(_: web.Application) -> AsyncIterator[None]:
         tasks = [

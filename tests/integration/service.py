@@ -15,6 +15,7 @@ from scoreboard.domain.stamps import total_of
 from scoreboard.domain.submissions import Result, Submission
 from scoreboard.redisio import connections
 from scoreboard.redisio.calls import PlainCalls
+from scoreboard.redisio.lines import ScriptLines
 from scoreboard.redisio.submitter import CallMaker, Submitter
 from scoreboard.redisio.waits import DurabilityWaits
 from scoreboard.roles.recovery import Recovery, recovery
@@ -92,13 +93,16 @@ async def service(
     settings = msgspec.structs.replace(settings, **changed)
     durable = recovery(settings, redis, redis, pool)
     submitter = Submitter(
-        connections.pool(settings.redis_url, timeout=None),
+        ScriptLines(
+            connections.pool(settings.redis_url, timeout=None),
+            timeout=settings.redis_timeout,
+            most=4,
+        ),
         durable.rebuilder,
         partitions=settings.partitions,
         dedupe_window=settings.dedupe_window,
         board_idle=settings.board_idle,
         backlog_limit=settings.backlog_limit,
-        timeout=settings.redis_timeout,
         waits=DurabilityWaits(None, None, timeout=1),  # type: ignore[arg-type]
         judged=judged or PlainCalls(settings.partitions),
     )
