@@ -59,7 +59,7 @@ local function swap(from, into)
   end
 end
 
-local meta = redis.call('HMGET', key_meta, 'version', 'clock')
+local meta = redis.call('HMGET', key_meta, 'version', 'clock', 'taken')
 if arg_swap == '1' then
   swap(key_load, key_board)
   swap(key_load_hidden, key_hidden)
@@ -67,8 +67,14 @@ end
 local now = now_ms()
 local version = math.max(tonumber(arg_version), tonumber(meta[1]) or 0)
 local clock = math.max(tonumber(arg_clock), tonumber(meta[2]) or 0)
+-- Late duplicates up to here are out of the totals: one that is still on its way is not taken back
+-- again.
+local taken = meta[3]
+if not taken or is_before(taken, arg_event) then
+  taken = arg_event
+end
 redis.call('HSET', key_meta, 'epoch', epoch, 'settings', arg_settings, 'version', integer(version),
-  'event', arg_event, 'clock', integer(clock))
+  'event', arg_event, 'clock', integer(clock), 'taken', taken)
 if redis.call('EXISTS', key_hidden) == 1 then
   redis.call('HSET', key_meta, 'hidden', '1')
 else

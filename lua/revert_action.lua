@@ -9,7 +9,8 @@
 --       points   what it had added
 --       event    the event to take back
 --       late     '1': a duplicate older than the dedupe window. The persister takes these back in
---                the order of their events, so the last one in the meta hash tells which are done.
+--                the order of their events, so meta's `taken` tells which are done: the last one,
+--                and what a load left out.
 --                '0': by a person; the receipt tells.
 --       receipt  late: the original action's receipt, whole; otherwise the start of this action's
 --                receipt, which the reverting event's id completes

@@ -17,10 +17,10 @@ from scoreboard.domain.stamps import stamp, total_of
 from scoreboard.domain.submissions import Submission
 from scoreboard.redisio.calls import body_of
 from scoreboard.redisio.scripts import digest, lua_folder, source
-from scoreboard.wire.events import Event, decode_event
+from scoreboard.wire.events import FORMAT, Body, Event, decode_event
 from scoreboard.wire.keys import board_keys
 from scoreboard.wire.messages import BoardMessage
-from scoreboard.wire.scripts import SUBMIT_SCORES, Script
+from scoreboard.wire.scripts import REVERT_ACTION, SUBMIT_SCORES, Script
 
 _attempts = itertools.count()
 
@@ -208,6 +208,26 @@ class Board:
                 return self.redis.xrange(key), last
             case other:
                 raise AssertionError(f"a key of type {other!r}")
+
+
+def revert(board: Board, action: Action, event: str, *, late: bool = False, **changed: Any) -> Any:
+    """Takes an action's event back; ``changed`` are the script's arguments."""
+    body = Body(FORMAT, board.name, action.user, action.action, action.points, "r1", e=event, w="x")
+    arguments: dict[str, Any] = {
+        "board": board.name,
+        "user": action.user,
+        "points": action.points,
+        "event": event,
+        "late": int(late),
+        "receipt": "A15,15,t0,1-1," if late else f"V{action.points},15,{action.attempt},",
+        "window": WINDOW_MS,
+        "body": msgspec.json.encode(body),
+    } | changed
+    keys = [
+        board.receipt_key(action) if name == "receipt" else getattr(board.keys, name)
+        for name in REVERT_ACTION.keys
+    ]
+    return board.run(REVERT_ACTION, keys, [arguments[name] for name in REVERT_ACTION.args])
 
 
 def decoded(text: bytes) -> BoardMessage:

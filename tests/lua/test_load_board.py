@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from scoreboard.domain.stamps import stamp
-from scoreboard.wire.scripts import BOARD_STATE, COLD, LOAD_BOARD, LOST
-from tests.lua.harness import Action, Board, decoded
+from scoreboard.wire.scripts import BOARD_STATE, COLD, DONE, LOAD_BOARD, LOST
+from tests.lua.harness import Action, Board, decoded, revert
 
 REACHED = 1_800_000_000_000
 GROUP = b"persist"
@@ -156,3 +156,24 @@ def test_a_board_that_went_on_while_it_was_loaded_is_not_replaced(board: Board) 
     board.submit(Action("ann", "k1", 5))
     assert load(board, {"bob": 9}, found=found) == [LOST]
     assert board.totals() == {"ann": 5}
+
+
+def test_a_late_duplicate_that_a_load_left_out_is_not_taken_back_again(board: Board) -> None:
+    board.submit(Action("ann", "k1", 15), Action("ann", "k2", 7))
+    first, second = (event.id for event in board.events())
+    board.redis.delete(board.keys.meta)
+    load(board, {"ann": 7}, event=first)
+    assert revert(board, Action("ann", "k1", 15), first, late=True) == [DONE]
+    assert revert(board, Action("ann", "k2", 7), second, late=True)[0] == b"0"
+
+
+@pytest.mark.parametrize("swap", [0, 1])
+def test_a_load_does_not_forget_a_late_duplicate_that_was_taken_back(
+    board: Board, swap: int
+) -> None:
+    board.submit(Action("ann", "k1", 15))
+    (late,) = board.events()
+    revert(board, Action("ann", "k1", 15), late.id, late=True)
+    load(board, {"ann": 0} if swap else {}, swap=swap, event="1-0")
+    assert revert(board, Action("ann", "k1", 15), late.id, late=True) == [DONE]
+    assert board.totals() == {"ann": 0}

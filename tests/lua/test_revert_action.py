@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 import pytest
 
 from scoreboard.domain.stamps import stamp
-from scoreboard.wire.events import FORMAT, Body, EventKind
-from scoreboard.wire.scripts import COLD, DONE, RANGE, REVERT_ACTION
-from tests.lua.harness import WINDOW_MS, Action, Board, decoded
+from scoreboard.wire.events import EventKind
+from scoreboard.wire.scripts import COLD, DONE, RANGE
+from tests.lua.harness import WINDOW_MS, Action, Board, decoded, revert
 
 ACTION = Action("ann", "k1", 15)
-
-
-def revert(board: Board, action: Action, event: str, *, late: bool = False, **changed: Any) -> Any:
-    body = Body(FORMAT, board.name, action.user, action.action, action.points, "r1", e=event, w="x")
-    arguments: dict[str, Any] = {
-        "board": board.name,
-        "user": action.user,
-        "points": action.points,
-        "event": event,
-        "late": int(late),
-        "receipt": "A15,15,t0,1-1," if late else f"V{action.points},15,{action.attempt},",
-        "window": WINDOW_MS,
-        "body": msgspec.json.encode(body),
-    } | changed
-    keys = [
-        board.receipt_key(action) if name == "receipt" else getattr(board.keys, name)
-        for name in REVERT_ACTION.keys
-    ]
-    return board.run(REVERT_ACTION, keys, [arguments[name] for name in REVERT_ACTION.args])
 
 
 def test_the_points_go_and_the_event_says_what_was_taken_back(board: Board) -> None:
