@@ -111,6 +111,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         int, Meta(description="events written in one transaction", ge=1, le=50_000)
     ] = 5_000
 
+    metrics_port: Annotated[
+        int,
+        Meta(
+            description="port on which `persist` answers /metrics and /healthz; 0: none",
+            ge=0,
+            le=65535,
+        ),
+    ] = 0
+
     retrain_interval: Annotated[
         float,
         Meta(description="seconds after which a gated board is trained again; 0: by hand", ge=0),

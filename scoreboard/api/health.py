@@ -27,7 +27,8 @@ class Readiness(msgspec.Struct, frozen=True):
 
 class HealthHandlers:
     """``required`` are the probes without which the service is not ready, ``watched`` are told of
-    only. A probe returns its part's details, and raises when the part is down."""
+    only. A probe returns its part's details, and raises when the part is down; what it leaves in
+    gauges is as new as the call that shows it."""
 
     def __init__(self, required: Mapping[str, Probe], watched: Mapping[str, Probe]) -> None:
         self._required = dict(required)
@@ -40,9 +41,7 @@ class HealthHandlers:
 
     async def readyz(self, request: web.Request) -> web.Response:
         """Whether to send traffic here, and why not."""
-        probes = {**self._required, **self._watched}
-        states = await asyncio.gather(*(_state(probe) for probe in probes.values()))
-        parts = dict(zip(probes, states, strict=True))
+        parts = await self._parts()
         ready = not self.stopping and all(parts[name]["up"] for name in self._required)
         if self.stopping:
             parts["process"] = {"up": False, "detail": "shutting down"}
@@ -55,7 +54,13 @@ class HealthHandlers:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """The metrics of this process, for Prometheus."""
+        await self._parts()
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _parts(self) -> dict[str, dict[str, Any]]:
+        probes = {**self._required, **self._watched}
+        states = await asyncio.gather(*(_state(probe) for probe in probes.values()))
+        return dict(zip(probes, states, strict=True))
 
 
 async def _state(probe: Probe) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio import connections
 from scoreboard.redisio.audit import PatrolReports
+from scoreboard.roles import probes
+from scoreboard.roles.observing import observable
 from scoreboard.roles.recovery import recovery, verifier_of
 from scoreboard.roles.retraining import train_apart
 from scoreboard.roles.startup import check_servers
@@ -55,18 +57,26 @@ async def persist(settings: Settings) -> None:
     )
     postgres = LedgerAudit(pool)
     verifier = verifier_of(durable, redis, postgres, partitions=settings.partitions)
-    patrol = Patrol(postgres, verifier, PatrolReports(redis))
+    reports = PatrolReports(redis)
+    patrol = Patrol(postgres, verifier, reports)
+    shown = {
+        "redis": lambda: probes.redis_state(redis, settings.partitions),
+        "audit": lambda: probes.audit_state(reports),
+    }
     try:
-        await unless(stop, check_servers(settings, redis, pool))
-        log.info("persisting", partitions=settings.partitions)
-        async with asyncio.TaskGroup() as tasks:
-            beside = [tasks.create_task(patrol.run())]
-            if settings.retrain_interval:
-                retrainer = Retrainer(Models(pool), train_apart, interval=settings.retrain_interval)
-                beside.append(tasks.create_task(retrainer.run()))
-            await persister.run(stop)
-            for task in beside:
-                task.cancel()
+        async with observable(settings, shown):
+            await unless(stop, check_servers(settings, redis, pool))
+            log.info("persisting", partitions=settings.partitions)
+            async with asyncio.TaskGroup() as tasks:
+                beside = [tasks.create_task(patrol.run())]
+                if settings.retrain_interval:
+                    retrainer = Retrainer(
+                        Models(pool), train_apart, interval=settings.retrain_interval
+                    )
+                    beside.append(tasks.create_task(retrainer.run()))
+                await persister.run(stop)
+                for task in beside:
+                    task.cancel()
     finally:
         await redis.aclose()
         await blocking.aclose()

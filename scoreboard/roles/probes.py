@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from math import nan
 from typing import Any
 
 import asyncpg
@@ -12,6 +13,7 @@ from redis.asyncio import Redis
 from scoreboard.redisio.audit import PatrolReports
 from scoreboard.redisio.boards import LiveBoards
 from scoreboard.roles.gates import ModelGates
+from scoreboard.telemetry import metrics
 from scoreboard.wire.keys import PartitionKeys
 
 
@@ -32,11 +34,18 @@ class Opening:
 
 
 async def redis_state(redis: Redis, partitions: int) -> Mapping[str, Any]:
-    """The backlog of unpersisted events over all partitions."""
-    async with redis.pipeline(transaction=False) as pipeline:
-        for partition in range(partitions):
-            pipeline.xlen(PartitionKeys(partition).events)
-        return {"backlog": sum(await pipeline.execute())}
+    """The backlog of unpersisted events over all partitions; the gauge has it by partition."""
+    try:
+        async with redis.pipeline(transaction=False) as pipeline:
+            for partition in range(partitions):
+                pipeline.xlen(PartitionKeys(partition).events)
+            backlog = await pipeline.execute()
+    except BaseException:
+        metrics.backlog.clear()  # an old figure would look like a new one
+        raise
+    for partition, events in enumerate(backlog):
+        metrics.backlog.labels(str(partition)).set(events)
+    return {"backlog": sum(backlog)}
 
 
 async def gate_state(gates: ModelGates) -> Mapping[str, Any]:
@@ -46,7 +55,11 @@ async def gate_state(gates: ModelGates) -> Mapping[str, Any]:
 
 async def audit_state(reports: PatrolReports) -> Mapping[str, Any]:
     """What the persisters' continuous audit found last: users compared, differences, its age."""
-    report = await reports.latest()
+    report = None
+    try:
+        report = await reports.latest()
+    finally:
+        metrics.patrol_differences.set(nan if report is None else report.differences)
     if report is None:
         return {"detail": "no audit in the last minutes"}
     age = round(time.time() - report.at_ms / 1000, 1)

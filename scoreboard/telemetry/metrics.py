@@ -45,5 +45,6 @@ rebuild_seconds = Histogram(
 # The continuous audit.
 patrolled_users = Counter("scoreboard_patrolled_users", "Users compared across ledger and Redis")
 patrol_differences = Gauge(
-    "scoreboard_patrol_differences", "Differences that the last round of the audit found"
+    "scoreboard_patrol_differences",
+    "Differences that the last round of the audit found; NaN while there was none lately",
 )

@@ -82,7 +82,6 @@ class Patrol:
                     remedy="scoreboard verify --repair",
                 )
         metrics.patrolled_users.inc(compared)
-        metrics.patrol_differences.set(differences)
         report = PatrolReport(round(time.time() * 1000), compared, differences)
         await self._reports.publish(report, valid=10 * PAUSE)
         return report

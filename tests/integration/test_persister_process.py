@@ -12,11 +12,12 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
+from aiohttp import ClientConnectionError, ClientSession
 from redis.asyncio import Redis
 
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import PartitionKeys
-from tests.integration.ledger_tools import PARTITION, fields, sums, totals
+from tests.integration.ledger_tools import PARTITION, append, append_raw, fields, sums, totals
 from tests.waiting import wait_until
 
 EVENTS = 30_000
@@ -41,7 +42,9 @@ async def backlog(redis: Redis) -> dict[str, int]:
 
 
 @asynccontextmanager
-async def persisting(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
+async def persisting(
+    settings: Settings, **further: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "scoreboard", "persist"),
         env={
@@ -49,6 +52,7 @@ async def persisting(settings: Settings) -> AsyncIterator[asyncio.subprocess.Pro
             "SCOREBOARD_REDIS_URL": settings.redis_url,
             "SCOREBOARD_DATABASE_URL": settings.database_url,
             "SCOREBOARD_PERSIST_BATCH": "500",
+            **further,
         },
         stderr=asyncio.subprocess.PIPE,
     )
@@ -94,6 +98,54 @@ async def test_a_persister_that_is_killed_again_and_again_loses_and_doubles_noth
     assert kills > 3
     assert await totals(database) == backlog == await sums(database)
     assert await database.fetchval("SELECT count(*) FROM score_action") == EVENTS
+
+
+async def test_a_persister_shows_its_metrics_on_a_port_of_its_own(
+    settings: Settings, redis: Redis, unused_tcp_port: int
+) -> None:
+    await append(redis, "1-0", "ann", "a1", 5)
+    await append_raw(redis, "2-0", {b"o": b"A"})
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    async with (
+        persisting(settings, SCOREBOARD_METRICS_PORT=str(unused_tcp_port)),
+        ClientSession() as http,
+    ):
+
+        async def shown() -> dict[str, float]:
+            try:
+                async with http.get(f"{url}/metrics") as answer:
+                    text = await answer.text()
+            except ClientConnectionError:
+                return {}
+            samples = (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+            return {name: float(value) for name, value in samples}
+
+        async def persisted_and_audited() -> bool:
+            seen = await shown()
+            label = f'{{partition="{PARTITION}"}}'
+            return (
+                seen.get(f"scoreboard_persisted_events_total{label}") == 2
+                and seen[f"scoreboard_backlog_events{label}"] == 0
+                and seen["scoreboard_dead_events_total"] == 1
+                and seen["scoreboard_patrol_differences"] == 0
+            )
+
+        await wait_until(persisted_and_audited, description="it shows them", timeout=20)
+        async with http.get(f"{url}/healthz") as answer:
+            assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+
+
+async def test_a_persister_that_can_not_show_its_metrics_says_so(
+    settings: Settings, unused_tcp_port: int
+) -> None:
+    other = await asyncio.start_server(lambda *_: None, "127.0.0.1", unused_tcp_port)
+    async with (
+        other,
+        persisting(settings, SCOREBOARD_METRICS_PORT=str(unused_tcp_port)) as process,
+    ):
+        _, said = await asyncio.wait_for(process.communicate(), 25)
+    assert process.returncode != 0
+    assert b"Choose another with SCOREBOARD_METRICS_PORT" in said
 
 
 async def _shorter(redis: Redis, than: int) -> bool:

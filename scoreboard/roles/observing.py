@@ -1,0 +1,42 @@
+"""What a process without an API of its own shows: /healthz and /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import structlog
+from aiohttp import web
+
+from scoreboard.api.health import HealthHandlers, Probe
+from scoreboard.errors import ConfigurationError
+from scoreboard.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def observable(settings: Settings, probes: Mapping[str, Probe]) -> AsyncIterator[None]:
+    """Shows the process on ``settings.metrics_port``, if there is one, for as long as the block
+    runs; ``probes`` are asked before the metrics are shown. Raises ConfigurationError."""
+    if not settings.metrics_port:
+        yield
+        return
+    health = HealthHandlers({}, probes)
+    app = web.Application()
+    app.router.add_get("/healthz", health.healthz)
+    app.router.add_get("/metrics", health.metrics)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, settings.host, settings.metrics_port).start()
+        except OSError as error:
+            raise ConfigurationError(
+                f"Can't listen on {settings.host}:{settings.metrics_port}: {error.strerror}. "
+                "Choose another with SCOREBOARD_METRICS_PORT."
+            ) from error
+        log.info("observable", addresses=runner.addresses)
+        yield
+    finally:
+        await runner.cleanup()
