@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
+from scoreboard import endless
+from scoreboard.redisio.commits import CommitWatch
 from scoreboard.roles.embedded import Valkey
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described import Answer, Api
@@ -42,6 +44,26 @@ async def test_a_reply_that_promises_postgres_comes_after_the_commit(api: Api) -
     assert (answer.status, applied(answer)) == (200, "durability=postgres")
     assert [r["status"] for r in batch.json["results"]] == [409, 200]
     assert applied(batch) == "durability=postgres"
+
+
+async def test_an_error_that_nobody_foresaw_does_not_end_the_watch_for_commits(
+    start_api: StartApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, run = 0, CommitWatch.run
+
+    async def failing_first(watch: CommitWatch) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise ZeroDivisionError
+        await run(watch)
+
+    monkeypatch.setattr(endless, "RESTART", 0)
+    monkeypatch.setattr(CommitWatch, "run", failing_first)
+    api = await start_api()
+    async with api.service.persisting():
+        assert applied(await post(api, "postgres")) == "durability=postgres"
+    assert runs == 2
 
 
 async def test_a_duplicate_promises_as_much_as_the_first_reply(api: Api) -> None:
