@@ -17,7 +17,7 @@
 --        rewrite    '1': a receipt that is hit is written again, so that a durability wait on this
 --                   connection covers it
 --        then for each action: user, points, attempt, body
---        [, agents ('' approves), profile revision, profile, device revision, device ('': none)]
+--        [, agents ('' approves, '?' can't tell), profile revision, profile, device revision, device ('': none)]
 --
 -- Replies  {'!COLD'}            the board is not live under this Redis history; nothing written
 --          {'!SETTINGS', text}  the board's settings are others than the caller's; nothing written
@@ -31,6 +31,7 @@
 --          'B'                   points outside the board's bounds; nothing written
 --          'O'                   the total would leave +-2^50; nothing written
 --          'L ms'                rate limited for that many ms; nothing written
+--          'U'                   the verdict is '?': nobody could judge it now; nothing written
 --          'S'                   a memory moved since the verdict; nothing written, judge again
 --
 -- A receipt always wins over a verdict. Lua does not roll back, so every read and every check of an
@@ -182,6 +183,9 @@ for i = 1, count do
       call('SET', receipt_key, known, 'KEEPTTL')
     end
     replies[i] = answer_from(receipt_key, known, user, points, attempt, body)
+
+  elseif gated and ARGV[a + 5] == '?' then
+    replies[i] = 'U'
 
   elseif gated and (moved(profile_key, ARGV[a + 6])
       or ARGV[a + 8] ~= '' and moved(device_key, ARGV[a + 8])) then

@@ -62,6 +62,12 @@ _REFUSALS: dict[Outcome, tuple[str, int, str, str]] = {
         "Rate limited",
         "The board allows this user no further action yet.",
     ),
+    Outcome.UNAVAILABLE: (
+        "unavailable",
+        503,
+        "Service unavailable",
+        "The user's past, which the agents need, can't be read now; nothing was written.",
+    ),
 }
 
 

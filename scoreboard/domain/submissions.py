@@ -19,6 +19,7 @@ class Outcome(enum.Enum):
     OUT_OF_RANGE = "O"
     OUT_OF_BOUNDS = "B"
     RATE_LIMITED = "L"
+    UNAVAILABLE = "U"  # the ledger can't tell of the user's past, and the board judges all
     STALE = "S"  # a memory moved since the verdict; judged again, never seen outside
 
 

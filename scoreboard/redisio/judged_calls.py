@@ -28,6 +28,8 @@ RECALL_PATIENCE = 2.0  # seconds for the ledger to tell of so many
 # Matches no memory. Sent with an action whose receipt was seen, which is not judged: should the
 # receipt expire before the script runs, the action comes back as stale and is judged then.
 _UNJUDGED = (b"", b"-", b"", b"", b"")
+# Sent with an action that can't be judged now: answered as unavailable unless it has a receipt.
+_UNAVAILABLE = (b"?", b"-", b"", b"", b"")
 
 
 class Ledger(Protocol):
@@ -78,15 +80,17 @@ class JudgedCalls:
     async def prepare(
         self, board: str, settings: BoardSettings, submissions: Sequence[Submission]
     ) -> Call:
-        """The call with the agents' verdicts. Raises Unavailable when Redis is away, or in mode
-        ``reject`` Postgres when it has to tell of a user's past."""
+        """The call with the agents' verdicts. Raises Unavailable when Redis is away. In mode
+        ``reject``, the actions of users whose past Postgres can't tell come without a verdict."""
         keys_of = board_keys(board, self._partitions)
         gate = await self._gates.gate(board, allow_history=settings.allow_history)
         known, users, devices = await self._read(keys_of, submissions)
         new = dict.fromkeys(
             s.action.user_id for s, seen in zip(submissions, known, strict=True) if not seen
         )
-        await self._recall(board, settings, gate, {user: users[user] for user in new})
+        forgotten = await self._recall(board, gate, {user: users[user] for user in new})
+        if settings.mode == "flag":
+            forgotten = frozenset()  # these actions count in any case: judged as if new
         keys: list[bytes] = []
         args: list[bytes] = []
         for start in range(0, len(submissions), SLICE):
@@ -94,7 +98,9 @@ class JudgedCalls:
                 await asyncio.sleep(0)
             part = submissions[start : start + SLICE]
             unknown = [
-                s for s, seen in zip(part, known[start : start + SLICE], strict=True) if not seen
+                s
+                for s, seen in zip(part, known[start : start + SLICE], strict=True)
+                if not seen and s.action.user_id not in forgotten
             ]
             judgements = iter(
                 gate.judge(
@@ -113,7 +119,8 @@ class JudgedCalls:
                     keys.append(keys_of.rate(user))
                 keys.append(keys_of.profile(user))
                 keys.append(keys_of.device((device or "").encode()))
-                judgement = None if seen else next(judgements)
+                judged = not seen and action.user_id not in forgotten
+                judgement = next(judgements) if judged else None
                 findings = _encode(judgement.reasons) if judgement and judgement.reasons else None
                 args += (
                     user,
@@ -122,7 +129,7 @@ class JudgedCalls:
                     body_of(board, submission, findings),
                 )
                 if judgement is None:
-                    args += _UNJUDGED
+                    args += _UNJUDGED if seen else _UNAVAILABLE
                 else:
                     args += _verdict(
                         judgement,
@@ -156,34 +163,32 @@ class JudgedCalls:
             dict(zip(devices, map(_Memory, texts[first_device:]), strict=True)),
         )
 
-    async def _recall(
-        self, board: str, settings: BoardSettings, gate: Gate, users: Mapping[str, _Memory]
-    ) -> None:
+    async def _recall(self, board: str, gate: Gate, users: Mapping[str, _Memory]) -> frozenset[str]:
         """Makes lost memories anew: those of users who are on the board and have none. Redis tells
-        who is, so that new users cost the ledger nothing."""
+        who is, so that new users cost the ledger nothing. Returns the users of whom Postgres can't
+        tell now."""
         lost = [user for user, memory in users.items() if memory.payload is None]
         if lost:
             returning = await self._on_board(board_keys(board, self._partitions), lost)
             if returning is None:
                 # The script will answer so, too, unless the board comes back in between.
                 _remember_nothing(users, lost)
-                return
+                return frozenset()
             lost = returning
         for start in range(0, len(lost), RECALLED):
             some = lost[start : start + RECALLED]
             try:
                 async with asyncio.timeout(RECALL_PATIENCE):
                     past = await self._ledger.recent(board, some)
-            except (TimeoutError, Unavailable) as error:
-                if settings.mode == "reject":
-                    raise Unavailable("Postgres can't tell of the user's past.") from error
-                # The actions count in any case; judged as if new, and asked about next time. No
-                # more is asked now: each further question might take as long.
+            except (TimeoutError, Unavailable):
+                # Asked about next time. No more is asked now: each further question might take as
+                # long.
                 _remember_nothing(users, lost[start:])
-                return
+                return frozenset(lost[start:])
             for user, cases in past.items():
                 users[user].payload = gate.recall(cases)
                 await asyncio.sleep(0)
+        return frozenset()
 
     async def _on_board(self, keys_of: BoardKeys, users: Sequence[str]) -> list[str] | None:
         """Those who are on the board; None when it is cold."""

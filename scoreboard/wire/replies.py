@@ -19,4 +19,6 @@ def parse_reply(reply: bytes) -> Result:
             return Result(Outcome.REFUSED, agents=tuple(rest.split(",")))
         case "L":
             return Result(Outcome.RATE_LIMITED, retry_after=int(rest) / 1000)
+        case "U":
+            return Result(Outcome.UNAVAILABLE, retry_after=1.0)
     return Result(Outcome(letter))

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from scoreboard.domain.actions import ScoreAction
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.judging import Case
-from scoreboard.domain.submissions import Outcome, Submission
+from scoreboard.domain.submissions import Outcome, Result, Submission
 from scoreboard.errors import Unavailable
 from scoreboard.pg.cases import LedgerCases
 from scoreboard.settings import Settings
@@ -118,17 +118,23 @@ async def test_what_was_taken_back_or_refused_is_not_remembered(
     assert court.gate.remembered == [5]
 
 
-async def test_a_board_that_rejects_refuses_to_judge_without_the_ledger(
-    court: Moderated,
+async def test_without_the_ledger_a_board_that_rejects_leaves_out_only_whom_it_can_not_judge(
+    court: Moderated, redis: Redis
 ) -> None:
     before = await court.arena.zset()
     with pytest.MonkeyPatch.context() as patch:
         lose_the_ledger(patch)
-        with pytest.raises(Unavailable):
-            await court.arena.submit(("ann", "later", 1))
-        (bob,) = await court.arena.submit(("bob", "k0", 1))  # nothing to ask about
-    assert bob.outcome is Outcome.ACCEPTED
-    assert {**await court.arena.zset(), "bob": 0} == {**before, "bob": 0}
+        retry, ann, bob, cy, again = await court.arena.submit(
+            *(("ann", "k0", 0), ("ann", "later", 1), ("bob", "k0", 1), ("cy", "k0", 100)),
+            ("ann", "later-2", 1),
+        )
+    assert retry.outcome is Outcome.DUPLICATE
+    assert ann == again == Result(Outcome.UNAVAILABLE, retry_after=1.0)
+    assert (bob.outcome, cy.outcome) == (Outcome.ACCEPTED, Outcome.REFUSED)
+    after = await court.arena.zset()
+    assert after.pop("bob")
+    assert after == before
+    assert await redis.exists(court.arena.keys.profile(b"ann")) == 0
     (posted,) = await court.arena.submit(("ann", "later", 1))
     assert posted.outcome is Outcome.ACCEPTED
 

@@ -109,3 +109,12 @@ def test_a_resent_gated_call_answers_as_the_first_time(board: Board) -> None:
     assert again[1:] == first[1:]
     assert again[0].split(" ")[:2] == first[0].split(" ")[:2]
     assert board.dump() == before
+
+
+def test_an_action_that_nobody_could_judge_is_answered_so_and_writes_nothing(board: Board) -> None:
+    action = Action("ann", "k1", 5, verdict=Verdict(refused_by="?", profile_revision="-"))
+    before = board.dump()
+    assert board.submit(action) == ["U"]
+    assert board.dump() == before
+    board.submit(Action("ann", "k1", 5))
+    assert board.submit(action)[0].startswith("D 5 ")

@@ -11,6 +11,8 @@ import pytest
 from redis.asyncio import Redis
 
 from scoreboard.domain.boards import Rate
+from scoreboard.errors import Unavailable
+from scoreboard.pg.cases import LedgerCases
 from scoreboard.redisio.judged_calls import JudgedCalls
 from scoreboard.roles import gates
 from scoreboard.settings import GateMode
@@ -213,3 +215,20 @@ async def test_a_batch_is_judged_in_order_within_itself(api: Api, pool: asyncpg.
     statuses = [result["status"] for result in answer.json["results"]]
     assert statuses[0] == 200
     assert set(statuses[5:]) == {403}
+
+
+async def test_a_user_whom_nobody_can_judge_now_is_told_to_come_again(
+    api: Api, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await set_board(api, "arena", mode="reject")
+    await play(api, "arena", "ann")
+    await redis.delete(*[key async for key in redis.scan_iter("sb:*:profile:*")])
+
+    async def away(*_: object) -> None:
+        raise Unavailable("Postgres can't be reached.")
+
+    monkeypatch.setattr(LedgerCases, "recent", away)
+    answer = await post(api, "arena", "ann", "k1", LATER)
+    assert answer.outcome == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "1"
+    assert (await post(api, "arena", "bob", "k1", LATER)).status == 200
