@@ -44,13 +44,14 @@ MALFORMED = "is no Redis URL: redis://[[user]:password@]host:port/database"
 
 
 class _Closed:
-    """Over a class of connections: uvloop raises RuntimeError when something is sent on a transport
-    that was closed since its last use; this is a lost connection like any other."""
+    """Over a class of connections: what is raised when something is sent on a transport that was
+    closed since its last use (by uvloop) or is being closed by another task (by redis-py) means a
+    lost connection like any other."""
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         try:
             await super().send_packed_command(command, check_health)  # type: ignore[misc]
-        except RuntimeError as error:
+        except (RuntimeError, AttributeError) as error:
             raise RedisConnectionError(str(error)) from error
 
 
