@@ -13,6 +13,7 @@ from scoreboard.domain.submissions import Submission
 from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.redisio import connections
 from scoreboard.redisio.calls import PlainCalls
+from scoreboard.redisio.lines import ScriptLines
 from scoreboard.redisio.submitter import Submitter
 from scoreboard.redisio.waits import DurabilityWaits
 from scoreboard.settings import Settings
@@ -43,19 +44,20 @@ async def proxy(settings: Settings) -> AsyncIterator[Proxy]:
 @pytest.fixture
 async def submitter(settings: Settings, proxy: Proxy) -> AsyncIterator[Submitter]:
     url = settings.redis_url.replace(f":{proxy.upstream}/", f":{proxy.port}/")
+    lines = ScriptLines(connections.pool(url, timeout=None), timeout=2, most=1)
     submitter = Submitter(
-        connections.pool(url, timeout=None),
+        lines,
         NoRecovery(),
         partitions=PARTITIONS,
         dedupe_window=60,
         board_idle=0,
         backlog_limit=1000,
-        timeout=2,
         waits=DurabilityWaits(None, None, timeout=1),  # type: ignore[arg-type]
         judged=PlainCalls(PARTITIONS),
     )
     yield submitter
     await submitter.close()
+    await lines.close()
 
 
 @pytest.fixture
