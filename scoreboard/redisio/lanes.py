@@ -10,8 +10,9 @@ from typing import Any
 from scoreboard.domain.submissions import Submission
 
 MAX_CALL = 1_000  # actions in one call: the script holds Redis for about 10 ms then
-CROWD = 32  # requests in one call; each costs a few per cent less in company of more
-IN_FLIGHT = 2  # calls of a crowded lane
+# Lanes of a board, by user: while Redis works on one's call, this process answers the other's, and
+# a user's actions keep their order.
+LANES = 2
 
 
 class Entry:
@@ -28,27 +29,20 @@ class Entry:
 
 
 class Lane:
-    """What waits for a board's next calls, and the tasks that make them."""
+    """What waits for a lane's next call, and the task that makes its calls."""
 
-    __slots__ = ("entries", "queued", "tasks")
+    __slots__ = ("entries", "queued", "task")
 
     def __init__(self) -> None:
         self.entries: deque[Entry] = deque()
         self.queued = 0
-        self.tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def wants_task(self) -> bool:
-        """True when nobody makes calls, or when so many wait that Redis can work on one call while
-        this process answers the other."""
-        crowded = len(self.entries) >= CROWD and len(self.tasks) < IN_FLIGHT
-        return crowded or not self.tasks
+        self.task: asyncio.Task[None] | None = None
 
     def take(self) -> list[Entry]:
-        """The entries of the next call: as many as fit, and no more than a crowd."""
+        """The entries of the next call: as many as fit."""
         taken: list[Entry] = []
         room = MAX_CALL
-        while self.entries and len(taken) < CROWD and len(self.entries[0].submissions) <= room:
+        while self.entries and len(self.entries[0].submissions) <= room:
             entry = self.entries.popleft()
             room -= len(entry.submissions)
             taken.append(entry)

@@ -1,8 +1,8 @@
 """The write path: score actions gathered into few calls of submit_scores.
 
-Each board has a lane with one call in flight, two when it is crowded. What arrives meanwhile waits
-and goes, in order of arrival, into the next call; so 64 concurrent posters cost a few calls, and a
-lone one waits for nothing.
+Each board has two lanes, each with one call in flight; a user's actions always take the same one.
+What arrives meanwhile waits and goes, in order of arrival, into the lane's next call; so 64
+concurrent posters cost a few calls, and a lone one waits for nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scoreboard.domain.submissions import Outcome, Result, Submission
 from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.redisio.calls import Call, PlainCalls
 from scoreboard.redisio.connections import LOST_REPLY, ScriptLine
-from scoreboard.redisio.lanes import CROWD, Entry, Lane
+from scoreboard.redisio.lanes import LANES, MAX_CALL, Entry, Lane
 from scoreboard.redisio.lines import ScriptLines
 from scoreboard.redisio.waits import DurabilityWaits
 from scoreboard.telemetry import metrics
@@ -81,7 +81,7 @@ class Submitter:
         self._waits = waits
         self._plain = PlainCalls(partitions)
         self._judged = judged
-        self._lanes: dict[tuple[str, Durability], Lane] = {}
+        self._lanes: dict[tuple[str, Durability, int], Lane] = {}
         self._settings: dict[str, tuple[bytes, BoardSettings]] = {}
         self._lines = lines
 
@@ -103,16 +103,17 @@ class Submitter:
             partition = board_keys(board, self._partitions).partition
             await self._waits.watch_commits(partition)
         level = Durability.REDIS if awaits_commit else durability
-        lane = self._lanes.get((board, level))
+        key = (board, level, hash(submissions[0].action.user_id) % LANES)
+        lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[board, level] = Lane()
+            lane = self._lanes[key] = Lane()
         if lane.queued + len(submissions) > MAX_QUEUED:
             raise Unavailable("Too many actions are waiting for this board.")
         done = asyncio.get_running_loop().create_future()
         lane.entries.append(Entry(submissions, create, done))
         lane.queued += len(submissions)
-        if lane.wants_task:
-            lane.tasks.add(asyncio.create_task(self._drain(board, level, lane)))
+        if lane.task is None:
+            lane.task = asyncio.create_task(self._drain(key, lane))
         results, reached = await done
         if awaits_commit:
             reached = await self._waits.committed(board, partition, submissions, results)
@@ -120,13 +121,12 @@ class Submitter:
 
     async def close(self) -> None:
         """Waits for the calls in flight, then closes the connections."""
-        running = [task for lane in self._lanes.values() for task in lane.tasks]
+        running = [lane.task for lane in self._lanes.values() if lane.task is not None]
         await asyncio.gather(*running, return_exceptions=True)
         await self._lines.close()
 
-    async def _drain(self, board: str, durability: Durability, lane: Lane) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    async def _drain(self, key: tuple[str, Durability, int], lane: Lane) -> None:
+        board, durability, _ = key
         line = await self._lines.acquire()
         loop = asyncio.get_running_loop()
         try:
@@ -137,13 +137,12 @@ class Submitter:
                 # Among many posters a call is worth the more the more it carries; a lone one is
                 # not kept waiting.
                 early = started + self._spacing(board) - loop.time()
-                if len(entries) > 1 and early > 0 and len(lane.entries) < CROWD:
+                if len(entries) > 1 and early > 0 and lane.queued < MAX_CALL:
                     await asyncio.sleep(early)
         finally:
             self._lines.release(line)
-            lane.tasks.discard(task)
-            if not lane.tasks:
-                del self._lanes[board, durability]
+            lane.task = None
+            del self._lanes[key]
 
     def _spacing(self, board: str) -> float:
         known = self._settings.get(board)
