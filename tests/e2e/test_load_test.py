@@ -29,8 +29,6 @@ def test_a_short_run_passes_its_audit_down_to_postgres(tmp_path: Path, batch: in
         ("Postgres", True, ""),
         ("Clients", True, ""),
     ]
-    # How many probes arrive before the end is a matter of the machine's speed; that every client
-    # ends on the final top 10 is not, and is audited above.
-    assert found.undelivered < 0.1 * found.probes * found.plan.clients
+    assert found.undelivered == 0
     assert found.outcomes["409 duplicate_action"] > 0
     assert set(found.cpu) == {"api", "persister", "Valkey", "Postgres"}
