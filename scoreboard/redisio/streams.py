@@ -107,7 +107,9 @@ class PartitionStream:
         acknowledges and removes them. Returns how many entries the stream still holds."""
         last = EventId(*split_id(ids[-1]))
         with reachable():
-            async with self._redis.pipeline(transaction=True) as pipe:
+            # Not in a MULTI: while Redis 7.0 is out of memory it refuses every command inside one,
+            # and nothing would ever leave the stream. Each of these may be cut off from the next.
+            async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.publish(self._persisted, str(last))
                 pipe.xack(self._key, CONSUMER_GROUP, *ids)
                 pipe.xtrim(self._key, minid=f"{last.ms}-{last.seq + 1}", approximate=False)
