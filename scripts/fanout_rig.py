@@ -21,7 +21,7 @@ from typing import Any
 from aiohttp import web
 
 from scoreboard.api.connections import Connection
-from scoreboard.api.problems import problems
+from scoreboard.api.problems import guarded
 from scoreboard.api.relay import Hub
 from scoreboard.api.websockets import LiveLeaderboard
 from scoreboard.settings import Settings
@@ -93,8 +93,8 @@ async def relay(board: Board, settings: Settings) -> AsyncIterator[tuple[Hub, in
     """A served hub and its port, as the role ``serve`` puts it together."""
     hub = Hub(board, board, settings)
     live = LiveLeaderboard(hub, None, None, settings)  # type: ignore[arg-type]  # public reads
-    app = web.Application(middlewares=[problems])
-    app.router.add_get("/ws/leaderboard", live.leaderboard)
+    app = web.Application()
+    app.router.add_get("/ws/leaderboard", guarded(live.leaderboard))
     running = asyncio.create_task(hub.run())
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

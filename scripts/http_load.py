@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import uvloop
 
 from scripts.load_test.http1 import AnswerParser
+
+TICK = 0.001  # seconds; what is due within one is sent together
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ async def _loaded(load: Load) -> Outcome:
     prepared = [next(requests) for _ in range(_expected(load))]
     prepared.reverse()
     free: list[_Client] = []
-    waiting: list[float] = []  # intended send times, newest first
+    waiting: deque[float] = deque()  # intended send times, newest first
     ended = False
 
     def idle(client: _Client) -> None:
@@ -159,8 +162,8 @@ async def _loaded(load: Load) -> Outcome:
         for number in range(int(load.seconds * load.rate)):
             due = started + number / load.rate
             if (pause := due - time.perf_counter()) > 0:
-                await asyncio.sleep(pause)
-            waiting.insert(0, due)
+                await asyncio.sleep(max(pause, TICK))
+            waiting.appendleft(due)
             if free:
                 idle(free.pop())
     outcome.seconds = time.perf_counter() - started

@@ -14,7 +14,6 @@ from scoreboard.api.catalogue import operations
 from scoreboard.api.health import HealthHandlers
 from scoreboard.api.openapi import describe
 from scoreboard.api.operations import Operation, add_routes
-from scoreboard.api.problems import problems
 from scoreboard.api.scores import ScoreHandlers
 from scoreboard.api.websockets import LiveLeaderboard
 
@@ -29,7 +28,7 @@ def build(
     max_body_bytes: int,
 ) -> web.Application:
     """The application, ready to be started."""
-    app = web.Application(middlewares=[problems], client_max_size=max_body_bytes)
+    app = web.Application(client_max_size=max_body_bytes)
 
     async def openapi(request: web.Request) -> web.Response:
         return web.Response(

@@ -9,7 +9,8 @@ from typing import Any
 from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 
-from scoreboard.api.problems import unforeseen
+from scoreboard.api.problems import guarded, problem, unforeseen
+from scoreboard.errors import MethodNotAllowed, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,28 @@ class Operation:
 
 
 def add_routes(app: web.Application, operations: Sequence[Operation]) -> None:
-    """Registers the operations; a GET answers HEAD as well."""
+    """Registers the operations, where a GET answers HEAD as well, and an answer to all else."""
     for operation in operations:
         # By itself aiohttp matches no value with a brace in it.
         path = operation.path.replace("}", ":[^/]+}")
+        handler = guarded(operation.handler)
         if operation.method == "GET":
-            app.router.add_get(path, operation.handler, expect_handler=_expect)
+            app.router.add_get(path, handler, expect_handler=_expect)
         else:
-            app.router.add_route(operation.method, path, operation.handler, expect_handler=_expect)
+            app.router.add_route(operation.method, path, handler, expect_handler=_expect)
+    described = list(app.router.resources())
+
+    async def unmatched(request: web.Request) -> web.StreamResponse:
+        allowed: set[str] = set()
+        for resource in described:
+            allowed |= (await resource.resolve(request))[1]
+        if not allowed:
+            raise NotFound("No such resource.")
+        response = problem(MethodNotAllowed("Method Not Allowed"))
+        response.headers["Allow"] = ",".join(sorted(allowed))
+        return response
+
+    app.router.add_route("*", "/{path:.*}", guarded(unmatched), expect_handler=_expect)
 
 
 async def _expect(request: web.Request) -> web.Response | None:

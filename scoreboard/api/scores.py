@@ -223,11 +223,12 @@ def _answer(
 def _with_preference(
     response: web.Response, request: web.Request, asked: Durability, reached: Durability
 ) -> web.Response:
-    if reached is asked and "durability" in _preferences(request).lower():
+    if reached is asked and (told := _preferences(request)) and "durability" in told.lower():
         response.headers["Preference-Applied"] = f"durability={reached.value}"
     return response
 
 
 def _preferences(request: web.Request) -> str:
     """All lines of the header as the one that they stand for (RFC 9110, 5.3)."""
-    return ",".join(request.headers.getall("Prefer", ()))
+    lines = request.headers.getall("Prefer", None)
+    return ",".join(lines) if lines else ""

@@ -31,6 +31,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from scoreboard.errors import ConfigurationError, OutcomeUnknown, Unavailable
+from scoreboard.redisio.replies import Replies
 from scoreboard.redisio.scripts import digest, source
 from scoreboard.wire.scripts import Script
 
@@ -112,6 +113,7 @@ class ScriptLine:
 
     def __init__(self, connections: ConnectionPool, *, timeout: float) -> None:
         self._connection: Connection = connections.make_connection()
+        self._replies = Replies()
         self._timeout = timeout
         # A script may have run whose reply was lost, since the owner last set this to False. Then
         # it can't be said any more that nothing was written.
@@ -144,8 +146,8 @@ class ScriptLine:
             sent = False
             try:
                 async with asyncio.timeout_at(deadline):
-                    if not self._connection.is_connected:
-                        await self._connection.connect()
+                    if not self._replies.connected:
+                        await self._connect()
                     sent = True
                     return await self._exchange(command, 1 + len(after))
             except NoScriptError:
@@ -168,21 +170,23 @@ class ScriptLine:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.25)
 
+    async def _connect(self) -> None:
+        """Lets redis-py do what leads to a connection (address, TLS, AUTH, database)."""
+        await self._connection.disconnect(nowait=True)
+        await self._connection.connect()
+        self._replies = Replies()
+        writer = self._connection._writer
+        assert writer is not None
+        self._replies.take_over(writer.transport)
+
     async def _exchange(self, command: bytes, replies: int) -> list[Any]:
-        connection = self._connection
         try:
-            await connection.send_packed_command(command, check_health=False)
-            received: list[Any] = []
-            for _ in range(replies):
-                try:
-                    received.append(await connection.read_response())
-                except ResponseError as error:
-                    received.append(error)
+            received = await self._replies.exchange(command, replies)
         except BaseException:
             # Half a conversation: the next reply on this connection would not be ours.
-            await connection.disconnect(nowait=True)
+            await self._connection.disconnect(nowait=True)
             raise
-        if isinstance(received[0], ResponseError):
+        if isinstance(received[0], RedisError):
             raise received[0]
         return received
 

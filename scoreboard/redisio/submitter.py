@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 MAX_QUEUED = 20_000  # actions waiting in a lane; beyond, the process is overloaded
 # Least seconds between the starts of two calls of a busy lane; the agents judge many at once for
 # half of what they take for each alone.
-SPACING, JUDGED_SPACING = 0.001, 0.004
+SPACING, JUDGED_SPACING = 0.002, 0.004
 # Actions of one user that are judged again together. One that leaves no memory, such as one out of
 # bounds, makes those behind it stale again; each of a thousand could be judged a thousand times.
 REJUDGED = 8

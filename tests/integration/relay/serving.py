@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 from redis.asyncio import Redis
 
-from scoreboard.api.problems import problems
+from scoreboard.api.problems import guarded
 from scoreboard.api.relay import Hub
 from scoreboard.api.websockets import LiveLeaderboard
 from scoreboard.errors import Unauthorized, Unavailable, UnknownBoard
@@ -76,10 +76,10 @@ class Server:
         updates = RedisUpdates(url, channel_of, timeout=1.0, silence=SILENCE)
         self.hub = Hub(updates, self.boards, settings)
         live = LiveLeaderboard(self.hub, self.tokens, RedisTickets(redis), settings)
-        app = web.Application(middlewares=[problems])
-        app.router.add_get("/ws/leaderboard", live.leaderboard)
-        app.router.add_get("/ws/boards/{board}", live.leaderboard)
-        app.router.add_post("/api/ws-ticket", live.issue_ticket)
+        app = web.Application()
+        app.router.add_get("/ws/leaderboard", guarded(live.leaderboard))
+        app.router.add_get("/ws/boards/{board}", guarded(live.leaderboard))
+        app.router.add_post("/api/ws-ticket", guarded(live.issue_ticket))
         self.runner = web.AppRunner(app)
         self.port = 0
         self.http: ClientSession

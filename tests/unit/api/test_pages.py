@@ -12,7 +12,6 @@ from aiohttp.test_utils import TestClient
 
 from scoreboard.api import pages
 from scoreboard.api.operations import add_routes
-from scoreboard.api.problems import problems
 
 STATIC = resources.files("scoreboard.api").joinpath("static")
 TEXTS = [file for file in STATIC.iterdir() if file.name.endswith((".html", ".js", ".css", ".svg"))]
@@ -20,7 +19,7 @@ TEXTS = [file for file in STATIC.iterdir() if file.name.endswith((".html", ".js"
 
 @pytest.fixture
 async def client(aiohttp_client: Any) -> TestClient[Any, Any]:
-    app = web.Application(middlewares=[problems])
+    app = web.Application()
     add_routes(app, pages.operations())
     client: TestClient[Any, Any] = await aiohttp_client(app)
     return client

@@ -6,14 +6,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from scoreboard.api.problems import CONTENT_TYPE, problems
+from scoreboard.api.problems import CONTENT_TYPE, guarded
 
 
 async def answer_to(error: web.HTTPException) -> web.StreamResponse:
     async def handler(request: web.Request) -> web.StreamResponse:
         raise error
 
-    return await problems(make_mocked_request("GET", "/"), handler)
+    return await guarded(handler)(make_mocked_request("GET", "/"))
 
 
 @pytest.mark.parametrize(
