@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -39,6 +38,7 @@ class SingleSubmitter:
         self._redis = redis
         self._calls = PlainCalls(partitions)
         self._partitions = partitions
+        self._line = connections.ScriptLine(redis.connection_pool, timeout=5)  # stays unused
 
     async def submit(
         self,
@@ -49,7 +49,7 @@ class SingleSubmitter:
         durability: Durability = Durability.REDIS,
     ) -> tuple[list[Result], Durability]:
         keys = board_keys(board, self._partitions)
-        call = await self._calls.prepare(board, BoardSettings(), submissions)
+        call = await self._calls.prepare(board, BoardSettings(), submissions, self._line)
         fixed = (board, "{}", len(submissions), 86_400_000, 2_592_000_000, 10**9)
         unbounded = (-(2**31), 2**31, 0, 0, "0", 0, "0")
         replies = await run_script(
@@ -93,8 +93,7 @@ async def main(kind: str, port: int) -> None:
     runner = web.AppRunner(await application(kind), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
-    gc.collect()
-    gc.freeze()
+    serve.spare_collections()
     await asyncio.Event().wait()
 
 

@@ -18,12 +18,16 @@ class Agent:
     def __init__(self, name: str, model: AgentModel) -> None:
         self.name = name
         self.features = FEATURES[name]
-        self.ranges = model.features
+
         self.threshold = model.threshold
         self.forest = Forest(model.trees)
         self._typical = np.array([r.typical for r in model.features])
-        limits = [math.inf if r.limit is None else r.limit for r in model.features]
-        self._limits = np.array(limits)
+        self._limit_of = [math.inf if r.limit is None else r.limit for r in model.features]
+        self._limits = np.array(self._limit_of)
+        self._usual = [
+            sorted((feature.shown(usual.low), feature.shown(usual.high)))
+            for feature, usual in zip(self.features, model.features, strict=True)
+        ]
 
     def suspicions(self, rows: list[list[float]]) -> list[float]:
         """Per row: the forest's score over its threshold, so above 1 is refused; a value over its
@@ -39,7 +43,7 @@ class Agent:
 
     def reasons(self, row: list[float]) -> list[Reason]:
         """The values above their limits; else the one whose usual value would help the most."""
-        beyond = [i for i, limit in enumerate(self._limits) if row[i] > limit]
+        beyond = [i for i, limit in enumerate(self._limit_of) if row[i] > limit]
         if not beyond:
             variants = np.tile(np.array(row), (len(row), 1))
             np.fill_diagonal(variants, np.minimum(row, self._typical))
@@ -47,7 +51,6 @@ class Agent:
         return [self._reason(i, row[i]) for i in beyond]
 
     def _reason(self, i: int, value: float) -> Reason:
-        feature, usual = self.features[i], self.ranges[i]
-        low, high = sorted((feature.shown(usual.low), feature.shown(usual.high)))
+        feature, (low, high) = self.features[i], self._usual[i]
         shown = feature.shown(value)
         return Reason(self.name, feature.name, shown, low, high, feature.unit, feature.about)

@@ -8,6 +8,7 @@ import msgspec
 
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.submissions import Submission
+from scoreboard.redisio.connections import ScriptLine
 from scoreboard.wire.events import FORMAT, Body
 from scoreboard.wire.keys import board_keys
 
@@ -49,7 +50,11 @@ class PlainCalls:
         self._partitions = partitions
 
     async def prepare(
-        self, board: str, settings: BoardSettings, submissions: Sequence[Submission]
+        self,
+        board: str,
+        settings: BoardSettings,
+        submissions: Sequence[Submission],
+        line: ScriptLine,
     ) -> Call:
         """The call of these submissions; nothing needs to be read first."""
         keys_of = board_keys(board, self._partitions)

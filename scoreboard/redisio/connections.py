@@ -170,6 +170,16 @@ class ScriptLine:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.25)
 
+    async def ask(self, *command: bytes) -> Any:
+        """The reply of a command that only reads, in between. Raises Unavailable."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                if not self._replies.connected:
+                    await self._connect()
+                return (await self._exchange(pack(command), 1))[0]
+        except _LOST as error:
+            raise Unavailable("Redis can't be reached.") from error
+
     async def _connect(self) -> None:
         """Lets redis-py do what leads to a connection (address, TLS, AUTH, database)."""
         await self._connection.disconnect(nowait=True)

@@ -16,6 +16,7 @@ from scoreboard.domain.submissions import Submission
 from scoreboard.errors import Unavailable
 from scoreboard.redisio.calling import reachable
 from scoreboard.redisio.calls import Call, body_of
+from scoreboard.redisio.connections import ScriptLine
 from scoreboard.wire.keys import BoardKeys, board_keys
 
 _encode = msgspec.json.Encoder().encode
@@ -78,13 +79,17 @@ class JudgedCalls:
         self._partitions = partitions
 
     async def prepare(
-        self, board: str, settings: BoardSettings, submissions: Sequence[Submission]
+        self,
+        board: str,
+        settings: BoardSettings,
+        submissions: Sequence[Submission],
+        line: ScriptLine,
     ) -> Call:
         """The call with the agents' verdicts. Raises Unavailable when Redis is away. In mode
         ``reject``, the actions of users whose past Postgres can't tell come without a verdict."""
         keys_of = board_keys(board, self._partitions)
         gate = await self._gates.gate(board, allow_history=settings.allow_history)
-        known, users, devices = await self._read(keys_of, submissions)
+        known, users, devices = await self._read(keys_of, submissions, line)
         new = dict.fromkeys(
             s.action.user_id for s, seen in zip(submissions, known, strict=True) if not seen
         )
@@ -140,7 +145,7 @@ class JudgedCalls:
         return Call(keys, args, gated=True, memory_ms=MEMORY_MS)
 
     async def _read(
-        self, keys_of: BoardKeys, submissions: Sequence[Submission]
+        self, keys_of: BoardKeys, submissions: Sequence[Submission], line: ScriptLine
     ) -> tuple[list[bool], dict[str, _Memory], dict[str, _Memory]]:
         """Which actions have a receipt, and the memories by user and by device."""
         users = dict.fromkeys(s.action.user_id for s in submissions)
@@ -153,8 +158,7 @@ class JudgedCalls:
             *(keys_of.profile(user.encode()) for user in users),
             *(keys_of.device(device.encode()) for device in devices),
         ]
-        with reachable():
-            texts: list[Any] = await self._redis.mget(names)
+        texts: list[Any] = await line.ask(b"MGET", *names)
         first_user = len(submissions)
         first_device = first_user + len(users)
         return (

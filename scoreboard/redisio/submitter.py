@@ -21,7 +21,7 @@ from scoreboard.domain.submissions import Outcome, Result, Submission
 from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.redisio.calls import Call, PlainCalls
 from scoreboard.redisio.connections import LOST_REPLY, ScriptLine
-from scoreboard.redisio.lanes import LANES, MAX_CALL, Entry, Lane
+from scoreboard.redisio.lanes import FULL_CALL, LANES, Entry, Lane
 from scoreboard.redisio.lines import ScriptLines
 from scoreboard.redisio.waits import DurabilityWaits
 from scoreboard.telemetry import metrics
@@ -32,9 +32,7 @@ from scoreboard.wire.scripts import BACKLOG, COLD, SETTINGS, SUBMIT_SCORES
 log = structlog.get_logger(__name__)
 
 MAX_QUEUED = 20_000  # actions waiting in a lane; beyond, the process is overloaded
-# Least seconds between the starts of two calls of a busy lane; the agents judge many at once for
-# half of what they take for each alone.
-SPACING, JUDGED_SPACING = 0.002, 0.004
+SPACING = 0.002  # least seconds between the starts of two calls of a busy lane
 # Actions of one user that are judged again together. One that leaves no memory, such as one out of
 # bounds, makes those behind it stale again; each of a thousand could be judged a thousand times.
 REJUDGED = 8
@@ -54,7 +52,11 @@ class CallMaker(Protocol):
     """Turns submissions into the keys and arguments of one call."""
 
     async def prepare(
-        self, board: str, settings: BoardSettings, submissions: Sequence[Submission]
+        self,
+        board: str,
+        settings: BoardSettings,
+        submissions: Sequence[Submission],
+        line: ScriptLine,
     ) -> Call: ...
 
 
@@ -136,17 +138,13 @@ class Submitter:
                 await self._deliver(board, durability, entries, line)
                 # Among many posters a call is worth the more the more it carries; a lone one is
                 # not kept waiting.
-                early = started + self._spacing(board) - loop.time()
-                if len(entries) > 1 and early > 0 and lane.queued < MAX_CALL:
+                early = started + SPACING - loop.time()
+                if len(entries) > 1 and early > 0 and lane.queued < FULL_CALL:
                     await asyncio.sleep(early)
         finally:
             self._lines.release(line)
             lane.task = None
             del self._lanes[key]
-
-    def _spacing(self, board: str) -> float:
-        known = self._settings.get(board)
-        return SPACING if known is None or known[1].mode == "off" else JUDGED_SPACING
 
     async def _deliver(
         self, board: str, durability: Durability, entries: list[Entry], line: ScriptLine
@@ -230,7 +228,7 @@ class Submitter:
         while True:
             text, settings = self._settings.get(board) or (b"{}", BoardSettings())
             maker = self._plain if settings.mode == "off" else self._judged
-            call = await maker.prepare(board, settings, submissions)
+            call = await maker.prepare(board, settings, submissions, line)
             rate = settings.rate
             args = [
                 board.encode(),

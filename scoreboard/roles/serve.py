@@ -106,14 +106,20 @@ async def serve(settings: Settings) -> None:
                 f"Can't listen on {settings.host}:{settings.port}: {error.strerror}. "
                 "Choose another with SCOREBOARD_PORT."
             ) from error
-        # What exists now stays: no collection has to look at it again.
-        gc.collect()
-        gc.freeze()
+        spare_collections()
         log.info("serving", addresses=runner.addresses)
         await end
         log.info("stopping")
     finally:
         await runner.cleanup()
+
+
+def spare_collections() -> None:
+    """What exists now stays: no collection has to look at it again. Later ones come less often: a
+    busy process has some thousand objects under way, which a collection finds alive."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 def _end_by_signal(end: asyncio.Future[None]) -> None:

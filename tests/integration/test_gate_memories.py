@@ -14,6 +14,7 @@ from scoreboard.domain.judging import Case
 from scoreboard.domain.submissions import Outcome, Result, Submission
 from scoreboard.errors import Unavailable
 from scoreboard.pg.cases import LedgerCases
+from scoreboard.redisio.connections import ScriptLine
 from scoreboard.settings import Settings
 from tests.integration.moderated import Moderated, moderated
 
@@ -77,12 +78,14 @@ async def test_a_call_prepared_while_the_board_is_cold_leaves_no_memory(
 ) -> None:
     settings = BoardSettings(mode="reject")
     later = Submission(ScoreAction("ann", "later", 1), "t", 0, 0)
+    line = ScriptLine(redis.connection_pool, timeout=5)
     await redis.flushall()
-    call = await court.judged.prepare("arena", settings, [later])
+    call = await court.judged.prepare("arena", settings, [later], line)
     await court.arena.durable.rebuilder.ensure("arena", create=False)
     assert (call.args[6], asked) == (b"", [])
-    call = await court.judged.prepare("arena", settings, [later])
+    call = await court.judged.prepare("arena", settings, [later], line)
     assert (call.args[6], asked) == (b"1:6", ["ann"])
+    await line.close()
 
 
 async def test_new_users_cost_the_ledger_nothing(court: Moderated, asked: list[str]) -> None:
