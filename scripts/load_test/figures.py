@@ -49,11 +49,15 @@ def acknowledged(
 def cpu_per_thousand(
     plan: Plan, calls: Calls, samples: Sequence[Sample], start: int
 ) -> dict[str, float]:
-    """CPU milliseconds of each of the server's parts for a thousand actions answered."""
-    inside = [s for s in samples if measured(plan, np.array([s.at - start]))[0] and s.cpu]
-    if len(inside) < 2:
+    """CPU milliseconds of each of the server's parts for a thousand actions answered, between the
+    samples nearest to the beginning and the end of the measured time: on a busy machine there may
+    be none within it. Empty when the server's CPU is not known."""
+    known = [sample for sample in samples if sample.cpu]
+    if len(known) < 2:
         return {}
-    first, last = inside[0], inside[-1]
+    begin, end = start + int(plan.warmup * SECOND), start + int(plan.seconds * SECOND)
+    first = min(known[:-1], key=lambda sample: abs(sample.at - begin))
+    last = min(known[known.index(first) + 1 :], key=lambda sample: abs(sample.at - end))
     within = (calls.answered >= first.at - start) & (calls.answered < last.at - start)
     actions = int(calls.actions[within].sum())
     if not actions:

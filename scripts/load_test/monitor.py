@@ -26,7 +26,8 @@ class Sample:
 
 @dataclass
 class Monitor:
-    """Samples in a thread of its own, so that a slow answer holds up nothing else."""
+    """Samples in a thread of its own, so that a slow answer holds up nothing else, and in any case
+    once before the block and once after it."""
 
     server: Server
     samples: list[Sample] = field(default_factory=list)
@@ -34,29 +35,30 @@ class Monitor:
     def __post_init__(self) -> None:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="monitor")
+        self._api = Api(self.server.target, timeout=PROBE_TIMEOUT)
 
     def __enter__(self) -> Monitor:
+        cpu.machine_busy()  # which tells of the time since it was asked last
+        self._sample()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+        self._sample()
+        self._api.close()
 
     def _run(self) -> None:
-        api = Api(self.server.target, timeout=PROBE_TIMEOUT)
-        cpu.machine_busy()
-        due = time.monotonic()
-        while not self._stop.is_set():
-            self.samples.append(self._sample(api))
+        due = time.monotonic() + EVERY
+        while not self._stop.wait(due - time.monotonic()):
+            self._sample()
             due = max(due + EVERY, time.monotonic())
-            self._stop.wait(due - time.monotonic())
-        api.close()
 
-    def _sample(self, api: Api) -> Sample:
+    def _sample(self) -> None:
         try:
-            backlog = api.backlog()
+            backlog = self._api.backlog()
         except ApiError:
             backlog = None
         used = {} if self.server.pid is None else cpu.parts(self.server.pid)
-        return Sample(time.monotonic_ns(), used, cpu.machine_busy(), backlog)
+        self.samples.append(Sample(time.monotonic_ns(), used, cpu.machine_busy(), backlog))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from scripts.load_test import figures, histograms
+from scripts.load_test import cpu, figures, histograms
 from scripts.load_test.calls import Calls, Deliveries
 from scripts.load_test.messages import SenderReport, WatcherReport
-from scripts.load_test.monitor import Sample
-from scripts.load_test.plan import Plan, refusal
+from scripts.load_test.monitor import Monitor, Sample
+from scripts.load_test.plan import Plan, Target, refusal
 from scripts.load_test.schedule import SECOND
 from scripts.load_test.series import series
+from scripts.load_test.server import Server
 
 
 def _bytes(*values: int) -> bytes:
@@ -98,6 +101,26 @@ def test_cpu_is_that_of_the_actions_between_two_samples(make_plan: Callable[...,
     calls = _calls(due=[0, SECOND, SECOND + 5, 3 * SECOND], accepted=[1, 1, 3, 7])
 
     assert figures.cpu_per_thousand(plan, calls, samples, 0) == {"api": 0.5 * 1e6 / 4}
+
+
+def test_cpu_is_known_even_if_no_sample_falls_into_the_measured_time(
+    make_plan: Callable[..., Plan],
+) -> None:
+    plan = make_plan(warmup=1.0, duration=1.0)
+    samples = [Sample(0, {"api": 1.0}, 0.5, 0), Sample(5 * SECOND, {"api": 3.0}, 0.5, 0)]
+    calls = _calls(due=[5, SECOND, SECOND + 5], accepted=[1, 3, 4])
+
+    assert figures.cpu_per_thousand(plan, calls, samples, 0) == {"api": 2.0 * 1e6 / 8}
+
+
+def test_the_shortest_load_has_a_sample_before_it_and_one_after_it() -> None:
+    nobody = Target("http://127.0.0.1:1", "token")
+    with Monitor(Server(nobody, pid=os.getpid())) as monitor:
+        during = time.monotonic_ns()
+
+    first, *_, last = monitor.samples
+    assert first.at < during < last.at
+    assert set(first.cpu) == set(last.cpu) == set(cpu.PARTS)
 
 
 def test_a_late_generator_and_a_rate_not_kept_are_said(make_plan: Callable[..., Plan]) -> None:
