@@ -20,9 +20,6 @@ USERS ?=
 BOARDS ?=
 COMPARE ?=
 
-# make bench
-BENCH ?= http persister rebuild fanout
-
 # make chaos: what is not given is a drawn seed, 300,000 actions and 200 kills
 SEED ?=
 ACTIONS ?=
@@ -63,7 +60,7 @@ load-test: $(STAMP) ## load a server and audit it (RATE, CLIENTS, DURATION, DUPL
 	  $(if $(COMPARE),--compare $(COMPARE)) $(ARGS)
 
 bench: $(STAMP) ## measure every part, ten minutes on idle cores (ARGS="http fanout")
-	@for name in $(BENCH); do echo "== $$name"; $(BIN)/python scripts/bench_$$name.py $(ARGS) || exit 1; done
+	$(BIN)/python -m scripts.bench $(ARGS)
 
 chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED, ACTIONS, KILLS)
 	$(BIN)/python -m scripts.chaos run $(if $(SEED),--seed $(SEED)) \
