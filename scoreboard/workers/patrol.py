@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -19,6 +20,7 @@ log = structlog.get_logger(__name__)
 PAUSE = 30.0  # seconds between two rounds
 USERS = 200  # of a board in one round
 BOARDS = 50  # in one round
+EXAMPLES = 3  # of what differs on a board, in the log
 
 
 class Users(Protocol):
@@ -71,17 +73,24 @@ class Patrol:
             self._after[board] = users[-1] if len(users) == USERS else ""
             compared += len(users)
             differences += len(found)
-            for difference in found:
-                log.error(
-                    "audit_difference",
-                    board=board,
-                    user=difference.user_id,
-                    where=difference.where,
-                    expected=difference.expected,
-                    found=difference.found,
-                    remedy="scoreboard verify --repair",
-                )
+            if found:
+                _log(board, found)
         metrics.patrolled_users.inc(compared)
         report = PatrolReport(round(time.time() * 1000), compared, differences)
         await self._reports.publish(report, valid=10 * PAUSE)
         return report
+
+
+def _log(board: str, found: Sequence[Difference]) -> None:
+    """One line, even if the whole board differs; ``scoreboard verify`` prints everything."""
+    log.error(
+        "audit_differences",
+        board=board,
+        users=len({difference.user_id for difference in found}),
+        where=dict(Counter(difference.where for difference in found)),
+        examples=[
+            f"user {d.user_id!r}: {d.where} has {d.found}, the ledger {d.expected}"
+            for d in found[:EXAMPLES]
+        ],
+        remedy="scoreboard verify --repair",
+    )
