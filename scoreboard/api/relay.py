@@ -33,6 +33,7 @@ LINGER = 30.0  # seconds for which a board without clients stays subscribed
 READS = 16  # boards read at the same time
 BATCHES = 20  # in which clients are told to go at shutdown
 LAST_WORD = 1.0  # seconds that a client may take to answer the close frame then
+MOST_REFUSED = 1_000  # connections that were turned away and have not gone yet
 
 SERVICE_RESTART = 1012
 TRY_AGAIN_LATER = 1013
@@ -69,6 +70,7 @@ class Hub:
         self._max_connections = settings.max_connections
         self._grace = settings.shutdown_grace
         self._connections: set[Connection] = set()
+        self._refused: dict[Connection, None] = {}  # of these, the oldest first
         self._feeds: dict[str, Feed] = {}
         self._opening: dict[str, asyncio.Task[Feed]] = {}
         self._laggards = Laggards(settings.write_timeout)
@@ -131,9 +133,9 @@ class Hub:
         self._count()
         bound_kernel_buffers(connection.transport)
         if self._closing:
-            connection.dismiss(SERVICE_RESTART, "server restarts")
-        elif len(self._connections) > self._max_connections:
-            connection.dismiss(TOO_MANY_CONNECTIONS, "too many connections")
+            self._turn_away(connection, SERVICE_RESTART, "server restarts")
+        elif len(self._connections) - len(self._refused) > self._max_connections:
+            self._turn_away(connection, TOO_MANY_CONNECTIONS, "too many connections")
         else:
             feed = connection.feed
             feed.connections.add(connection)
@@ -146,7 +148,7 @@ class Hub:
         self._connections.add(connection)
         self._count()
         code = UNKNOWN_BOARD if isinstance(error, NotFound) else TRY_AGAIN_LATER
-        connection.dismiss(code, error.detail)
+        self._turn_away(connection, code, error.detail)
 
     def watch(self, connection: Connection) -> None:
         """See Keeper."""
@@ -160,8 +162,19 @@ class Hub:
             feed.idle_since = asyncio.get_running_loop().time()
         self._heartbeats.discard(connection)
         self._laggards.discard(connection)
+        self._refused.pop(connection, None)
         self._connections.discard(connection)
         self._count()
+
+    def _turn_away(self, connection: Connection, code: int, reason: str) -> None:
+        """Says why, in a close frame. Who was turned away takes no client's place until it has
+        answered; of too many such the oldest is dropped."""
+        connection.dismiss(code, reason)
+        self._refused[connection] = None
+        if len(self._refused) > MOST_REFUSED:
+            oldest = next(iter(self._refused))
+            del self._refused[oldest]
+            oldest.abort()
 
     def _count(self) -> None:
         metrics.connections.set(len(self._connections))

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from scoreboard import endless
 from scoreboard.api import relay
 from scoreboard.api.connections import Connection
+from scoreboard.api.feeds import Feed
 from scoreboard.api.relay import Hub
 from scoreboard.errors import Unavailable, UnknownBoard
 from scoreboard.settings import Settings
@@ -147,6 +148,32 @@ async def test_an_update_that_overtakes_the_answer_to_the_read_is_not_lost(
 
     assert client.received[0]["type"] == "snapshot"
     assert client.versions == [2]
+
+
+def refused(hub: Hub) -> Transport:
+    connection = Connection(hub, Feed("", now=0.0), float("inf"))
+    connection.transport = transport = Transport()
+    hub.refuse(connection, UnknownBoard("There is no such board."))
+    return transport
+
+
+async def test_of_too_many_who_were_refused_and_stay_the_oldest_are_dropped(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "MOST_REFUSED", 3)
+    clients = [refused(hub) for _ in range(5)]
+
+    assert [client.aborted for client in clients] == [True, True, False, False, False]
+
+
+async def test_who_was_refused_takes_nobodys_place(redis: Redis) -> None:
+    one_place = msgspec.structs.replace(SETTINGS, max_connections=1)
+    async with running(Hub(redis, redis, one_place), redis) as hub:
+        for _ in range(3):
+            refused(hub)
+
+        assert (await joined(hub)).versions == [1]
+        assert (await joined(hub)).versions == []
 
 
 async def test_clients_that_come_together_share_one_read(hub: Hub, redis: Redis) -> None:
