@@ -40,7 +40,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         "off"
     )
     partitions: Annotated[
-        int, Meta(description="number of partitions; fixed once data exists", ge=1, le=1024)
+        int,
+        Meta(
+            description="number of partitions; fixed once data exists. "
+            "`persist` opens up to so many connections to Postgres and 2 more",
+            ge=1,
+            le=1024,
+        ),
     ] = 8
 
     jwt_keys: Annotated[
