@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from scripts.cores import slowdown
+
 BENCHMARKS = {
     "script": "submit_scores alone: batch and board sizes",
     "http": "posts, batches and reads over HTTP against their bounds",
@@ -43,6 +45,11 @@ def main(
         console.rule(f"{name}: {about}")
         if load > 0.5:
             console.print(f"[yellow]The machine is busy already (load {load:.1f}).[/]")
+        if (shared := slowdown()) > 1.25:
+            console.print(
+                f"[yellow]A busy core slows the others down {shared:.1f} times: the machine does "
+                "not have all of its cores now, and figures below are of fewer.[/]"
+            )
         started = time.perf_counter()
         report = REPORTS / f"bench-{name}.json"
         command = [sys.executable, "-m", f"scripts.bench_{name}", "--json", str(report)]
