@@ -108,6 +108,8 @@ class Rebuilder:
         self._running: dict[tuple[str, bool], asyncio.Task[None]] = {}
         self._unknown: dict[str, float] = {}  # names asked for in vain, and until when
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
+        # One board of a partition at a time, so that those which wait for one lock take one slot.
+        self._turns = [asyncio.Lock() for _ in streams]
 
     async def ensure(self, board: str, *, create: bool) -> None:
         """Returns when the board is live; callers of one process share the work. Raises
@@ -170,7 +172,11 @@ class Rebuilder:
         if not create:
             await self._check_known(board)
         partition = partition_of(board, len(self._streams))
-        async with self._slots, self._ledger.locked(partition) as session:
+        async with (
+            self._turns[partition],
+            self._slots,
+            self._ledger.locked(partition) as session,
+        ):
             state = await self._loader.state(board)
             if state.live:
                 return  # another process was faster

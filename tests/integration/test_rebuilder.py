@@ -11,10 +11,13 @@ from redis.asyncio import Redis
 from scoreboard.domain.ledger import VERSION_STRIDE, EventId, UserTotal
 from scoreboard.domain.submissions import Outcome
 from scoreboard.errors import Unavailable, UnknownBoard
+from scoreboard.pg.ledger import Ledger
 from scoreboard.redisio.loader import DRAFT_TTL_MS, BoardDraft
 from scoreboard.settings import Settings
 from scoreboard.wire.events import split_id
-from tests.integration.ledger_tools import sums, totals
+from scoreboard.wire.keys import partition_of
+from scoreboard.workers.rebuilder import MAX_AT_ONCE
+from tests.integration.ledger_tools import PARTITIONS, sums, totals
 from tests.integration.service import Service, service
 from tests.waiting import wait_until
 
@@ -271,6 +274,32 @@ async def test_forced_rebuilds_under_writers_lose_and_double_nothing(
     await arena.persist()
     assert await totals(database) == await sums(database) == await arena.totals()
     assert sum((await arena.totals()).values()) == len(accepted) + 1
+
+
+async def test_boards_that_wait_for_one_partition_hold_up_no_other(
+    arena: Service, ledger: Ledger, pool: asyncpg.Pool
+) -> None:
+    names = [f"board{i}" for i in range(100)]
+    waiting = [b for b in names if partition_of(b, PARTITIONS) == arena.keys.partition]
+    other = next(b for b in names if b not in waiting)
+    assert len(waiting) > MAX_AT_ONCE
+    rebuilder = arena.durable.rebuilder
+
+    async def waits() -> bool:
+        return bool(
+            await pool.fetchval(
+                "SELECT true FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event = 'advisory'"
+            )
+        )
+
+    async with ledger.locked(arena.keys.partition):
+        tasks = [asyncio.create_task(rebuilder.ensure(b, create=True)) for b in waiting]
+        await wait_until(waits, description="a board waits for the lock")
+        async with asyncio.timeout(10):
+            await rebuilder.ensure(other, create=True)
+        assert not any(task.done() for task in tasks)
+    await asyncio.gather(*tasks)
 
 
 async def test_a_board_that_only_redis_knows_is_kept(
