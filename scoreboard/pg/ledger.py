@@ -13,7 +13,7 @@ import msgspec
 from scoreboard.domain.ledger import DeadEntry, Entry, EventId, KeptAction, LateDuplicate, Written
 from scoreboard.errors import Unavailable
 from scoreboard.pg.pool import LOCK_SPACE, translated
-from scoreboard.pg.recovery import STATEMENT_PATIENCE, BoardSource
+from scoreboard.pg.recovery import BoardSource
 from scoreboard.pg.sql import statements
 from scoreboard.wire.events import Event, EventKind, split_id
 
@@ -36,6 +36,7 @@ _COLUMNS = (
     "taken_seq",
     "reason",
 )
+BATCH_PATIENCE = 60.0  # seconds for a statement of a batch: a busy database may take its time
 _DATA_ERRORS = frozenset({"21", "22", "23", "54"})  # SQLSTATE classes that a row can cause
 
 
@@ -61,10 +62,10 @@ class Ledger:
 
     @asynccontextmanager
     async def locked(self, partition: int) -> AsyncIterator[LedgerSession]:
-        """The partition's advisory lock and what may be done under it, by statements that may
-        take minutes each. Raises Unavailable when Postgres is away, or when another process still
-        holds the lock after the patience."""
-        async with self._session(partition, STATEMENT_PATIENCE) as session:
+        """The partition's advisory lock and what may be done under it, by statements that may take
+        longer than the pool allows. Raises Unavailable when Postgres is away, or when another
+        process still holds the lock after the patience."""
+        async with self._session(partition, BATCH_PATIENCE) as session:
             with translated():
                 try:
                     await session.connection.execute(

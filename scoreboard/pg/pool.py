@@ -21,7 +21,6 @@ _REFUSED = (
 )
 _AWAY = (
     OSError,
-    TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -39,6 +38,8 @@ def translated() -> Iterator[None]:
         yield
     except _REFUSED as error:
         raise ConfigurationError(f"Postgres refuses the connection: {error}") from error
+    except TimeoutError as error:
+        raise Unavailable("Postgres did not answer in time.") from error
     except _AWAY as error:
         raise Unavailable("Postgres can't be reached.") from error
 
@@ -55,13 +56,38 @@ async def connect(*args: Any, **kwargs: Any) -> asyncpg.Connection:
         ) from None
 
 
+class _Pool(asyncpg.Pool):  # type: ignore[misc]
+    """Waits for a connection no longer than ``patience`` seconds, and as long when it takes one
+    back; asyncpg would wait for ever."""
+
+    __slots__ = ("_patience",)
+
+    def __init__(self, url: str, *, connections: int, patience: float, **options: Any) -> None:
+        super().__init__(
+            url,
+            min_size=0,
+            max_size=connections,
+            max_queries=50_000,  # from here on asyncpg.create_pool's own defaults
+            max_inactive_connection_lifetime=300.0,
+            loop=None,
+            connection_class=asyncpg.Connection,
+            record_class=asyncpg.Record,
+            **options,
+        )
+        self._patience = patience
+
+    def acquire(self, *, timeout: float | None = None) -> Any:
+        return super().acquire(timeout=self._patience if timeout is None else timeout)
+
+
 async def open_pool(url: str, *, connections: int, timeout: float) -> asyncpg.Pool:
     """A pool of up to ``connections``, made when they are needed: it opens while Postgres is
-    away, too. ``timeout`` in seconds bounds connecting and each statement."""
-    return await asyncpg.create_pool(
+    away, too. ``timeout`` in seconds bounds waiting for a connection, connecting, and each
+    statement, BEGIN and COMMIT included."""
+    return await _Pool(
         url,
-        min_size=0,
-        max_size=connections,
+        connections=connections,
+        patience=timeout,
         connect=connect,
         timeout=timeout,
         command_timeout=timeout,

@@ -11,12 +11,14 @@ from scoreboard.pg.sql import statements
 
 _sql = statements("recovery")
 CHUNK = 5_000
-STATEMENT_PATIENCE = 600.0  # seconds: one statement may go over all of a large board
+SILENCE = 30.0  # seconds for an answer that Postgres has at hand
+STATEMENT_PATIENCE = 600.0  # seconds for one that may take going over all of a large board
 
 
 class BoardSource:
     """Boards of one partition as the ledger knows them. Every method raises Unavailable when
-    Postgres is away, or takes longer than STATEMENT_PATIENCE for a statement."""
+    Postgres is away or silent: for SILENCE, and for STATEMENT_PATIENCE where a statement goes over
+    a whole board before its first word."""
 
     def __init__(self, connection: Any, partition: int) -> None:
         self._connection = connection
@@ -50,11 +52,13 @@ class BoardSource:
 
     async def settle(self, board: str) -> None:
         """Takes these late duplicates out of the totals."""
-        await self._run(self._connection.execute, "settle", board, LATE_DUPLICATE)
+        await self._run(
+            self._connection.execute, "settle", board, LATE_DUPLICATE, timeout=STATEMENT_PATIENCE
+        )
 
     async def correct(self, board: str) -> None:
         """Makes every total the sum of the user's accepted, unreverted actions."""
-        await self._run(self._connection.execute, "correct", board)
+        await self._run(self._connection.execute, "correct", board, timeout=STATEMENT_PATIENCE)
 
     async def totals(self, board: str) -> AsyncIterator[list[UserTotal]]:
         """All users of the board in chunks."""
@@ -76,17 +80,25 @@ class BoardSource:
         async for chunk in self._chunks(_sql["receipts"], board, *since):
             yield [kept_action(*row) for row in chunk]
 
-    async def _run(self, method: Callable[..., Awaitable[Any]], name: str, *args: Any) -> Any:
+    async def _run(
+        self,
+        method: Callable[..., Awaitable[Any]],
+        name: str,
+        *args: Any,
+        timeout: float = SILENCE,
+    ) -> Any:
         with translated():
-            return await method(_sql[name], *args, timeout=STATEMENT_PATIENCE)
+            return await method(_sql[name], *args, timeout=timeout)
 
     async def _chunks(self, query: str, *args: Any) -> AsyncIterator[list[Any]]:
         """The rows of a query through a server-side cursor, which needs a transaction."""
         with translated():
             async with self._connection.transaction():
-                cursor = await self._connection.cursor(query, *args, timeout=STATEMENT_PATIENCE)
-                while chunk := await cursor.fetch(CHUNK, timeout=STATEMENT_PATIENCE):
+                cursor = await self._connection.cursor(query, *args, timeout=SILENCE)
+                patience = STATEMENT_PATIENCE
+                while chunk := await cursor.fetch(CHUNK, timeout=patience):
                     yield chunk
+                    patience = SILENCE
 
 
 def kept_action(
