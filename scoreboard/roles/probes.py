@@ -14,6 +14,7 @@ from scoreboard.redisio.audit import PatrolReports
 from scoreboard.redisio.boards import LiveBoards
 from scoreboard.roles.gates import ModelGates
 from scoreboard.telemetry import metrics
+from scoreboard.wire.events import split_id
 from scoreboard.wire.keys import PartitionKeys
 
 
@@ -34,18 +35,29 @@ class Opening:
 
 
 async def redis_state(redis: Redis, partitions: int) -> Mapping[str, Any]:
-    """The backlog of unpersisted events over all partitions; the gauge has it by partition."""
+    """The backlog of unpersisted events over all partitions and the age of the oldest of them,
+    whether or not anybody persists; the gauges have both by partition."""
     try:
         async with redis.pipeline(transaction=False) as pipeline:
             for partition in range(partitions):
                 pipeline.xlen(PartitionKeys(partition).events)
-            backlog = await pipeline.execute()
+                pipeline.xread({PartitionKeys(partition).events: "0"}, count=1)
+            replies = await pipeline.execute()
     except BaseException:
         metrics.backlog.clear()  # an old figure would look like a new one
+        metrics.persist_lag.clear()
         raise
-    for partition, events in enumerate(backlog):
-        metrics.backlog.labels(str(partition)).set(events)
-    return {"backlog": sum(backlog)}
+    backlog, oldest = replies[::2], replies[1::2]
+    lag = [_age(streams[0][1][0][0]) if streams else 0.0 for streams in oldest]
+    for partition in range(partitions):
+        metrics.backlog.labels(str(partition)).set(backlog[partition])
+        metrics.persist_lag.labels(str(partition)).set(lag[partition])
+    return {"backlog": sum(backlog), "lagSeconds": round(max(lag), 3)}
+
+
+def _age(event_id: bytes) -> float:
+    """Seconds since the event, by the clock of Redis then and of this process now."""
+    return max(0.0, time.time() - split_id(event_id)[0] / 1000)
 
 
 async def gate_state(gates: ModelGates) -> Mapping[str, Any]:

@@ -26,7 +26,7 @@ updates_missed = Counter(
 persisted = Counter("scoreboard_persisted_events", "Events committed to Postgres", ["partition"])
 persist_seconds = Histogram("scoreboard_persist_seconds", "Time to commit and acknowledge a batch")
 persist_lag = Gauge(
-    "scoreboard_persist_lag_seconds", "Age of the oldest event of the last batch", ["partition"]
+    "scoreboard_persist_lag_seconds", "Age of the oldest event not yet in Postgres", ["partition"]
 )
 backlog = Gauge("scoreboard_backlog_events", "Events not yet in Postgres", ["partition"])
 dead_events = Counter("scoreboard_dead_events", "Entries that went to the dead letters")

@@ -113,8 +113,6 @@ async def persist_batches(
         else:
             last = await _persist(stream, ledger, reverter, batch)
             break
-    if last is None:
-        metrics.persist_lag.labels(str(stream.partition)).set(0)
     return last
 
 
@@ -148,8 +146,6 @@ def _measure(partition: int, batch: Batch, dead: int, left: int, seconds: float)
     metrics.persisted.labels(label).inc(len(batch.entries))
     metrics.persist_seconds.observe(seconds)
     metrics.backlog.labels(label).set(left)
-    oldest_ms, _ = split_id(batch.entries[0][0])
-    metrics.persist_lag.labels(label).set(max(0.0, time.time() - oldest_ms / 1000))
     if dead:
         metrics.dead_events.inc(dead)
         log.error("events_buried", partition=partition, count=dead, remedy="scoreboard dead list")

@@ -9,6 +9,31 @@ from redis.asyncio import Redis
 from scoreboard.domain.audit import PatrolReport
 from scoreboard.redisio.audit import PatrolReports
 from tests.integration.api.described import Api
+from tests.waiting import wait_until
+
+
+async def test_the_lag_grows_while_nobody_persists(api: Api, redis: Redis) -> None:
+    async def lag() -> float:
+        return float((await api.get("/readyz")).json["parts"]["redis"]["lagSeconds"])
+
+    assert await lag() == 0
+    await api.score("ann", 1)
+    seen = await lag()
+
+    async def grown() -> bool:
+        return await lag() > seen + 0.1
+
+    await wait_until(grown, description="the lag has grown")
+    lines = (await api.get("/metrics")).body.decode().splitlines()
+    shown = [x for x in lines if x.startswith("scoreboard_persist_lag_seconds{")]
+    assert max(float(x.rpartition(" ")[2]) for x in shown) > seen + 0.1
+
+    async with api.service.persisting():
+
+        async def caught_up() -> bool:
+            return await lag() == 0
+
+        await wait_until(caught_up, description="all is persisted")
 
 
 async def test_metrics_have_the_backlog_and_what_the_audit_found(api: Api, redis: Redis) -> None:
