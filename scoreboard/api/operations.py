@@ -67,7 +67,7 @@ def add_routes(app: web.Application, operations: Sequence[Operation]) -> None:
 
 
 async def _expect(request: web.Request) -> web.Response | None:
-    """Answers the ``Expect`` header, which aiohttp does before any middleware."""
+    """Answers the ``Expect`` header, which aiohttp does before the handler."""
     if request.version < HttpVersion11:
         return None
     if request.headers["Expect"].lower() != "100-continue":
