@@ -172,13 +172,18 @@ class ScriptLine:
 
     async def ask(self, *command: bytes) -> Any:
         """The reply of a command that only reads, in between. Raises Unavailable."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                if not self._replies.connected:
-                    await self._connect()
-                return (await self._exchange(pack(command), 1))[0]
-        except _LOST as error:
-            raise Unavailable("Redis can't be reached.") from error
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        again = True  # that a connection died while it was idle may show only when it is used
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    if not self._replies.connected:
+                        await self._connect()
+                    return (await self._exchange(pack(command), 1))[0]
+            except _LOST as error:
+                if not again:
+                    raise Unavailable("Redis can't be reached.") from error
+                again = False
 
     async def _connect(self) -> None:
         """Lets redis-py do what leads to a connection (address, TLS, AUTH, database)."""

@@ -1,0 +1,40 @@
+"""A script line's reads beside its scripts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from scoreboard.errors import Unavailable
+from scoreboard.redisio import connections
+from scoreboard.redisio.connections import ScriptLine
+from scoreboard.settings import Settings
+
+
+@pytest.fixture
+async def line(settings: Settings) -> AsyncIterator[ScriptLine]:
+    line = ScriptLine(connections.pool(settings.redis_url, timeout=5), timeout=5)
+    yield line
+    await line.close()
+
+
+async def test_a_read_is_asked_again_when_the_connection_died_while_it_was_idle(
+    line: ScriptLine, redis: Redis
+) -> None:
+    first = await line.ask(b"CLIENT", b"ID")
+    await redis.client_kill_filter(_id=first)
+    assert await line.ask(b"CLIENT", b"ID") > first
+
+
+async def test_a_reply_of_many_pieces_is_put_together(line: ScriptLine) -> None:
+    text = bytes(range(256)) * 4096
+    assert await line.ask(b"ECHO", text) == text
+
+
+async def test_a_server_that_is_not_there_is_unavailable() -> None:
+    nobody = "redis://127.0.0.1:1/0"
+    line = ScriptLine(connections.pool(nobody, timeout=1), timeout=1)
+    with pytest.raises(Unavailable):
+        await line.ask(b"PING")
