@@ -1,12 +1,13 @@
 #!lua
 -- load_board: makes a board live under the present Redis history, either by swapping in the zsets
--- that a rebuild has filled, or by adopting the ones that are there.
+-- that a rebuild has filled, or by adopting the ones that are there with what they lacked.
 --
 -- KEYS  board, hidden, meta, events, channel, load, load_hidden
 -- ARGV  board      the board's name, for the published text
 --       epoch      the epoch that the load began under
 --       found      the board's latest event when the load began; '' when it was cold
---       swap       '1': load and load_hidden become the board; '0': the board stays as it is
+--       swap       '1': load and load_hidden become the board; '0': the users in them get the totals
+--                  there, and the board stays as it is otherwise
 --       shown      users that load must hold; with fewer something was lost on the way
 --       concealed  users that load_hidden must hold
 --       settings   the text of the board's settings
@@ -59,10 +60,30 @@ local function swap(from, into)
   end
 end
 
+-- A million users would hold Redis for some two seconds; more than a few lack something only where
+-- Redis came back far in the past.
+local AT_A_TIME = 1000
+local function merge(from, into, other)
+  for first = 0, redis.call('ZCARD', from) - 1, AT_A_TIME do
+    local found = redis.call('ZRANGE', from, first, first + AT_A_TIME - 1, 'WITHSCORES')
+    local scored, users = {}, {}
+    for i = 1, #found, 2 do
+      users[#users + 1] = found[i]
+      scored[i], scored[i + 1] = found[i + 1], found[i]
+    end
+    redis.call('ZADD', into, unpack(scored))
+    redis.call('ZREM', other, unpack(users))
+  end
+  redis.call('UNLINK', from)
+end
+
 local meta = redis.call('HMGET', key_meta, 'version', 'clock', 'taken')
 if arg_swap == '1' then
   swap(key_load, key_board)
   swap(key_load_hidden, key_hidden)
+else
+  merge(key_load, key_board, key_hidden)
+  merge(key_load_hidden, key_hidden, key_board)
 end
 local now = now_ms()
 local version = math.max(tonumber(arg_version), tonumber(meta[1]) or 0)

@@ -66,7 +66,8 @@ class BoardLoader:
         return EventId(round(time.time() * 1000) - self._window_ms, 0)
 
     def begin(self, board: str, state: BoardState, *, swap: bool) -> BoardDraft:
-        """A draft of the board: in zsets of its own (``swap``), or the fenced board itself."""
+        """A draft of the board: of all its users (``swap``), or of those that the fenced board
+        lacks something of. It is in zsets of its own, and counts at ``finish`` or not at all."""
         keys = board_keys(board, self._partitions)
         return BoardDraft(
             self._redis,
@@ -112,16 +113,15 @@ class BoardDraft:
             parts[hidden].append(repr(stamp(total, reached_ms)).encode())
             parts[hidden].append(user.encode())
             self._clock = max(self._clock, reached_ms)
-        homes = self._load if self._swap else (self._keys.board, self._keys.hidden)
         commands: list[Command] = []
         for which, part in enumerate(parts):
-            home, other = homes[which].encode(), homes[1 - which].encode()
+            home, other = self._load[which].encode(), self._load[1 - which].encode()
             for at in range(0, len(part), 2 * MEMBERS):
                 pairs = part[at : at + 2 * MEMBERS]
                 commands.append((b"ZADD", home, *pairs))
                 if not self._swap:
                     commands.append((b"ZREM", other, *pairs[1::2]))
-            if part and self._swap:
+            if part:
                 commands.append((b"PEXPIRE", home, b"%d" % DRAFT_TTL_MS))
             self._counts[which] += len(part) // 2
         await self._send(commands)
@@ -135,8 +135,8 @@ class BoardDraft:
             if left > 0:
                 name = self._keys.action(action.user_id.encode(), action.action_id.encode())
                 commands.append((b"SET", name, receipt_of(action).encode(), b"PX", b"%d" % left))
-        if self._swap:  # there may be many times more receipts than users
-            commands += [(b"PEXPIRE", key.encode(), b"%d" % DRAFT_TTL_MS) for key in self._load]
+        # There may be many times more receipts than users.
+        commands += [(b"PEXPIRE", key.encode(), b"%d" % DRAFT_TTL_MS) for key in self._load]
         await self._send(commands)
 
     async def finish(self, record: BoardRecord, *, version: int, event: EventId) -> int:

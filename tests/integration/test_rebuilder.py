@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from scoreboard.domain.ledger import VERSION_STRIDE, EventId, UserTotal
+from scoreboard.domain.ledger import FIRST_EVENT, VERSION_STRIDE, BoardRecord, EventId, UserTotal
 from scoreboard.domain.submissions import Outcome
 from scoreboard.errors import Unavailable, UnknownBoard
 from scoreboard.pg.ledger import Ledger
@@ -359,6 +359,19 @@ async def test_a_name_asked_for_in_vain_is_looked_up_again_only_after_a_while(
         return True
 
     await wait_until(known, description="the board to be looked up again")
+
+
+async def test_a_loader_that_was_overtaken_leaves_the_live_board_alone(arena: Service) -> None:
+    loader = arena.durable.loader
+    await arena.submit(("ann", "a1", 5))
+    draft = loader.begin(arena.board, await loader.state(arena.board), swap=False)
+    await draft.add([UserTotal("ann", 1, 1_735_689_600_000, False)])
+    await arena.submit(("ann", "a2", 2))
+    assert await arena.totals() == {"ann": 7}
+    record = BoardRecord("{}", 1, FIRST_EVENT, FIRST_EVENT, True)
+    with pytest.raises(Unavailable):
+        await draft.finish(record, version=1, event=FIRST_EVENT)
+    assert await arena.totals() == {"ann": 7}
 
 
 async def test_a_draft_outlives_its_receipts_however_many_there_are(arena: Service) -> None:

@@ -83,6 +83,18 @@ def test_a_board_that_comes_back_unchanged_publishes_nothing(board: Board) -> No
     assert board.meta()["version"] == "1000"
 
 
+def test_an_adopted_board_gets_what_it_lacked_and_keeps_the_rest(board: Board) -> None:
+    board.submit(Action("ann", "k1", 5), Action("bob", "k1", 7), Action("cy", "k1", 9))
+    kept = board.zset()["bob"]
+    more = {f"user{i}": i for i in range(2_500)}
+    load(board, {"ann": 30} | more, {"cy": 40}, swap=0)
+    totals = board.totals()
+    assert (totals.pop("ann"), totals.pop("bob")) == (30, 7)
+    assert (totals, board.zset()["bob"]) == (more, kept)
+    assert board.redis.zrange(board.keys.hidden, 0, -1) == [b"cy"]
+    assert board.redis.keys("*:load:*") == []
+
+
 def test_neither_version_nor_clock_is_lowered(board: Board) -> None:
     board.make_live(version="5000", clock="1900000000000")
     load(board, {"ann": 5})
@@ -146,9 +158,8 @@ def test_a_board_that_redis_lost_while_it_was_reconciled_does_not_become_live(bo
     board.submit(Action("ann", "k1", 5))
     found = state(board)
     board.redis.flushall()
-    board.redis.zadd(board.keys.board, {"bob": stamp(9, REACHED)})  # what was to be added to it
-    assert load(board, {}, swap=0, epoch=found["epoch"], found=found["event"]) == [LOST]
-    assert board.meta() == {}
+    assert load(board, {"bob": 9}, swap=0, epoch=found["epoch"], found=found["event"]) == [LOST]
+    assert (board.meta(), board.totals()) == ({}, {})
 
 
 def test_a_board_that_went_on_while_it_was_loaded_is_not_replaced(board: Board) -> None:
