@@ -7,6 +7,7 @@ removes only bytes that a real disk could have lost.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -39,7 +40,8 @@ class AppendOnlyFile:
         with self._lock:
             began = time.monotonic()
             for path in self._parts():
-                self._synced[path] = _sync(path)
+                with contextlib.suppress(FileNotFoundError):  # a rewrite has just replaced it
+                    self._synced[path] = _sync(path)
             self._since = began
 
     def cut(self, rng: random.Random | None) -> Cut:
@@ -68,7 +70,7 @@ class AppendOnlyFile:
     def _parts(self) -> list[Path]:
         """The files that Redis appends to or did, the present one last."""
         parts: list[tuple[int, Path]] = []
-        for manifest in self._folder.glob("*.manifest"):
+        for manifest in self._folder.glob("appendonly.aof.manifest"):
             for line in manifest.read_text(encoding="utf-8").splitlines():
                 words = line.split()
                 if words[-1] == "i":

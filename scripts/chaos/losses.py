@@ -63,13 +63,13 @@ class Measured(NamedTuple):
 
 async def _kill(stack: Stack) -> None:
     await asyncio.to_thread(stack.valkey.kill)
-    await asyncio.to_thread(stack.valkey.start)
+    await stack.start_valkey_again()
 
 
 async def _cut(stack: Stack) -> None:
     await asyncio.to_thread(stack.valkey.kill)
     await asyncio.to_thread(stack.file.cut, None)
-    await asyncio.to_thread(stack.valkey.start)
+    await stack.start_valkey_again()
 
 
 async def _flush(stack: Stack) -> None:
