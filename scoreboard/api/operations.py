@@ -63,7 +63,16 @@ def add_routes(app: web.Application, operations: Sequence[Operation]) -> None:
         response.headers["Allow"] = ",".join(sorted(allowed))
         return response
 
-    app.router.add_route("*", "/{path:.*}", guarded(unmatched), expect_handler=_expect)
+    rest = _Rest("/")
+    app.router.register_resource(rest)
+    rest.add_route("*", guarded(unmatched), expect_handler=_expect)
+
+
+class _Rest(web.PlainResource):
+    """What no resource before it matches, in any shape: with line breaks in it, or ``*``."""
+
+    def _match(self, path: str) -> dict[str, str]:
+        return {}
 
 
 async def _expect(request: web.Request) -> web.Response | None:

@@ -38,6 +38,7 @@ async def test_other_methods_are_refused_with_those_that_are_allowed(api: Api) -
         *("/api", "/api/", "/api/score/", "/api/scores/top", "/api/boards/global", "/nowhere"),
         *("/api/boards//top", "/api/boards/global/users", "/api/boards/global/users//around"),
         *("/API/score/top", "//", "/static/", "/.env", "/static/..%2F..%2Fapp.py"),
+        *("/%0A", "/api/score%0D%0AX", "/api/boards/global%0A/users"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
@@ -45,6 +46,15 @@ async def test_an_unknown_path_is_a_problem_too(api: Api, method: str, path: str
     if path.startswith("/static/..") and method != "GET":
         return
     assert (await api.call(method, path)).outcome == (404, "not_found")
+
+
+async def test_options_of_the_whole_server_are_a_problem_too(api: Api) -> None:
+    raw = await Raw.to(api)
+    await raw.send(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+    status, problem = await raw.answer()
+
+    assert (status, problem["code"]) == (404, "not_found")
+    raw.close()
 
 
 @pytest.mark.parametrize("path", ["/api/score/top", "/api/boards/global/users/ann", "/healthz"])
