@@ -40,8 +40,9 @@ run: $(STAMP) ## start everything on 127.0.0.1:8080 (PORT, HOST, DATA_DIR, WORKE
 test: $(STAMP) ## run all tests on servers they start (ARGS="-k name", REDIS_SERVER=/path/to/redis-server)
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
-test-faults: $(STAMP) ## the tests that stop and kill servers, then their long forms (10 minutes)
+test-faults: $(STAMP) ## the tests that stop and kill servers, then their long forms (15 minutes)
 	$(BIN)/python -m pytest -n 2 tests/faults $(ARGS)
+	$(BIN)/python -m scripts.chaos steps
 	$(BIN)/python -m scripts.chaos losses
 	$(BIN)/python -m scripts.chaos lost-replies --loss reset
 	$(BIN)/python -m scripts.chaos lost-replies --loss silence --every 20

@@ -1,0 +1,94 @@
+"""``scoreboard persist`` that stands still at a step of its work, to be killed there.
+
+    python -m scripts.chaos.stalled_persister STEP PASSES FILE
+
+It is the product's own role; only the methods around the step are wrapped. When it comes to the
+step with a batch in hand for the PASSES-th time, it writes to FILE what it has in hand and stops
+itself with all its tasks, wherever these are: only SIGKILL ends it then.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scoreboard.pg.ledger import LedgerSession
+from scoreboard.redisio.streams import PartitionStream
+from scoreboard.roles.embedded import write_private
+from scoreboard.roles.persist import persist_command
+
+Arrived = Callable[[int, Sequence[bytes]], None]  # partition, ids of the batch
+
+
+class Step(enum.Enum):
+    """Where it stands: a batch was read; its rows are written and their transaction is open; that
+    is committed; the commands that acknowledge it are about to be sent."""
+
+    READ = "read"
+    BEFORE_COMMIT = "before commit"
+    AFTER_COMMIT = "after commit"
+    BEFORE_ACKNOWLEDGE = "before acknowledge"
+
+
+class InHand(NamedTuple):
+    """The batch that it stands still with."""
+
+    partition: int
+    ids: list[str]
+
+
+def stand_still_at(step: Step, passes: int, file: Path) -> None:
+    """Wraps the methods around ``step``, for the rest of this process's life."""
+    left = passes
+
+    def arrived(partition: int, ids: Sequence[bytes]) -> None:
+        nonlocal left
+        left -= bool(ids)
+        if ids and left == 0:
+            write_private(file, json.dumps(InHand(partition, [i.decode() for i in ids])))
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    match step:
+        case Step.READ:
+            _behind(PartitionStream, "read", arrived)
+            _behind(PartitionStream, "read_ahead", arrived)
+        case Step.BEFORE_COMMIT:
+            _behind(LedgerSession, "_finish", arrived)  # the last that the transaction writes
+        case Step.AFTER_COMMIT:
+            _behind(LedgerSession, "write", arrived)
+        case Step.BEFORE_ACKNOWLEDGE:
+            _before_acknowledging(arrived)
+
+
+def _behind(owner: type, name: str, arrived: Arrived) -> None:
+    """Calls ``arrived`` when the method has ended: one that gives entries, or takes events."""
+    method = getattr(owner, name)
+
+    async def wrapped(self: Any, *arguments: Any) -> Any:
+        result = await method(self, *arguments)
+        entries = result if owner is PartitionStream else [entry for _, entry in arguments[0]]
+        arrived(self.partition, [entry_id for entry_id, _ in entries])
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def _before_acknowledging(arrived: Arrived) -> None:
+    acknowledge = PartitionStream.acknowledge
+
+    async def wrapped(self: PartitionStream, ids: Sequence[bytes]) -> int:
+        arrived(self.partition, ids)
+        return await acknowledge(self, ids)
+
+    setattr(PartitionStream, "acknowledge", wrapped)  # noqa: B010 (mypy forbids the assignment)
+
+
+if __name__ == "__main__":
+    stand_still_at(Step(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    persist_command()
