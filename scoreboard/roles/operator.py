@@ -21,6 +21,7 @@ from scoreboard.pg.pool import open_pool, translated
 from scoreboard.redisio import connections
 from scoreboard.redisio.audit import RedisAudit
 from scoreboard.roles.recovery import Recovery, recovery, verifier_of
+from scoreboard.roles.target import with_servers
 from scoreboard.settings import Settings
 from scoreboard.telemetry import logs
 from scoreboard.workers.verifier import Verifier
@@ -50,8 +51,9 @@ class Operator:
 
 
 def load_settings() -> Settings:
-    """Settings from the environment; logs go to standard error."""
-    settings = configuration.load(os.environ)
+    """Settings from the environment, where a running ``up`` may stand in for the servers; logs go
+    to standard error."""
+    settings = configuration.load(with_servers(os.environ))
     logs.configure(settings.log_format, settings.log_level)
     return settings
 

@@ -1,9 +1,10 @@
-"""Which running service a client command talks to."""
+"""Which running service, or which servers, a command talks to."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 
 from scoreboard.errors import ConfigurationError
+from scoreboard.settings import PREFIX
 
 UrlOption = Annotated[
     str | None,
@@ -24,6 +26,7 @@ DataDirOption = Annotated[
     Path, typer.Option(help="The data directory of `scoreboard up`, for its run.json.")
 ]
 DEFAULT_DATA_DIR = Path(".scoreboard")
+SERVERS = ("redis_url", "database_url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +58,15 @@ def find(url: str | None, token: str | None, data_dir: Path) -> Target:
                 "name one with --url."
             ) from error
     return Target(url.rstrip("/"), token)
+
+
+def with_servers(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """``environ``; if it names neither server, with those of a running ``up`` in this folder."""
+    named = {f"{PREFIX}{name.upper()}{suffix}" for name in SERVERS for suffix in ("", "_FILE")}
+    if named & environ.keys():
+        return environ
+    try:
+        run = json.loads((DEFAULT_DATA_DIR / "run.json").read_text(encoding="utf-8"))
+        return {**environ, **{f"{PREFIX}{name.upper()}": run[name] for name in SERVERS}}
+    except (OSError, ValueError, KeyError):
+        return environ

@@ -264,3 +264,18 @@ async def test_what_up_left_behind_names_the_service(running: Service, tmp_path:
     ended = await scoreboard("replay", "actions.csv", "--board", "arena", folder=tmp_path)
 
     assert (ended.code, counts(ended)) == (0, {"accepted": 3})
+
+
+async def test_what_up_left_behind_names_the_servers_unless_the_environment_does(
+    running: Service, settings: Settings, tmp_path: Path
+) -> None:
+    run = {"redis_url": settings.redis_url, "database_url": settings.database_url}
+    (tmp_path / ".scoreboard").mkdir()
+    (tmp_path / ".scoreboard" / "run.json").write_text(json.dumps(run))
+    partitions = str(settings.partitions)
+    found = await scoreboard("verify", folder=tmp_path, SCOREBOARD_PARTITIONS=partitions)
+    nowhere = f"postgresql://scoreboard@127.0.0.1:{free_port()}/scoreboard"
+    named = await scoreboard("verify", folder=tmp_path, SCOREBOARD_DATABASE_URL=nowhere)
+
+    assert (found.code, found.out.count("0 differences")) == (0, 1), found
+    assert_one_line(named, "Postgres can't be reached")
