@@ -28,12 +28,17 @@ def list_command() -> None:
             if row.trained_from and row.trained_to
             else "-"
         )
-        quality = "".join(f", {name} {value:.4g}" for name, value in row.quality.items())
+        quality = "".join(f", {name} {_figure(value)}" for name, value in row.quality.items())
         typer.echo(
             f"{'*' if row.active else ' '} {row.version}  {row.board or 'all boards'}  "
             f"trained {row.created:%Y-%m-%dT%H:%M:%SZ} on {window}, "
             f"{row.bytes / 1024:.0f} KiB, false alarms {row.false_alarm_rate:g}{quality}"
         )
+
+
+def _figure(value: float) -> str:
+    """A count whole, a share to four digits."""
+    return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
 @app.command("activate")

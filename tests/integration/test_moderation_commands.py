@@ -158,6 +158,15 @@ async def test_a_model_trained_on_the_ledger_is_put_in_force_and_can_be_rolled_b
     assert await models.active() == {"": 1}
 
 
+async def test_the_list_of_models_shows_counts_whole(
+    servers: dict[str, str], pool: asyncpg.Pool
+) -> None:
+    figures = {"actions": 137_554, "refused by time": 0.00034567}
+    await Models(pool).add("", b"x", first_ms=0, last_ms=1, false_alarm_rate=0.001, quality=figures)
+    (line,) = (await run(servers, "models", "list")).out.splitlines()
+    assert line.endswith("actions 137554, refused by time 0.0003457")
+
+
 async def test_training_reads_one_board_since_a_day_and_can_write_a_file(
     servers: dict[str, str], pool: asyncpg.Pool, tmp_path: Path
 ) -> None:
