@@ -163,7 +163,8 @@ class ScriptLine:
                 self.unsure = self.unsure or sent
                 await self._connection.disconnect(nowait=True)
                 if asyncio.get_running_loop().time() + pause >= deadline:
-                    log.warning("redis_call_failed", script=script.name, error=str(error))
+                    reason = str(error) or type(error).__name__
+                    log.warning("redis_call_failed", script=script.name, error=reason)
                     if self.unsure:
                         raise OutcomeUnknown(LOST_REPLY) from error
                     raise Unavailable("Redis can't be reached.") from error

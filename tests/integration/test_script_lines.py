@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
-from scoreboard.errors import Unavailable
+from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.redisio import connections
 from scoreboard.redisio.connections import ScriptLine
 from scoreboard.settings import Settings
+from scoreboard.wire.scripts import READ_TOP
 
 
 @pytest.fixture
@@ -38,3 +40,14 @@ async def test_a_server_that_is_not_there_is_unavailable() -> None:
     line = ScriptLine(connections.pool(nobody, timeout=1), timeout=1)
     with pytest.raises(Unavailable):
         await line.ask(b"PING")
+
+
+async def test_a_silent_server_is_named_as_the_reason(settings: Settings, redis: Redis) -> None:
+    line = ScriptLine(connections.pool(settings.redis_url, timeout=5), timeout=0.1)
+    await line.ask(b"PING")
+    await redis.client_pause(500)
+    with capture_logs() as logs, pytest.raises(OutcomeUnknown):
+        await line.run(READ_TOP, [b"sb:nowhere"], [])
+    await line.close()
+
+    assert [log["error"] for log in logs if log["event"] == "redis_call_failed"] == ["TimeoutError"]
