@@ -63,7 +63,7 @@ load-test: $(STAMP) ## load a server and audit it (RATE, CLIENTS, DURATION, DUPL
 bench: $(STAMP) ## measure every part, ten minutes on idle cores (ARGS="http fanout")
 	$(BIN)/python -m scripts.bench $(ARGS)
 
-chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED, ACTIONS, KILLS)
+chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED, ACTIONS, KILLS, REDIS_SERVER)
 	$(BIN)/python -m scripts.chaos run $(if $(SEED),--seed $(SEED)) \
 	  $(if $(ACTIONS),--actions $(ACTIONS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
 

@@ -25,7 +25,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.callback()
 def chaos_commands() -> None:
-    """Prove on real processes, killed again and again, that no acknowledged score is lost."""
+    """Prove on real processes, killed again and again, that no acknowledged score is lost.
+
+    REDIS_SERVER in the environment names another server than the embedded Valkey.
+    """
 
 
 @app.command()
