@@ -216,7 +216,8 @@ class ScriptLine:
 
 async def check_server(redis: Redis) -> None:
     """Looks at a server before the service trusts it with scores. Raises ConfigurationError on one
-    that is too old or evicts keys; warns when the append-only file is off."""
+    that is too old or evicts keys; warns when the append-only file is off, or that of a Redis 7.0,
+    which may mend it wrongly after a crash."""
     try:
         info: dict[str, Any] = await redis.info()
     except AuthenticationError as error:
@@ -235,4 +236,11 @@ async def check_server(redis: Redis) -> None:
             "append_only_off",
             consequence="a crash of Redis loses what was not persisted to Postgres yet",
             remedy="CONFIG SET appendonly yes",
+        )
+    elif version.startswith("7.0."):
+        log.warning(
+            "append_only_fragile",
+            version=version,
+            consequence="a crash in the middle of a write can lose or repeat writes one start later",
+            remedy="rewrite the file after a crash (docs/durability.md), or run Valkey",
         )

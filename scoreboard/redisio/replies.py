@@ -57,10 +57,10 @@ class Replies(asyncio.Protocol):
         Raises ConnectionError of redis-py when the connection is lost before the last one. Whoever
         stops waiting must close the connection: what arrives then is not his."""
         assert self._transport is not None
-        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(command)
         self._received = []
         self._expected = replies
-        self._transport.write(command)
+        self._answer = asyncio.get_running_loop().create_future()
         return await self._answer
 
     def data_received(self, data: bytes) -> None:
