@@ -22,6 +22,11 @@ from scoreboard.wire.keys import CONSUMER_GROUP, PartitionKeys
 CONSUMER = "persister"  # one name for all, since the lock lets only one read
 
 
+def _emptied(error: ResponseError) -> bool:
+    """Whether Redis lost the stream, before or in the middle of a read."""
+    return str(error).startswith(("NOGROUP", "no such key"))
+
+
 class PartitionStream:
     """``blocking`` must be a client without a socket timeout. Every method raises Unavailable
     when Redis is away."""
@@ -52,8 +57,7 @@ class PartitionStream:
             try:
                 return await self._read(count)
             except ResponseError as error:
-                # Redis was emptied, before or in the middle of the read.
-                if not str(error).startswith(("NOGROUP", "no such key")):
+                if not _emptied(error):
                     raise
                 await self._create_group()
                 return await self._read(count)
@@ -64,7 +68,12 @@ class PartitionStream:
         if self._pending:
             return []
         with reachable():
-            return await self._read_new(count)
+            try:
+                return await self._read_new(count)
+            except ResponseError as error:
+                if not _emptied(error):
+                    raise
+                return []
 
     async def _read(self, count: int) -> list[Entry]:
         cursor: bytes | str = "0-0"

@@ -26,6 +26,9 @@ IDLE_WAIT = 2.0  # seconds; also how soon what a dead persister left is found on
 LOCK_WAIT = 0.05  # seconds until another look at a partition that another process works on
 STOP_TIMEOUT = 15.0  # seconds that a batch has to finish in when the process ends
 BATCHES_A_LOCK = 10  # then a rebuild that waits for the partition gets its turn
+# Least seconds between the starts of two rounds: a commit costs some 6 ms of CPU, half of them in
+# Postgres, for one event as for fifty. What comes after a quiet time waits for nothing.
+SPACING = 0.015
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts while a server is away
 CAUSES_LOGGED = 20  # of one outage
 
@@ -181,7 +184,9 @@ class Persister:
                 consumer.cancel()  # what it has read stays pending
 
     async def _consume(self, stream: EventStream, stopping: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
         while not stopping.is_set():
+            started = loop.time()
             try:
                 async with self._ledger.locked_if_free(stream.partition) as ledger:
                     last = ledger and await persist_batches(
@@ -192,6 +197,8 @@ class Persister:
                     await unless(stopping, asyncio.sleep(LOCK_WAIT))
                 elif last is None:
                     await unless(stopping, stream.wait(IDLE_WAIT))
+                elif (early := started + SPACING - loop.time()) > 0:
+                    await unless(stopping, asyncio.sleep(early))
             except Exception as error:  # noqa: BLE001 (whatever it is, the others go on)
                 await unless(stopping, asyncio.sleep(self._outage.pause(stream.partition, error)))
 
