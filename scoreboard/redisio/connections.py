@@ -241,6 +241,6 @@ async def check_server(redis: Redis) -> None:
         log.warning(
             "append_only_fragile",
             version=version,
-            consequence="a crash in the middle of a write can lose or repeat writes one start later",
+            consequence="a crash amid a write can lose or repeat writes one start later",
             remedy="rewrite the file after a crash (docs/durability.md), or run Valkey",
         )
