@@ -18,7 +18,6 @@ class Agent:
     def __init__(self, name: str, model: AgentModel) -> None:
         self.name = name
         self.features = FEATURES[name]
-
         self.threshold = model.threshold
         self.forest = Forest(model.trees)
         self._typical = np.array([r.typical for r in model.features])

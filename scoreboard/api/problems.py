@@ -22,7 +22,6 @@ TYPES = "urn:scoreboard:problem:"
 _from_http: dict[int, type[errors.ScoreboardError]] = {
     400: errors.InvalidRequest,
     404: errors.NotFound,
-    405: errors.MethodNotAllowed,
     413: errors.PayloadTooLarge,
     415: errors.UnsupportedMediaType,
 }

@@ -223,11 +223,16 @@ def revert(board: Board, action: Action, event: str, *, late: bool = False, **ch
         "window": WINDOW_MS,
         "body": msgspec.json.encode(body),
     } | changed
+    return run_on(board, REVERT_ACTION, action, arguments)
+
+
+def run_on(board: Board, script: Script, action: Action, arguments: dict[str, Any]) -> Any:
+    """Runs a script that concerns one action; ``arguments`` by the names that it gives them."""
     keys = [
         board.receipt_key(action) if name == "receipt" else getattr(board.keys, name)
-        for name in REVERT_ACTION.keys
+        for name in script.keys
     ]
-    return board.run(REVERT_ACTION, keys, [arguments[name] for name in REVERT_ACTION.args])
+    return board.run(script, keys, [arguments[name] for name in script.args])
 
 
 def decoded(text: bytes) -> BoardMessage:

@@ -10,7 +10,7 @@ import pytest
 from scoreboard.domain.stamps import stamp
 from scoreboard.wire.events import FORMAT, Body, EventKind
 from scoreboard.wire.scripts import APPROVE_ACTION, COLD, DONE, OTHER, RANGE
-from tests.lua.harness import WINDOW_MS, Action, Board, Verdict, decoded
+from tests.lua.harness import WINDOW_MS, Action, Board, Verdict, decoded, run_on
 
 REFUSED = Action("ann", "k1", 15, attempt="refused-1", verdict=Verdict(refused_by="time,device"))
 
@@ -25,11 +25,7 @@ def approve(board: Board, action: Action = REFUSED, **changed: Any) -> Any:
         "window": WINDOW_MS,
         "body": msgspec.json.encode(body),
     } | changed
-    keys = [
-        board.receipt_key(action) if name == "receipt" else getattr(board.keys, name)
-        for name in APPROVE_ACTION.keys
-    ]
-    return board.run(APPROVE_ACTION, keys, [arguments[name] for name in APPROVE_ACTION.args])
+    return run_on(board, APPROVE_ACTION, action, arguments)
 
 
 def test_the_points_count_and_the_event_is_of_the_refused_attempt(board: Board) -> None:
