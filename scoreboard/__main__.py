@@ -48,7 +48,7 @@ class _Commands(TyperGroup):
 
 def _function(command: str) -> Any:
     module, _, name = COMMANDS[command].partition(":")
-    return getattr(importlib.import_module(f"scoreboard.roles.{module}"), name)
+    return getattr(importlib.import_module(f"scoreboard.commands.{module}"), name)
 
 
 def _command(name: str, function: Callable[..., None]) -> Any:

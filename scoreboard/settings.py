@@ -13,7 +13,7 @@ from msgspec import Meta
 from scoreboard.errors import ConfigurationError
 
 PREFIX = "SCOREBOARD_"
-OF_CLIENTS = frozenset({"URL", "TOKEN"})  # of the commands that call a service (roles/target.py)
+OF_CLIENTS = frozenset({"URL", "TOKEN"})  # read by local/running_service.py
 
 Durability = Literal["redis", "replica", "disk", "postgres"]
 GateMode = Literal["off", "flag", "reject"]

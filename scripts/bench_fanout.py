@@ -25,8 +25,8 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from scoreboard.api.connections import Connection
-from scoreboard.api.relay import Hub
+from scoreboard.api.live.connections import Connection
+from scoreboard.api.live.hub import Hub
 from scoreboard.settings import Settings
 from scripts.fanout_rig import (
     BOARD,

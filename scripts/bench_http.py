@@ -29,11 +29,11 @@ from rich.table import Table
 
 from scoreboard.anomaly.training import train
 from scoreboard.api import tokens
+from scoreboard.local.embedded_servers import Postgres, Valkey, free_port
 from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
-from scoreboard.redisio.connections import pack
+from scoreboard.redisio.script_line import pack
 from scoreboard.redisio.scripts import digest
-from scoreboard.roles.embedded import Postgres, Valkey, free_port
 from scoreboard.wire.keys import PartitionKeys, board_keys
 from scoreboard.wire.scripts import SUBMIT_SCORES
 from scripts import http_load, http_rig

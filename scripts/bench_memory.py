@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from scoreboard.redisio.connections import pack
+from scoreboard.redisio.script_line import pack
 from scoreboard.wire.receipts import Kept, receipt
 from scripts.script_rig import DAY_MS, FullBoard, Line, server, user_name
 

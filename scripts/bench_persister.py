@@ -23,11 +23,12 @@ import asyncpg
 import uvloop
 from redis.asyncio import Redis
 
+from scoreboard.assembly.recovery import recovery
+from scoreboard.local.embedded_servers import Postgres, Valkey
 from scoreboard.pg.migrations import migrate
 from scoreboard.pg.pool import open_pool
-from scoreboard.redisio.connections import client, pack
-from scoreboard.roles.embedded import Postgres, Valkey
-from scoreboard.roles.recovery import recovery
+from scoreboard.redisio.connections import client
+from scoreboard.redisio.script_line import pack
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import board_keys
 from scoreboard.workers.persister import Persister

@@ -20,12 +20,12 @@ import asyncpg
 import uvloop
 from redis.asyncio import Redis
 
+from scoreboard.assembly.recovery import Recovery, recovery
 from scoreboard.domain.stamps import stamp
+from scoreboard.local.embedded_servers import Postgres, Valkey
 from scoreboard.pg.migrations import migrate
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio.connections import client
-from scoreboard.roles.embedded import Postgres, Valkey
-from scoreboard.roles.recovery import Recovery, recovery
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import BoardKeys, board_keys
 from scripts.reporting import report

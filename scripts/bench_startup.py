@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from scoreboard.roles.embedded import Postgres, Valkey, free_port
+from scoreboard.local.embedded_servers import Postgres, Valkey, free_port
 
 SETTLE = 2.0  # seconds at rest before the memory is read
 

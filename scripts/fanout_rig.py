@@ -20,10 +20,10 @@ from typing import Any
 
 from aiohttp import web
 
-from scoreboard.api.connections import Connection
+from scoreboard.api.live.connections import Connection
+from scoreboard.api.live.hub import Hub
+from scoreboard.api.live.websockets import LiveLeaderboard
 from scoreboard.api.problems import guarded
-from scoreboard.api.relay import Hub
-from scoreboard.api.websockets import LiveLeaderboard
 from scoreboard.settings import Settings
 from scripts import fanout_clients
 

@@ -12,16 +12,17 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from scoreboard import settings as configuration
+from scoreboard.assembly import service
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.durability import Durability
 from scoreboard.domain.submissions import Result, Submission
 from scoreboard.redisio import connections
-from scoreboard.redisio.calling import run_script
-from scoreboard.redisio.calls import PlainCalls
-from scoreboard.roles import serve
+from scoreboard.redisio.commands import run_script
+from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.wire.keys import board_keys
 from scoreboard.wire.replies import parse_reply
 from scoreboard.wire.scripts import SUBMIT_SCORES
+from scoreboard.write_path.plain_calls import PlainCalls
 
 KINDS = ("bare", "single", "full", "gated")
 # The gated server's default board is one with a gate; the others' has none.
@@ -38,7 +39,7 @@ class SingleSubmitter:
         self._redis = redis
         self._calls = PlainCalls(partitions)
         self._partitions = partitions
-        self._line = connections.ScriptLine(redis.connection_pool, timeout=5)  # stays unused
+        self._line = ScriptLine(redis.connection_pool, timeout=5)  # stays unused
 
     async def submit(
         self,
@@ -77,8 +78,8 @@ async def application(kind: str) -> web.Application:
     if kind == "single":
         redis = connections.client(settings.redis_url, timeout=5, connections=128)
         single = SingleSubmitter(redis, settings.partitions)
-        serve.Submitter = lambda *_, **__: _Closing(single)  # type: ignore[misc, assignment]
-    return await serve.application(settings)
+        service.Submitter = lambda *_, **__: _Closing(single)  # type: ignore[misc, assignment]
+    return await service.application(settings)
 
 
 class _Closing:
@@ -93,7 +94,7 @@ async def main(kind: str, port: int) -> None:
     runner = web.AppRunner(await application(kind), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
-    serve.spare_collections()
+    service.spare_collections()
     await asyncio.Event().wait()
 
 

@@ -20,12 +20,12 @@ from scoreboard.domain.actions import ScoreAction
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.stamps import stamp
 from scoreboard.domain.submissions import Submission
-from scoreboard.redisio.calls import body_of
-from scoreboard.redisio.connections import pack
+from scoreboard.local.embedded_servers import Valkey
+from scoreboard.redisio.script_line import pack
 from scoreboard.redisio.scripts import digest, source
-from scoreboard.roles.embedded import Valkey
 from scoreboard.wire.keys import board_keys
 from scoreboard.wire.scripts import SUBMIT_SCORES
+from scoreboard.write_path.plain_calls import body_of
 
 DAY_MS = 86_400_000
 MONTH_MS = 30 * DAY_MS

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
-from scoreboard.roles.embedded import Postgres, Valkey
+from scoreboard.local.embedded_servers import Postgres, Valkey
 from scoreboard.settings import Settings
 from tests import servers
 

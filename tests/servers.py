@@ -20,8 +20,8 @@ from pathlib import Path
 import asyncpg
 
 from scoreboard.errors import ConfigurationError
+from scoreboard.local.embedded_servers import Postgres, Valkey, postgres_binaries
 from scoreboard.pg.migrations import migrate
-from scoreboard.roles.embedded import Postgres, Valkey, postgres_binaries
 
 SHARED_FOLDER = "TEST_SERVERS_FOLDER"  # environment: what the processes of a session share
 NOT_DURABLE = {

@@ -13,11 +13,11 @@ import msgspec
 from aiohttp import web
 
 from scoreboard.api.tokens import keys_from, mint
+from scoreboard.assembly.recovery import recovery
+from scoreboard.assembly.service import application
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio import connections
-from scoreboard.roles.recovery import recovery
-from scoreboard.roles.serve import application
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import partition_of
 from scoreboard.workers.persister import Persister

@@ -9,13 +9,13 @@ from aiohttp import web
 from scoreboard.api import pages
 from scoreboard.api.admin import AdminHandlers
 from scoreboard.api.admin_catalogue import admin_operations
-from scoreboard.api.boards import BoardHandlers
+from scoreboard.api.board_reads import BoardHandlers
 from scoreboard.api.catalogue import operations
 from scoreboard.api.health import HealthHandlers
+from scoreboard.api.live.websockets import LiveLeaderboard
 from scoreboard.api.openapi import describe
 from scoreboard.api.operations import Operation, add_routes
 from scoreboard.api.scores import ScoreHandlers
-from scoreboard.api.websockets import LiveLeaderboard
 
 
 def build(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from scoreboard.api.answers import Accepted
-from scoreboard.api.boards import (
+from scoreboard.api.board_reads import (
     DEFAULT_RADIUS,
     MAX_RADIUS,
     BoardHandlers,
@@ -17,10 +17,10 @@ from scoreboard.api.boards import (
     TopScores,
 )
 from scoreboard.api.health import HealthHandlers, Readiness
+from scoreboard.api.live.websockets import LiveLeaderboard, TicketReply
 from scoreboard.api.operations import Operation, Parameter
 from scoreboard.api.scores import ScoreHandlers
 from scoreboard.api.tokens import BOARD_READ, SCORE_SUBMIT, SCORE_WRITE
-from scoreboard.api.websockets import LiveLeaderboard, TicketReply
 from scoreboard.domain.actions import ActionBatch, ScoreAction, UserList
 from scoreboard.domain.boards import BOARD_PATTERN
 from scoreboard.domain.standings import Standing

@@ -35,7 +35,7 @@ _ACKNOWLEDGED = (Outcome.ACCEPTED, Outcome.DUPLICATE)
 
 
 class Submitter(Protocol):
-    """The write path (redisio/submitter.py)."""
+    """The write path (write_path/submitter.py)."""
 
     async def submit(
         self,

@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from scoreboard.domain.ledger import BoardRecord, BoardState, EventId, KeptAction, UserTotal
 from scoreboard.domain.stamps import stamp
 from scoreboard.errors import Unavailable
-from scoreboard.redisio.calling import reachable, run_script
-from scoreboard.redisio.connections import pack
+from scoreboard.redisio.commands import reachable, run_script
 from scoreboard.redisio.reverter import receipt_of
+from scoreboard.redisio.script_line import pack
 from scoreboard.wire.events import split_id
 from scoreboard.wire.keys import CONSUMER_GROUP, BoardKeys, board_keys
 from scoreboard.wire.scripts import BOARD_STATE, LOAD_BOARD

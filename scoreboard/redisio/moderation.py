@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from scoreboard.domain.ledger import KeptAction
 from scoreboard.errors import BoardCold, ScoreOutOfRange, Unavailable
-from scoreboard.redisio.calling import reachable, run_script
+from scoreboard.redisio.commands import reachable, run_script
 from scoreboard.wire.events import FORMAT, Body
 from scoreboard.wire.keys import BoardKeys, board_keys
 from scoreboard.wire.receipts import Kept, receipt

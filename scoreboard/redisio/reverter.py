@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from scoreboard.domain.ledger import LATE_DUPLICATE, KeptAction, LateDuplicate
-from scoreboard.redisio.calling import run_script
+from scoreboard.redisio.commands import run_script
 from scoreboard.wire.events import FORMAT, Body
 from scoreboard.wire.keys import board_keys
 from scoreboard.wire.receipts import Kept, receipt

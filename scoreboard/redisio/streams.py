@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from scoreboard.domain.ledger import FIRST_EVENT, Entry, EventId
-from scoreboard.redisio.calling import reachable
+from scoreboard.redisio.commands import reachable
 from scoreboard.wire.events import split_id
 from scoreboard.wire.keys import CONSUMER_GROUP, PartitionKeys
 

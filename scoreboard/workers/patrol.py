@@ -24,7 +24,7 @@ EXAMPLES = 3  # of what differs on a board, in the log
 
 
 class Users(Protocol):
-    """Who is on which board (pg/audit.LedgerAudit)."""
+    """Who is on which board (pg/ledger_audit.LedgerAudit)."""
 
     async def boards(self) -> list[str]: ...
     async def next_users(self, board: str, after: str, count: int) -> list[str]: ...
@@ -37,7 +37,7 @@ class Auditor(Protocol):
 
 
 class Reports(Protocol):
-    """Where the result goes (redisio/audit.PatrolReports)."""
+    """Where the result goes (redisio/patrol_reports.PatrolReports)."""
 
     async def publish(self, report: PatrolReport, *, valid: float) -> None: ...
 

@@ -26,7 +26,7 @@ Scores = tuple[float | None, float | None]  # zset score shown, zset score hidde
 
 
 class LedgerAudit(Protocol):
-    """Postgres (pg/audit.LedgerAudit)."""
+    """Postgres (pg/ledger_audit.LedgerAudit)."""
 
     async def users(self, board: str) -> int: ...
     def totals(self, board: str) -> AsyncIterator[list[LedgerTotal]]: ...
@@ -36,7 +36,7 @@ class LedgerAudit(Protocol):
 
 
 class RedisAudit(Protocol):
-    """Redis (redisio/audit.RedisAudit)."""
+    """Redis (redisio/board_audit.RedisAudit)."""
 
     async def scores(self, board: str, users: Sequence[str]) -> list[Scores]: ...
     def members(self, board: str) -> AsyncIterator[list[str]]: ...

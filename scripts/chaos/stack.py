@@ -16,8 +16,8 @@ import aiohttp
 from redis.asyncio import Redis
 
 from scoreboard.api import tokens
-from scoreboard.roles.embedded import Postgres, Valkey, free_port
-from scoreboard.roles.processes import Child, stop_together
+from scoreboard.local.child_processes import Child, stop_together
+from scoreboard.local.embedded_servers import Postgres, Valkey, free_port
 from scripts.chaos.disk import AppendOnlyFile
 from scripts.chaos.proxy import Proxy
 

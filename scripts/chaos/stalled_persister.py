@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scoreboard.commands.persist import persist_command
+from scoreboard.local.embedded_servers import write_private
 from scoreboard.pg.ledger import LedgerSession
 from scoreboard.redisio.streams import PartitionStream
-from scoreboard.roles.embedded import write_private
-from scoreboard.roles.persist import persist_command
 
 Arrived = Callable[[int, Sequence[bytes]], None]  # partition, ids of the batch
 

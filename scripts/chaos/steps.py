@@ -20,7 +20,7 @@ import aiohttp
 import asyncpg
 from redis.asyncio import Redis
 
-from scoreboard.roles.processes import Child
+from scoreboard.local.child_processes import Child
 from scoreboard.wire.keys import CONSUMER_GROUP, PartitionKeys, partition_of
 from scripts.chaos.actions import BOARDS, Action, Book
 from scripts.chaos.audit import audit, ledger_of

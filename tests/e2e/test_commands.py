@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from scoreboard import __version__
 from scoreboard.__main__ import COMMANDS
-from scoreboard.roles.embedded import free_port
+from scoreboard.local.embedded_servers import free_port
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import board_keys
 from tests.command import Ended, scoreboard

@@ -12,7 +12,7 @@ from aiohttp import ClientSession, web
 from playwright.async_api import Page, expect
 
 from scoreboard.api.tokens import keys_from, mint
-from scoreboard.roles.serve import application
+from scoreboard.assembly.service import application
 from scoreboard.settings import Settings
 from tests.e2e.conftest import OpenPage
 from tests.waiting import wait_until

@@ -12,12 +12,12 @@ from scoreboard.domain.actions import ScoreAction
 from scoreboard.domain.submissions import Submission
 from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.redisio import connections
-from scoreboard.redisio.calls import PlainCalls
-from scoreboard.redisio.lines import ScriptLines
-from scoreboard.redisio.submitter import Submitter
-from scoreboard.redisio.waits import DurabilityWaits
+from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import board_keys
+from scoreboard.write_path.durability_waits import DurabilityWaits
+from scoreboard.write_path.plain_calls import PlainCalls
+from scoreboard.write_path.submitter import Submitter
 from scripts.chaos.proxy import Loss, Proxy
 from tests.service import Service, service
 from tests.waiting import wait_until

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from scoreboard.roles.embedded import Valkey
+from scoreboard.local.embedded_servers import Valkey
 from tests.conftest import TEST_KEY
 from tests.waiting import wait_until
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import asyncpg
 from redis.asyncio import Redis
 
+from scoreboard.assembly.moderation import moderator
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.reviews import Filter, Review
 from scoreboard.pg.cases import LedgerCases
 from scoreboard.pg.reviews import Reviews
-from scoreboard.redisio.judged_calls import JudgedCalls
-from scoreboard.roles.moderation import moderator
 from scoreboard.settings import GateMode, Settings
 from scoreboard.workers.moderator import Moderator
+from scoreboard.write_path.judged_calls import JudgedCalls
 from tests.integration.ledger_tools import sums, totals
 from tests.integration.service import Service, service
 from tests.integration.suspicion import OneGate, SuspiciousGate

@@ -10,18 +10,18 @@ import asyncpg
 import msgspec
 from redis.asyncio import Redis
 
+from scoreboard.assembly.recovery import Recovery, recovery
 from scoreboard.domain.actions import ScoreAction
 from scoreboard.domain.stamps import total_of
 from scoreboard.domain.submissions import Result, Submission
 from scoreboard.redisio import connections
-from scoreboard.redisio.calls import PlainCalls
-from scoreboard.redisio.lines import ScriptLines
-from scoreboard.redisio.submitter import CallMaker, Submitter
-from scoreboard.redisio.waits import DurabilityWaits
-from scoreboard.roles.recovery import Recovery, recovery
+from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import BoardKeys, board_keys
 from scoreboard.workers.persister import persist_batches
+from scoreboard.write_path.durability_waits import DurabilityWaits
+from scoreboard.write_path.plain_calls import PlainCalls
+from scoreboard.write_path.submitter import CallMaker, Submitter
 
 _attempts = itertools.count()
 

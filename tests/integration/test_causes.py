@@ -6,7 +6,7 @@ import pytest
 
 from scoreboard.errors import Unavailable, cause_of
 from scoreboard.redisio import connections
-from scoreboard.redisio.calling import reachable
+from scoreboard.redisio.commands import reachable
 
 
 async def test_the_cause_of_an_outage_names_the_address() -> None:

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError
 
 from scoreboard.errors import ConfigurationError
-from scoreboard.roles.embedded import Postgres, Valkey, postgres_binaries
+from scoreboard.local.embedded_servers import Postgres, Valkey, postgres_binaries
 from tests import servers
 
 

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from scoreboard.roles.embedded import Postgres, Valkey
+from scoreboard.local.embedded_servers import Postgres, Valkey
 from scoreboard.settings import Settings
 
 

@@ -14,7 +14,7 @@ from scoreboard.domain.judging import Case
 from scoreboard.domain.submissions import Outcome, Result, Submission
 from scoreboard.errors import Unavailable
 from scoreboard.pg.cases import LedgerCases
-from scoreboard.redisio.connections import ScriptLine
+from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.settings import Settings
 from tests.integration.moderated import Moderated, moderated
 

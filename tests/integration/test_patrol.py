@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from scoreboard.assembly.recovery import verifier_of
 from scoreboard.domain.audit import Difference
-from scoreboard.pg.audit import LedgerAudit
-from scoreboard.redisio.audit import PatrolReports
-from scoreboard.roles.recovery import verifier_of
+from scoreboard.pg.ledger_audit import LedgerAudit
+from scoreboard.redisio.patrol_reports import PatrolReports
 from scoreboard.workers import patrol
 from scoreboard.workers.patrol import Patrol
 from tests.integration.ledger_tools import PARTITIONS

@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 from scoreboard.errors import ConfigurationError
-from scoreboard.roles import datadir
-from scoreboard.roles.interruption import Interrupted, Interruption
-from scoreboard.roles.processes import MAX_LOG_BYTES, Child, Keeper, nap, stop_together
+from scoreboard.local import data_directory
+from scoreboard.local.child_processes import MAX_LOG_BYTES, Child, Keeper, nap, stop_together
+from scoreboard.local.interruption import Interrupted, Interruption
 from tests.waiting import wait_until
 
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); "
 OWNER = """
 import sys
 from pathlib import Path
-from scoreboard.roles.processes import Child, Keeper
-from scoreboard.roles.watchdog import Watchdog
+from scoreboard.local.child_processes import Child, Keeper
+from scoreboard.local.watchdog import Watchdog
 with Watchdog() as watchdog:
     keeper = Keeper(1, watchdog.guard)
     child = Child("sleeper", ["sleep", "600"], log=Path(sys.argv[1]), keeper=keeper)
@@ -87,19 +87,19 @@ async def test_the_watchdog_ends_the_children_of_an_owner_that_is_killed(tmp_pat
 
 def test_a_data_directory_has_one_owner_at_a_time(tmp_path: Path) -> None:
     with (
-        datadir.claimed(tmp_path, nap),
+        data_directory.claimed(tmp_path, nap),
         pytest.raises(ConfigurationError, match=f"in use by .* process id {os.getpid()}: stop"),
-        datadir.claimed(tmp_path, nap),
+        data_directory.claimed(tmp_path, nap),
     ):
         pass
-    with datadir.claimed(tmp_path, nap):
+    with data_directory.claimed(tmp_path, nap):
         pass
 
 
 def test_a_data_directory_is_claimed_when_the_last_child_of_the_former_owner_is_gone(
     tmp_path: Path,
 ) -> None:
-    with datadir.claimed(tmp_path, nap) as lock:
+    with data_directory.claimed(tmp_path, nap) as lock:
         child = python(tmp_path, STUBBORN + "signal.pause()", Keeper(lock, lambda child: None))
         child.start()
         child.wait_until(lambda: child.said("up"), timeout=10)
@@ -110,7 +110,7 @@ def test_a_data_directory_is_claimed_when_the_last_child_of_the_former_owner_is_
         if len(waited) == 3:
             child.kill()
 
-    with datadir.claimed(tmp_path, end_the_child_at_last):
+    with data_directory.claimed(tmp_path, end_the_child_at_last):
         assert waited[:3] == [True, True, True]
         assert not child.running
 
@@ -118,22 +118,22 @@ def test_a_data_directory_is_claimed_when_the_last_child_of_the_former_owner_is_
 def test_a_directory_that_cannot_be_written_is_a_clear_error() -> None:
     with (
         pytest.raises(ConfigurationError, match=r"can't write to the data directory: .*--data-dir"),
-        datadir.claimed(Path("/proc/scoreboard"), nap),
+        data_directory.claimed(Path("/proc/scoreboard"), nap),
     ):
         pass
 
 
 def test_the_secret_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
-    secret = datadir.secret(tmp_path)
+    secret = data_directory.secret(tmp_path)
     assert len(secret) == 64
-    assert datadir.secret(tmp_path) == secret
+    assert data_directory.secret(tmp_path) == secret
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_secret_that_is_too_short_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("short")
     with pytest.raises(ConfigurationError, match=r"secret is of no use .*remove it"):
-        datadir.secret(tmp_path)
+        data_directory.secret(tmp_path)
 
 
 def test_a_signal_is_a_wish_that_ends_the_next_pause() -> None:

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 
 from scoreboard.domain.boards import BoardSettings, Rate
 from scoreboard.domain.submissions import Outcome
-from scoreboard.redisio.submitter import REJUDGED
 from scoreboard.settings import Settings
+from scoreboard.write_path.submitter import REJUDGED
 from tests.integration.moderated import Moderated, moderated
 
 COUNT = 400

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from scoreboard.assembly.training_process import train_apart
 from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
-from scoreboard.roles.retraining import train_apart
 from scoreboard.settings import Settings
 from scoreboard.workers import retrainer as retrainer_module
 from scoreboard.workers.retrainer import Retrainer

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.redisio import connections
-from scoreboard.redisio.connections import ScriptLine
+from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.settings import Settings
 from scoreboard.wire.scripts import READ_TOP
 

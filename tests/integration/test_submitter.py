@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from scoreboard.domain.actions import ScoreAction
 from scoreboard.domain.submissions import Submission
 from scoreboard.errors import Unavailable, UnknownBoard
-from scoreboard.redisio import submitter
 from scoreboard.wire.keys import partition_of
+from scoreboard.write_path import submitter
 from tests.integration.service import Service
 from tests.waiting import wait_until
 

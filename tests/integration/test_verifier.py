@@ -8,10 +8,10 @@ import random
 import asyncpg
 import pytest
 
+from scoreboard.assembly.recovery import verifier_of
 from scoreboard.domain.audit import Difference, Report
 from scoreboard.domain.stamps import stamp
-from scoreboard.pg.audit import LedgerAudit
-from scoreboard.roles.recovery import verifier_of
+from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.workers.persister import Persister
 from tests.integration.ledger_tools import PARTITIONS, START_MS, sums, totals
 from tests.integration.service import Service

@@ -15,12 +15,12 @@ from scoreboard.domain.actions import ScoreAction
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.stamps import stamp, total_of
 from scoreboard.domain.submissions import Submission
-from scoreboard.redisio.calls import body_of
 from scoreboard.redisio.scripts import digest, lua_folder, source
 from scoreboard.wire.events import FORMAT, Body, Event, decode_event
 from scoreboard.wire.keys import board_keys
 from scoreboard.wire.messages import BoardMessage
 from scoreboard.wire.scripts import REVERT_ACTION, SUBMIT_SCORES, Script
+from scoreboard.write_path.plain_calls import body_of
 
 _attempts = itertools.count()
 

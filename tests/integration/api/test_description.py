@@ -9,7 +9,7 @@ from typing import Any
 
 from openapi_spec_validator import validate
 
-from scoreboard.roles.serve import application
+from scoreboard.assembly.service import application
 from scoreboard.settings import Settings
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described import Api

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from scoreboard import endless
-from scoreboard.redisio.commits import CommitWatch
-from scoreboard.roles.embedded import Valkey
+from scoreboard import background
+from scoreboard.local.embedded_servers import Valkey
+from scoreboard.write_path.commit_watch import CommitWatch
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described import Answer, Api
 from tests.waiting import wait_until
@@ -58,7 +58,7 @@ async def test_an_error_that_nobody_foresaw_does_not_end_the_watch_for_commits(
             raise ZeroDivisionError
         await run(watch)
 
-    monkeypatch.setattr(endless, "RESTART", 0)
+    monkeypatch.setattr(background, "RESTART", 0)
     monkeypatch.setattr(CommitWatch, "run", failing_first)
     api = await start_api()
     async with api.service.persisting():

@@ -10,12 +10,12 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from scoreboard.assembly import model_gates
 from scoreboard.domain.boards import Rate
 from scoreboard.errors import Unavailable
 from scoreboard.pg.cases import LedgerCases
-from scoreboard.redisio.judged_calls import JudgedCalls
-from scoreboard.roles import gates
 from scoreboard.settings import GateMode
+from scoreboard.write_path.judged_calls import JudgedCalls
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described import Answer, Api
 from tests.integration.api.gated import USUAL, action, add_model, play, post, set_board
@@ -128,7 +128,7 @@ async def test_the_boards_own_bounds_and_rate_hold_in_every_mode(
 async def test_a_model_that_is_activated_judges_without_a_restart(
     start_api: StartApi, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gates, "POLL", 0.02)
+    monkeypatch.setattr(model_gates, "POLL", 0.02)
     api = await start_api()
     await set_board(api, "arena", mode="reject")
     await play(api, "arena", "ann")

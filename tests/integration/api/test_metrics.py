@@ -7,7 +7,7 @@ from math import isnan
 from redis.asyncio import Redis
 
 from scoreboard.domain.audit import PatrolReport
-from scoreboard.redisio.audit import PatrolReports
+from scoreboard.redisio.patrol_reports import PatrolReports
 from tests.integration.api.described import Api
 from tests.waiting import wait_until
 

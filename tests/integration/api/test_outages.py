@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from scoreboard.roles.embedded import Postgres, Valkey
+from scoreboard.local.embedded_servers import Postgres, Valkey
 from scoreboard.settings import Settings
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described import Answer, Api

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from scoreboard.domain.stamps import stamp
 from scoreboard.domain.standings import percentile
 from scoreboard.errors import Unavailable, UnknownBoard
-from scoreboard.pg.boards import ArchivedBoards, _sql
+from scoreboard.pg.archived_boards import ArchivedBoards, _sql
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
 from tests.integration.ledger_tools import BOARD, PARTITION, START_MS, event

@@ -13,7 +13,7 @@ import pytest
 
 from scoreboard.errors import Unavailable
 from scoreboard.pg import recovery
-from scoreboard.pg.boards import ArchivedBoards
+from scoreboard.pg.archived_boards import ArchivedBoards
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
 from tests.integration.ledger_tools import BOARD, PARTITION, event

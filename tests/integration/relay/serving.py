@@ -12,9 +12,9 @@ from typing import Any
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 from redis.asyncio import Redis
 
+from scoreboard.api.live.hub import Hub
+from scoreboard.api.live.websockets import LiveLeaderboard
 from scoreboard.api.problems import guarded
-from scoreboard.api.relay import Hub
-from scoreboard.api.websockets import LiveLeaderboard
 from scoreboard.errors import Unauthorized, Unavailable, UnknownBoard
 from scoreboard.redisio.tickets import RedisTickets
 from scoreboard.redisio.updates import RedisUpdates

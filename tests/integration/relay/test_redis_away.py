@@ -7,7 +7,7 @@ import signal
 
 from structlog.testing import capture_logs
 
-from scoreboard.roles.embedded import Valkey
+from scoreboard.local.embedded_servers import Valkey
 from tests.integration.relay.serving import Start, next_message
 from tests.waiting import wait_until
 

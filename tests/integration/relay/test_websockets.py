@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 from structlog.testing import capture_logs
 
-from scoreboard.api.connections import MAX_MESSAGES, Connection
+from scoreboard.api.live.connections import MAX_MESSAGES, Connection
 from scoreboard.wire import messages
 from tests.integration.relay.serving import LONG_TOP, Start, close_code, next_message
 from tests.waiting import wait_until

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from scoreboard.anomaly.stream import read_actions
+from scoreboard.commands.evaluate import evaluate_command
+from scoreboard.commands.train import train_command
 from scoreboard.errors import InvalidRequest
-from scoreboard.roles.evaluate import evaluate_command
-from scoreboard.roles.train import train_command
 from scripts.synthetic_season import season
 
 COLUMNS = ["ts", "user_id", "action_id", "points", "latitude", "longitude"]

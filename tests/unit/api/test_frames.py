@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoreboard.api import frames
+from scoreboard.api.live import frames
 
 LIMIT = 1024
 

@@ -11,11 +11,11 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from scoreboard import endless
-from scoreboard.api import relay
-from scoreboard.api.connections import Connection
-from scoreboard.api.feeds import Feed
-from scoreboard.api.relay import Hub
+from scoreboard import background
+from scoreboard.api.live import hub as hub_module
+from scoreboard.api.live.connections import Connection
+from scoreboard.api.live.feeds import Feed
+from scoreboard.api.live.hub import Hub
 from scoreboard.errors import Unavailable, UnknownBoard
 from scoreboard.settings import Settings
 from scoreboard.wire import messages
@@ -112,8 +112,8 @@ async def running(hub: Hub, redis: Redis) -> AsyncIterator[Hub]:
 
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "RETRY", 0.01)
-    monkeypatch.setattr(endless, "RESTART", 0.01)
+    monkeypatch.setattr(hub_module, "RETRY", 0.01)
+    monkeypatch.setattr(background, "RESTART", 0.01)
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def refused(hub: Hub) -> Transport:
 async def test_of_too_many_who_were_refused_and_stay_the_oldest_are_dropped(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "MOST_REFUSED", 3)
+    monkeypatch.setattr(hub_module, "MOST_REFUSED", 3)
     clients = [refused(hub) for _ in range(5)]
 
     assert [client.aborted for client in clients] == [True, True, False, False, False]
@@ -295,7 +295,7 @@ async def test_a_board_is_read_again_after_a_reconnect(hub: Hub, redis: Redis) -
 async def test_a_board_is_read_again_every_now_and_then(
     hub: Hub, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "REREAD", 0.05)
+    monkeypatch.setattr(hub_module, "REREAD", 0.05)
     client = await joined(hub)
     redis.version = 5
 
@@ -323,7 +323,7 @@ async def test_a_board_is_left_a_while_after_its_last_client(
     connection = Connection(hub, await hub.open("b"), float("inf"))
     connection.transport = Transport()
     hub.join(connection)
-    monkeypatch.setattr(relay, "LINGER", 0.05)
+    monkeypatch.setattr(hub_module, "LINGER", 0.05)
     redis.reconnect("b")
     await wait_until(lambda: redis.calls.count("read b") == 2, description="a turn of the hub")
     assert "unsubscribe b" not in redis.calls, "it has a client"

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from scoreboard.api.auth import Authenticator, Principal
 from scoreboard.api.tokens import local_keys
+from scoreboard.commands.token import token_command
 from scoreboard.errors import ConfigurationError
-from scoreboard.roles.token import token_command
 
 KEYS = {"new": "n" * 32, "old": "o" * 32}
 

@@ -1,0 +1,188 @@
+"""One client's WebSocket. Every write is guarded: a frame goes out only while the connection's
+buffer is empty, so a stalled client holds at most one frame in the process, and what waits for it
+is always the newest."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from typing import Protocol
+
+from scoreboard.api.live import frames
+from scoreboard.telemetry import metrics
+
+SLICE = 256  # connections served before other work gets its turn
+
+MAX_MESSAGE = 1024  # bytes of a message from a client, which has nothing to say
+MAX_MESSAGES = 64  # frames of a client between two of our pings
+
+NORMAL = 1000
+POLICY_VIOLATION = 1008
+
+# What the kernel may hold for a client. Without the first, Linux lets a send buffer grow to 4 MB;
+# with the second, a socket takes no more while this much has not even been sent.
+SEND_BUFFER = 32 * 1024
+NOT_SENT = 8 * 1024
+
+_CLOSED = 2**63  # above any version: nothing is sent after a close frame
+
+# uvloop raises RuntimeError for a transport whose handle is gone; asyncio does not.
+GONE = (RuntimeError, OSError)
+
+
+class Keeper(Protocol):
+    """Who looks after connections."""
+
+    def watch(self, connection: Connection) -> None:
+        """Its buffer is in use, or it was told to go: see to it that this ends."""
+
+    def leave(self, connection: Connection) -> None:
+        """It is gone."""
+
+
+class BoardFeed(Protocol):
+    """The feed of a board (feeds.Feed), as far as its connections lead others to it."""
+
+    board: str
+    connections: set[Connection]
+    version: int
+    sent_at: float
+    idle_since: float
+
+    def frame(self) -> bytes: ...
+    def snapshot(self) -> bytes: ...
+    def heartbeat(self) -> bytes: ...
+
+
+class Connection(asyncio.Protocol):
+    """A client of one feed. ``version`` is the newest one written to it, ``expires_at`` the Unix
+    time at which its token ends (infinity without one)."""
+
+    __slots__ = (
+        "_keeper",
+        "_rest",
+        "awaits_pong",
+        "expires_at",
+        "feed",
+        "messages",
+        "slot",
+        "transport",
+        "version",
+    )
+
+    transport: asyncio.Transport  # set by whoever gives the connection its socket
+
+    def __init__(self, keeper: Keeper, feed: BoardFeed, expires_at: float) -> None:
+        self._keeper = keeper
+        self._rest = b""  # the beginning of a frame that has not arrived in full
+        self.feed = feed
+        self.expires_at = expires_at
+        self.version = -1
+        self.awaits_pong = False
+        self.messages = 0  # received since the last ping
+        self.slot: set[Connection] | None = None
+
+    @property
+    def closing(self) -> bool:
+        """True once a close frame was sent or the connection was aborted."""
+        return self.version == _CLOSED
+
+    @property
+    def remote(self) -> str:
+        """The client's address, for the log."""
+        try:
+            peer = self.transport.get_extra_info("peername")
+        except GONE:
+            return "gone"
+        return peer[0] if isinstance(peer, tuple) else str(peer)
+
+    @property
+    def drained(self) -> bool:
+        """True when all that was written has gone to the kernel."""
+        try:
+            return not self.transport.get_write_buffer_size()
+        except GONE:
+            return True
+
+    def write(self, frame: bytes) -> bool:
+        """Writes ``frame`` unless an earlier one is still waiting: then the connection is watched
+        and the answer False."""
+        if not self.drained:
+            self._keeper.watch(self)
+            return False
+        with suppress(*GONE):
+            self.transport.write(frame)
+        return True
+
+    def catch_up(self) -> None:
+        """Writes the newest version if the client has not got it."""
+        version = self.feed.version
+        if self.version < version and self.write(self.feed.frame()):
+            self.version = version
+            metrics.frames_written.inc()
+
+    def dismiss(self, code: int, reason: str = "") -> None:
+        """Sends a close frame, the last thing that this client gets, and waits for its answer; a
+        client that can't even take the frame is aborted."""
+        if self.closing:
+            return
+        if self.write(frames.close(code, reason)):
+            self.version = _CLOSED
+            self._keeper.watch(self)
+        else:
+            self.abort()
+
+    def abort(self) -> None:
+        """Drops the connection and what waits to be sent."""
+        self.version = _CLOSED
+        with suppress(*GONE):
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self.awaits_pong = False
+        try:
+            received, self._rest = frames.split(self._rest + data, limit=MAX_MESSAGE)
+        except frames.FrameError as error:
+            self._rest = b""
+            if self.closing:
+                self.abort()
+            else:
+                self.dismiss(error.code, str(error))
+            return
+        self.messages += len(received)
+        for opcode, payload in received:
+            if opcode == frames.CLOSE:
+                self.dismiss(_echo(payload))
+                with suppress(*GONE):
+                    self.transport.close()  # after what is in its buffer
+                return
+            if opcode == frames.PING and not self.closing:
+                self.write(frames.frame(frames.PONG, payload))
+        if self.messages > 2 * MAX_MESSAGES:
+            self.abort()
+        elif self.messages > MAX_MESSAGES:
+            self.dismiss(POLICY_VIOLATION, "too many messages")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.version = _CLOSED
+        self._keeper.leave(self)
+
+
+def _echo(payload: bytes) -> int:
+    """The close code with which to answer a close frame."""
+    code = int.from_bytes(payload[:2], "big") if len(payload) != 1 else 0
+    if not payload or code in (1000, 1001) or 3000 <= code < 5000:
+        return code or NORMAL
+    return NORMAL if 1003 <= code <= 1014 and code not in (1004, 1005, 1006) else 1002
+
+
+def bound_kernel_buffers(transport: asyncio.BaseTransport) -> None:
+    """Limits what the kernel keeps for a client that does not read."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    with suppress(OSError):  # a client that is gone already; we will be told
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT)

@@ -1,0 +1,153 @@
+"""A board's newest message, its clients, and the passes that bring the one to the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from math import inf
+
+import structlog
+
+from scoreboard.api.live import frames
+from scoreboard.api.live.connections import GONE, SLICE, Connection
+from scoreboard.api.live.slow_clients import SlowClients
+from scoreboard.telemetry import metrics
+from scoreboard.wire import messages
+
+log = structlog.get_logger(__name__)
+
+_DONE = object()
+
+
+class Feed:
+    """One board in this process. Frames are built when first needed and kept until the next
+    version, so each is built once however many clients there are."""
+
+    __slots__ = (
+        "_frame",
+        "_heartbeat",
+        "_snapshot",
+        "_update",
+        "board",
+        "busy",
+        "connections",
+        "idle_since",
+        "read_at",
+        "sent_at",
+        "version",
+    )
+
+    def __init__(self, board: str, *, now: float) -> None:
+        self.board = board
+        self.connections: set[Connection] = set()
+        self.version = -1
+        self.busy = False  # a pass is on its way or awaits its time
+        self.sent_at = -inf  # end of the latest pass, loop time
+        self.read_at = -inf  # latest read of the board, loop time
+        self.idle_since = now  # when the last client left, loop time
+        self._update = b""
+        self._frame: bytes | None = None
+        self._snapshot: bytes | None = None
+        self._heartbeat: bytes | None = None
+
+    def offer(self, version: int, update: bytes) -> bool:
+        """Takes an update's text if it is newer; False if it is not."""
+        if version <= self.version:
+            return False
+        self.version = version
+        self._update = update
+        self._frame = self._snapshot = self._heartbeat = None
+        return True
+
+    def frame(self) -> bytes:
+        """The newest version as an update."""
+        if self._frame is None:
+            self._frame = frames.frame(frames.TEXT, self._update)
+        return self._frame
+
+    def snapshot(self) -> bytes:
+        """The newest version as a snapshot."""
+        if self._snapshot is None:
+            self._snapshot = frames.frame(frames.TEXT, messages.as_snapshot(self._update))
+        return self._snapshot
+
+    def heartbeat(self) -> bytes:
+        """A ping for the client's library and a heartbeat for its script."""
+        if self._heartbeat is None:
+            beat = messages.heartbeat(self.board, self.version)
+            self._heartbeat = frames.PING_FRAME + frames.frame(frames.TEXT, beat)
+        return self._heartbeat
+
+    def deliver(self, slow_clients: SlowClients) -> Iterator[None]:
+        """Writes the newest version to every client that has an older one; yields after each slice
+        of them. A version that arrives meanwhile goes to those not yet served."""
+        connections = list(self.connections)
+        for start in range(0, len(connections), SLICE):
+            frame, version = self.frame(), self.version
+            written = 0
+            # Written out and not Connection.write: a call costs a tenth of the socket's write.
+            for connection in connections[start : start + SLICE]:
+                if connection.version >= version:
+                    continue
+                transport = connection.transport
+                try:
+                    if transport.get_write_buffer_size():
+                        slow_clients.add(connection)
+                        continue
+                    transport.write(frame)
+                except GONE:
+                    continue  # we are about to be told
+                connection.version = version
+                written += 1
+            metrics.frames_written.inc(written)
+            yield
+
+
+class Broadcaster:
+    """Runs the passes of all feeds in turns, a slice each, so that a large board does not hold up
+    a small one. Passes of one feed are at least ``interval`` seconds apart, end to start: under
+    overload that leaves the event loop time for other work."""
+
+    def __init__(self, interval: float, slow_clients: SlowClients) -> None:
+        self._interval = interval
+        self._slow_clients = slow_clients
+        self._passes: deque[tuple[Feed, int, Iterator[None]]] = deque()
+        self._some = asyncio.Event()
+
+    def announce(self, feed: Feed) -> None:
+        """Brings the feed's newest version to its clients, now or when the interval is over."""
+        if feed.busy:
+            return
+        feed.busy = True
+        loop = asyncio.get_running_loop()
+        wait = feed.sent_at + self._interval - loop.time()
+        if wait > 0:
+            loop.call_later(wait, self._begin, feed)
+        else:
+            self._begin(feed)
+
+    def _begin(self, feed: Feed) -> None:
+        self._passes.append((feed, feed.version, feed.deliver(self._slow_clients)))
+        self._some.set()
+
+    async def run(self) -> None:
+        """Delivers until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            while self._passes:
+                feed, version, steps = self._passes.popleft()
+                try:
+                    done = next(steps, _DONE) is _DONE
+                except Exception:
+                    log.exception("delivery_failed", board=feed.board, version=version)
+                    done = True
+                if not done:
+                    self._passes.append((feed, version, steps))
+                else:
+                    feed.busy, feed.sent_at = False, loop.time()
+                    if feed.version > version:
+                        self.announce(feed)
+                await asyncio.sleep(0)

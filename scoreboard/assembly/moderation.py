@@ -1,0 +1,27 @@
+"""What both the service and the operator's commands decide with."""
+
+from __future__ import annotations
+
+import asyncpg
+from redis.asyncio import Redis
+
+from scoreboard.assembly.recovery import Recovery
+from scoreboard.pg.board_settings import StoredSettings
+from scoreboard.pg.reviews import Reviews
+from scoreboard.redisio.moderation import ModeratedBoards
+from scoreboard.settings import Settings
+from scoreboard.workers.moderator import Moderator
+
+
+def moderator(settings: Settings, redis: Redis, pool: asyncpg.Pool, durable: Recovery) -> Moderator:
+    """Puts the parts together; nothing is connected to yet."""
+    return Moderator(
+        durable.ledger,
+        durable.rebuilder,
+        Reviews(pool),
+        StoredSettings(pool),
+        ModeratedBoards(
+            redis, partitions=settings.partitions, dedupe_window=settings.dedupe_window
+        ),
+        partitions=settings.partitions,
+    )

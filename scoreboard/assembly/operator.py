@@ -1,0 +1,72 @@
+"""What the operator's commands on the durable record have in common."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+from redis.asyncio import Redis
+
+from scoreboard import settings as configuration
+from scoreboard.assembly.recovery import Recovery, recovery, verifier_of
+from scoreboard.local.running_service import with_servers
+from scoreboard.pg.ledger_audit import LedgerAudit
+from scoreboard.pg.migrations import check_schema
+from scoreboard.pg.pool import open_pool, translated
+from scoreboard.redisio import connections
+from scoreboard.redisio.board_audit import RedisAudit
+from scoreboard.settings import Settings
+from scoreboard.telemetry import logs
+from scoreboard.workers.verifier import Verifier
+
+TIMEOUT = 60.0  # seconds for one statement or command; nobody waits for these commands' replies
+LOCK_PATIENCE = 600.0  # seconds for a partition that another process works on: a rebuild takes long
+CONNECTIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Both servers, and the parts built on them."""
+
+    redis: Redis
+    pool: asyncpg.Pool
+    durable: Recovery
+    postgres: LedgerAudit
+    audit: RedisAudit
+    verifier: Verifier
+    partitions: int
+
+    async def boards(self, board: str | None) -> list[str]:
+        """The one that was named, or all."""
+        return await self.postgres.boards() if board is None else [board]
+
+
+def load_settings() -> Settings:
+    """Settings from the environment, where a running ``up`` may stand in for the servers; logs go
+    to standard error."""
+    settings = configuration.load(with_servers(os.environ))
+    logs.configure(settings.log_format, settings.log_level)
+    return settings
+
+
+@asynccontextmanager
+async def operator(settings: Settings) -> AsyncIterator[Operator]:
+    """Opens and closes everything. Raises ConfigurationError when the schema or the number of
+    partitions is another than the data's, Unavailable when a server is away."""
+    redis = connections.client(settings.redis_url, timeout=TIMEOUT)
+    pool = await open_pool(settings.database_url, connections=CONNECTIONS, timeout=TIMEOUT)
+    try:
+        with translated():
+            async with pool.acquire() as connection:
+                await check_schema(connection, partitions=settings.partitions)
+        durable = recovery(settings, redis, redis, pool, lock_patience=LOCK_PATIENCE)
+        postgres = LedgerAudit(pool)
+        audit = RedisAudit(redis, partitions=settings.partitions)
+        verifier = verifier_of(durable, redis, postgres, partitions=settings.partitions)
+        yield Operator(redis, pool, durable, postgres, audit, verifier, settings.partitions)
+    finally:
+        await redis.aclose()
+        await pool.close()

@@ -1,0 +1,78 @@
+"""What both the service and the operator's commands need to make boards live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import asyncpg
+from redis.asyncio import Redis
+
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.pg.ledger import Ledger
+from scoreboard.pg.ledger_audit import LedgerAudit
+from scoreboard.redisio.board_audit import RedisAudit
+from scoreboard.redisio.loader import BoardLoader
+from scoreboard.redisio.reverter import LateReverter
+from scoreboard.redisio.streams import PartitionStream
+from scoreboard.settings import Settings
+from scoreboard.workers.rebuilder import Rebuilder
+from scoreboard.workers.verifier import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """The durable side's parts, built on one Redis client, one blocking client and one pool."""
+
+    ledger: Ledger
+    streams: list[PartitionStream]
+    reverter: LateReverter
+    loader: BoardLoader
+    rebuilder: Rebuilder
+
+
+def recovery(
+    settings: Settings,
+    redis: Redis,
+    blocking: Redis,
+    pool: asyncpg.Pool,
+    *,
+    lock_patience: float = 30.0,
+) -> Recovery:
+    """Puts the parts together; nothing is connected to yet. ``lock_patience`` in seconds: how long
+    to wait for a partition that another process works on."""
+    ledger = Ledger(pool, lock_patience=lock_patience)
+    streams = [
+        PartitionStream(redis, blocking, partition) for partition in range(settings.partitions)
+    ]
+    reverter = LateReverter(
+        redis, partitions=settings.partitions, dedupe_window=settings.dedupe_window
+    )
+    loader = BoardLoader(
+        redis,
+        partitions=settings.partitions,
+        board_idle=settings.board_idle,
+        dedupe_window=settings.dedupe_window,
+    )
+    default = BoardSettings(mode=settings.default_gate_mode).to_text()
+
+    def settings_of(board: str) -> str:
+        return default if board == settings.default_board else "{}"
+
+    rebuilder = Rebuilder(
+        ledger, streams, loader, reverter, settings_of=settings_of, batch=settings.persist_batch
+    )
+    return Recovery(ledger, streams, reverter, loader, rebuilder)
+
+
+def verifier_of(
+    durable: Recovery, redis: Redis, postgres: LedgerAudit, *, partitions: int
+) -> Verifier:
+    """The audit over these parts."""
+    return Verifier(
+        postgres,
+        RedisAudit(redis, partitions=partitions),
+        durable.ledger,
+        durable.loader,
+        durable.rebuilder.drain,
+        partitions=partitions,
+    )

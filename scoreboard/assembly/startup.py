@@ -1,0 +1,63 @@
+"""What a role makes sure of before it relies on its servers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import asyncpg
+import structlog
+from redis.asyncio import Redis
+
+from scoreboard.errors import Unavailable, cause_of
+from scoreboard.pg.migrations import check_schema
+from scoreboard.pg.pool import translated
+from scoreboard.redisio.commands import reachable
+from scoreboard.redisio.connections import check_server
+from scoreboard.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts while a server is away
+
+
+class Recovery(Protocol):
+    """Makes boards live (workers/rebuilder.py)."""
+
+    async def ensure(self, board: str, *, create: bool) -> None: ...
+
+
+async def check_servers(settings: Settings, redis: Redis, pool: asyncpg.Pool) -> None:
+    """Returns once both servers were found fit; waits for one that is away. Raises
+    ConfigurationError when one is not what the service needs."""
+
+    async def check() -> None:
+        with reachable():
+            await check_server(redis)
+        with translated():
+            async with pool.acquire() as connection:
+                await check_schema(connection, partitions=settings.partitions)
+
+    await _persistently(check)
+
+
+async def open_board(recovery: Recovery, board: str) -> None:
+    """Makes sure that the board exists and is live; waits for servers that are away."""
+    await _persistently(lambda: recovery.ensure(board, create=True))
+
+
+async def _persistently(attempt: Callable[[], Awaitable[None]]) -> None:
+    pause, told = FIRST_PAUSE, False
+    while True:
+        try:
+            await attempt()
+        except Unavailable as error:
+            if not told:
+                log.warning("waiting_for_servers", reason=error.detail, cause=cause_of(error))
+                told = True
+            await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311
+            pause = min(2 * pause, LONGEST_PAUSE)
+        else:
+            return

@@ -1,0 +1,99 @@
+"""``scoreboard dead``: the entries of the streams that could not be written."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from scoreboard.assembly.operator import load_settings, operator
+from scoreboard.domain.ledger import DeadLetter
+from scoreboard.errors import ConfigurationError
+from scoreboard.pg.dead import DeadLetters
+from scoreboard.settings import Settings
+from scoreboard.workers.dead_letters import Retrier
+
+MOST = 10_000  # letters in one run
+
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME]...", help="Names as `dead list` shows them.")
+]
+Every = Annotated[bool, typer.Option("--all", help="All dead letters.")]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Look at entries that could not be written, try them again, or drop them.",
+)
+
+
+@app.command("list")
+def list_command(
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Most letters to show.")] = 100,
+) -> None:
+    """Show dead letters, the oldest first: name, time, error, fields."""
+    letters = asyncio.run(_list(load_settings(), limit))
+    for letter in letters:
+        fields = " ".join(
+            f"{_readable(name)}={_readable(value)}" for name, value in letter.entry[1].items()
+        )
+        typer.echo(f"{letter.name}  {letter.created:%Y-%m-%dT%H:%M:%SZ}  {letter.error}")
+        typer.echo(f"    {fields}")
+    typer.echo(f"{len(letters)} dead letters", err=True)
+
+
+@app.command("retry")
+def retry_command(names: Names = None, every: Every = False) -> None:
+    """Write entries again, once the cause of their error is gone. Ends with 1 when one stays."""
+    if asyncio.run(_retry(load_settings(), _chosen(names, every))):
+        raise typer.Exit(1)
+
+
+@app.command("drop")
+def drop_command(names: Names = None, every: Every = False) -> None:
+    """Remove dead letters for good: their actions stay out of the ledger. `scoreboard verify
+    --repair` then takes them out of Redis, too."""
+    asyncio.run(_drop(load_settings(), _chosen(names, every)))
+
+
+dead_command = typer.main.get_command(app)
+
+
+def _readable(raw: bytes) -> str:
+    return raw.decode(errors="backslashreplace").replace("\n", "\\n")
+
+
+def _chosen(names: list[str] | None, every: bool) -> list[str] | None:
+    """The names, or None for all."""
+    if bool(names) == every:
+        raise ConfigurationError("say which dead letters: their names, or --all")
+    return None if every else names
+
+
+async def _list(settings: Settings, limit: int) -> list[DeadLetter]:
+    async with operator(settings) as tools:
+        return await DeadLetters(tools.pool).list(None, limit)
+
+
+async def _retry(settings: Settings, names: list[str] | None) -> int:
+    """How many stay dead."""
+    stayed = 0
+    async with operator(settings) as tools:
+        letters = DeadLetters(tools.pool)
+        durable = tools.durable
+        retrier = Retrier(letters, durable.ledger, tools.verifier, durable.rebuilder)
+        for letter in await letters.list(names, MOST):
+            error = await retrier.retry(letter)
+            stayed += error is not None
+            typer.echo(f"{letter.name}  {'written' if error is None else error}")
+    return stayed
+
+
+async def _drop(settings: Settings, names: list[str] | None) -> None:
+    async with operator(settings) as tools:
+        letters = DeadLetters(tools.pool)
+        for letter in await letters.list(names, MOST):
+            await letters.drop(letter)
+            typer.echo(f"{letter.name}  dropped")

@@ -1,0 +1,79 @@
+"""``scoreboard models``: which trained model judges which board."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from scoreboard.assembly.operator import load_settings, operator
+from scoreboard.pg.models import ModelRow, Models
+from scoreboard.settings import Settings
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Show trained models and put one in force; running servers follow within seconds.",
+)
+
+
+@app.command("list")
+def list_command() -> None:
+    """Show the newest hundred models, those in force marked with *."""
+    for row in asyncio.run(_list(load_settings())):
+        window = (
+            f"{row.trained_from:%Y-%m-%d} to {row.trained_to:%Y-%m-%d}"
+            if row.trained_from and row.trained_to
+            else "-"
+        )
+        quality = "".join(f", {name} {_figure(value)}" for name, value in row.quality.items())
+        typer.echo(
+            f"{'*' if row.active else ' '} {row.version}  {row.board or 'all boards'}  "
+            f"trained {row.created:%Y-%m-%dT%H:%M:%SZ} on {window}, "
+            f"{row.bytes / 1024:.0f} KiB, false alarms {row.false_alarm_rate:g}{quality}"
+        )
+
+
+def _figure(value: float) -> str:
+    """A count whole, a share to four digits."""
+    return str(value) if isinstance(value, int) else f"{value:.4g}"
+
+
+@app.command("activate")
+def activate_command(
+    version: Annotated[int, typer.Argument(help="As `models list` shows it.")],
+) -> None:
+    """Put a model in force on its board, in place of the one that is."""
+    asyncio.run(_activate(load_settings(), version))
+    typer.echo(f"model {version} is in force")
+
+
+@app.command("rollback")
+def rollback_command(
+    board: Annotated[
+        str, typer.Option(help="The board; default: the model for all without one of their own.")
+    ] = "",
+) -> None:
+    """Go back to the model before the one in force."""
+    version = asyncio.run(_rollback(load_settings(), board))
+    typer.echo(f"model {version} is in force")
+
+
+models_command = typer.main.get_command(app)
+
+
+async def _list(settings: Settings) -> list[ModelRow]:
+    async with operator(settings) as tools:
+        return await Models(tools.pool).list()
+
+
+async def _activate(settings: Settings, version: int) -> None:
+    async with operator(settings) as tools:
+        await Models(tools.pool).activate(version)
+
+
+async def _rollback(settings: Settings, board: str) -> int:
+    async with operator(settings) as tools:
+        return await Models(tools.pool).rollback(board)

@@ -1,0 +1,76 @@
+"""``scoreboard verify``: the ledger, user_score, Redis and the receipts agree."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from scoreboard.assembly.operator import (
+    Operator,
+    load_settings,
+    operator,
+)
+from scoreboard.commands.options import BoardOption
+from scoreboard.commands.progress import progress_bar
+from scoreboard.domain.audit import Difference, Report
+from scoreboard.errors import UnknownBoard
+from scoreboard.settings import Settings
+
+
+def verify_command(
+    board: BoardOption = None,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Make differing boards what their ledger says."),
+    ] = False,
+) -> None:
+    """Compare, for every user, the ledger's sum, user_score, Redis and the receipts.
+
+    Prints every difference and the write-behind lag; safe while scores come in. Ends with 1 when
+    there was a difference (with --repair: when one is left).
+    """
+    if asyncio.run(_verify(load_settings(), board, repair)):
+        raise typer.Exit(1)
+
+
+async def _verify(settings: Settings, board: str | None, repair: bool) -> bool:
+    """True when something differs at the end."""
+    differs = False
+    async with operator(settings) as tools:
+        for name in await tools.boards(board):
+            if not await tools.durable.ledger.knows(name):
+                raise UnknownBoard(f"There is no board {name!r}.")
+            report = await _compare(tools, name)
+            if report.differences and repair:
+                typer.echo(f"{name}: repairing from the ledger")
+                await tools.durable.rebuilder.rebuild(name, correct=True)
+                report = await _compare(tools, name)
+            differs = differs or report.differences > 0
+        behind = [await tools.audit.backlog(partition) for partition in range(tools.partitions)]
+    typer.echo(f"write-behind: {sum(behind)} events are not in Postgres yet")
+    return differs
+
+
+async def _compare(tools: Operator, board: str) -> Report:
+    with progress_bar(Console(stderr=True)) as bar:
+        task = bar.add_task(board, total=await tools.postgres.users(board))
+        report = await tools.verifier.verify(board, _print, partial(bar.advance, task))
+    typer.echo(
+        f"{board}: {report.users} users, {report.receipts} receipts, "
+        f"{report.differences} differences"
+        + ("" if report.live else "; not live in Redis, compared within Postgres")
+        + (f"; {report.moving} users kept moving" if report.moving else "")
+    )
+    return report
+
+
+def _print(difference: Difference) -> None:
+    action = f" action {difference.action_id!r}" if difference.action_id is not None else ""
+    typer.echo(
+        f"{difference.board}: user {difference.user_id!r}{action}: {difference.where} has "
+        f"{difference.found or 'nothing'}, the ledger {difference.expected}"
+    )

@@ -1,0 +1,1 @@
+"""Everything on one machine: the servers and processes that ``scoreboard up`` runs."""

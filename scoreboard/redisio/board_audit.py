@@ -1,0 +1,72 @@
+"""What the verifier reads in Redis."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+
+from scoreboard.domain.ledger import KeptAction
+from scoreboard.redisio.commands import reachable
+from scoreboard.redisio.reverter import receipt_of
+from scoreboard.wire.keys import PartitionKeys, board_keys
+
+SCAN = 5_000
+
+
+class RedisAudit:
+    """Reads a board as it is, live or not. Every method raises Unavailable when Redis is away."""
+
+    def __init__(self, redis: Redis, *, partitions: int) -> None:
+        self._redis = redis
+        self._partitions = partitions
+
+    async def scores(
+        self, board: str, users: Sequence[str]
+    ) -> list[tuple[float | None, float | None]]:
+        """(zset score shown, zset score hidden) of each user."""
+        keys = board_keys(board, self._partitions)
+        with reachable():
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.zmscore(keys.board, list(users))
+                pipe.zmscore(keys.hidden, list(users))
+                shown, hidden = await pipe.execute()
+        return list(zip(shown, hidden, strict=True))
+
+    async def members(self, board: str) -> AsyncIterator[list[str]]:
+        """All users of the board in chunks; some may come twice."""
+        keys = board_keys(board, self._partitions)
+        for key in (keys.board, keys.hidden):
+            cursor = 0
+            while True:
+                with reachable():
+                    reply: Any = await self._redis.zscan(key, cursor, count=SCAN)
+                cursor, pairs = reply
+                if pairs:
+                    yield [user.decode() for user, _ in pairs]
+                if cursor == 0:
+                    break
+
+    async def differing_receipts(
+        self, board: str, actions: Sequence[KeptAction]
+    ) -> list[tuple[KeptAction, str, str]]:
+        """(action, receipt expected, receipt found or '') where both differ in anything but the
+        agents' names."""
+        if not actions:
+            return []
+        keys = board_keys(board, self._partitions)
+        names = [keys.action(a.user_id.encode(), a.action_id.encode()) for a in actions]
+        with reachable():
+            found: list[Any] = await self._redis.mget(names)
+        differing = []
+        for action, text in zip(actions, found, strict=True):
+            expected, there = receipt_of(action), (text or b"").decode()
+            if expected.split(",")[:4] != there.split(",")[:4]:
+                differing.append((action, expected, there))
+        return differing
+
+    async def backlog(self, partition: int) -> int:
+        """How many entries the partition's stream holds."""
+        with reachable():
+            return int(await self._redis.xlen(PartitionKeys(partition).events))

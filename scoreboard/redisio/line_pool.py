@@ -1,0 +1,36 @@
+"""A few script lines that many callers take turns on."""
+
+from __future__ import annotations
+
+import asyncio
+
+from redis.asyncio import ConnectionPool
+
+from scoreboard.redisio.script_line import ScriptLine
+
+
+class ScriptLines:
+    """Up to ``most`` lines, made when they are needed; ``timeout`` in seconds is each line's."""
+
+    def __init__(self, connections: ConnectionPool, *, timeout: float, most: int) -> None:
+        self._connections = connections
+        self._timeout = timeout
+        self._free = asyncio.Semaphore(most)
+        self._idle: list[ScriptLine] = []
+
+    async def acquire(self) -> ScriptLine:
+        """A line of one's own until it is given back; waits while all are taken."""
+        await self._free.acquire()
+        return (
+            self._idle.pop() if self._idle else ScriptLine(self._connections, timeout=self._timeout)
+        )
+
+    def release(self, line: ScriptLine) -> None:
+        """Gives a line back."""
+        self._idle.append(line)
+        self._free.release()
+
+    async def close(self) -> None:
+        """Closes the lines that nobody has."""
+        while self._idle:
+            await self._idle.pop().close()

@@ -1,0 +1,74 @@
+"""Reads of live boards. Every read runs a small script that looks at the epoch as well, so that a
+board which lost its last writes never answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scoreboard.domain.standings import Standing, percentile
+from scoreboard.errors import BoardCold, OutcomeUnknown, Unavailable
+from scoreboard.redisio.line_pool import ScriptLines
+from scoreboard.wire.keys import BoardKeys, board_keys
+from scoreboard.wire.scripts import COLD, READ_AROUND, READ_STANDINGS, READ_TOP, Script
+
+
+class LiveBoards:
+    """Reads boards from Redis. Every method raises BoardCold, or Unavailable when Redis is away.
+
+    A script line costs the process a third of what redis-py's commands do, and sends a read whose
+    answer was lost again.
+    """
+
+    def __init__(self, lines: ScriptLines, *, partitions: int) -> None:
+        self._lines = lines
+        self._partitions = partitions
+
+    async def top(self, board: str) -> tuple[int, bytes]:
+        """(version, ready JSON array of the top 10)."""
+        version, top = await self._read(READ_TOP, (self._keys(board).meta,), ())
+        return int(version), top
+
+    async def standings(self, board: str, users: list[str]) -> list[Standing | None]:
+        """The standing of each user in order; None for one who is not on the board."""
+        keys = self._keys(board)
+        reply = await self._read(READ_STANDINGS, (keys.board, keys.meta), users)
+        players = int(reply[0])
+        pairs = zip(users, reply[1::2], reply[2::2], strict=True)
+        return [
+            Standing(user, int(score), int(rank), percentile(int(rank), players)) if score else None
+            for user, score, rank in pairs
+        ]
+
+    async def around(self, board: str, user: str, radius: int) -> list[Standing] | None:
+        """The user with up to ``radius`` neighbours on each side, by rank; None when the user is
+        not on the board."""
+        keys = self._keys(board)
+        reply = await self._read(READ_AROUND, (keys.board, keys.meta), (user, str(radius)))
+        if len(reply) == 1:
+            return None
+        players, first = int(reply[0]), int(reply[1])
+        pairs = zip(reply[2::2], reply[3::2], strict=True)
+        return [
+            Standing(member.decode(), int(score), rank, percentile(rank, players))
+            for rank, (member, score) in enumerate(pairs, first)
+        ]
+
+    def _keys(self, board: str) -> BoardKeys:
+        return board_keys(board, self._partitions)
+
+    async def _read(
+        self, script: Script, keys: tuple[str, ...], args: Sequence[str]
+    ) -> list[bytes]:
+        line = await self._lines.acquire()
+        line.unsure = False
+        try:
+            reply: list[bytes] = (
+                await line.run(script, [k.encode() for k in keys], [a.encode() for a in args])
+            )[0]
+        except OutcomeUnknown as error:
+            raise Unavailable("Redis can't be reached.") from error  # a read has no outcome
+        finally:
+            self._lines.release(line)
+        if reply[0] == COLD:
+            raise BoardCold("The board is not live in Redis.")
+        return reply

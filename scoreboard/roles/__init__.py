@@ -1,1 +1,0 @@
-"""The one place where the parts are put together, one module a command."""

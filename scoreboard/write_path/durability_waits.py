@@ -1,0 +1,119 @@
+"""Durability waits: what is sent behind a script so that its reply means more than "in memory".
+
+``disk`` rests on ``appendfsync always``, with which a server syncs the file before it answers: a
+trace of Valkey 9.1 and Redis 7.0 shows fdatasync between the append and the reply. WAITAOF is not
+used: under ``everysec`` Valkey 9.1 answers it before the sync (docs/durability.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from scoreboard.domain.durability import Durability
+from scoreboard.domain.submissions import Outcome, Result, Submission
+from scoreboard.errors import Unavailable
+from scoreboard.redisio.script_line import pack
+from scoreboard.wire.events import split_id
+
+_COUNTED = (Outcome.ACCEPTED, Outcome.DUPLICATE)
+
+
+class Commits(Protocol):
+    """Knows how far a partition's events are in Postgres."""
+
+    async def watch(self, partition: int) -> None:
+        """To be called before the event is written."""
+
+    async def wait(self, partition: int, event: str, timeout: float) -> bool:
+        """True when events up to this one are committed, False after ``timeout`` seconds."""
+
+
+class Ledger(Protocol):
+    """What Postgres has (pg/ledger.Ledger)."""
+
+    async def has_counted(self, board: str, actions: Sequence[tuple[str, str]]) -> bool:
+        """True when it has all these (user, action id). Raises Unavailable."""
+
+
+class DurabilityWaits:
+    """Waits for a level and tells which one was reached.
+
+    WAIT speaks of what its own connection wrote, so it travels behind the script.
+    """
+
+    def __init__(self, commits: Commits, ledger: Ledger, *, timeout: float) -> None:
+        self._commits = commits
+        self._ledger = ledger
+        self._timeout = timeout
+        self._commands: dict[Durability, tuple[bytes, ...]] = {
+            Durability.REDIS: (),
+            Durability.REPLICA: (pack((b"WAIT", b"1", b"%d" % round(timeout * 1000))),),
+            Durability.DISK: (pack((b"CONFIG", b"GET", b"appendonly", b"appendfsync")),),
+            Durability.POSTGRES: (),
+        }
+
+    def command(self, durability: Durability) -> tuple[bytes, ...]:
+        """The packed commands to send behind the script."""
+        return self._commands[durability]
+
+    def patience(self, durability: Durability) -> float:
+        """Seconds that the commands may keep Redis's replies back."""
+        return self._timeout if durability is Durability.REPLICA else 0.0
+
+    def reached(self, durability: Durability, waited: Sequence[Any]) -> Durability:
+        """The level that ``waited``, the replies of ``command``, tell of. An error among them, such
+        as a forbidden CONFIG, promises nothing."""
+        if waited and not isinstance(waited[0], Exception):
+            if durability is Durability.REPLICA and waited[0] >= 1:
+                return Durability.REPLICA
+            if durability is Durability.DISK and _synced_before_answering(waited[0]):
+                return Durability.DISK
+        return Durability.REDIS
+
+    async def watch_commits(self, partition: int) -> None:
+        """To be called before a script whose commit will be waited for."""
+        await self._commits.watch(partition)
+
+    async def committed(
+        self,
+        board: str,
+        partition: int,
+        submissions: Sequence[Submission],
+        results: Sequence[Result],
+    ) -> Durability:
+        """Waits until Postgres has all that counts among ``results``.
+
+        The ledger has the last word: a commit beyond an event does not tell that the event is in
+        it, since Redis may have lost the event before it was carried away, and gone on.
+        """
+        counted = {
+            (submission.action.user_id, submission.action.action_id): result.event
+            for submission, result in zip(submissions, results, strict=True)
+            if result.outcome in _COUNTED and result.event
+        }
+        if not counted:
+            return Durability.POSTGRES
+        # What counted long ago was committed before anybody here listened.
+        repeated = any(result.outcome is Outcome.DUPLICATE for result in results)
+        if repeated and await self._is_recorded(board, list(counted)):
+            return Durability.POSTGRES
+        last = max(counted.values(), key=split_id)
+        if not await self._commits.wait(partition, last, self._timeout):
+            return Durability.REDIS
+        if await self._is_recorded(board, list(counted)):
+            return Durability.POSTGRES
+        return Durability.REDIS
+
+    async def _is_recorded(self, board: str, actions: Sequence[tuple[str, str]]) -> bool:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._ledger.has_counted(board, actions)
+        except (Unavailable, TimeoutError):
+            return False
+
+
+def _synced_before_answering(pairs: Sequence[bytes]) -> bool:
+    config = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    return config.get(b"appendonly") == b"yes" and config.get(b"appendfsync") == b"always"

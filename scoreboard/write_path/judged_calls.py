@@ -1,0 +1,242 @@
+"""Calls for boards whose gate is on: read the memories of all users and devices concerned in one
+round trip, judge, and send each verdict with the revision of the memories that it rests on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+from redis.asyncio import Redis
+
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.judging import Case, Gate, Gates, Judgement
+from scoreboard.domain.submissions import Submission
+from scoreboard.errors import Unavailable
+from scoreboard.redisio.commands import reachable
+from scoreboard.redisio.script_line import ScriptLine
+from scoreboard.wire.keys import BoardKeys, board_keys
+from scoreboard.write_path.plain_calls import Call, body_of
+
+_encode = msgspec.json.Encoder().encode
+
+MEMORY_MS = b"%d" % (90 * 86_400_000)  # an idle memory's life
+SLICE = 64  # actions judged before other work of the event loop gets its turn
+RECALLED = 20  # users whose lost memories are made anew at a time
+RECALL_PATIENCE = 2.0  # seconds for the ledger to tell of so many
+
+# Matches no memory. Sent with an action whose receipt was seen, which is not judged: should the
+# receipt expire before the script runs, the action comes back as stale and is judged then.
+_UNJUDGED = (b"", b"-", b"", b"", b"")
+# Sent with an action that can't be judged now: answered as unavailable unless it has a receipt.
+_UNAVAILABLE = (b"?", b"-", b"", b"", b"")
+
+
+class Ledger(Protocol):
+    """Knows what users did before (pg/cases.LedgerCases)."""
+
+    async def recent(self, board: str, users: Sequence[str]) -> Mapping[str, Sequence[Case]]:
+        """The latest accepted actions of each, oldest first. Raises Unavailable."""
+
+
+class _Memory:
+    """A user's or device's memory while a call is prepared; ``revision`` is the one that the
+    script will find before the next action of its owner. What is ``makeshift`` is not stored."""
+
+    __slots__ = ("makeshift", "payload", "revision")
+
+    def __init__(self, text: bytes | None) -> None:
+        self.revision, self.payload, self.makeshift = 0, None, False
+        if text is not None:
+            revision, _, self.payload = text.partition(b":")
+            self.revision = int(revision)
+
+    payload: bytes | None
+
+    def expect(self) -> bytes:
+        """The revision to send."""
+        return b"%d" % self.revision
+
+    def replace(self, payload: bytes | None) -> bytes:
+        """The text to store, of the next revision; empty when there is nothing to store."""
+        if payload is None:
+            return b""
+        self.payload = payload
+        if self.makeshift:
+            return b""
+        self.revision += 1
+        return b"%d:%b" % (self.revision, payload)
+
+
+class JudgedCalls:
+    """Prepares calls of boards in mode ``flag`` or ``reject``."""
+
+    def __init__(self, redis: Redis, gates: Gates, ledger: Ledger, *, partitions: int) -> None:
+        self._redis = redis
+        self._gates = gates
+        self._ledger = ledger
+        self._partitions = partitions
+
+    async def prepare(
+        self,
+        board: str,
+        settings: BoardSettings,
+        submissions: Sequence[Submission],
+        line: ScriptLine,
+    ) -> Call:
+        """The call with the agents' verdicts. Raises Unavailable when Redis is away. In mode
+        ``reject``, the actions of users whose past Postgres can't tell come without a verdict."""
+        keys_of = board_keys(board, self._partitions)
+        gate = await self._gates.gate(board, allow_history=settings.allow_history)
+        known, users, devices = await self._read(keys_of, submissions, line)
+        new = dict.fromkeys(
+            s.action.user_id for s, seen in zip(submissions, known, strict=True) if not seen
+        )
+        forgotten = await self._recall(board, gate, {user: users[user] for user in new})
+        if settings.mode == "flag":
+            forgotten = frozenset()  # these actions count in any case: judged as if new
+        keys: list[bytes] = []
+        args: list[bytes] = []
+        for start in range(0, len(submissions), SLICE):
+            if start:
+                await asyncio.sleep(0)
+            part = submissions[start : start + SLICE]
+            unknown = [
+                s
+                for s, seen in zip(part, known[start : start + SLICE], strict=True)
+                if not seen and s.action.user_id not in forgotten
+            ]
+            judgements = iter(
+                gate.judge(
+                    [_case(submission) for submission in unknown],
+                    _payloads(users),
+                    _payloads(devices),
+                    accept_refused=settings.mode == "flag",
+                )
+            )
+            for submission, seen in zip(part, known[start : start + SLICE], strict=True):
+                action = submission.action
+                user = action.user_id.encode()
+                device = _device(submission)
+                keys.append(keys_of.action(user, action.action_id.encode()))
+                if settings.rate is not None:
+                    keys.append(keys_of.rate(user))
+                keys.append(keys_of.profile(user))
+                keys.append(keys_of.device((device or "").encode()))
+                judged = not seen and action.user_id not in forgotten
+                judgement = next(judgements) if judged else None
+                findings = _encode(judgement.reasons) if judgement and judgement.reasons else None
+                args += (
+                    user,
+                    b"%d" % action.points,
+                    submission.attempt.encode(),
+                    body_of(board, submission, findings),
+                )
+                if judgement is None:
+                    args += _UNJUDGED if seen else _UNAVAILABLE
+                else:
+                    args += _verdict(
+                        judgement,
+                        settings.mode == "reject",
+                        users[action.user_id],
+                        devices[device] if device is not None else None,
+                    )
+        return Call(keys, args, gated=True, memory_ms=MEMORY_MS)
+
+    async def _read(
+        self, keys_of: BoardKeys, submissions: Sequence[Submission], line: ScriptLine
+    ) -> tuple[list[bool], dict[str, _Memory], dict[str, _Memory]]:
+        """Which actions have a receipt, and the memories by user and by device."""
+        users = dict.fromkeys(s.action.user_id for s in submissions)
+        devices = dict.fromkeys(d for s in submissions if (d := _device(s)) is not None)
+        names = [
+            *(
+                keys_of.action(s.action.user_id.encode(), s.action.action_id.encode())
+                for s in submissions
+            ),
+            *(keys_of.profile(user.encode()) for user in users),
+            *(keys_of.device(device.encode()) for device in devices),
+        ]
+        texts: list[Any] = await line.ask(b"MGET", *names)
+        first_user = len(submissions)
+        first_device = first_user + len(users)
+        return (
+            [text is not None for text in texts[:first_user]],
+            dict(zip(users, map(_Memory, texts[first_user:first_device]), strict=True)),
+            dict(zip(devices, map(_Memory, texts[first_device:]), strict=True)),
+        )
+
+    async def _recall(self, board: str, gate: Gate, users: Mapping[str, _Memory]) -> frozenset[str]:
+        """Makes lost memories anew: those of users who are on the board and have none. Redis tells
+        who is, so that new users cost the ledger nothing. Returns the users of whom Postgres can't
+        tell now."""
+        lost = [user for user, memory in users.items() if memory.payload is None]
+        if lost:
+            returning = await self._on_board(board_keys(board, self._partitions), lost)
+            if returning is None:
+                # The script will answer so, too, unless the board comes back in between.
+                _remember_nothing(users, lost)
+                return frozenset()
+            lost = returning
+        for start in range(0, len(lost), RECALLED):
+            some = lost[start : start + RECALLED]
+            try:
+                async with asyncio.timeout(RECALL_PATIENCE):
+                    past = await self._ledger.recent(board, some)
+            except (TimeoutError, Unavailable):
+                # Asked about next time. No more is asked now: each further question might take as
+                # long.
+                _remember_nothing(users, lost[start:])
+                return frozenset(lost[start:])
+            for user, cases in past.items():
+                users[user].payload = gate.recall(cases)
+                await asyncio.sleep(0)
+        return frozenset()
+
+    async def _on_board(self, keys_of: BoardKeys, users: Sequence[str]) -> list[str] | None:
+        """Those who are on the board; None when it is cold."""
+        with reachable():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.exists(keys_of.meta)
+                pipeline.zmscore(keys_of.board, list(users))
+                pipeline.zmscore(keys_of.hidden, list(users))
+                live, shown, hidden = await pipeline.execute()
+        if not live:
+            return None
+        scores = zip(users, shown, hidden, strict=True)
+        return [user for user, *found in scores if any(score is not None for score in found)]
+
+
+def _remember_nothing(memories: Mapping[str, _Memory], users: Sequence[str]) -> None:
+    for user in users:
+        memories[user].makeshift = True
+
+
+def _case(submission: Submission) -> Case:
+    action = submission.action
+    return Case(
+        action.user_id, action.points, submission.at_ms, submission.received_ms, action.context
+    )
+
+
+def _device(submission: Submission) -> str | None:
+    context = submission.action.context
+    return None if context is None else context.device_id
+
+
+def _payloads(memories: Mapping[str, _Memory]) -> dict[str, bytes | None]:
+    return {owner: memory.payload for owner, memory in memories.items()}
+
+
+def _verdict(
+    judgement: Judgement, rejecting: bool, user: _Memory, device: _Memory | None
+) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    """The five arguments of a judged action; moves the memories on as the script will."""
+    refused = rejecting and bool(judgement.refused_by)
+    expected = user.expect()
+    profile = user.replace(judgement.profile_if_refused if refused else judgement.profile)
+    expected_device = b"" if device is None else device.expect()
+    record = b"" if device is None else device.replace(judgement.device)
+    agents = ",".join(judgement.refused_by).encode() if refused else b""
+    return agents, expected, profile, expected_device, record

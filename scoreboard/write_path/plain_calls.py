@@ -1,0 +1,76 @@
+"""From submissions to the keys and arguments of one call of submit_scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.submissions import Submission
+from scoreboard.redisio.script_line import ScriptLine
+from scoreboard.wire.events import FORMAT, Body
+from scoreboard.wire.keys import board_keys
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """What follows the fixed keys and arguments, action by action."""
+
+    keys: list[bytes]
+    args: list[bytes]
+    gated: bool = False
+    memory_ms: bytes = b"0"
+
+
+def body_of(board: str, submission: Submission, findings: bytes | None = None) -> bytes:
+    """The action as the stream keeps it (wire/events.Body); ``findings`` is a JSON array."""
+    action = submission.action
+    context = action.context
+    return _encode(
+        Body(
+            FORMAT,
+            board,
+            action.user_id,
+            action.action_id,
+            action.points,
+            submission.attempt,
+            submission.at_ms,
+            msgspec.UNSET if context is None else msgspec.Raw(_encode(context)),
+            msgspec.UNSET if findings is None else msgspec.Raw(findings),
+        )
+    )
+
+
+class PlainCalls:
+    """Calls for boards whose gate is off."""
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+
+    async def prepare(
+        self,
+        board: str,
+        settings: BoardSettings,
+        submissions: Sequence[Submission],
+        line: ScriptLine,
+    ) -> Call:
+        """The call of these submissions; nothing needs to be read first."""
+        keys_of = board_keys(board, self._partitions)
+        keys: list[bytes] = []
+        args: list[bytes] = []
+        rated = settings.rate is not None
+        for submission in submissions:
+            action = submission.action
+            user = action.user_id.encode()
+            keys.append(keys_of.action(user, action.action_id.encode()))
+            if rated:
+                keys.append(keys_of.rate(user))
+            args += (
+                user,
+                b"%d" % action.points,
+                submission.attempt.encode(),
+                body_of(board, submission),
+            )
+        return Call(keys, args)

@@ -1,0 +1,298 @@
+"""The write path: score actions gathered into few calls of submit_scores.
+
+Each board has two lanes, each with one call in flight; a user's actions always take the same one.
+What arrives meanwhile waits and goes, in order of arrival, into the lane's next call; so 64
+concurrent posters cost a few calls, and a lone one waits for nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+from redis.exceptions import ResponseError
+
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.durability import Durability
+from scoreboard.domain.submissions import Outcome, Result, Submission
+from scoreboard.errors import OutcomeUnknown, Unavailable
+from scoreboard.redisio.line_pool import ScriptLines
+from scoreboard.redisio.script_line import LOST_REPLY, ScriptLine
+from scoreboard.telemetry import metrics
+from scoreboard.wire.keys import board_keys
+from scoreboard.wire.replies import parse_reply
+from scoreboard.wire.scripts import BACKLOG, COLD, SETTINGS, SUBMIT_SCORES
+from scoreboard.write_path.durability_waits import DurabilityWaits
+from scoreboard.write_path.lanes import FULL_CALL, LANES, Entry, Lane
+from scoreboard.write_path.plain_calls import Call, PlainCalls
+
+log = structlog.get_logger(__name__)
+
+MAX_QUEUED = 20_000  # actions waiting in a lane; beyond, the process is overloaded
+SPACING = 0.002  # least seconds between the starts of two calls of a busy lane
+# Actions of one user that are judged again together. One that leaves no memory, such as one out of
+# bounds, makes those behind it stale again; each of a thousand could be judged a thousand times.
+REJUDGED = 8
+COLD_PATIENCE = 1.0  # seconds a write waits for a board to become live before it is told to retry
+
+
+class Recovery(Protocol):
+    """Makes a board live (see workers/rebuilder.py)."""
+
+    async def ensure(self, board: str, *, create: bool) -> None:
+        """Returns when the board is live; a caller that stops waiting does not stop the work.
+        Raises UnknownBoard when there is none and ``create`` is False, Unavailable when it can't
+        be made live now."""
+
+
+class CallMaker(Protocol):
+    """Turns submissions into the keys and arguments of one call."""
+
+    async def prepare(
+        self,
+        board: str,
+        settings: BoardSettings,
+        submissions: Sequence[Submission],
+        line: ScriptLine,
+    ) -> Call: ...
+
+
+class Submitter:
+    """Submits score actions. ``judged`` prepares the calls of boards whose gate is on."""
+
+    def __init__(
+        self,
+        lines: ScriptLines,
+        recovery: Recovery,
+        *,
+        partitions: int,
+        dedupe_window: float,
+        board_idle: float,
+        backlog_limit: int,
+        waits: DurabilityWaits,
+        judged: CallMaker,
+    ) -> None:
+        self._recovery = recovery
+        self._partitions = partitions
+        self._window = b"%d" % round(dedupe_window * 1000)
+        self._idle = b"%d" % round(board_idle * 1000)
+        self._backlog = b"%d" % backlog_limit
+        self._waits = waits
+        self._plain = PlainCalls(partitions)
+        self._judged = judged
+        self._lanes: dict[tuple[str, Durability, int], Lane] = {}
+        self._settings: dict[str, tuple[bytes, BoardSettings]] = {}
+        self._lines = lines
+
+    async def submit(
+        self,
+        board: str,
+        submissions: Sequence[Submission],
+        *,
+        create: bool,
+        durability: Durability = Durability.REDIS,
+    ) -> tuple[list[Result], Durability]:
+        """The result of each submission (1 to 1,000), in order, and the durability reached.
+
+        ``create`` lets the first accepted action bring the board into being. Raises UnknownBoard,
+        Unavailable (nothing was written) or OutcomeUnknown.
+        """
+        awaits_commit = durability is Durability.POSTGRES
+        if awaits_commit:
+            partition = board_keys(board, self._partitions).partition
+            await self._waits.watch_commits(partition)
+        level = Durability.REDIS if awaits_commit else durability
+        key = (board, level, hash(submissions[0].action.user_id) % LANES)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane()
+        if lane.queued + len(submissions) > MAX_QUEUED:
+            raise Unavailable("Too many actions are waiting for this board.")
+        done = asyncio.get_running_loop().create_future()
+        lane.entries.append(Entry(submissions, create, done))
+        lane.queued += len(submissions)
+        if lane.task is None:
+            lane.task = asyncio.create_task(self._drain(key, lane))
+        results, reached = await done
+        if awaits_commit:
+            reached = await self._waits.committed(board, partition, submissions, results)
+        return results, reached
+
+    async def close(self) -> None:
+        """Waits for the calls in flight, then closes the connections."""
+        running = [lane.task for lane in self._lanes.values() if lane.task is not None]
+        await asyncio.gather(*running, return_exceptions=True)
+        await self._lines.close()
+
+    async def _drain(self, key: tuple[str, Durability, int], lane: Lane) -> None:
+        board, durability, _ = key
+        line = await self._lines.acquire()
+        loop = asyncio.get_running_loop()
+        try:
+            while lane.entries:
+                started = loop.time()
+                entries = lane.take()
+                await self._deliver(board, durability, entries, line)
+                # Among many posters a call is worth the more the more it carries; a lone one is
+                # not kept waiting.
+                early = started + SPACING - loop.time()
+                if len(entries) > 1 and early > 0 and lane.queued < FULL_CALL:
+                    await asyncio.sleep(early)
+        finally:
+            self._lines.release(line)
+            lane.task = None
+            del self._lanes[key]
+
+    async def _deliver(
+        self, board: str, durability: Durability, entries: list[Entry], line: ScriptLine
+    ) -> None:
+        """Runs one call and hands every entry its part of the answer."""
+        submissions = [s for entry in entries for s in entry.submissions]
+        line.unsure = False
+        try:
+            results, reached = await self._call(
+                board, durability, submissions, any(entry.create for entry in entries), line
+            )
+        except ResponseError as error:
+            # The script reads before it writes, so an error inside it has changed nothing.
+            log.error("submit_script_failed", board=board, error=str(error))
+            refusal = Unavailable("Redis refused the call.")
+            _fail(entries, OutcomeUnknown(LOST_REPLY) if line.unsure else refusal)
+            return
+        except Unavailable as error:
+            _fail(entries, OutcomeUnknown(LOST_REPLY) if line.unsure else error)
+            return
+        except Exception as error:  # noqa: BLE001 - handed to every caller, or they would hang
+            _fail(entries, error)
+            return
+        at = 0
+        for entry in entries:
+            end = at + len(entry.submissions)
+            if not entry.done.done():
+                entry.done.set_result((results[at:end], reached))
+            at = end
+
+    async def _call(
+        self,
+        board: str,
+        durability: Durability,
+        submissions: Sequence[Submission],
+        create: bool,
+        line: ScriptLine,
+    ) -> tuple[list[Result], Durability]:
+        results: list[Result | None] = [None] * len(submissions)
+        todo = list(range(len(submissions)))
+        most = len(submissions)  # actions of one user in a round
+        while todo:
+            chosen = _first_of_each_user(submissions, todo, most)
+            replies, reached = await self._run(
+                board, durability, [submissions[i] for i in chosen], create, line
+            )
+            line.unsure = True  # from now on some of them count
+            limited = {
+                submissions[i].action.user_id: reply
+                for i, reply in zip(chosen, replies, strict=True)
+                if reply.outcome is Outcome.RATE_LIMITED
+            }
+            stale = 0
+            for i, reply in zip(chosen, replies, strict=True):
+                if reply.outcome is Outcome.STALE:
+                    # However it would be judged, it can't count while the user has to wait.
+                    results[i] = limited.get(submissions[i].action.user_id)
+                    stale += results[i] is None
+                else:
+                    results[i] = reply
+            todo = [i for i in todo if results[i] is None]
+            most = REJUDGED if stale else 2 * most
+            metrics.rejudged.inc(stale)
+        return results, reached  # type: ignore[return-value]
+
+    async def _run(
+        self,
+        board: str,
+        durability: Durability,
+        submissions: Sequence[Submission],
+        create: bool,
+        line: ScriptLine,
+    ) -> tuple[list[Result], Durability]:
+        """One answered call: prepared again while the board is cold or its settings moved."""
+        keys = board_keys(board, self._partitions)
+        fixed_keys = [
+            name.encode()
+            for name in (keys.board, keys.hidden, keys.meta, keys.events, keys.channel)
+        ]
+        deadline = asyncio.get_running_loop().time() + COLD_PATIENCE
+        while True:
+            text, settings = self._settings.get(board) or (b"{}", BoardSettings())
+            maker = self._plain if settings.mode == "off" else self._judged
+            call = await maker.prepare(board, settings, submissions, line)
+            rate = settings.rate
+            args = [
+                board.encode(),
+                text,
+                b"%d" % len(submissions),
+                self._window,
+                self._idle,
+                self._backlog,
+                b"%d" % settings.min_points,
+                b"%d" % settings.max_points,
+                b"%d" % (rate.actions if rate else 0),
+                b"%d" % (round(rate.seconds * 1000) if rate else 0),
+                b"1" if call.gated else b"0",
+                call.memory_ms,
+                b"0" if durability is Durability.REDIS else b"1",
+                *call.args,
+            ]
+            replies = await line.run(
+                SUBMIT_SCORES,
+                [*fixed_keys, *call.keys],
+                args,
+                *self._waits.command(durability),
+                patience=self._waits.patience(durability),
+            )
+            metrics.script_calls.inc()
+            answer = replies[0]
+            if answer[0] == COLD:
+                await self._warm(board, create, deadline)
+            elif answer[0] == SETTINGS:
+                self._settings[board] = (answer[1], BoardSettings.from_text(answer[1]))
+            elif answer[0] == BACKLOG:
+                raise Unavailable(
+                    "The write-behind backlog is full; Postgres is behind.", retry_after=5.0
+                )
+            else:
+                results = [parse_reply(reply) for reply in answer]
+                return results, self._waits.reached(durability, replies[1:])
+
+    async def _warm(self, board: str, create: bool, deadline: float) -> None:
+        """Waits, within patience, until the board is live; the work goes on behind it."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._recovery.ensure(board, create=create)
+        except TimeoutError:
+            raise Unavailable("The board is being rebuilt.", retry_after=2.0) from None
+
+
+def _first_of_each_user(
+    submissions: Sequence[Submission], todo: Sequence[int], most: int
+) -> Sequence[int]:
+    """Of ``todo``, in its order, the first ``most`` of each user."""
+    if most >= len(todo):
+        return todo
+    taken: Counter[str] = Counter()
+    chosen = []
+    for i in todo:
+        user = submissions[i].action.user_id
+        if taken[user] < most:
+            taken[user] += 1
+            chosen.append(i)
+    return chosen
+
+
+def _fail(entries: Sequence[Entry], error: Exception) -> None:
+    for entry in entries:
+        if not entry.done.done():
+            entry.done.set_exception(error)
