@@ -34,7 +34,7 @@ from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio.script_line import pack
 from scoreboard.redisio.scripts import digest
-from scoreboard.wire.keys import PartitionKeys, board_keys
+from scoreboard.wire.keys import Keyspace, PartitionKeys
 from scoreboard.wire.scripts import SUBMIT_SCORES
 from scripts import http_load, http_rig
 from scripts.http_load import Load, Outcome
@@ -179,7 +179,7 @@ def compare(
 
 def direct(valkey: Valkey, seconds: float, size: int) -> float:
     """Actions a second of the script called directly with commands that were made before."""
-    keys = board_keys("global", 8)
+    keys = Keyspace(8).board("global")
     with Redis.from_url(valkey.url, protocol=2) as redis:
         settings = redis.hget(keys.meta, "settings")
         connection = redis.connection_pool.get_connection()

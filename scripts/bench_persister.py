@@ -30,7 +30,7 @@ from scoreboard.pg.pool import open_pool
 from scoreboard.redisio.connections import client
 from scoreboard.redisio.script_line import pack
 from scoreboard.settings import Settings
-from scoreboard.wire.keys import board_keys
+from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.persister import Persister
 from scripts.reporting import report
 
@@ -61,7 +61,7 @@ async def fill(redis: Redis, settings: Settings, actions: int, boards: int, user
     """Appends accepted events of random users, as submit_scores does."""
     draw = random.Random(1)
     names = [f"board-{i}" for i in range(boards)]
-    keys = [board_keys(name, settings.partitions).events.encode() for name in names]
+    keys = [Keyspace(settings.partitions).board(name).events.encode() for name in names]
     totals: defaultdict[tuple[int, int], int] = defaultdict(int)
     start_ms = round(time.time() * 1000)
     connection = redis.connection_pool.make_connection()
@@ -103,7 +103,7 @@ async def measure(
     persister = Persister(
         durable.streams, durable.ledger, durable.reverter, batch=settings.persist_batch
     )
-    used = {board_keys(f"board-{i}", settings.partitions).events for i in range(args.boards)}
+    used = {Keyspace(settings.partitions).board(f"board-{i}").events for i in range(args.boards)}
 
     def cpu() -> dict[str, float]:
         return {

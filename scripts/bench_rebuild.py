@@ -27,7 +27,7 @@ from scoreboard.pg.migrations import migrate
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio.connections import client
 from scoreboard.settings import Settings
-from scoreboard.wire.keys import BoardKeys, board_keys
+from scoreboard.wire.keys import BoardKeys, Keyspace
 from scripts.reporting import report
 
 BOARD = "big"
@@ -78,7 +78,7 @@ async def measure(
     redis = client(settings.redis_url, timeout=60)
     database = await asyncpg.connect(settings.database_url)
     await migrate(database)
-    keys = board_keys(BOARD, settings.partitions)
+    keys = Keyspace(settings.partitions).board(BOARD)
     # One event a millisecond up to now; all but the last ones a whole dedupe window earlier.
     start_ms = round(time.time() * 1000) - users
     await database.execute(FILL, BOARD, start_ms, users, keys.partition, receipts)

@@ -19,7 +19,7 @@ from scoreboard.domain.submissions import Result, Submission
 from scoreboard.redisio import connections
 from scoreboard.redisio.commands import run_script
 from scoreboard.redisio.script_line import ScriptLine
-from scoreboard.wire.keys import board_keys
+from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.replies import parse_reply
 from scoreboard.wire.scripts import SUBMIT_SCORES
 from scoreboard.write_path.plain_calls import PlainCalls
@@ -49,7 +49,7 @@ class SingleSubmitter:
         create: bool,
         durability: Durability = Durability.REDIS,
     ) -> tuple[list[Result], Durability]:
-        keys = board_keys(board, self._partitions)
+        keys = Keyspace(self._partitions).board(board)
         call = await self._calls.prepare(board, BoardSettings(), submissions, self._line)
         fixed = (board, "{}", len(submissions), 86_400_000, 2_592_000_000, 10**9)
         unbounded = (-(2**31), 2**31, 0, 0, "0", 0, "0")

@@ -23,7 +23,7 @@ from scoreboard.domain.submissions import Submission
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.redisio.script_line import pack
 from scoreboard.redisio.scripts import digest, source
-from scoreboard.wire.keys import board_keys
+from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.scripts import SUBMIT_SCORES
 from scoreboard.write_path.plain_calls import body_of
 
@@ -61,7 +61,7 @@ class FullBoard:
     def __init__(self, redis: Any, name: str, users: int) -> None:
         self.name = name
         self.users = users
-        self.keys = board_keys(name, 8)
+        self.keys = Keyspace(8).board(name)
         self._random = random.Random(users)
         info = redis.info()
         redis.hset(

@@ -19,7 +19,7 @@ from scoreboard.domain.boards import BoardSettings
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio import connections
 from scoreboard.settings import Settings
-from scoreboard.wire.keys import partition_of
+from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.persister import Persister
 
 
@@ -72,7 +72,7 @@ class Service:
             await connection.execute(
                 "INSERT INTO board (board, partition, settings, version) VALUES ($1, $2, $3, 1)",
                 board,
-                partition_of(board, self.settings.partitions),
+                Keyspace(self.settings.partitions).partition_of(board),
                 BoardSettings(**rules).to_text(),
             )
         finally:

@@ -20,8 +20,6 @@ def moderator(settings: Settings, redis: Redis, pool: asyncpg.Pool, durable: Rec
         durable.rebuilder,
         Reviews(pool),
         StoredSettings(pool),
-        ModeratedBoards(
-            redis, partitions=settings.partitions, dedupe_window=settings.dedupe_window
-        ),
-        partitions=settings.partitions,
+        ModeratedBoards(redis, keyspace=durable.keyspace, dedupe_window=settings.dedupe_window),
+        keyspace=durable.keyspace,
     )

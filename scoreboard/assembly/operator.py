@@ -37,7 +37,6 @@ class Operator:
     postgres: LedgerAudit
     audit: RedisAudit
     verifier: Verifier
-    partitions: int
 
     async def boards(self, board: str | None) -> list[str]:
         """The one that was named, or all."""
@@ -64,9 +63,9 @@ async def operator(settings: Settings) -> AsyncIterator[Operator]:
                 await check_schema(connection, partitions=settings.partitions)
         durable = recovery(settings, redis, redis, pool, lock_patience=LOCK_PATIENCE)
         postgres = LedgerAudit(pool)
-        audit = RedisAudit(redis, partitions=settings.partitions)
-        verifier = verifier_of(durable, redis, postgres, partitions=settings.partitions)
-        yield Operator(redis, pool, durable, postgres, audit, verifier, settings.partitions)
+        audit = RedisAudit(redis, keyspace=durable.keyspace)
+        verifier = verifier_of(durable, redis, postgres)
+        yield Operator(redis, pool, durable, postgres, audit, verifier)
     finally:
         await redis.aclose()
         await pool.close()

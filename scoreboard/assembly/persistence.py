@@ -45,11 +45,11 @@ async def persist(settings: Settings) -> None:
         durable.streams, durable.ledger, durable.reverter, batch=settings.persist_batch
     )
     postgres = LedgerAudit(pool)
-    verifier = verifier_of(durable, redis, postgres, partitions=settings.partitions)
+    verifier = verifier_of(durable, redis, postgres)
     reports = PatrolReports(redis)
     patrol = Patrol(postgres, verifier, reports)
     shown = {
-        "redis": lambda: probes.redis_state(redis, settings.partitions),
+        "redis": lambda: probes.redis_state(redis, durable.keyspace),
         "audit": lambda: probes.audit_state(reports),
     }
     try:

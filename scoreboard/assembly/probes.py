@@ -15,7 +15,7 @@ from scoreboard.redisio.live_boards import LiveBoards
 from scoreboard.redisio.patrol_reports import PatrolReports
 from scoreboard.telemetry import metrics
 from scoreboard.wire.events import split_id
-from scoreboard.wire.keys import PartitionKeys
+from scoreboard.wire.keys import Keyspace
 
 
 class Opening:
@@ -34,14 +34,14 @@ class Opening:
         return {}
 
 
-async def redis_state(redis: Redis, partitions: int) -> Mapping[str, Any]:
+async def redis_state(redis: Redis, keyspace: Keyspace) -> Mapping[str, Any]:
     """The backlog of unpersisted events over all partitions and the age of the oldest of them,
     whether or not anybody persists; the gauges have both by partition."""
     try:
         async with redis.pipeline(transaction=False) as pipeline:
-            for partition in range(partitions):
-                pipeline.xlen(PartitionKeys(partition).events)
-                pipeline.xread({PartitionKeys(partition).events: "0"}, count=1)
+            for keys in keyspace.every_partition():
+                pipeline.xlen(keys.events)
+                pipeline.xread({keys.events: "0"}, count=1)
             replies = await pipeline.execute()
     except BaseException:
         metrics.backlog.clear()  # an old figure would look like a new one
@@ -49,7 +49,7 @@ async def redis_state(redis: Redis, partitions: int) -> Mapping[str, Any]:
         raise
     backlog, oldest = replies[::2], replies[1::2]
     lag = [_age(streams[0][1][0][0]) if streams else 0.0 for streams in oldest]
-    for partition in range(partitions):
+    for partition in range(keyspace.partitions):
         metrics.backlog.labels(str(partition)).set(backlog[partition])
         metrics.persist_lag.labels(str(partition)).set(lag[partition])
     return {"backlog": sum(backlog), "lagSeconds": round(max(lag), 3)}

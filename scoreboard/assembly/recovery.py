@@ -15,6 +15,7 @@ from scoreboard.redisio.loader import BoardLoader
 from scoreboard.redisio.reverter import LateReverter
 from scoreboard.redisio.streams import PartitionStream
 from scoreboard.settings import Settings
+from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.rebuilder import Rebuilder
 from scoreboard.workers.verifier import Verifier
 
@@ -23,6 +24,7 @@ from scoreboard.workers.verifier import Verifier
 class Recovery:
     """The durable side's parts, built on one Redis client, one blocking client and one pool."""
 
+    keyspace: Keyspace
     ledger: Ledger
     streams: list[PartitionStream]
     reverter: LateReverter
@@ -40,16 +42,15 @@ def recovery(
 ) -> Recovery:
     """Puts the parts together; nothing is connected to yet. ``lock_patience`` in seconds: how long
     to wait for a partition that another process works on."""
+    keyspace = Keyspace(settings.partitions)
     ledger = Ledger(pool, lock_patience=lock_patience)
     streams = [
         PartitionStream(redis, blocking, partition) for partition in range(settings.partitions)
     ]
-    reverter = LateReverter(
-        redis, partitions=settings.partitions, dedupe_window=settings.dedupe_window
-    )
+    reverter = LateReverter(redis, keyspace=keyspace, dedupe_window=settings.dedupe_window)
     loader = BoardLoader(
         redis,
-        partitions=settings.partitions,
+        keyspace=keyspace,
         board_idle=settings.board_idle,
         dedupe_window=settings.dedupe_window,
     )
@@ -59,20 +60,24 @@ def recovery(
         return default if board == settings.default_board else "{}"
 
     rebuilder = Rebuilder(
-        ledger, streams, loader, reverter, settings_of=settings_of, batch=settings.persist_batch
+        ledger,
+        streams,
+        loader,
+        reverter,
+        keyspace=keyspace,
+        settings_of=settings_of,
+        batch=settings.persist_batch,
     )
-    return Recovery(ledger, streams, reverter, loader, rebuilder)
+    return Recovery(keyspace, ledger, streams, reverter, loader, rebuilder)
 
 
-def verifier_of(
-    durable: Recovery, redis: Redis, postgres: LedgerAudit, *, partitions: int
-) -> Verifier:
+def verifier_of(durable: Recovery, redis: Redis, postgres: LedgerAudit) -> Verifier:
     """The audit over these parts."""
     return Verifier(
         postgres,
-        RedisAudit(redis, partitions=partitions),
+        RedisAudit(redis, keyspace=durable.keyspace),
         durable.ledger,
         durable.loader,
         durable.rebuilder.drain,
-        partitions=partitions,
+        keyspace=durable.keyspace,
     )

@@ -42,7 +42,7 @@ from scoreboard.redisio.patrol_reports import PatrolReports
 from scoreboard.redisio.tickets import RedisTickets
 from scoreboard.redisio.updates import RedisUpdates
 from scoreboard.settings import Settings
-from scoreboard.wire.keys import PartitionKeys, board_keys
+from scoreboard.wire.keys import PartitionKeys
 from scoreboard.write_path.commit_watch import CommitWatch
 from scoreboard.write_path.durability_waits import DurabilityWaits
 from scoreboard.write_path.judged_calls import JudgedCalls
@@ -138,14 +138,14 @@ async def application(settings: Settings) -> web.Application:
     submitter = Submitter(
         writing,
         durable.rebuilder,
-        partitions=settings.partitions,
+        keyspace=durable.keyspace,
         dedupe_window=settings.dedupe_window,
         board_idle=settings.board_idle,
         backlog_limit=settings.backlog_limit,
         waits=DurabilityWaits(commits, durable.ledger, timeout=settings.durability_timeout),
-        judged=JudgedCalls(redis, gates, LedgerCases(pool), partitions=settings.partitions),
+        judged=JudgedCalls(redis, gates, LedgerCases(pool), keyspace=durable.keyspace),
     )
-    live = LiveBoards(reading, partitions=settings.partitions)
+    live = LiveBoards(reading, keyspace=durable.keyspace)
     reader = BoardReader(live, ArchivedBoards(pool), durable.rebuilder)
     authenticator = Authenticator(
         keys_from(settings),
@@ -156,7 +156,7 @@ async def application(settings: Settings) -> web.Application:
     hub = Hub(
         RedisUpdates(
             settings.redis_url,
-            lambda board: board_keys(board, settings.partitions).channel,
+            lambda board: durable.keyspace.board(board).channel,
             timeout=settings.redis_timeout,
         ),
         reader,
@@ -164,7 +164,7 @@ async def application(settings: Settings) -> web.Application:
     )
     health = HealthHandlers(
         {
-            "redis": lambda: probes.redis_state(redis, settings.partitions),
+            "redis": lambda: probes.redis_state(redis, durable.keyspace),
             "board": probes.Opening(live, settings.default_board),
         },
         {

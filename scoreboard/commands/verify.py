@@ -50,8 +50,8 @@ async def _verify(settings: Settings, board: str | None, repair: bool) -> bool:
                 await tools.durable.rebuilder.rebuild(name, correct=True)
                 report = await _compare(tools, name)
             differs = differs or report.differences > 0
-        behind = [await tools.audit.backlog(partition) for partition in range(tools.partitions)]
-    typer.echo(f"write-behind: {sum(behind)} events are not in Postgres yet")
+        behind = await tools.audit.backlog()
+    typer.echo(f"write-behind: {behind} events are not in Postgres yet")
     return differs
 
 

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from scoreboard.domain.ledger import KeptAction
 from scoreboard.redisio.commands import reachable
 from scoreboard.redisio.reverter import receipt_of
-from scoreboard.wire.keys import PartitionKeys, board_keys
+from scoreboard.wire.keys import Keyspace
 
 SCAN = 5_000
 
@@ -18,15 +18,15 @@ SCAN = 5_000
 class RedisAudit:
     """Reads a board as it is, live or not. Every method raises Unavailable when Redis is away."""
 
-    def __init__(self, redis: Redis, *, partitions: int) -> None:
+    def __init__(self, redis: Redis, *, keyspace: Keyspace) -> None:
         self._redis = redis
-        self._partitions = partitions
+        self._keyspace = keyspace
 
     async def scores(
         self, board: str, users: Sequence[str]
     ) -> list[tuple[float | None, float | None]]:
         """(zset score shown, zset score hidden) of each user."""
-        keys = board_keys(board, self._partitions)
+        keys = self._keyspace.board(board)
         with reachable():
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.zmscore(keys.board, list(users))
@@ -36,7 +36,7 @@ class RedisAudit:
 
     async def members(self, board: str) -> AsyncIterator[list[str]]:
         """All users of the board in chunks; some may come twice."""
-        keys = board_keys(board, self._partitions)
+        keys = self._keyspace.board(board)
         for key in (keys.board, keys.hidden):
             cursor = 0
             while True:
@@ -55,7 +55,7 @@ class RedisAudit:
         agents' names."""
         if not actions:
             return []
-        keys = board_keys(board, self._partitions)
+        keys = self._keyspace.board(board)
         names = [keys.action(a.user_id.encode(), a.action_id.encode()) for a in actions]
         with reachable():
             found: list[Any] = await self._redis.mget(names)
@@ -66,7 +66,10 @@ class RedisAudit:
                 differing.append((action, expected, there))
         return differing
 
-    async def backlog(self, partition: int) -> int:
-        """How many entries the partition's stream holds."""
+    async def backlog(self) -> int:
+        """How many entries the streams hold together."""
         with reachable():
-            return int(await self._redis.xlen(PartitionKeys(partition).events))
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for keys in self._keyspace.every_partition():
+                    pipe.xlen(keys.events)
+                return sum(await pipe.execute())

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from scoreboard.domain.standings import Standing, percentile
 from scoreboard.errors import BoardCold, OutcomeUnknown, Unavailable
 from scoreboard.redisio.line_pool import ScriptLines
-from scoreboard.wire.keys import BoardKeys, board_keys
+from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.wire.scripts import COLD, READ_AROUND, READ_STANDINGS, READ_TOP, Script
 
 
@@ -19,9 +19,9 @@ class LiveBoards:
     answer was lost again.
     """
 
-    def __init__(self, lines: ScriptLines, *, partitions: int) -> None:
+    def __init__(self, lines: ScriptLines, *, keyspace: Keyspace) -> None:
         self._lines = lines
-        self._partitions = partitions
+        self._keyspace = keyspace
 
     async def top(self, board: str) -> tuple[int, bytes]:
         """(version, ready JSON array of the top 10)."""
@@ -54,7 +54,7 @@ class LiveBoards:
         ]
 
     def _keys(self, board: str) -> BoardKeys:
-        return board_keys(board, self._partitions)
+        return self._keyspace.board(board)
 
     async def _read(
         self, script: Script, keys: tuple[str, ...], args: Sequence[str]

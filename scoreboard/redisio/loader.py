@@ -15,7 +15,7 @@ from scoreboard.redisio.commands import reachable, run_script
 from scoreboard.redisio.reverter import receipt_of
 from scoreboard.redisio.script_line import pack
 from scoreboard.wire.events import split_id
-from scoreboard.wire.keys import CONSUMER_GROUP, BoardKeys, board_keys
+from scoreboard.wire.keys import CONSUMER_GROUP, BoardKeys, Keyspace
 from scoreboard.wire.scripts import BOARD_STATE, LOAD_BOARD
 
 MEMBERS = 1_000  # of one ZADD: some 0.5 ms of Redis's time
@@ -29,16 +29,16 @@ class BoardLoader:
     is away."""
 
     def __init__(
-        self, redis: Redis, *, partitions: int, board_idle: float, dedupe_window: float
+        self, redis: Redis, *, keyspace: Keyspace, board_idle: float, dedupe_window: float
     ) -> None:
         self._redis = redis
-        self._partitions = partitions
+        self._keyspace = keyspace
         self._idle_ms = round(board_idle * 1000)
         self._window_ms = round(dedupe_window * 1000)
 
     async def state(self, board: str) -> BoardState:
         """Looks at the board."""
-        keys = board_keys(board, self._partitions)
+        keys = self._keyspace.board(board)
         reply = await run_script(self._redis, BOARD_STATE, (keys.board, keys.hidden, keys.meta), ())
         epoch, own, version, event = (part.decode() for part in reply[:4])
         return BoardState(
@@ -52,14 +52,14 @@ class BoardLoader:
     async def hidden_users(self, board: str) -> list[str]:
         """The users that the board hides in Redis."""
         with reachable():
-            key = board_keys(board, self._partitions).hidden
+            key = self._keyspace.board(board).hidden
             users: list[bytes] = await self._redis.execute_command("ZRANGE", key, 0, -1)
         return [user.decode() for user in users]
 
     async def forget(self, board: str) -> None:
         """Makes the board cold: from now on nothing is read from it or written to it."""
         with reachable():
-            await self._redis.delete(board_keys(board, self._partitions).meta)
+            await self._redis.delete(self._keyspace.board(board).meta)
 
     def oldest_receipt(self) -> EventId:
         """Events at or before this one have no receipt any more."""
@@ -68,7 +68,7 @@ class BoardLoader:
     def begin(self, board: str, state: BoardState, *, swap: bool) -> BoardDraft:
         """A draft of the board: of all its users (``swap``), or of those that the fenced board
         lacks something of. It is in zsets of its own, and counts at ``finish`` or not at all."""
-        keys = board_keys(board, self._partitions)
+        keys = self._keyspace.board(board)
         return BoardDraft(
             self._redis,
             board,

@@ -9,7 +9,7 @@ from scoreboard.domain.ledger import KeptAction
 from scoreboard.errors import BoardCold, ScoreOutOfRange, Unavailable
 from scoreboard.redisio.commands import reachable, run_script
 from scoreboard.wire.events import FORMAT, Body
-from scoreboard.wire.keys import BoardKeys, board_keys
+from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.wire.receipts import Kept, receipt
 from scoreboard.wire.scripts import (
     APPROVE_ACTION,
@@ -29,9 +29,9 @@ class ModeratedBoards:
     """``dedupe_window`` in seconds: how long a rewritten receipt is kept. Every method raises
     BoardCold, or Unavailable when Redis is away."""
 
-    def __init__(self, redis: Redis, *, partitions: int, dedupe_window: float) -> None:
+    def __init__(self, redis: Redis, *, keyspace: Keyspace, dedupe_window: float) -> None:
         self._redis = redis
-        self._partitions = partitions
+        self._keyspace = keyspace
         self._window_ms = round(dedupe_window * 1000)
 
     async def approve(self, board: str, action: KeptAction) -> None:
@@ -118,7 +118,7 @@ class ModeratedBoards:
             await self._redis.delete(self._keys(board).profile(user.encode()))
 
     def _keys(self, board: str) -> BoardKeys:
-        return board_keys(board, self._partitions)
+        return self._keyspace.board(board)
 
 
 def _touched(keys: BoardKeys, action: KeptAction) -> tuple[str | bytes, ...]:

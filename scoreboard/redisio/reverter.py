@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from scoreboard.domain.ledger import LATE_DUPLICATE, KeptAction, LateDuplicate
 from scoreboard.redisio.commands import run_script
 from scoreboard.wire.events import FORMAT, Body
-from scoreboard.wire.keys import board_keys
+from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.receipts import Kept, receipt
 from scoreboard.wire.scripts import COLD, RANGE, REVERT_ACTION
 
@@ -34,9 +34,9 @@ def receipt_of(action: KeptAction) -> str:
 class LateReverter:
     """``dedupe_window`` in seconds: how long the restored receipt is kept."""
 
-    def __init__(self, redis: Redis, *, partitions: int, dedupe_window: float) -> None:
+    def __init__(self, redis: Redis, *, keyspace: Keyspace, dedupe_window: float) -> None:
         self._redis = redis
-        self._partitions = partitions
+        self._keyspace = keyspace
         self._window_ms = round(dedupe_window * 1000)
 
     async def revert(self, duplicate: LateDuplicate) -> bool:
@@ -44,7 +44,7 @@ class LateReverter:
         the next retry learns the first result. False when that can't be done now. Must be called
         in the order of events. Raises Unavailable when Redis is away."""
         original = duplicate.original
-        keys = board_keys(duplicate.board, self._partitions)
+        keys = self._keyspace.board(duplicate.board)
         body = Body(
             FORMAT,
             duplicate.board,

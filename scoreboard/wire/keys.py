@@ -7,15 +7,11 @@ partition's keys on one slot of a Redis Cluster.
 from __future__ import annotations
 
 from binascii import crc_hqx
+from collections.abc import Callable
 from functools import lru_cache
 
 CONSUMER_GROUP = "persist"  # of every partition's stream
 PATROL = "sb:patrol"  # JSON of the last domain/audit.PatrolReport
-
-
-def partition_of(board: str, partitions: int) -> int:
-    """The board's partition, 0 <= P < partitions (CRC-16/XMODEM, as Redis Cluster's own)."""
-    return crc_hqx(board.encode(), 0) % partitions
 
 
 class PartitionKeys:
@@ -47,8 +43,8 @@ class BoardKeys:
         "persisted",
     )
 
-    def __init__(self, name: str, partitions: int) -> None:
-        self.partition = partition_of(name, partitions)
+    def __init__(self, name: str, partition: int) -> None:
+        self.partition = partition
         tag = f"sb:{{{self.partition}}}"
         of_partition = PartitionKeys(self.partition)
         self.events = of_partition.events
@@ -84,10 +80,26 @@ class BoardKeys:
         return self._load + nonce
 
 
-@lru_cache(maxsize=4096)
-def board_keys(name: str, partitions: int) -> BoardKeys:
-    """The names of a board; remembered, since every call needs them."""
-    return BoardKeys(name, partitions)
+class Keyspace:
+    """The names of one installation, whose boards are spread over ``partitions``."""
+
+    __slots__ = ("board", "partitions")
+
+    def __init__(self, partitions: int) -> None:
+        self.partitions = partitions
+        # Remembered, since every call needs the names of its board.
+        self.board: Callable[[str], BoardKeys] = lru_cache(maxsize=4096)(self._board)
+
+    def partition_of(self, board: str) -> int:
+        """The board's partition, 0 <= P < partitions (CRC-16/XMODEM, as Redis Cluster's own)."""
+        return crc_hqx(board.encode(), 0) % self.partitions
+
+    def every_partition(self) -> list[PartitionKeys]:
+        """The names of all partitions, in order."""
+        return [PartitionKeys(partition) for partition in range(self.partitions)]
+
+    def _board(self, name: str) -> BoardKeys:
+        return BoardKeys(name, self.partition_of(name))
 
 
 def ticket(token: str) -> str:

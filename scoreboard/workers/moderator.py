@@ -22,7 +22,7 @@ from scoreboard.domain.ledger import FIRST_EVENT, EventId, KeptAction
 from scoreboard.domain.reviews import Decision, Review, Verdict, already_decided
 from scoreboard.errors import BoardCold, NotDecidable, Unavailable, UnknownUser
 from scoreboard.wire.events import split_id
-from scoreboard.wire.keys import partition_of
+from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.persister import LedgerWriter
 
 log = structlog.get_logger(__name__)
@@ -102,14 +102,14 @@ class Moderator:
         settings: Settings,
         boards: Boards,
         *,
-        partitions: int,
+        keyspace: Keyspace,
     ) -> None:
         self._ledger = ledger
         self._recovery = recovery
         self._reviews = reviews
         self._settings = settings
         self._boards = boards
-        self._partitions = partitions
+        self._keyspace = keyspace
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def approve(self, review_id: int, *, by: str, reason: str) -> Decision:
@@ -186,7 +186,7 @@ class Moderator:
     async def configure(self, board: str, settings: BoardSettings, *, by: str) -> None:
         """Gives the board, which may be new, other settings; running servers follow with their
         next call."""
-        partition = partition_of(board, self._partitions)
+        partition = self._keyspace.partition_of(board)
         async with (
             self._locked(partition),
             self._settings.changing(board, partition, settings, by=by),
@@ -239,7 +239,7 @@ class Moderator:
     async def _live(self, board: str, work: Callable[[Persist], Awaitable[T]]) -> T:
         """Does the work under the lock, with the stream drained, and again from its beginning
         when the board turns out to be cold."""
-        partition = partition_of(board, self._partitions)
+        partition = self._keyspace.partition_of(board)
         for _ in range(COLD_TRIES):
             try:
                 async with self._locked(partition) as persist:

@@ -26,7 +26,7 @@ from scoreboard.domain.ledger import (
 )
 from scoreboard.errors import UnknownBoard
 from scoreboard.telemetry import metrics
-from scoreboard.wire.keys import partition_of
+from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.persister import EventStream, LedgerWriter, Reverter, persist_batches
 
 log = structlog.get_logger(__name__)
@@ -96,6 +96,7 @@ class Rebuilder:
         loader: BoardLoader,
         reverter: Reverter,
         *,
+        keyspace: Keyspace,
         settings_of: Callable[[str], str],
         batch: int,
     ) -> None:
@@ -103,6 +104,7 @@ class Rebuilder:
         self._streams = streams
         self._loader = loader
         self._reverter = reverter
+        self._keyspace = keyspace
         self._settings_of = settings_of
         self._batch = batch
         self._running: dict[tuple[str, bool], asyncio.Task[None]] = {}
@@ -138,7 +140,7 @@ class Rebuilder:
         Unavailable."""
         if not await self._ledger.knows(board):
             raise UnknownBoard(f"There is no board {board!r}.")
-        partition = partition_of(board, len(self._streams))
+        partition = self._keyspace.partition_of(board)
         async with self._ledger.locked(partition) as session:
             state = await self._loader.state(board)
             await self._loader.forget(board)  # under the lock, or another would make it live again
@@ -171,7 +173,7 @@ class Rebuilder:
     async def _ensure(self, board: str, create: bool) -> None:
         if not create:
             await self._check_known(board)
-        partition = partition_of(board, len(self._streams))
+        partition = self._keyspace.partition_of(board)
         async with (
             self._turns[partition],
             self._slots,

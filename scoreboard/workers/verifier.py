@@ -15,7 +15,7 @@ from typing import Protocol
 from scoreboard.domain.audit import Difference, LedgerTotal, Report
 from scoreboard.domain.ledger import BoardState, EventId, KeptAction
 from scoreboard.domain.stamps import total_of
-from scoreboard.wire.keys import partition_of
+from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.persister import LedgerWriter
 
 LOOKS = 5  # at a user whose score moves between two reads; then nothing can be said
@@ -75,14 +75,14 @@ class Verifier:
         loader: Loader,
         drain: Drain,
         *,
-        partitions: int,
+        keyspace: Keyspace,
     ) -> None:
         self._postgres = postgres
         self._redis = redis
         self._ledger = ledger
         self._loader = loader
         self._drain = drain
-        self._partitions = partitions
+        self._keyspace = keyspace
 
     async def verify(
         self, board: str, on_difference: Callable[[Difference], None], progress: Progress
@@ -90,7 +90,7 @@ class Verifier:
         """Compares all of a board, telling each difference as it is found and ``progress`` how
         many users were compared since it was last told. A board that is not live is compared
         within Postgres only."""
-        partition = partition_of(board, self._partitions)
+        partition = self._keyspace.partition_of(board)
         async with self._ledger.locked(partition) as session:
             await self._drain(partition, session)
         state = await self._loader.state(board)
@@ -125,7 +125,7 @@ class Verifier:
         whom nothing can be said."""
         found: list[Difference] = []
         left = list(dict.fromkeys(users))
-        partition = partition_of(board, self._partitions)
+        partition = self._keyspace.partition_of(board)
         for _ in range(LOOKS):
             if not left:
                 return found
@@ -172,7 +172,7 @@ class Verifier:
     async def _receipts(self, board: str, report: Report) -> list[Difference]:
         oldest = self._loader.oldest_receipt()
         since = oldest._replace(ms=oldest.ms + RECEIPT_MARGIN_MS)
-        partition = partition_of(board, self._partitions)
+        partition = self._keyspace.partition_of(board)
         found: list[Difference] = []
         async for actions in self._postgres.receipts(board, since):
             report.receipts += len(actions)

@@ -16,7 +16,7 @@ from scoreboard.domain.submissions import Submission
 from scoreboard.errors import Unavailable
 from scoreboard.redisio.commands import reachable
 from scoreboard.redisio.script_line import ScriptLine
-from scoreboard.wire.keys import BoardKeys, board_keys
+from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.write_path.plain_calls import Call, body_of
 
 _encode = msgspec.json.Encoder().encode
@@ -72,11 +72,11 @@ class _Memory:
 class JudgedCalls:
     """Prepares calls of boards in mode ``flag`` or ``reject``."""
 
-    def __init__(self, redis: Redis, gates: Gates, ledger: Ledger, *, partitions: int) -> None:
+    def __init__(self, redis: Redis, gates: Gates, ledger: Ledger, *, keyspace: Keyspace) -> None:
         self._redis = redis
         self._gates = gates
         self._ledger = ledger
-        self._partitions = partitions
+        self._keyspace = keyspace
 
     async def prepare(
         self,
@@ -87,7 +87,7 @@ class JudgedCalls:
     ) -> Call:
         """The call with the agents' verdicts. Raises Unavailable when Redis is away. In mode
         ``reject``, the actions of users whose past Postgres can't tell come without a verdict."""
-        keys_of = board_keys(board, self._partitions)
+        keys_of = self._keyspace.board(board)
         gate = await self._gates.gate(board, allow_history=settings.allow_history)
         known, users, devices = await self._read(keys_of, submissions, line)
         new = dict.fromkeys(
@@ -173,7 +173,7 @@ class JudgedCalls:
         tell now."""
         lost = [user for user, memory in users.items() if memory.payload is None]
         if lost:
-            returning = await self._on_board(board_keys(board, self._partitions), lost)
+            returning = await self._on_board(self._keyspace.board(board), lost)
             if returning is None:
                 # The script will answer so, too, unless the board comes back in between.
                 _remember_nothing(users, lost)

@@ -10,7 +10,7 @@ from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.submissions import Submission
 from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.wire.events import FORMAT, Body
-from scoreboard.wire.keys import board_keys
+from scoreboard.wire.keys import Keyspace
 
 _encode = msgspec.json.Encoder().encode
 
@@ -46,8 +46,8 @@ def body_of(board: str, submission: Submission, findings: bytes | None = None) -
 class PlainCalls:
     """Calls for boards whose gate is off."""
 
-    def __init__(self, partitions: int) -> None:
-        self._partitions = partitions
+    def __init__(self, keyspace: Keyspace) -> None:
+        self._keyspace = keyspace
 
     async def prepare(
         self,
@@ -57,7 +57,7 @@ class PlainCalls:
         line: ScriptLine,
     ) -> Call:
         """The call of these submissions; nothing needs to be read first."""
-        keys_of = board_keys(board, self._partitions)
+        keys_of = self._keyspace.board(board)
         keys: list[bytes] = []
         args: list[bytes] = []
         rated = settings.rate is not None

@@ -22,7 +22,7 @@ from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.redisio.script_line import LOST_REPLY, ScriptLine
 from scoreboard.telemetry import metrics
-from scoreboard.wire.keys import board_keys
+from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.replies import parse_reply
 from scoreboard.wire.scripts import BACKLOG, COLD, SETTINGS, SUBMIT_SCORES
 from scoreboard.write_path.durability_waits import DurabilityWaits
@@ -68,7 +68,7 @@ class Submitter:
         lines: ScriptLines,
         recovery: Recovery,
         *,
-        partitions: int,
+        keyspace: Keyspace,
         dedupe_window: float,
         board_idle: float,
         backlog_limit: int,
@@ -76,12 +76,12 @@ class Submitter:
         judged: CallMaker,
     ) -> None:
         self._recovery = recovery
-        self._partitions = partitions
+        self._keyspace = keyspace
         self._window = b"%d" % round(dedupe_window * 1000)
         self._idle = b"%d" % round(board_idle * 1000)
         self._backlog = b"%d" % backlog_limit
         self._waits = waits
-        self._plain = PlainCalls(partitions)
+        self._plain = PlainCalls(keyspace)
         self._judged = judged
         self._lanes: dict[tuple[str, Durability, int], Lane] = {}
         self._settings: dict[str, tuple[bytes, BoardSettings]] = {}
@@ -102,7 +102,7 @@ class Submitter:
         """
         awaits_commit = durability is Durability.POSTGRES
         if awaits_commit:
-            partition = board_keys(board, self._partitions).partition
+            partition = self._keyspace.board(board).partition
             await self._waits.watch_commits(partition)
         level = Durability.REDIS if awaits_commit else durability
         key = (board, level, hash(submissions[0].action.user_id) % LANES)
@@ -219,7 +219,7 @@ class Submitter:
         line: ScriptLine,
     ) -> tuple[list[Result], Durability]:
         """One answered call: prepared again while the board is cold or its settings moved."""
-        keys = board_keys(board, self._partitions)
+        keys = self._keyspace.board(board)
         fixed_keys = [
             name.encode()
             for name in (keys.board, keys.hidden, keys.meta, keys.events, keys.channel)

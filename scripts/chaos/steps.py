@@ -21,7 +21,7 @@ import asyncpg
 from redis.asyncio import Redis
 
 from scoreboard.local.child_processes import Child
-from scoreboard.wire.keys import CONSUMER_GROUP, PartitionKeys, partition_of
+from scoreboard.wire.keys import CONSUMER_GROUP, Keyspace, PartitionKeys
 from scripts.chaos.actions import BOARDS, Action, Book
 from scripts.chaos.audit import audit, ledger_of
 from scripts.chaos.clients import Client
@@ -144,7 +144,11 @@ async def _look(stack: Stack, batch: InHand) -> Seen:
         rows = await connection.fetch(
             "SELECT event_ms || '-' || event_seq FROM score_action WHERE board = ANY($1)"
             " AND (event_ms, event_seq) IN (SELECT * FROM unnest($2::bigint[], $3::bigint[]))",
-            [board for board in boards if partition_of(board, PARTITIONS) == batch.partition],
+            [
+                board
+                for board in boards
+                if Keyspace(PARTITIONS).partition_of(board) == batch.partition
+            ],
             [ms for ms, _ in ids],
             [seq for _, seq in ids],
         )

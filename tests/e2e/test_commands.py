@@ -16,7 +16,7 @@ from scoreboard import __version__
 from scoreboard.__main__ import COMMANDS
 from scoreboard.local.embedded_servers import free_port
 from scoreboard.settings import Settings
-from scoreboard.wire.keys import board_keys
+from scoreboard.wire.keys import Keyspace
 from tests.command import Ended, scoreboard
 from tests.conftest import TEST_KEY
 from tests.service import Service, service
@@ -175,7 +175,7 @@ async def test_a_replay_passes_the_context_on(replay: Replay, settings: Settings
     assert ended.code == 0
 
     async with Redis.from_url(settings.redis_url) as redis:
-        events: Any = await redis.xrange(board_keys("arena", settings.partitions).events)
+        events: Any = await redis.xrange(Keyspace(settings.partitions).board("arena").events)
     [(_, fields)] = events
     context = json.loads(fields[b"d"])["c"]
     assert context == {

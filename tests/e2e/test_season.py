@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from scoreboard.domain.stamps import total_of
 from scoreboard.settings import Settings
-from scoreboard.wire.keys import board_keys
+from scoreboard.wire.keys import Keyspace
 from tests.command import Ended, scoreboard
 from tests.service import Service, service
 from tests.waiting import wait_until
@@ -76,7 +76,7 @@ async def test_a_replayed_season_ends_on_the_official_table_everywhere(
     official = {user: points for user, points in official.items() if points}  # five never scored
     await running.make_board(BOARD)  # so that there is something to watch from the start
     seen: list[dict[str, Any]] = []
-    keys = board_keys(BOARD, running.settings.partitions)
+    keys = Keyspace(running.settings.partitions).board(BOARD)
 
     async with ClientSession() as session:
         watching = asyncio.create_task(watch(session, running, seen))
@@ -113,7 +113,7 @@ async def test_a_replayed_season_ends_on_the_official_table_everywhere(
 
 async def assert_postgres_has(running: Service, totals: dict[str, int], redis: Redis) -> None:
     """The totals, and the sum of each user's actions."""
-    events = board_keys(BOARD, running.settings.partitions).events
+    events = Keyspace(running.settings.partitions).board(BOARD).events
 
     async def persisted() -> bool:
         return not await redis.xlen(events)

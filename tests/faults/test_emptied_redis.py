@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import ClientSession
 
-from scoreboard.wire.keys import board_keys
+from scoreboard.wire.keys import Keyspace
 from scripts.chaos.actions import Book
 from scripts.chaos.audit import audit
 from scripts.chaos.clients import Client
@@ -99,7 +99,7 @@ async def test_a_commit_behind_a_lost_event_is_no_promise_for_it(
     async with stack.redis() as redis:
 
         async def written() -> bool:
-            score = await redis.zscore(board_keys("arena", PARTITIONS).board, "u")
+            score = await redis.zscore(Keyspace(PARTITIONS).board("arena").board, "u")
             return score is not None and score > 2
 
         await wait_until(written, description="Redis has the second action")

@@ -14,7 +14,7 @@ from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.redisio import connections
 from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.settings import Settings
-from scoreboard.wire.keys import board_keys
+from scoreboard.wire.keys import Keyspace
 from scoreboard.write_path.durability_waits import DurabilityWaits
 from scoreboard.write_path.plain_calls import PlainCalls
 from scoreboard.write_path.submitter import Submitter
@@ -22,8 +22,9 @@ from scripts.chaos.proxy import Loss, Proxy
 from tests.service import Service, service
 from tests.waiting import wait_until
 
-BOARD, PARTITIONS = "arena", 8
-KEYS = board_keys(BOARD, PARTITIONS)
+BOARD = "arena"
+KEYSPACE = Keyspace(8)
+KEYS = KEYSPACE.board(BOARD)
 
 
 class NoRecovery:
@@ -48,12 +49,12 @@ async def submitter(settings: Settings, proxy: Proxy) -> AsyncIterator[Submitter
     submitter = Submitter(
         lines,
         NoRecovery(),
-        partitions=PARTITIONS,
+        keyspace=KEYSPACE,
         dedupe_window=60,
         board_idle=0,
         backlog_limit=1000,
         waits=DurabilityWaits(None, None, timeout=1),  # type: ignore[arg-type]
-        judged=PlainCalls(PARTITIONS),
+        judged=PlainCalls(KEYSPACE),
     )
     yield submitter
     await submitter.close()

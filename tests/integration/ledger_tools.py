@@ -10,11 +10,11 @@ from redis.asyncio import Redis
 
 from scoreboard.domain.ledger import Entry
 from scoreboard.wire.events import FORMAT, Body, Event, decode_event
-from scoreboard.wire.keys import PartitionKeys, partition_of
+from scoreboard.wire.keys import Keyspace, PartitionKeys
 
 PARTITIONS = 8
 BOARD = "arena"
-PARTITION = partition_of(BOARD, PARTITIONS)
+PARTITION = Keyspace(PARTITIONS).partition_of(BOARD)
 START_MS = 1_800_000_000_000
 
 

@@ -15,6 +15,7 @@ from scoreboard.domain.reviews import Filter, Review
 from scoreboard.pg.cases import LedgerCases
 from scoreboard.pg.reviews import Reviews
 from scoreboard.settings import GateMode, Settings
+from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.moderator import Moderator
 from scoreboard.write_path.judged_calls import JudgedCalls
 from tests.integration.ledger_tools import sums, totals
@@ -69,7 +70,9 @@ async def moderated(
     settings: Settings, redis: Redis, pool: asyncpg.Pool, database: asyncpg.Connection
 ) -> AsyncIterator[Moderated]:
     gate = SuspiciousGate()
-    judged = JudgedCalls(redis, OneGate(gate), LedgerCases(pool), partitions=settings.partitions)
+    judged = JudgedCalls(
+        redis, OneGate(gate), LedgerCases(pool), keyspace=Keyspace(settings.partitions)
+    )
     async with service(settings, redis, pool, judged=judged) as arena:
         decides = moderator(settings, redis, pool, arena.durable)
         yield Moderated(arena, decides, Reviews(pool), gate, judged, database)

@@ -17,7 +17,7 @@ from scoreboard.domain.submissions import Result, Submission
 from scoreboard.redisio import connections
 from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.settings import Settings
-from scoreboard.wire.keys import BoardKeys, board_keys
+from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.workers.persister import persist_batches
 from scoreboard.write_path.durability_waits import DurabilityWaits
 from scoreboard.write_path.plain_calls import PlainCalls
@@ -33,7 +33,7 @@ class Service:
         self, board: str, redis: Redis, durable: Recovery, submitter: Submitter, settings: Settings
     ) -> None:
         self.board = board
-        self.keys: BoardKeys = board_keys(board, settings.partitions)
+        self.keys: BoardKeys = Keyspace(settings.partitions).board(board)
         self.redis = redis
         self.durable = durable
         self.submitter = submitter
@@ -99,12 +99,12 @@ async def service(
             most=4,
         ),
         durable.rebuilder,
-        partitions=settings.partitions,
+        keyspace=durable.keyspace,
         dedupe_window=settings.dedupe_window,
         board_idle=settings.board_idle,
         backlog_limit=settings.backlog_limit,
         waits=DurabilityWaits(None, None, timeout=1),  # type: ignore[arg-type]
-        judged=judged or PlainCalls(settings.partitions),
+        judged=judged or PlainCalls(durable.keyspace),
     )
     yield Service(board, redis, durable, submitter, settings)
     await submitter.close()

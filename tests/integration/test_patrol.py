@@ -14,7 +14,6 @@ from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.redisio.patrol_reports import PatrolReports
 from scoreboard.workers import patrol
 from scoreboard.workers.patrol import Patrol
-from tests.integration.ledger_tools import PARTITIONS
 from tests.integration.service import Service
 
 
@@ -28,7 +27,7 @@ async def test_a_difference_is_found_within_as_many_rounds_as_it_takes_to_walk_t
     await arena.submit(*((f"user{i}", "a1", i) for i in range(10)))
     await arena.persist()
     postgres, reports = LedgerAudit(pool), PatrolReports(arena.redis)
-    verifier = verifier_of(arena.durable, arena.redis, postgres, partitions=PARTITIONS)
+    verifier = verifier_of(arena.durable, arena.redis, postgres)
     walking = Patrol(postgres, verifier, reports)
     assert await reports.latest() is None
     rounds = [await walking.round() for _ in range(3)]

@@ -15,7 +15,7 @@ from scoreboard.pg.ledger import Ledger
 from scoreboard.redisio.loader import DRAFT_TTL_MS, BoardDraft
 from scoreboard.settings import Settings
 from scoreboard.wire.events import split_id
-from scoreboard.wire.keys import partition_of
+from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.rebuilder import MAX_AT_ONCE
 from tests.integration.ledger_tools import PARTITIONS, sums, totals
 from tests.integration.service import Service, service
@@ -280,7 +280,7 @@ async def test_boards_that_wait_for_one_partition_hold_up_no_other(
     arena: Service, ledger: Ledger, pool: asyncpg.Pool
 ) -> None:
     names = [f"board{i}" for i in range(100)]
-    waiting = [b for b in names if partition_of(b, PARTITIONS) == arena.keys.partition]
+    waiting = [b for b in names if Keyspace(PARTITIONS).partition_of(b) == arena.keys.partition]
     other = next(b for b in names if b not in waiting)
     assert len(waiting) > MAX_AT_ONCE
     rebuilder = arena.durable.rebuilder

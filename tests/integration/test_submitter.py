@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from scoreboard.domain.actions import ScoreAction
 from scoreboard.domain.submissions import Submission
 from scoreboard.errors import Unavailable, UnknownBoard
-from scoreboard.wire.keys import partition_of
+from scoreboard.wire.keys import Keyspace
 from scoreboard.write_path import submitter
 from tests.integration.service import Service
 from tests.waiting import wait_until
@@ -62,7 +62,7 @@ async def test_a_board_does_not_wait_for_another(arena: Service) -> None:
     await arena.submit(("ann", "makes the board", 0))
     action = Submission(ScoreAction("ann", "a1", 5), "attempt", 0, 0)
     other = board_of_another_partition(arena)
-    async with arena.durable.ledger.locked(partition_of(other, 8)):
+    async with arena.durable.ledger.locked(Keyspace(8).partition_of(other)):
         waiting = asyncio.create_task(arena.submitter.submit(other, [action], create=True))
         [result] = await arena.submit(("ann", "a1", 5))
         assert result.score == 5
@@ -73,7 +73,7 @@ async def test_a_board_does_not_wait_for_another(arena: Service) -> None:
 
 def board_of_another_partition(arena: Service) -> str:
     names = (f"board-{n}" for n in itertools.count())
-    return next(name for name in names if partition_of(name, 8) != arena.keys.partition)
+    return next(name for name in names if Keyspace(8).partition_of(name) != arena.keys.partition)
 
 
 async def test_an_error_reaches_all_who_wait_and_the_next_call_works(

@@ -13,7 +13,7 @@ from scoreboard.domain.audit import Difference, Report
 from scoreboard.domain.stamps import stamp
 from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.workers.persister import Persister
-from tests.integration.ledger_tools import PARTITIONS, START_MS, sums, totals
+from tests.integration.ledger_tools import START_MS, sums, totals
 from tests.integration.service import Service
 
 ACTIONS = [(f"user{i % 7}", f"a{i}", i) for i in range(40)]
@@ -24,9 +24,7 @@ class Audit:
     """The verifier over the board, with what it told."""
 
     def __init__(self, arena: Service, pool: asyncpg.Pool) -> None:
-        self.verifier = verifier_of(
-            arena.durable, arena.redis, LedgerAudit(pool), partitions=PARTITIONS
-        )
+        self.verifier = verifier_of(arena.durable, arena.redis, LedgerAudit(pool))
         self.found: list[Difference] = []
 
     async def run(self) -> Report:

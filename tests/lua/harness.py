@@ -17,7 +17,7 @@ from scoreboard.domain.stamps import stamp, total_of
 from scoreboard.domain.submissions import Submission
 from scoreboard.redisio.scripts import digest, lua_folder, source
 from scoreboard.wire.events import FORMAT, Body, Event, decode_event
-from scoreboard.wire.keys import board_keys
+from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.messages import BoardMessage
 from scoreboard.wire.scripts import REVERT_ACTION, SUBMIT_SCORES, Script
 from scoreboard.write_path.plain_calls import body_of
@@ -59,7 +59,7 @@ class Board:
     ) -> None:
         self.redis: Any = client  # its annotations are those of all of its modes at once
         self.name = name
-        self.keys = board_keys(name, 8)
+        self.keys = Keyspace(8).board(name)
         self.settings = (settings or BoardSettings()).to_text()
         self._listener = client.pubsub(ignore_subscribe_messages=True)
         self._listener.subscribe(self.keys.channel)

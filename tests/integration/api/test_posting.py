@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from scoreboard.wire.keys import board_keys
+from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.receipts import Kept, receipt
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described import Api
@@ -90,7 +90,7 @@ async def test_an_action_id_with_other_points_conflicts_and_is_recorded(
     assert conflict.outcome == (409, "action_conflict")
     assert "score" not in conflict.json
     assert await api.top() == {"ann": 15}
-    events: Any = await redis.xrange(board_keys("global", 8).events)
+    events: Any = await redis.xrange(Keyspace(8).board("global").events)
     assert [fields[b"o"] for _, fields in events] == [b"A", b"C"]
 
 
@@ -104,7 +104,7 @@ async def test_a_refusal_names_the_agents_and_no_threshold(api: Api, redis: Redi
         event="1-0",
         agents=("time", "behavior"),
     )
-    await redis.set(board_keys("global", 8).action(b"ann", b"match-7:kill-31"), refusal)
+    await redis.set(Keyspace(8).board("global").action(b"ann", b"match-7:kill-31"), refusal)
     answer = await api.post("/api/score", ACTION)
 
     assert answer.outcome == (403, "anomaly_rejected")
@@ -116,7 +116,7 @@ async def test_a_refusal_names_the_agents_and_no_threshold(api: Api, redis: Redi
 
 async def test_a_total_stays_within_2_to_the_50th(api: Api, redis: Redis) -> None:
     await api.score("ann", 0)
-    await redis.zadd(board_keys("global", 8).board, {"ann": 2.0**50 - 7})
+    await redis.zadd(Keyspace(8).board("global").board, {"ann": 2.0**50 - 7})
     assert (await api.score("ann", 7, "reaches it")).json["score"] == 2**50
     beyond = await api.score("ann", 1, "goes beyond")
 
@@ -152,7 +152,7 @@ async def test_a_full_backlog_takes_no_writes(start_api: StartApi, redis: Redis)
     await api.score("ann", 1)
     async with redis.pipeline() as pipe:
         for _ in range(999):
-            pipe.xadd(board_keys("global", 8).events, {"o": "?"})
+            pipe.xadd(Keyspace(8).board("global").events, {"o": "?"})
         await pipe.execute()
     answer = await api.score("ann", 1, "a2")
 

@@ -20,7 +20,7 @@ from scoreboard.redisio.tickets import RedisTickets
 from scoreboard.redisio.updates import RedisUpdates
 from scoreboard.settings import Settings
 from scoreboard.wire import messages
-from scoreboard.wire.keys import board_keys
+from scoreboard.wire.keys import Keyspace
 
 PARTITIONS = 8
 LONG_TOP = b"[%b]" % b",".join([b'{"userId":"%b","score":1}' % (b"x" * 128)] * 10)
@@ -28,7 +28,7 @@ SILENCE = 0.2
 
 
 def channel_of(board: str) -> str:
-    return board_keys(board, PARTITIONS).channel
+    return Keyspace(PARTITIONS).board(board).channel
 
 
 @dataclass
