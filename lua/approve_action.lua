@@ -20,13 +20,14 @@
 -- Without a receipt, which expires, only the ledger knows whether the action counted: the caller
 -- asks it first, with the partition's stream drained.
 -- include: lib_epoch
+-- include: lib_live
 -- include: lib_stamps
+-- include: lib_totals
 -- include: lib_top
-local MAX_TOTAL = 2 ^ 50
 
-local meta = redis.call('HMGET', key_meta, 'epoch', 'version', 'clock', 'expires')
-if not meta[1] or meta[1] ~= current_epoch() then
-  return {'!COLD'}
+local meta = live_meta(key_meta, 'version', 'clock', 'expires')
+if not meta then
+  return COLD
 end
 local receipt = redis.call('GET', key_receipt)
 if receipt then
@@ -37,23 +38,19 @@ if receipt then
 end
 
 local home = key_board
-local before = redis.call('ZSCORE', home, arg_user)
-local hidden = not before and redis.call('ZSCORE', key_hidden, arg_user)
+local before = tonumber(redis.call('ZSCORE', home, arg_user))
+local hidden = not before and tonumber(redis.call('ZSCORE', key_hidden, arg_user))
 if hidden then
   home, before = key_hidden, hidden
 end
 local points = tonumber(arg_points)
-local total = (before and math.floor(tonumber(before)) or 0) + points
-if total > MAX_TOTAL or total < -MAX_TOTAL then
+local total = total_after(before, points)
+if not total then
   return {'!RANGE'}
 end
 
 local now = now_ms()
-local clock = math.max(now, tonumber(meta[3]) + 1)
-local reached = clock
-if before and points == 0 then
-  reached = reached_ms(tonumber(before)) -- the total was reached then, not now
-end
+local reached, clock = reached_after(before, points, tonumber(meta[3]), now)
 local score = integer(total)
 redis.call('ZADD', home, double(stamp(total, reached)), arg_user)
 if meta[4] then

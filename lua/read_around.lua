@@ -8,9 +8,10 @@
 --          {players}     the user is not on the board
 --          {players, first rank, user, score, user, score, ...}   in order of rank, from 1
 -- include: lib_epoch
+-- include: lib_live
 -- include: lib_stamps
-if redis.call('HGET', key_meta, 'epoch') ~= current_epoch() then
-  return {'!COLD'}
+if not live_meta(key_meta) then
+  return COLD
 end
 local replies = {integer(redis.call('ZCARD', key_board))}
 local rank = redis.call('ZREVRANK', key_board, arg_user)

@@ -8,9 +8,10 @@
 --          {players, score, rank, ...}   a pair for each user in order; both '' when not on the
 --                      board. Ranks count from 1. All are decimal texts.
 -- include: lib_epoch
+-- include: lib_live
 -- include: lib_stamps
-if redis.call('HGET', key_meta, 'epoch') ~= current_epoch() then
-  return {'!COLD'}
+if not live_meta(key_meta) then
+  return COLD
 end
 local replies = {integer(redis.call('ZCARD', key_board))}
 local scores = redis.call('ZMSCORE', key_board, unpack(ARGV))

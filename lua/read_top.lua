@@ -7,8 +7,9 @@
 -- Replies  {'!COLD'}         the board is not live under this Redis history
 --          {version, top}    top is a JSON array of {"userId","score"}
 -- include: lib_epoch
-local meta = redis.call('HMGET', key_meta, 'epoch', 'version', 'top')
-if not meta[1] or meta[1] ~= current_epoch() then
-  return {'!COLD'}
+-- include: lib_live
+local meta = live_meta(key_meta, 'version', 'top')
+if not meta then
+  return COLD
 end
 return {meta[2], meta[3]}

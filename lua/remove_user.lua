@@ -10,11 +10,12 @@
 -- Replies  {'!COLD'}  the board is not live under this Redis history; nothing written
 --          {version}  the board's version; running it again changes nothing
 -- include: lib_epoch
+-- include: lib_live
 -- include: lib_stamps
 -- include: lib_top
-local meta = redis.call('HMGET', key_meta, 'epoch', 'version', 'expires')
-if not meta[1] or meta[1] ~= current_epoch() then
-  return {'!COLD'}
+local meta = live_meta(key_meta, 'version', 'expires')
+if not meta then
+  return COLD
 end
 local from, into = key_board, key_hidden
 if arg_hide ~= '1' then

@@ -22,14 +22,15 @@
 --          {'!RANGE'}      the total would leave +-2^50; nothing written
 --          {score, event}  the user's total and the reverting event's id
 -- include: lib_epoch
+-- include: lib_live
 -- include: lib_stamps
+-- include: lib_totals
 -- include: lib_top
 -- include: lib_ids
-local MAX_TOTAL = 2 ^ 50
 
-local meta = redis.call('HMGET', key_meta, 'epoch', 'version', 'clock', 'taken')
-if not meta[1] or meta[1] ~= current_epoch() then
-  return {'!COLD'}
+local meta = live_meta(key_meta, 'version', 'clock', 'taken')
+if not meta then
+  return COLD
 end
 if arg_late == '1' then
   if meta[4] and not is_before(meta[4], arg_event) then
@@ -51,16 +52,17 @@ end
 if not before then
   return {'!DONE'}
 end
-local total = math.floor(tonumber(before)) - tonumber(arg_points)
-if total > MAX_TOTAL or total < -MAX_TOTAL then
+local points = -tonumber(arg_points)
+local total = total_after(tonumber(before), points)
+if not total then
   return {'!RANGE'}
 end
 
 local now = now_ms()
-local clock = math.max(now, tonumber(meta[3]) + 1)
+local reached, clock = reached_after(tonumber(before), points, tonumber(meta[3]), now)
 local score = integer(total)
-redis.call('ZADD', home, double(stamp(total, clock)), arg_user)
-local event = redis.call('XADD', key_events, '*', 'o', 'V', 's', score, 'k', integer(clock),
+redis.call('ZADD', home, double(stamp(total, reached)), arg_user)
+local event = redis.call('XADD', key_events, '*', 'o', 'V', 's', score, 'k', integer(reached),
   'n', meta[2], 'd', arg_body)
 local text = arg_receipt
 if arg_late == '1' then

@@ -9,9 +9,9 @@
 --                     brings the settings from Postgres
 --          {'!DONE'}  they hold from the next call on
 -- include: lib_epoch
-local epoch = redis.call('HGET', key_meta, 'epoch')
-if not epoch or epoch ~= current_epoch() then
-  return {'!COLD'}
+-- include: lib_live
+if not live_meta(key_meta) then
+  return COLD
 end
 redis.call('HSET', key_meta, 'settings', arg_settings)
 return {'!DONE'}

@@ -39,17 +39,16 @@
 -- the script runs (the #!lua line without allow-oom). Receipts and memories of another type than
 -- text count as absent and are replaced. Numbers go to redis.call as they are: it writes 17 digits.
 -- include: lib_epoch
+-- include: lib_live
 -- include: lib_stamps
+-- include: lib_totals
 -- include: lib_top
-local MAX_TOTAL = 2 ^ 50
-local FIXED_KEYS, FIXED_ARGS = 5, 13
-local call, floor = redis.call, math.floor
+local call = redis.call
 
-local meta = call('HMGET', key_meta, 'epoch', 'settings', 'version', 'clock', 'cut', 'hidden',
-  'expires')
-local version, clock = tonumber(meta[3]), tonumber(meta[4])
-if not (version and clock and meta[2]) or meta[1] ~= current_epoch() then
-  return {'!COLD'}
+local meta = live_meta(key_meta, 'settings', 'version', 'clock', 'cut', 'hidden', 'expires')
+local version, clock = meta and tonumber(meta[3]), meta and tonumber(meta[4])
+if not (version and clock and meta[2]) then
+  return COLD
 end
 if meta[2] ~= arg_settings then
   return {'!SETTINGS', meta[2]}
@@ -74,7 +73,7 @@ if gated then
   whole('memory', arg_memory, 1)
 end
 local key_stride = 1 + (rated and 1 or 0) + (gated and 2 or 0)
-local arg_stride = gated and 9 or 4
+local arg_stride = gated and DEVICE or BODY -- the last argument of an action
 if #KEYS ~= FIXED_KEYS + count * key_stride or #ARGV ~= FIXED_ARGS + count * arg_stride
     or not min_points or not max_points then
   error('submit_scores: KEYS and ARGV do not fit the count, or the bounds are no numbers', 0)
@@ -88,8 +87,8 @@ end
 local users, changes, receipt_keys = {}, {}, {}
 for i = 1, count do
   local a = FIXED_ARGS + (i - 1) * arg_stride
-  users[i] = ARGV[a + 1]
-  changes[i] = whole('points', ARGV[a + 2], -MAX_TOTAL)
+  users[i] = ARGV[a + USER]
+  changes[i] = whole('points', ARGV[a + POINTS], -MAX_TOTAL)
   receipt_keys[i] = KEYS[FIXED_KEYS + (i - 1) * key_stride + 1]
 end
 local found = call('MGET', unpack(receipt_keys))
@@ -172,7 +171,7 @@ end
 
 for i = 1, count do
   local k, a = FIXED_KEYS + (i - 1) * key_stride, FIXED_ARGS + (i - 1) * arg_stride
-  local user, points, attempt, body = users[i], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
+  local user, points, attempt, body = users[i], ARGV[a + POINTS], ARGV[a + ATTEMPT], ARGV[a + BODY]
   local change, receipt_key = changes[i], receipt_keys[i]
   local rate_key = KEYS[k + 2]
   local profile_key, device_key = KEYS[k + key_stride - 1], KEYS[k + key_stride]
@@ -184,21 +183,21 @@ for i = 1, count do
     end
     replies[i] = answer_from(receipt_key, known, user, points, attempt, body)
 
-  elseif gated and ARGV[a + 5] == '?' then
+  elseif gated and ARGV[a + AGENTS] == '?' then
     replies[i] = 'U'
 
-  elseif gated and (moved(profile_key, ARGV[a + 6])
-      or ARGV[a + 8] ~= '' and moved(device_key, ARGV[a + 8])) then
+  elseif gated and (moved(profile_key, ARGV[a + PROFILE_REVISION])
+      or ARGV[a + DEVICE_REVISION] ~= '' and moved(device_key, ARGV[a + DEVICE_REVISION])) then
     replies[i] = 'S'
 
-  elseif gated and ARGV[a + 5] ~= '' then
+  elseif gated and ARGV[a + AGENTS] ~= '' then
     local event = append('R', '', '', body)
-    local text = 'R' .. points .. ',,' .. attempt .. ',' .. event .. ',' .. ARGV[a + 5]
+    local text = 'R' .. points .. ',,' .. attempt .. ',' .. event .. ',' .. ARGV[a + AGENTS]
     call('SET', receipt_key, text, 'PXAT', receipts_expire)
     receipts[receipt_key] = text
-    remember(profile_key, ARGV[a + 7])
-    remember(device_key, ARGV[a + 9])
-    replies[i] = 'R ' .. ARGV[a + 5]
+    remember(profile_key, ARGV[a + PROFILE])
+    remember(device_key, ARGV[a + DEVICE])
+    replies[i] = 'R ' .. ARGV[a + AGENTS]
 
   elseif change < min_points or change > max_points then
     replies[i] = 'B'
@@ -209,17 +208,14 @@ for i = 1, count do
   else
     local hidden = concealed and concealed[i]
     local before = stamps[user] or tonumber(hidden or shown[i])
-    local total = (before and floor(before) or 0) + change
-    if total > MAX_TOTAL or total < -MAX_TOTAL then
+    local total = total_after(before, change)
+    if not total then
       replies[i] = 'O'
     else
       local reached
-      if before and change == 0 then
-        reached = reached_ms(before) -- the total was reached then, not now
-      else
-        clock = clock < now and now or clock + 1
-        reached = clock
-        local after = stamp(total, clock)
+      reached, clock = reached_after(before, change, clock, now)
+      if not before or change ~= 0 then
+        local after = stamp(total, reached)
         -- One command adds the points and moves the stamp. Where the sum of the two doubles would
         -- round to a neighbour of the stamp, the stamp is set outright.
         local step = after - (before or 0)
@@ -246,8 +242,8 @@ for i = 1, count do
         oldest[rate_key] = nil
       end
       if gated then
-        remember(profile_key, ARGV[a + 7])
-        remember(device_key, ARGV[a + 9])
+        remember(profile_key, ARGV[a + PROFILE])
+        remember(device_key, ARGV[a + DEVICE])
       end
       counted = true
       replies[i] = accepted(score, user, event)

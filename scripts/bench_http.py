@@ -33,9 +33,9 @@ from scoreboard.local.embedded_servers import Postgres, Valkey, free_port
 from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio.script_line import pack
-from scoreboard.redisio.scripts import digest
+from scoreboard.redisio.script_source import digest
 from scoreboard.wire.keys import Keyspace, PartitionKeys
-from scoreboard.wire.scripts import SUBMIT_SCORES
+from scoreboard.wire.scripts import submit_scores
 from scripts import http_load, http_rig
 from scripts.http_load import Load, Outcome
 from scripts.reporting import report
@@ -203,7 +203,7 @@ def direct(valkey: Valkey, seconds: float, size: int) -> float:
                     % (user, action, call * size + i)
                 )
                 args += [user, b"15", b"direct.%x" % (call * size + i), body]
-            head = [b"EVALSHA", digest(SUBMIT_SCORES), b"%d" % len(parts)]
+            head = [b"EVALSHA", digest(submit_scores), b"%d" % len(parts)]
             commands.append(pack([*head, *parts, *args]))
         started = time.perf_counter()
         done = 0

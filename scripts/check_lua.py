@@ -10,10 +10,11 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from luaparser import ast, astnodes
 
-from scoreboard.redisio.scripts import expand, lua_folder
+from scoreboard.redisio.script_source import expand, lua_files
 from scoreboard.wire import scripts
 from scoreboard.wire.scripts import Script
 
@@ -153,7 +154,7 @@ def analyse(source: str) -> Findings:
     return resolver.findings
 
 
-def head_problems(script: Script, text: str) -> Iterator[str]:
+def head_problems(script: Script[Any], text: str) -> Iterator[str]:
     """What is missing in the comment at the head of a script's own file."""
     first, *rest = text.split("\n")
     if not first.startswith("#!lua"):
@@ -168,15 +169,14 @@ def head_problems(script: Script, text: str) -> Iterator[str]:
         if section not in said:
             yield f"the head has no section {section}"
             continue
-        for name in names:
+        for name in (name.removeprefix("key_").removeprefix("arg_") for name in names):
             if not re.search(rf"\b{name}\b", said[section]):
                 yield f"the head's {section} do not name {name!r}"
 
 
 def main() -> int:
-    folder = lua_folder()
     signatures = {s.name: s for s in vars(scripts).values() if isinstance(s, Script)}
-    files = {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.lua")}
+    files = lua_files()
     problems = [
         f"lua/{name}.lua: has no signature in wire/scripts.py"
         for name in files

@@ -21,7 +21,7 @@ from scoreboard.redisio.commands import run_script
 from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.replies import parse_reply
-from scoreboard.wire.scripts import SUBMIT_SCORES
+from scoreboard.wire.scripts import submit_scores
 from scoreboard.write_path.plain_calls import PlainCalls
 
 KINDS = ("bare", "single", "full", "gated")
@@ -51,14 +51,25 @@ class SingleSubmitter:
     ) -> tuple[list[Result], Durability]:
         keys = Keyspace(self._partitions).board(board)
         call = await self._calls.prepare(board, BoardSettings(), submissions, self._line)
-        fixed = (board, "{}", len(submissions), 86_400_000, 2_592_000_000, 10**9)
-        unbounded = (-(2**31), 2**31, 0, 0, "0", 0, "0")
-        replies = await run_script(
-            self._redis,
-            SUBMIT_SCORES,
-            (keys.board, keys.hidden, keys.meta, keys.events, keys.channel, *call.keys),
-            (*fixed, *unbounded, *call.args),
+        script_call = submit_scores(
+            **keys.written,
+            arg_board=board,
+            arg_settings="{}",
+            arg_count=len(submissions),
+            arg_window=86_400_000,
+            arg_idle=2_592_000_000,
+            arg_backlog=10**9,
+            arg_min=-(2**31),
+            arg_max=2**31,
+            arg_rate=0,
+            arg_rate_ms=0,
+            arg_gated=0,
+            arg_memory=0,
+            arg_rewrite=0,
         )
+        script_call.keys.extend(call.keys)
+        script_call.args.extend(call.args)
+        replies = await run_script(self._redis, script_call)
         return [parse_reply(reply) for reply in replies], durability
 
 

@@ -22,9 +22,9 @@ from scoreboard.domain.stamps import stamp
 from scoreboard.domain.submissions import Submission
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.redisio.script_line import pack
-from scoreboard.redisio.scripts import digest, source
+from scoreboard.redisio.script_source import digest, source
 from scoreboard.wire.keys import Keyspace
-from scoreboard.wire.scripts import SUBMIT_SCORES
+from scoreboard.wire.scripts import ActionArguments, submit_scores
 from scoreboard.write_path.plain_calls import body_of
 
 DAY_MS = 86_400_000
@@ -44,7 +44,7 @@ def server(binary: str | None) -> Iterator[tuple[Valkey, Any]]:
         valkey.start()
         try:
             with Redis.from_url(valkey.url) as redis:
-                redis.script_load(source(SUBMIT_SCORES).decode())
+                redis.script_load(source(submit_scores).decode())
                 yield valkey, redis
         finally:
             valkey.stop()
@@ -85,23 +85,22 @@ class FullBoard:
 
     def call(self, actions: int) -> bytes:
         """A call with that many new actions of random users, ready to send."""
-        keys = [getattr(self.keys, name).encode() for name in SUBMIT_SCORES.keys]
-        fixed = {
-            "board": self.name,
-            "settings": BoardSettings().to_text(),
-            "count": actions,
-            "window": DAY_MS,
-            "idle": MONTH_MS,
-            "backlog": 10**9,
-            "min": -(2**31),
-            "max": 2**31,
-            "rate": 0,
-            "rate_ms": 0,
-            "gated": 0,
-            "memory": 0,
-            "rewrite": 0,
-        }
-        args = [str(fixed[name]).encode() for name in SUBMIT_SCORES.args]
+        call = submit_scores(
+            **self.keys.written,
+            arg_board=self.name,
+            arg_settings=BoardSettings().to_text(),
+            arg_count=actions,
+            arg_window=DAY_MS,
+            arg_idle=MONTH_MS,
+            arg_backlog=10**9,
+            arg_min=-(2**31),
+            arg_max=2**31,
+            arg_rate=0,
+            arg_rate_ms=0,
+            arg_gated=0,
+            arg_memory=0,
+            arg_rewrite=0,
+        )
         for _ in range(actions):
             number = next(_actions)
             action = ScoreAction(
@@ -111,10 +110,12 @@ class FullBoard:
             )
             attempt = f"Zk3vQ9sX{number:x}"
             user = action.user_id.encode()
-            keys.append(self.keys.action(user, action.action_id.encode()))
+            call.keys.append(self.keys.action(user, action.action_id.encode()))
             body = body_of(self.name, Submission(action, attempt, LOADED_MS, LOADED_MS))
-            args += (user, b"%d" % action.points, attempt.encode(), body)
-        return pack((b"EVALSHA", digest(SUBMIT_SCORES), b"%d" % len(keys), *keys, *args))
+            points = b"%d" % action.points
+            call.args.extend(ActionArguments(user, points, attempt.encode(), body))
+        script, keys, args = call
+        return pack((b"EVALSHA", digest(script), b"%d" % len(keys), *keys, *args))
 
 
 class Line:

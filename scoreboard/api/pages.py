@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 from dataclasses import dataclass
-from importlib import resources
 
 from aiohttp import ETag, web
 
+from scoreboard import files
 from scoreboard.api.operations import Operation, Parameter
 from scoreboard.errors import NotFound
 
@@ -50,35 +50,35 @@ class _File:
 
 
 def _load() -> dict[str, _File]:
-    files = {}
-    for entry in resources.files("scoreboard.api").joinpath("static").iterdir():
+    pages = {}
+    for entry in files.folder("api", "static").iterdir():
         suffix = "." + entry.name.rpartition(".")[2]
         body = entry.read_bytes()
-        files[entry.name] = _File(
+        pages[entry.name] = _File(
             body,
             _TYPES.get(suffix) or mimetypes.guess_type(entry.name)[0] or "application/octet-stream",
             hashlib.sha256(body).hexdigest()[:32],
         )
-    return files
+    return pages
 
 
 def operations() -> list[Operation]:
     """The pages and their files, which are read once, here, so a request never touches the disk
     and a name can only be one of theirs."""
-    files = _load()
+    pages = _load()
 
     async def board(request: web.Request) -> web.Response:
-        return files["index.html"].answer(request)
+        return pages["index.html"].answer(request)
 
     async def docs(request: web.Request) -> web.Response:
-        return files["docs.html"].answer(request)
+        return pages["docs.html"].answer(request)
 
     async def admin(request: web.Request) -> web.Response:
-        return files["admin.html"].answer(request)
+        return pages["admin.html"].answer(request)
 
     async def static(request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        if not (file := files.get(name)):
+        if not (file := pages.get(name)):
             raise NotFound(f"There is no file {name!r}.")
         return file.answer(request)
 

@@ -3,7 +3,7 @@ did not know."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
 from scoreboard.errors import Unavailable
-from scoreboard.redisio.scripts import digest, source
-from scoreboard.wire.scripts import Script
+from scoreboard.redisio.script_source import digest, source
+from scoreboard.wire.scripts import ScriptCall
 
 
 @contextmanager
@@ -28,14 +28,13 @@ def reachable() -> Iterator[None]:
         raise Unavailable("Redis can't be reached.") from error
 
 
-async def run_script(
-    redis: Redis, script: Script, keys: Sequence[str | bytes], args: Sequence[str | bytes | int]
-) -> list[Any]:
+async def run_script(redis: Redis, call: ScriptCall) -> list[Any]:
     """The script's reply. Raises Unavailable when Redis is away; then the script may have run."""
-    call = ("EVALSHA", digest(script), len(keys), *keys, *args)
+    script, keys, args = call
+    command = ("EVALSHA", digest(script), len(keys), *keys, *args)
     with reachable():
         try:
-            return list(await redis.execute_command(*call))
+            return list(await redis.execute_command(*command))
         except NoScriptError:
             await redis.execute_command("SCRIPT LOAD", source(script))
-            return list(await redis.execute_command(*call))
+            return list(await redis.execute_command(*command))

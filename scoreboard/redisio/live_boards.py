@@ -3,13 +3,12 @@ board which lost its last writes never answers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from scoreboard.domain.standings import Standing, percentile
 from scoreboard.errors import BoardCold, OutcomeUnknown, Unavailable
 from scoreboard.redisio.line_pool import ScriptLines
-from scoreboard.wire.keys import BoardKeys, Keyspace
-from scoreboard.wire.scripts import COLD, READ_AROUND, READ_STANDINGS, READ_TOP, Script
+from scoreboard.wire import scripts
+from scoreboard.wire.keys import Keyspace
+from scoreboard.wire.scripts import COLD, ScriptCall
 
 
 class LiveBoards:
@@ -25,13 +24,15 @@ class LiveBoards:
 
     async def top(self, board: str) -> tuple[int, bytes]:
         """(version, ready JSON array of the top 10)."""
-        version, top = await self._read(READ_TOP, (self._keys(board).meta,), ())
+        version, top = await self._read(scripts.read_top(key_meta=self._keyspace.board(board).meta))
         return int(version), top
 
     async def standings(self, board: str, users: list[str]) -> list[Standing | None]:
         """The standing of each user in order; None for one who is not on the board."""
-        keys = self._keys(board)
-        reply = await self._read(READ_STANDINGS, (keys.board, keys.meta), users)
+        keys = self._keyspace.board(board)
+        call = scripts.read_standings(key_board=keys.board, key_meta=keys.meta)
+        call.args.extend(user.encode() for user in users)
+        reply = await self._read(call)
         players = int(reply[0])
         pairs = zip(users, reply[1::2], reply[2::2], strict=True)
         return [
@@ -42,8 +43,12 @@ class LiveBoards:
     async def around(self, board: str, user: str, radius: int) -> list[Standing] | None:
         """The user with up to ``radius`` neighbours on each side, by rank; None when the user is
         not on the board."""
-        keys = self._keys(board)
-        reply = await self._read(READ_AROUND, (keys.board, keys.meta), (user, str(radius)))
+        keys = self._keyspace.board(board)
+        reply = await self._read(
+            scripts.read_around(
+                key_board=keys.board, key_meta=keys.meta, arg_user=user, arg_radius=radius
+            )
+        )
         if len(reply) == 1:
             return None
         players, first = int(reply[0]), int(reply[1])
@@ -53,18 +58,11 @@ class LiveBoards:
             for rank, (member, score) in enumerate(pairs, first)
         ]
 
-    def _keys(self, board: str) -> BoardKeys:
-        return self._keyspace.board(board)
-
-    async def _read(
-        self, script: Script, keys: tuple[str, ...], args: Sequence[str]
-    ) -> list[bytes]:
+    async def _read(self, call: ScriptCall) -> list[bytes]:
         line = await self._lines.acquire()
         line.unsure = False
         try:
-            reply: list[bytes] = (
-                await line.run(script, [k.encode() for k in keys], [a.encode() for a in args])
-            )[0]
+            reply: list[bytes] = (await line.run(call))[0]
         except OutcomeUnknown as error:
             raise Unavailable("Redis can't be reached.") from error  # a read has no outcome
         finally:

@@ -14,9 +14,9 @@ from scoreboard.errors import Unavailable
 from scoreboard.redisio.commands import reachable, run_script
 from scoreboard.redisio.reverter import receipt_of
 from scoreboard.redisio.script_line import pack
+from scoreboard.wire import scripts
 from scoreboard.wire.events import split_id
 from scoreboard.wire.keys import CONSUMER_GROUP, BoardKeys, Keyspace
-from scoreboard.wire.scripts import BOARD_STATE, LOAD_BOARD
 
 MEMBERS = 1_000  # of one ZADD: some 0.5 ms of Redis's time
 DRAFT_TTL_MS = 600_000  # how long a zset under construction outlives its builder
@@ -39,7 +39,10 @@ class BoardLoader:
     async def state(self, board: str) -> BoardState:
         """Looks at the board."""
         keys = self._keyspace.board(board)
-        reply = await run_script(self._redis, BOARD_STATE, (keys.board, keys.hidden, keys.meta), ())
+        reply = await run_script(
+            self._redis,
+            scripts.board_state(key_board=keys.board, key_hidden=keys.hidden, key_meta=keys.meta),
+        )
         epoch, own, version, event = (part.decode() for part in reply[:4])
         return BoardState(
             epoch,
@@ -143,24 +146,27 @@ class BoardDraft:
         """Makes the board live; its version. ``event`` is the last one that it contains. Raises
         Unavailable when Redis restarted, lost something or went on meanwhile: then the draft is
         void."""
-        keys = self._keys
+        load, load_hidden = self._load
+        shown, concealed = self._counts
         reply = await run_script(
             self._redis,
-            LOAD_BOARD,
-            (keys.board, keys.hidden, keys.meta, keys.events, keys.channel, *self._load),
-            (
-                self._board,
-                self._state.epoch,
-                str(self._state.event or ""),
-                "1" if self._swap else "0",
-                *self._counts,
-                record.settings,
-                version,
-                str(event),
-                self._clock,
-                str(record.partition_event),
-                CONSUMER_GROUP,
-                self._idle_ms,
+            scripts.load_board(
+                **self._keys.written,
+                key_load=load,
+                key_load_hidden=load_hidden,
+                arg_board=self._board,
+                arg_epoch=self._state.epoch,
+                arg_found=str(self._state.event or ""),
+                arg_swap="1" if self._swap else "0",
+                arg_shown=shown,
+                arg_concealed=concealed,
+                arg_settings=record.settings,
+                arg_version=version,
+                arg_event=str(event),
+                arg_clock=self._clock,
+                arg_last=str(record.partition_event),
+                arg_group=CONSUMER_GROUP,
+                arg_idle=self._idle_ms,
             ),
         )
         if reply[0].startswith(b"!"):

@@ -8,19 +8,12 @@ from redis.asyncio import Redis
 from scoreboard.domain.ledger import KeptAction
 from scoreboard.errors import BoardCold, ScoreOutOfRange, Unavailable
 from scoreboard.redisio.commands import reachable, run_script
+from scoreboard.redisio.reverter import revert_call
+from scoreboard.wire import scripts
 from scoreboard.wire.events import FORMAT, Body
-from scoreboard.wire.keys import BoardKeys, Keyspace
+from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.receipts import Kept, receipt
-from scoreboard.wire.scripts import (
-    APPROVE_ACTION,
-    COLD,
-    DONE,
-    OTHER,
-    RANGE,
-    REMOVE_USER,
-    REVERT_ACTION,
-    SET_SETTINGS,
-)
+from scoreboard.wire.scripts import COLD, DONE, OTHER, RANGE
 
 _encode = msgspec.json.Encoder().encode
 
@@ -37,19 +30,19 @@ class ModeratedBoards:
     async def approve(self, board: str, action: KeptAction) -> None:
         """Makes a refused action count, unless its receipt says that it does. Raises
         ScoreOutOfRange."""
-        keys = self._keys(board)
+        keys = self._keyspace.board(board)
         body = Body(FORMAT, board, action.user_id, action.action_id, action.points, action.attempt)
         reply = await run_script(
             self._redis,
-            APPROVE_ACTION,
-            _touched(keys, action),
-            (
-                board,
-                action.user_id,
-                action.points,
-                action.attempt,
-                self._window_ms,
-                _encode(body),
+            scripts.approve_action(
+                **keys.written,
+                key_receipt=keys.action(action.user_id.encode(), action.action_id.encode()),
+                arg_board=board,
+                arg_user=action.user_id,
+                arg_points=action.points,
+                arg_attempt=action.attempt,
+                arg_window=self._window_ms,
+                arg_body=_encode(body),
             ),
         )
         _check(reply[0])
@@ -59,18 +52,6 @@ class ModeratedBoards:
     async def revert(self, board: str, action: KeptAction, reason: str) -> bool:
         """Takes an accepted action back; False when its receipt says that it does not count any
         more. Raises ScoreOutOfRange."""
-        keys = self._keys(board)
-        event = str(action.event)
-        body = Body(
-            FORMAT,
-            board,
-            action.user_id,
-            action.action_id,
-            action.points,
-            action.attempt,
-            e=event,
-            w=reason[:200],
-        )
         begun = receipt(
             Kept.REVERTED,
             points=action.points,
@@ -78,59 +59,51 @@ class ModeratedBoards:
             attempt=action.attempt,
             event="",
         )
-        reply = await run_script(
-            self._redis,
-            REVERT_ACTION,
-            _touched(keys, action),
-            (
-                board,
-                action.user_id,
-                action.points,
-                event,
-                "0",
-                begun.removesuffix(","),
-                self._window_ms,
-                _encode(body),
-            ),
+        call = revert_call(
+            self._keyspace.board(board),
+            board,
+            action,
+            action.event,
+            points=action.points,
+            attempt=action.attempt,
+            why=reason[:200],
+            late=False,
+            receipt=begun.removesuffix(","),
+            window_ms=self._window_ms,
         )
+        reply = await run_script(self._redis, call)
         _check(reply[0])
         return bool(reply[0] != DONE)
 
     async def hide(self, board: str, user: str, *, hidden: bool) -> None:
         """Hides a user from the board, or ends it."""
-        keys = self._keys(board)
+        keys = self._keyspace.board(board)
         reply = await run_script(
             self._redis,
-            REMOVE_USER,
-            (keys.board, keys.hidden, keys.meta, keys.channel),
-            (board, user, "1" if hidden else "0"),
+            scripts.remove_user(
+                key_board=keys.board,
+                key_hidden=keys.hidden,
+                key_meta=keys.meta,
+                key_channel=keys.channel,
+                arg_board=board,
+                arg_user=user,
+                arg_hide="1" if hidden else "0",
+            ),
         )
         _check(reply[0])
 
     async def set_settings(self, board: str, settings: str) -> None:
         """Gives the board the text of other settings."""
-        reply = await run_script(self._redis, SET_SETTINGS, (self._keys(board).meta,), (settings,))
+        meta = self._keyspace.board(board).meta
+        reply = await run_script(
+            self._redis, scripts.set_settings(key_meta=meta, arg_settings=settings)
+        )
         _check(reply[0])
 
     async def forget_memory(self, board: str, user: str) -> None:
         """Drops the agents' memory of the user: it is made anew from what counts."""
         with reachable():
-            await self._redis.delete(self._keys(board).profile(user.encode()))
-
-    def _keys(self, board: str) -> BoardKeys:
-        return self._keyspace.board(board)
-
-
-def _touched(keys: BoardKeys, action: KeptAction) -> tuple[str | bytes, ...]:
-    """The keys of a script that moves one action."""
-    return (
-        keys.board,
-        keys.hidden,
-        keys.meta,
-        keys.events,
-        keys.channel,
-        keys.action(action.user_id.encode(), action.action_id.encode()),
-    )
+            await self._redis.delete(self._keyspace.board(board).profile(user.encode()))
 
 
 def _check(answer: bytes) -> None:

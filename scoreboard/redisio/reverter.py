@@ -7,12 +7,13 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from scoreboard.domain.ledger import LATE_DUPLICATE, KeptAction, LateDuplicate
+from scoreboard.domain.ledger import LATE_DUPLICATE, EventId, KeptAction, LateDuplicate
 from scoreboard.redisio.commands import run_script
+from scoreboard.wire import scripts
 from scoreboard.wire.events import FORMAT, Body
-from scoreboard.wire.keys import Keyspace
+from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.wire.receipts import Kept, receipt
-from scoreboard.wire.scripts import COLD, RANGE, REVERT_ACTION
+from scoreboard.wire.scripts import COLD, RANGE, ScriptCall
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,38 @@ def receipt_of(action: KeptAction) -> str:
     )
 
 
+def revert_call(
+    keys: BoardKeys,
+    board: str,
+    action: KeptAction,
+    event: EventId,
+    *,
+    points: int,
+    attempt: str,
+    why: str,
+    late: bool,
+    receipt: str,
+    window_ms: int,
+) -> ScriptCall:
+    """The call that takes ``event`` of an action back: ``points`` that ``attempt`` had added.
+    lua/revert_action.lua says what ``late`` and ``receipt`` mean."""
+    body = Body(
+        FORMAT, board, action.user_id, action.action_id, points, attempt, e=str(event), w=why
+    )
+    return scripts.revert_action(
+        **keys.written,
+        key_receipt=keys.action(action.user_id.encode(), action.action_id.encode()),
+        arg_board=board,
+        arg_user=action.user_id,
+        arg_points=points,
+        arg_event=str(event),
+        arg_late="1" if late else "0",
+        arg_receipt=receipt,
+        arg_window=window_ms,
+        arg_body=_encode(body),
+    )
+
+
 class LateReverter:
     """``dedupe_window`` in seconds: how long the restored receipt is kept."""
 
@@ -43,32 +76,20 @@ class LateReverter:
         """Takes the duplicate's points back, once, and restores the original's receipt, so that
         the next retry learns the first result. False when that can't be done now. Must be called
         in the order of events. Raises Unavailable when Redis is away."""
-        original = duplicate.original
-        keys = self._keyspace.board(duplicate.board)
-        body = Body(
-            FORMAT,
+        call = revert_call(
+            self._keyspace.board(duplicate.board),
             duplicate.board,
-            original.user_id,
-            original.action_id,
-            duplicate.points,
-            duplicate.attempt,
-            e=str(duplicate.event),
-            w=LATE_DUPLICATE,
-        )
-        named = (keys.board, keys.hidden, keys.meta, keys.events, keys.channel)
-        receipt_key = keys.action(original.user_id.encode(), original.action_id.encode())
-        args = (
-            duplicate.board,
-            original.user_id,
-            duplicate.points,
-            str(duplicate.event),
-            "1",
-            receipt_of(original),
-            self._window_ms,
-            _encode(body),
+            duplicate.original,
+            duplicate.event,
+            points=duplicate.points,
+            attempt=duplicate.attempt,
+            why=LATE_DUPLICATE,
+            late=True,
+            receipt=receipt_of(duplicate.original),
+            window_ms=self._window_ms,
         )
         try:
-            reply = await run_script(self._redis, REVERT_ACTION, (*named, receipt_key), args)
+            reply = await run_script(self._redis, call)
         except ResponseError as error:
             # Trying again would fail again and hold up the partition; a rebuild settles it.
             log.error("revert_failed", board=duplicate.board, error=str(error))

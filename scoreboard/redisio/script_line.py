@@ -19,8 +19,8 @@ from redis.exceptions import (
 
 from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.redisio.reply_protocol import Replies
-from scoreboard.redisio.scripts import digest, source
-from scoreboard.wire.scripts import Script
+from scoreboard.redisio.script_source import digest, source
+from scoreboard.wire.scripts import Script, ScriptCall
 
 log = structlog.get_logger(__name__)
 
@@ -59,9 +59,7 @@ class ScriptLine:
 
     async def run(
         self,
-        script: Script,
-        keys: Sequence[bytes],
-        args: Sequence[bytes],
+        call: ScriptCall,
         *after: bytes,
         patience: float = 0.0,
     ) -> list[Any]:
@@ -72,8 +70,10 @@ class ScriptLine:
         Raises Unavailable when nothing was run, OutcomeUnknown when that can't be known
         (``unsure``), and ResponseError for an error inside the script.
         """
-        call = pack((b"EVALSHA", digest(script), b"%d" % len(keys), *keys, *args))
-        command = call + b"".join(after) if after else call
+        script, keys, args = call
+        command = pack((b"EVALSHA", digest(script), b"%d" % len(keys), *keys, *args))
+        if after:
+            command += b"".join(after)
         deadline = asyncio.get_running_loop().time() + self._timeout + patience
         pause = 0.01
         while True:
@@ -140,7 +140,7 @@ class ScriptLine:
             raise received[0]
         return received
 
-    async def _load(self, script: Script, deadline: float) -> None:
+    async def _load(self, script: Script[...], deadline: float) -> None:
         try:
             async with asyncio.timeout_at(deadline):
                 await self._exchange(pack((b"SCRIPT", b"LOAD", source(script))), 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from binascii import crc_hqx
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TypedDict
 
 CONSUMER_GROUP = "persist"  # of every partition's stream
 PATROL = "sb:patrol"  # JSON of the last domain/audit.PatrolReport
@@ -22,6 +23,16 @@ class PartitionKeys:
     def __init__(self, partition: int) -> None:
         self.events = f"sb:{{{partition}}}:events"
         self.persisted = f"sb:{{{partition}}}:persisted"
+
+
+class WrittenKeys(TypedDict):
+    """The KEYS of a script that counts something on a board (wire/scripts.py), as sent."""
+
+    key_board: bytes
+    key_hidden: bytes
+    key_meta: bytes
+    key_events: bytes
+    key_channel: bytes
 
 
 class BoardKeys:
@@ -41,6 +52,7 @@ class BoardKeys:
         "meta",
         "partition",
         "persisted",
+        "written",
     )
 
     def __init__(self, name: str, partition: int) -> None:
@@ -53,6 +65,13 @@ class BoardKeys:
         self.hidden = f"{tag}:hidden:{name}"
         self.meta = f"{tag}:meta:{name}"
         self.channel = f"{tag}:top:{name}"
+        self.written = WrittenKeys(
+            key_board=self.board.encode(),
+            key_hidden=self.hidden.encode(),
+            key_meta=self.meta.encode(),
+            key_events=self.events.encode(),
+            key_channel=self.channel.encode(),
+        )
         self._load = f"{tag}:load:{name}:"
         self._action = f"{tag}:action:{name}:".encode()
         self._profile = f"{tag}:profile:{name}:".encode()

@@ -17,6 +17,7 @@ from scoreboard.errors import Unavailable
 from scoreboard.redisio.commands import reachable
 from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.wire.keys import BoardKeys, Keyspace
+from scoreboard.wire.scripts import ActionArguments, VerdictArguments
 from scoreboard.write_path.plain_calls import Call, body_of
 
 _encode = msgspec.json.Encoder().encode
@@ -28,9 +29,9 @@ RECALL_PATIENCE = 2.0  # seconds for the ledger to tell of so many
 
 # Matches no memory. Sent with an action whose receipt was seen, which is not judged: should the
 # receipt expire before the script runs, the action comes back as stale and is judged then.
-_UNJUDGED = (b"", b"-", b"", b"", b"")
+_UNJUDGED = VerdictArguments(b"", b"-", b"", b"", b"")
 # Sent with an action that can't be judged now: answered as unavailable unless it has a receipt.
-_UNAVAILABLE = (b"?", b"-", b"", b"", b"")
+_UNAVAILABLE = VerdictArguments(b"?", b"-", b"", b"", b"")
 
 
 class Ledger(Protocol):
@@ -127,11 +128,11 @@ class JudgedCalls:
                 judged = not seen and action.user_id not in forgotten
                 judgement = next(judgements) if judged else None
                 findings = _encode(judgement.reasons) if judgement and judgement.reasons else None
-                args += (
-                    user,
-                    b"%d" % action.points,
-                    submission.attempt.encode(),
-                    body_of(board, submission, findings),
+                args += ActionArguments(
+                    user=user,
+                    points=b"%d" % action.points,
+                    attempt=submission.attempt.encode(),
+                    body=body_of(board, submission, findings),
                 )
                 if judgement is None:
                     args += _UNJUDGED if seen else _UNAVAILABLE
@@ -231,12 +232,14 @@ def _payloads(memories: Mapping[str, _Memory]) -> dict[str, bytes | None]:
 
 def _verdict(
     judgement: Judgement, rejecting: bool, user: _Memory, device: _Memory | None
-) -> tuple[bytes, bytes, bytes, bytes, bytes]:
-    """The five arguments of a judged action; moves the memories on as the script will."""
+) -> VerdictArguments:
+    """The arguments of a judged action; moves the memories on as the script will."""
     refused = rejecting and bool(judgement.refused_by)
-    expected = user.expect()
-    profile = user.replace(judgement.profile_if_refused if refused else judgement.profile)
-    expected_device = b"" if device is None else device.expect()
-    record = b"" if device is None else device.replace(judgement.device)
-    agents = ",".join(judgement.refused_by).encode() if refused else b""
-    return agents, expected, profile, expected_device, record
+    profile = judgement.profile_if_refused if refused else judgement.profile
+    return VerdictArguments(
+        agents=",".join(judgement.refused_by).encode() if refused else b"",
+        profile_revision=user.expect(),
+        profile=user.replace(profile),
+        device_revision=b"" if device is None else device.expect(),
+        device=b"" if device is None else device.replace(judgement.device),
+    )

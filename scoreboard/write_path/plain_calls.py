@@ -11,6 +11,7 @@ from scoreboard.domain.submissions import Submission
 from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.wire.events import FORMAT, Body
 from scoreboard.wire.keys import Keyspace
+from scoreboard.wire.scripts import ActionArguments
 
 _encode = msgspec.json.Encoder().encode
 
@@ -67,10 +68,10 @@ class PlainCalls:
             keys.append(keys_of.action(user, action.action_id.encode()))
             if rated:
                 keys.append(keys_of.rate(user))
-            args += (
-                user,
-                b"%d" % action.points,
-                submission.attempt.encode(),
-                body_of(board, submission),
+            args += ActionArguments(
+                user=user,
+                points=b"%d" % action.points,
+                attempt=submission.attempt.encode(),
+                body=body_of(board, submission),
             )
         return Call(keys, args)

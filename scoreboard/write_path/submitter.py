@@ -24,7 +24,7 @@ from scoreboard.redisio.script_line import LOST_REPLY, ScriptLine
 from scoreboard.telemetry import metrics
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.replies import parse_reply
-from scoreboard.wire.scripts import BACKLOG, COLD, SETTINGS, SUBMIT_SCORES
+from scoreboard.wire.scripts import BACKLOG, COLD, SETTINGS, submit_scores
 from scoreboard.write_path.durability_waits import DurabilityWaits
 from scoreboard.write_path.lanes import FULL_CALL, LANES, Entry, Lane
 from scoreboard.write_path.plain_calls import Call, PlainCalls
@@ -220,36 +220,32 @@ class Submitter:
     ) -> tuple[list[Result], Durability]:
         """One answered call: prepared again while the board is cold or its settings moved."""
         keys = self._keyspace.board(board)
-        fixed_keys = [
-            name.encode()
-            for name in (keys.board, keys.hidden, keys.meta, keys.events, keys.channel)
-        ]
         deadline = asyncio.get_running_loop().time() + COLD_PATIENCE
         while True:
             text, settings = self._settings.get(board) or (b"{}", BoardSettings())
             maker = self._plain if settings.mode == "off" else self._judged
-            call = await maker.prepare(board, settings, submissions, line)
+            prepared = await maker.prepare(board, settings, submissions, line)
             rate = settings.rate
-            args = [
-                board.encode(),
-                text,
-                b"%d" % len(submissions),
-                self._window,
-                self._idle,
-                self._backlog,
-                b"%d" % settings.min_points,
-                b"%d" % settings.max_points,
-                b"%d" % (rate.actions if rate else 0),
-                b"%d" % (round(rate.seconds * 1000) if rate else 0),
-                b"1" if call.gated else b"0",
-                call.memory_ms,
-                b"0" if durability is Durability.REDIS else b"1",
-                *call.args,
-            ]
+            call = submit_scores(
+                **keys.written,
+                arg_board=board,
+                arg_settings=text,
+                arg_count=len(submissions),
+                arg_window=self._window,
+                arg_idle=self._idle,
+                arg_backlog=self._backlog,
+                arg_min=settings.min_points,
+                arg_max=settings.max_points,
+                arg_rate=rate.actions if rate else 0,
+                arg_rate_ms=round(rate.seconds * 1000) if rate else 0,
+                arg_gated=b"1" if prepared.gated else b"0",
+                arg_memory=prepared.memory_ms,
+                arg_rewrite=b"0" if durability is Durability.REDIS else b"1",
+            )
+            call.keys.extend(prepared.keys)
+            call.args.extend(prepared.args)
             replies = await line.run(
-                SUBMIT_SCORES,
-                [*fixed_keys, *call.keys],
-                args,
+                call,
                 *self._waits.command(durability),
                 patience=self._waits.patience(durability),
             )

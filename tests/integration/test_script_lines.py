@@ -12,7 +12,7 @@ from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.redisio import connections
 from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.settings import Settings
-from scoreboard.wire.scripts import READ_TOP
+from scoreboard.wire.scripts import read_top
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def test_a_silent_server_is_named_as_the_reason(settings: Settings, redis:
     await line.ask(b"PING")
     await redis.client_pause(500)
     with capture_logs() as logs, pytest.raises(OutcomeUnknown):
-        await line.run(READ_TOP, [b"sb:nowhere"], [])
+        await line.run(read_top(key_meta="sb:nowhere"))
     await line.close()
 
     assert [log["error"] for log in logs if log["event"] == "redis_call_failed"] == ["TimeoutError"]

@@ -15,11 +15,12 @@ from scoreboard.domain.actions import ScoreAction
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.stamps import stamp, total_of
 from scoreboard.domain.submissions import Submission
-from scoreboard.redisio.scripts import digest, lua_folder, source
+from scoreboard.redisio.script_source import digest, lua_files, source
+from scoreboard.wire import scripts
 from scoreboard.wire.events import FORMAT, Body, Event, decode_event
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.messages import BoardMessage
-from scoreboard.wire.scripts import REVERT_ACTION, SUBMIT_SCORES, Script
+from scoreboard.wire.scripts import ActionArguments, Script, ScriptCall, VerdictArguments
 from scoreboard.write_path.plain_calls import body_of
 
 _attempts = itertools.count()
@@ -90,7 +91,19 @@ class Board:
 
     # Calls ---------------------------------------------------------------------------------------
 
-    def run(self, script: Script, keys: list[Any], args: list[Any]) -> Any:
+    def bound(
+        self, script: Script[Any], arguments: Mapping[str, Any], **keys: bytes | str
+    ) -> ScriptCall:
+        """The call with these ARGV, by their names without the prefix, and this board's KEYS;
+        ``keys`` are those that a board's names don't tell."""
+        given: dict[str, Any] = {f"arg_{name}": value for name, value in arguments.items()}
+        for name in script.keys:
+            short = name.removeprefix("key_")
+            given[name] = keys[short] if short in keys else getattr(self.keys, short)
+        return script(**given)
+
+    def run(self, call: ScriptCall) -> Any:
+        script, keys, args = call
         try:
             return self.redis.evalsha(digest(script).decode(), len(keys), *keys, *args)
         except NoScriptError:
@@ -99,11 +112,10 @@ class Board:
 
     def submit(self, *actions: Action, **changed: Any) -> list[str]:
         """The replies to these actions in one call; ``changed`` are fixed arguments."""
-        keys, args = self.call(*actions, **changed)
-        return [reply.decode() for reply in self.run(SUBMIT_SCORES, keys, args)]
+        return [reply.decode() for reply in self.run(self.call(*actions, **changed))]
 
-    def call(self, *actions: Action, **changed: Any) -> tuple[list[Any], list[Any]]:
-        """KEYS and ARGV of a call."""
+    def call(self, *actions: Action, **changed: Any) -> ScriptCall:
+        """The call of submit_scores."""
         gated = any(action.verdict for action in actions)
         fixed: dict[str, Any] = {
             "board": self.name,
@@ -120,25 +132,28 @@ class Board:
             "memory": WINDOW_MS,
             "rewrite": 0,
         } | changed
-        keys: list[Any] = [getattr(self.keys, name) for name in SUBMIT_SCORES.keys]
-        args: list[Any] = [fixed[name] for name in SUBMIT_SCORES.args]
+        call = self.bound(scripts.submit_scores, fixed)
         for action in actions:
             user = action.user.encode()
-            keys.append(self.receipt_key(action))
+            call.keys.append(self.receipt_key(action))
             if fixed["rate"]:
-                keys.append(self.keys.rate(user))
-            args += (user, action.points, action.attempt, self.body(action))
+                call.keys.append(self.keys.rate(user))
+            points, attempt = b"%d" % action.points, action.attempt.encode()
+            call.args.extend(ActionArguments(user, points, attempt, self.body(action)))
             if gated:
                 verdict = action.verdict or Verdict()
-                keys += (self.keys.profile(user), self.keys.device(verdict.device_id.encode()))
-                args += (
-                    verdict.refused_by,
-                    verdict.profile_revision,
-                    verdict.profile,
-                    verdict.device_revision,
-                    verdict.device,
+                device = self.keys.device(verdict.device_id.encode())
+                call.keys.extend((self.keys.profile(user), device))
+                call.args.extend(
+                    VerdictArguments(
+                        agents=verdict.refused_by.encode(),
+                        profile_revision=verdict.profile_revision.encode(),
+                        profile=verdict.profile.encode(),
+                        device_revision=verdict.device_revision.encode(),
+                        device=verdict.device.encode(),
+                    )
                 )
-        return keys, args
+        return call
 
     def body(self, action: Action) -> bytes:
         score_action = ScoreAction(action.user, action.action, action.points)
@@ -223,16 +238,12 @@ def revert(board: Board, action: Action, event: str, *, late: bool = False, **ch
         "window": WINDOW_MS,
         "body": msgspec.json.encode(body),
     } | changed
-    return run_on(board, REVERT_ACTION, action, arguments)
+    return run_on(board, scripts.revert_action, action, arguments)
 
 
-def run_on(board: Board, script: Script, action: Action, arguments: dict[str, Any]) -> Any:
-    """Runs a script that concerns one action; ``arguments`` by the names that it gives them."""
-    keys = [
-        board.receipt_key(action) if name == "receipt" else getattr(board.keys, name)
-        for name in script.keys
-    ]
-    return board.run(script, keys, [arguments[name] for name in script.args])
+def run_on(board: Board, script: Script[Any], action: Action, arguments: dict[str, Any]) -> Any:
+    """Runs a script that concerns one action; ``arguments`` by their names without the prefix."""
+    return board.run(board.bound(script, arguments, receipt=board.receipt_key(action)))
 
 
 def decoded(text: bytes) -> BoardMessage:
@@ -242,4 +253,4 @@ def decoded(text: bytes) -> BoardMessage:
 
 def piece(name: str) -> str:
     """The text of lua/<name>.lua, to call its functions alone."""
-    return (lua_folder() / f"{name}.lua").read_text(encoding="utf-8")
+    return lua_files()[name]

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from scoreboard.domain.stamps import stamp
+from scoreboard.wire import scripts
 from scoreboard.wire.events import FORMAT, Body, EventKind
-from scoreboard.wire.scripts import APPROVE_ACTION, COLD, DONE, OTHER, RANGE
+from scoreboard.wire.scripts import COLD, DONE, OTHER, RANGE
 from tests.lua.harness import WINDOW_MS, Action, Board, Verdict, decoded, run_on
 
 REFUSED = Action("ann", "k1", 15, attempt="refused-1", verdict=Verdict(refused_by="time,device"))
@@ -25,7 +26,7 @@ def approve(board: Board, action: Action = REFUSED, **changed: Any) -> Any:
         "window": WINDOW_MS,
         "body": msgspec.json.encode(body),
     } | changed
-    return run_on(board, APPROVE_ACTION, action, arguments)
+    return run_on(board, scripts.approve_action, action, arguments)
 
 
 def test_the_points_count_and_the_event_is_of_the_refused_attempt(board: Board) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from scoreboard.domain.stamps import stamp
-from scoreboard.wire.scripts import BOARD_STATE, COLD, DONE, LOAD_BOARD, LOST
+from scoreboard.wire import scripts
+from scoreboard.wire.scripts import COLD, DONE, LOST
 from tests.lua.harness import Action, Board, decoded, revert
 
 REACHED = 1_800_000_000_000
@@ -42,13 +43,12 @@ def run(board: Board, names: dict[str, str], totals: Any, hidden: Any, **changed
         "group": GROUP,
         "idle": 0,
     } | changed
-    keys = [names[name] if name in names else getattr(board.keys, name) for name in LOAD_BOARD.keys]
-    return board.run(LOAD_BOARD, keys, [arguments[name] for name in LOAD_BOARD.args])
+    return board.run(board.bound(scripts.load_board, arguments, **names))
 
 
 def state(board: Board) -> dict[str, Any]:
     names = ("epoch", "own", "version", "event", "shown", "hidden")
-    reply = board.run(BOARD_STATE, [getattr(board.keys, name) for name in BOARD_STATE.keys], [])
+    reply = board.run(board.bound(scripts.board_state, {}))
     return dict(zip(names, reply, strict=True))
 
 

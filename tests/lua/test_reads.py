@@ -7,20 +7,23 @@ import random
 
 import pytest
 
-from scoreboard.wire.scripts import COLD, READ_AROUND, READ_STANDINGS, READ_TOP
+from scoreboard.wire import scripts
+from scoreboard.wire.scripts import COLD
 from tests.lua.harness import Action, Board
 
 
 def top(board: Board) -> list[bytes]:
-    return list(board.run(READ_TOP, [board.keys.meta], []))
+    return list(board.run(board.bound(scripts.read_top, {})))
 
 
 def standings(board: Board, *users: str) -> list[bytes]:
-    return list(board.run(READ_STANDINGS, [board.keys.board, board.keys.meta], [*users]))
+    call = board.bound(scripts.read_standings, {})
+    call.args.extend(user.encode() for user in users)
+    return list(board.run(call))
 
 
 def around(board: Board, user: str, radius: int) -> list[bytes]:
-    return list(board.run(READ_AROUND, [board.keys.board, board.keys.meta], [user, radius]))
+    return list(board.run(board.bound(scripts.read_around, {"user": user, "radius": radius})))
 
 
 @pytest.fixture

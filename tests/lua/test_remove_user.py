@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from scoreboard.wire.scripts import COLD, REMOVE_USER
+from scoreboard.wire import scripts
+from scoreboard.wire.scripts import COLD
 from tests.lua.harness import Action, Board, decoded
 
 
 def remove(board: Board, user: str, *, hide: bool = True) -> Any:
-    keys = [getattr(board.keys, name) for name in REMOVE_USER.keys]
-    return board.run(REMOVE_USER, keys, [board.name, user, int(hide)])
+    arguments = {"board": board.name, "user": user, "hide": int(hide)}
+    return board.run(board.bound(scripts.remove_user, arguments))
 
 
 def test_a_hidden_user_disappears_and_the_board_says_so(board: Board) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from scoreboard.domain.boards import BoardSettings
-from scoreboard.wire.scripts import COLD, DONE, SET_SETTINGS
+from scoreboard.wire import scripts
+from scoreboard.wire.scripts import COLD, DONE
 from tests.lua.harness import Action, Board
 
 STRICT = BoardSettings(max_points=10).to_text()
@@ -13,7 +14,7 @@ STRICT = BoardSettings(max_points=10).to_text()
 
 def test_a_call_prepared_under_the_old_settings_is_told_the_new_ones(board: Board) -> None:
     assert board.submit(Action("ann", "k1", 5))[0].startswith("A 5 ")
-    assert board.run(SET_SETTINGS, [board.keys.meta], [STRICT]) == [DONE]
+    assert board.run(board.bound(scripts.set_settings, {"settings": STRICT})) == [DONE]
     assert board.submit(Action("ann", "k2", 5)) == ["!SETTINGS", STRICT]
     assert board.submit(Action("ann", "k2", 5), settings=STRICT)[0].startswith("A 10 ")
 
@@ -27,5 +28,5 @@ def test_a_board_that_is_not_live_gets_its_settings_when_it_is_loaded(
     else:
         board.redis.delete(board.keys.meta)
     before = board.dump()
-    assert board.run(SET_SETTINGS, [board.keys.meta], [STRICT]) == [COLD]
+    assert board.run(board.bound(scripts.set_settings, {"settings": STRICT})) == [COLD]
     assert board.dump() == before

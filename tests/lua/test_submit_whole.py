@@ -11,7 +11,7 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from scoreboard.domain.boards import BoardSettings, Rate
-from scoreboard.wire.scripts import BACKLOG, COLD, SETTINGS, SUBMIT_SCORES
+from scoreboard.wire.scripts import BACKLOG, COLD, SETTINGS, submit_scores
 from tests.lua.harness import Action, Board, Verdict
 
 PHONE = Verdict(device_revision="0", device="1:ann")
@@ -19,8 +19,7 @@ RATE = {"rate": 5, "rate_ms": 60_000}
 
 
 def replies_of(board: Board, *actions: Action, **changed: Any) -> list[bytes]:
-    keys, args = board.call(*actions, **changed)
-    replies: list[bytes] = board.run(SUBMIT_SCORES, keys, args)
+    replies: list[bytes] = board.run(board.call(*actions, **changed))
     return replies
 
 
@@ -161,11 +160,11 @@ def test_receipts_and_memories_of_the_wrong_type_are_replaced_so_that_the_action
 def test_points_that_are_no_integer_fail_the_call_before_its_first_action(
     board: Board, points: str
 ) -> None:
-    keys, args = board.call(Action("ann", "k1", 5), Action("bob", "k1", 5))
-    args[-3] = points
+    call = board.call(Action("ann", "k1", 5), Action("bob", "k1", 5))
+    call.args[-3] = points.encode()
     before = board.dump()
     with pytest.raises(ResponseError, match="points"):
-        board.run(SUBMIT_SCORES, keys, args)
+        board.run(call)
     assert board.dump() == before
 
 
@@ -196,12 +195,12 @@ def test_points_that_are_no_integer_fail_the_call_before_its_first_action(
 def test_a_fixed_argument_that_makes_no_sense_fails_the_call(
     board: Board, wrong: dict[str, Any]
 ) -> None:
-    keys, args = board.call(Action("ann", "k1", 5, verdict=PHONE), **({"rate": 1} | RATE))
+    call = board.call(Action("ann", "k1", 5, verdict=PHONE), **({"rate": 1} | RATE))
     for name, value in wrong.items():
-        args[SUBMIT_SCORES.args.index(name)] = value
+        call.args[submit_scores.args.index(f"arg_{name}")] = str(value).encode()
     before = board.dump()
     with pytest.raises(ResponseError, match="submit_scores"):
-        board.run(SUBMIT_SCORES, keys, args)
+        board.run(call)
     assert board.dump() == before
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from luaparser import ast
 
-from scoreboard.wire.scripts import Script
+from scoreboard.wire.scripts import Argument, Key, Script
 from scripts.check_lua import analyse, head_problems
 
 
@@ -67,7 +67,9 @@ def test_a_syntax_error_is_found(source: str) -> None:
 
 
 def test_a_head_names_what_the_signature_names() -> None:
-    script = Script("read_top", keys=("meta",), args=("user",))
+    def read_top(*, key_meta: Key, arg_user: Argument) -> None: ...
+
+    script = Script(read_top)
     good = "#!lua\n-- read_top: reads.\n--\n-- KEYS  meta\n-- ARGV  user\n-- Replies  {}\nreturn {}"
     assert list(head_problems(script, good)) == []
     assert list(head_problems(script, good.replace("#!lua", "--"))) == [

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import asyncpg
 
+from scoreboard import files
 from scoreboard.errors import ConfigurationError
 from scoreboard.pg.pool import LOCK_SPACE, MIGRATION_LOCK, translated
 
@@ -18,9 +17,10 @@ _TABLE = """
 """
 
 
-def _files() -> dict[int, Path]:
-    files = {int(path.name[:4]): path for path in Path(__file__).parent.glob("[0-9]*.sql")}
-    return dict(sorted(files.items()))
+def _migrations() -> dict[int, tuple[str, str]]:
+    """(name, text) by number, in order."""
+    texts = files.texts("pg", "migrations", suffix=".sql")
+    return {int(name[:4]): (name, text) for name, text in texts.items()}
 
 
 async def migrate(connection: asyncpg.Connection) -> list[str]:
@@ -43,15 +43,15 @@ async def _apply(connection: asyncpg.Connection) -> list[str]:
     await connection.execute(_TABLE)
     done = {row["number"] for row in await connection.fetch("SELECT number FROM schema_migration")}
     applied = []
-    for number, path in _files().items():
+    for number, (name, text) in _migrations().items():
         if number in done:
             continue
         async with connection.transaction():
-            await connection.execute(path.read_text(encoding="utf-8"))
+            await connection.execute(text)
             await connection.execute(
-                "INSERT INTO schema_migration (number, name) VALUES ($1, $2)", number, path.stem
+                "INSERT INTO schema_migration (number, name) VALUES ($1, $2)", number, name
             )
-        applied.append(path.stem)
+        applied.append(name)
     return applied
 
 
@@ -64,7 +64,7 @@ async def check_schema(connection: asyncpg.Connection, *, partitions: int) -> No
             newest = await connection.fetchval("SELECT max(number) FROM schema_migration")
         except asyncpg.UndefinedTableError:
             newest = None
-        expected = max(_files())
+        expected = max(_migrations())
         if newest is None or newest < expected:
             raise ConfigurationError(
                 f"the database's schema is at {newest or 0}, this version needs {expected}; "

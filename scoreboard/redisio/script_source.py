@@ -1,0 +1,39 @@
+"""The text of a script as Redis gets it: its head line, the names of KEYS and ARGV, the pieces that
+it includes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+
+from scoreboard import files
+from scoreboard.wire.scripts import Script
+
+_include = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
+
+
+@cache
+def lua_files() -> dict[str, str]:
+    """The texts of lua/*.lua by name."""
+    return files.texts("lua", suffix=".lua")
+
+
+def expand(script: Script[...]) -> str:
+    """The text that Redis gets: the head line stays first, the names of KEYS and ARGV follow it,
+    and each line ``-- include: lib_x`` is replaced by lua/lib_x.lua."""
+    head, _, body = lua_files()[script.name].partition("\n")
+    body = _include.sub(lambda line: lua_files()[line[1]], body)
+    return f"{head}\n{script.prelude()}\n{body}"
+
+
+@cache
+def source(script: Script[...]) -> bytes:
+    """The expanded text as sent by SCRIPT LOAD."""
+    return expand(script).encode()
+
+
+@cache
+def digest(script: Script[...]) -> bytes:
+    """The name under which Redis knows the script (SHA-1 is Redis's choice, not a safeguard)."""
+    return hashlib.sha1(source(script), usedforsecurity=False).hexdigest().encode()
