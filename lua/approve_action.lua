@@ -27,7 +27,7 @@
 
 local meta = live_meta(key_meta, 'version', 'clock', 'expires')
 if not meta then
-  return COLD
+  return {COLD}
 end
 local receipt = redis.call('GET', key_receipt)
 if receipt then

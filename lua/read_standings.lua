@@ -11,7 +11,7 @@
 -- include: lib_live
 -- include: lib_stamps
 if not live_meta(key_meta) then
-  return COLD
+  return {COLD}
 end
 local replies = {integer(redis.call('ZCARD', key_board))}
 local scores = redis.call('ZMSCORE', key_board, unpack(ARGV))

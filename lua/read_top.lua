@@ -10,6 +10,6 @@
 -- include: lib_live
 local meta = live_meta(key_meta, 'version', 'top')
 if not meta then
-  return COLD
+  return {COLD}
 end
 return {meta[2], meta[3]}

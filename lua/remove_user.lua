@@ -15,7 +15,7 @@
 -- include: lib_top
 local meta = live_meta(key_meta, 'version', 'expires')
 if not meta then
-  return COLD
+  return {COLD}
 end
 local from, into = key_board, key_hidden
 if arg_hide ~= '1' then

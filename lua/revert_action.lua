@@ -30,7 +30,7 @@
 
 local meta = live_meta(key_meta, 'version', 'clock', 'taken')
 if not meta then
-  return COLD
+  return {COLD}
 end
 if arg_late == '1' then
   if meta[4] and not is_before(meta[4], arg_event) then

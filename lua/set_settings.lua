@@ -11,7 +11,7 @@
 -- include: lib_epoch
 -- include: lib_live
 if not live_meta(key_meta) then
-  return COLD
+  return {COLD}
 end
 redis.call('HSET', key_meta, 'settings', arg_settings)
 return {'!DONE'}

@@ -48,7 +48,7 @@ local call = redis.call
 local meta = live_meta(key_meta, 'settings', 'version', 'clock', 'cut', 'hidden', 'expires')
 local version, clock = meta and tonumber(meta[3]), meta and tonumber(meta[4])
 if not (version and clock and meta[2]) then
-  return COLD
+  return {COLD}
 end
 if meta[2] ~= arg_settings then
   return {'!SETTINGS', meta[2]}
