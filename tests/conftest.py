@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from scoreboard.local.embedded_servers import Postgres, Valkey
 from scoreboard.settings import Settings
-from tests import servers
+from tests.support import servers
 
 TEST_KEY = "a key for tests only, long enough for HS256"
 

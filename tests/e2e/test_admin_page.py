@@ -12,11 +12,11 @@ from playwright.async_api import Locator, Page, expect
 
 from scoreboard.settings import Settings
 from tests.e2e.conftest import OpenPage
-from tests.integration.api.described import Api, Description
-from tests.integration.api.gated import USUAL, add_model, play, post, set_board
-from tests.integration.honest import SYDNEY
-from tests.service import service
-from tests.waiting import wait_until
+from tests.integration.api.described_api import Api, Description
+from tests.integration.api.gated_service import USUAL, add_model, play, post, set_board
+from tests.support.honest_season import SYDNEY
+from tests.support.waiting import wait_until
+from tests.support.whole_service import service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -17,9 +17,9 @@ from scoreboard.__main__ import COMMANDS
 from scoreboard.local.embedded_servers import free_port
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
-from tests.command import Ended, scoreboard
 from tests.conftest import TEST_KEY
-from tests.service import Service, service
+from tests.support.command import Ended, scoreboard
+from tests.support.whole_service import Service, service
 
 KEYS = json.dumps({"test": TEST_KEY})
 

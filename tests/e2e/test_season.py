@@ -18,9 +18,9 @@ from redis.asyncio import Redis
 from scoreboard.domain.stamps import total_of
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
-from tests.command import Ended, scoreboard
-from tests.service import Service, service
-from tests.waiting import wait_until
+from tests.support.command import Ended, scoreboard
+from tests.support.waiting import wait_until
+from tests.support.whole_service import Service, service
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 SEASON = DATA / "nba_2016_17.csv.gz"

@@ -13,7 +13,7 @@ from scripts.chaos.audit import audit
 from scripts.chaos.run import drained
 from scripts.chaos.stack import VALKEY, Stack
 from tests.faults.conftest import StartStack
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 LIMIT = 1_000  # events a partition may hold
 

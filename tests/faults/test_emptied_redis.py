@@ -18,7 +18,7 @@ from scripts.chaos.faults import Fault, Faults
 from scripts.chaos.run import drained
 from scripts.chaos.stack import PARTITIONS, Stack
 from tests.faults.conftest import StartStack
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 FLUSH = Fault(0, "flush_redis", 0, 0.0, 0)
 

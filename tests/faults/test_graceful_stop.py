@@ -13,7 +13,7 @@ from scripts.chaos.actions import Book
 from scripts.chaos.audit import audit, ledger_of
 from scripts.chaos.run import drained
 from tests.faults.conftest import StartStack
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 RESTARTING = 1012
 LIMIT = 25  # seconds

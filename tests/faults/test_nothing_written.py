@@ -19,8 +19,8 @@ from scoreboard.write_path.durability_waits import DurabilityWaits
 from scoreboard.write_path.plain_calls import PlainCalls
 from scoreboard.write_path.submitter import Submitter
 from scripts.chaos.proxy import Loss, Proxy
-from tests.service import Service, service
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
+from tests.support.whole_service import Service, service
 
 BOARD = "arena"
 KEYSPACE = Keyspace(8)

@@ -13,7 +13,7 @@ import pytest
 
 from scoreboard.local.embedded_servers import Valkey
 from tests.conftest import TEST_KEY
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 def environment(redis_url: str, database_url: str, **settings: str) -> dict[str, str]:

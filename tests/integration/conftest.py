@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
 from scoreboard.settings import Settings
-from tests.integration.service import Service, service
+from tests.support.arena import Service, service
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import random
 
 from scoreboard.wire.events import EventKind
 from tests.lua.harness import Action, Board, Verdict
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 WINDOW_MS = 600_000
 

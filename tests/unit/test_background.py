@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from scoreboard import background
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 async def test_a_part_that_fails_or_ends_is_logged_and_run_again(

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout
 
 from scoreboard.settings import Settings
-from tests.integration.api.described import Api, Description
-from tests.service import service
+from tests.integration.api.described_api import Api, Description
+from tests.support.whole_service import service
 
 StartApi = Callable[..., Awaitable[Api]]
 

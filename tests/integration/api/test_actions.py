@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.integration.api.described import Api
+from tests.integration.api.described_api import Api
 
 ACTION = {"userId": "ann", "actionId": "a1", "points": 15}
 

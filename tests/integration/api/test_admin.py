@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.integration.api.conftest import StartApi
-from tests.integration.api.described import Answer, Api
-from tests.waiting import wait_until
+from tests.integration.api.described_api import Answer, Api
+from tests.support.waiting import wait_until
 
 REVIEWS = "/api/admin/reviews"
 FUTURE = {"occurredAt": "2199-01-01T00:00:00Z"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.api.conftest import StartApi
-from tests.integration.api.described import Api
+from tests.integration.api.described_api import Api
 
 
 def action(user: str = "ann", action: str = "a1", points: Any = 15) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from openapi_spec_validator import validate
 from scoreboard.assembly.service import application
 from scoreboard.settings import Settings
 from tests.integration.api.conftest import StartApi
-from tests.integration.api.described import Api
+from tests.integration.api.described_api import Api
 
 CALLS = {
     *("POST /api/score", "POST /api/scores", "GET /api/score/top", "GET /ws/leaderboard"),

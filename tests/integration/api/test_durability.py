@@ -12,8 +12,8 @@ from scoreboard import background
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.write_path.commit_watch import CommitWatch
 from tests.integration.api.conftest import StartApi
-from tests.integration.api.described import Answer, Api
-from tests.waiting import wait_until
+from tests.integration.api.described_api import Answer, Api
+from tests.support.waiting import wait_until
 
 ACTION = {"userId": "ann", "actionId": "a1", "points": 15}
 BATCH = {"actions": [ACTION, {**ACTION, "actionId": "a2"}]}

@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 
 from scoreboard.domain.audit import PatrolReport
 from scoreboard.redisio.patrol_reports import PatrolReports
-from tests.integration.api.described import Api
-from tests.waiting import wait_until
+from tests.integration.api.described_api import Api
+from tests.support.waiting import wait_until
 
 
 async def test_the_lag_grows_while_nobody_persists(api: Api, redis: Redis) -> None:

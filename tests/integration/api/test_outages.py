@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from scoreboard.local.embedded_servers import Postgres, Valkey
 from scoreboard.settings import Settings
 from tests.integration.api.conftest import StartApi
-from tests.integration.api.described import Answer, Api
-from tests.waiting import wait_until
+from tests.integration.api.described_api import Answer, Api
+from tests.support.waiting import wait_until
 
 TIMEOUT = 0.5  # seconds that the service waits for a server here
 

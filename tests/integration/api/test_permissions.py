@@ -6,7 +6,7 @@ import pytest
 
 from scoreboard.api.tokens import mint
 from tests.integration.api.conftest import StartApi
-from tests.integration.api.described import Api
+from tests.integration.api.described_api import Api
 
 ACTION = {"userId": "ann", "actionId": "a1", "points": 15}
 POSTS = [

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.receipts import Kept, receipt
 from tests.integration.api.conftest import StartApi
-from tests.integration.api.described import Api
+from tests.integration.api.described_api import Api
 
 ACTION = {"userId": "ann", "actionId": "match-7:kill-31", "points": 15}
 

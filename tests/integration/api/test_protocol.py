@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.api.conftest import StartApi
-from tests.integration.api.described import Api
+from tests.integration.api.described_api import Api
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"}
 

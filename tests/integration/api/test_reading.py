@@ -9,8 +9,8 @@ import pytest
 
 from scoreboard.settings import Settings
 from tests.integration.api.conftest import StartApi
-from tests.integration.api.described import Api
-from tests.waiting import wait_until
+from tests.integration.api.described_api import Api
+from tests.support.waiting import wait_until
 
 AT_ONCE = 90  # far more than the process has connections to Redis
 

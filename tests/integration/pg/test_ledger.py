@@ -13,8 +13,8 @@ import pytest
 from scoreboard.domain.ledger import DeadEntry, EventId, LateDuplicate
 from scoreboard.errors import Unavailable
 from scoreboard.pg.ledger import Ledger, LedgerSession
-from tests.integration.ledger_tools import BOARD, PARTITION, START_MS, event, sums, totals
-from tests.waiting import wait_until
+from tests.support.ledger_entries import BOARD, PARTITION, START_MS, event, sums, totals
+from tests.support.waiting import wait_until
 
 HASTE = 0.5  # seconds for a statement of the hasty pool
 

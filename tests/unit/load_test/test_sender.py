@@ -14,8 +14,8 @@ from scripts.load_test.calls import Calls
 from scripts.load_test.messages import SenderReport
 from scripts.load_test.plan import Plan, Target
 from scripts.load_test.sender import Sender
+from tests.support.waiting import wait_until
 from tests.unit.load_test.stub import Stub
-from tests.waiting import wait_until
 
 
 async def _sent(plan: Plan, target: Target) -> SenderReport:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from scoreboard.errors import Unavailable
 from scoreboard.workers import persister
 from scoreboard.workers.persister import Persister
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 ERRORS = ["Redis is away.", "Redis is away.", "Postgres is away.", "Redis is away."]
 

@@ -1,0 +1,294 @@
+"""The live page in a real browser, against the whole service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+from aiohttp import ClientSession, web
+from playwright.async_api import Page, expect
+
+from scoreboard.api.tokens import keys_from, mint
+from scoreboard.assembly.service import application
+from scoreboard.settings import Settings
+from tests.e2e.conftest import OpenPage
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+class Service:
+    """The service on a port of its own, kept when it is started again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._runner: web.AppRunner | None = None
+        self._port = 0
+        self._actions = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    async def start(self) -> None:
+        self._runner = web.AppRunner(await application(self._settings))
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        if self._runner:
+            await self._runner.cleanup()
+        self._runner = None
+
+    def token(self, scope: str, ttl: int = 600) -> str:
+        keys = keys_from(self._settings)
+        return mint(keys, self._settings.jwt_algorithm, subject="test", scope=scope, ttl=ttl)
+
+    async def score(self, user: str, points: int, board: str = "global") -> None:
+        """As a game server would."""
+        self._actions += 1
+        action = {"userId": user, "actionId": f"action-{self._actions}", "points": points}
+        headers = {"Authorization": f"Bearer {self.token('score:write')}"}
+        url = f"{self.url}/api/boards/{board}/score"
+        async with (
+            ClientSession() as session,
+            session.post(url, json=action, headers=headers) as response,
+        ):
+            assert response.status == 200, await response.text()
+
+
+Start = Callable[..., Awaitable[Service]]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def start(settings: Settings) -> AsyncIterator[Start]:
+    """Starts the service: ``await start(public_reads=False)``."""
+    services = []
+
+    async def start(**changes: Any) -> Service:
+        service = Service(msgspec.structs.replace(settings, **changes))
+        services.append(service)
+        await service.start()
+        return service
+
+    yield start
+    for service in services:
+        await service.stop()
+
+
+async def expect_rows(page: Page, *rows: tuple[str, str]) -> None:
+    """The page shows these users and scores, top down."""
+    present = page.locator(".row:not(.leaving)")
+    await expect(present.locator(".user")).to_have_text([user for user, _ in rows])
+    await expect(present.locator(".score")).to_have_text([score for _, score in rows])
+
+
+async def expect_state(page: Page, state: str) -> None:
+    await expect(page.locator("#state")).to_have_attribute("data-state", state)
+
+
+async def test_a_posted_score_moves_its_row_without_a_reload(
+    start: Start, new_page: OpenPage
+) -> None:
+    service = await start()
+    for user, points in (("ann", 1300), ("bob", 1200), ("cy", 1100)):
+        await service.score(user, points)
+    page = await new_page()
+    await page.goto(service.url)
+    await expect(page.get_by_role("heading", name="global")).to_be_visible()
+    await expect_rows(page, ("ann", "1,300"), ("bob", "1,200"), ("cy", "1,100"))
+    await expect_state(page, "live")
+    await page.evaluate("window.sameDocument = true")
+    row = await page.locator(".row[data-user=cy]").element_handle()
+    assert row is not None
+
+    await service.score("cy", 250)
+
+    await expect_rows(page, ("cy", "1,350"), ("ann", "1,300"), ("bob", "1,200"))
+    cy = page.locator(".row[data-user=cy]")
+    await expect(cy.locator(".gain")).to_have_text("+250")
+    await expect(cy.locator(".move")).to_have_text("▲ 2")
+    await expect(page.locator(".row[data-user=ann] .move")).to_have_text("▼ 1")
+    await expect(page.locator("#announcer")).to_have_text("cy takes the lead with 1,350.")
+    assert await page.evaluate("window.sameDocument")
+    assert await row.evaluate("(row) => row === document.querySelector('[data-user=cy]')")
+
+
+async def test_a_newcomer_takes_the_place_of_the_tenth(start: Start, new_page: OpenPage) -> None:
+    service = await start()
+    for n in range(10):
+        await service.score(f"user{n}", 100 - n)
+    page = await new_page()
+    await page.goto(service.url)
+    await expect(page.locator(".row")).to_have_count(10)
+    await service.score("zoe", 95)
+    rows = page.locator(".row:not(.leaving)")
+    await expect(rows.locator(".user")).to_have_text(
+        [*(f"user{n}" for n in range(6)), "zoe", *(f"user{n}" for n in range(6, 9))]
+    )
+    await expect(page.locator("[data-user=zoe] .move")).to_have_text("NEW")
+    await expect(page.locator(".row")).to_have_count(10)
+
+
+async def test_the_page_comes_back_when_the_server_does(start: Start, new_page: OpenPage) -> None:
+    service = await start()
+    await service.score("ann", 50)
+    page = await new_page()
+    await page.goto(service.url)
+    await expect_state(page, "live")
+    await service.stop()
+    await expect_state(page, "waiting")
+    await expect_rows(page, ("ann", "50"))
+    await service.start()
+    await service.score("bob", 70)
+    await expect(page.locator("#state")).to_have_attribute("data-state", "live", timeout=15_000)
+    await expect_rows(page, ("bob", "70"), ("ann", "50"))
+
+
+async def test_an_empty_default_board_says_so_until_the_first_score(
+    start: Start, new_page: OpenPage
+) -> None:
+    service = await start()
+    page = await new_page()
+    await page.goto(service.url)
+    notice = page.get_by_role("heading", name="No scores yet")
+    await expect(notice).to_be_visible()
+    await service.score("ann", 5)
+    await expect(notice).to_be_hidden(timeout=15_000)
+    await expect_rows(page, ("ann", "5"))
+
+
+async def test_a_board_that_is_not_there_yet_shows_up_with_its_first_score(
+    start: Start, new_page: OpenPage
+) -> None:
+    service = await start()
+    page = await new_page()
+    await page.goto(service.url)
+    await page.get_by_label("Another board").fill("arena")
+    await page.get_by_role("button", name="Go").click()
+    await expect(page).to_have_url(f"{service.url}/?board=arena")
+    await expect(page.get_by_role("heading", name="There is no board “arena” yet")).to_be_visible()
+    await service.score("ann", 5, board="arena")
+    await page.get_by_role("button", name="Try now").click()
+    await expect_rows(page, ("ann", "5"))
+    await expect(page).to_have_title("arena · Leaderboard")
+
+
+async def test_a_private_board_opens_with_a_pasted_token_that_never_gets_into_an_address(
+    start: Start, new_page: OpenPage
+) -> None:
+    service = await start(public_reads=False)
+    await service.score("ann", 50)
+    page = await new_page()
+    addresses: list[str] = []
+    page.on("request", lambda request: addresses.append(request.url))
+    page.on("websocket", lambda socket: addresses.append(socket.url))
+    await page.goto(service.url)
+    await expect(page.get_by_role("heading", name="This board is private")).to_be_visible()
+    field = page.get_by_label("Access token")
+
+    await field.fill(service.token("score:write"))
+    await field.press("Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("not accepted")
+
+    token = service.token("board:read")
+    await field.fill(token)
+    await field.press("Enter")
+    await expect_rows(page, ("ann", "50"))
+    await service.score("bob", 70)
+    await expect_rows(page, ("bob", "70"), ("ann", "50"))
+    await expect(field).to_be_hidden()
+    assert any("?ticket=" in address for address in addresses)
+    assert not any(token in address or "eyJ" in address for address in addresses)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("points", [2_000, 2_000_000_000])
+async def test_it_fits_a_phone_and_reads_well_in_the_light_and_in_the_dark(
+    start: Start, new_page: OpenPage, scheme: str, points: int
+) -> None:
+    service = await start()
+    for n in range(10):
+        await service.score(f"a-rather-long-user-id-of-somebody-{n}", points + n)
+    page = await new_page(color_scheme=scheme, viewport={"width": 320, "height": 640})
+    await page.goto(service.url)
+    await expect(page.locator(".row")).to_have_count(10)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert await page.evaluate(CROWDED) == []
+    contrasts = await page.evaluate(CONTRASTS)
+    assert {name: ratio for name, ratio in contrasts.items() if ratio < 4.5} == {}
+    lightness = await page.evaluate("luminance(getComputedStyle(document.body).backgroundColor)")
+    assert (lightness < 0.2) is (scheme == "dark")
+
+
+# The users whose name or distance touches their score, or whose row cuts one of them off.
+CROWDED = """[...document.querySelectorAll(".row")].filter((row) => {
+    const parts = [row, ...row.querySelectorAll(".user, .distance, .score")];
+    const [outer, name, distance, score] = parts.map((part) => part.getBoundingClientRect());
+    return [name, distance].some((text) =>
+        text.right > score.left && text.left < score.right && text.bottom > score.top
+    ) || [name, score].some((text) => text.top < outer.top || text.bottom > outer.bottom);
+}).map((row) => row.dataset.user)"""
+
+# WCAG's contrast ratio of each kind of text against the card that it stands on.
+CONTRASTS = """() => {
+    window.luminance = (color) => {
+        const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
+        const context = canvas.getContext("2d");
+        context.fillStyle = color;
+        context.fillRect(0, 0, 1, 1);
+        const [r, g, b] = [...context.getImageData(0, 0, 1, 1).data].map((byte) => {
+            const part = byte / 255;
+            return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const row = document.querySelector(".row:nth-child(4)");
+    const card = luminance(getComputedStyle(row).backgroundColor);
+    return Object.fromEntries([".user", ".distance", ".score", ".place"].map((name) => {
+        const text = luminance(getComputedStyle(row.querySelector(name)).color);
+        return [name, (Math.max(card, text) + 0.05) / (Math.min(card, text) + 0.05)];
+    }));
+}"""
+
+
+async def test_the_keyboard_reaches_every_control_and_shows_where_it_is(
+    start: Start, new_page: OpenPage
+) -> None:
+    service = await start()
+    await service.score("ann", 5)
+    page = await new_page()
+    await page.goto(service.url)
+    await expect_state(page, "live")
+    reached = []
+    for _ in range(3):
+        await page.keyboard.press("Tab")
+        reached.append(await page.evaluate("document.activeElement.textContent.trim()"))
+        assert (
+            await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        )
+    assert reached == ["", "Go", "API"]
+
+
+async def test_the_api_page_describes_every_call(start: Start, new_page: OpenPage) -> None:
+    service = await start()
+    page = await new_page()
+    await page.goto(f"{service.url}/docs")
+    description = await (await page.request.get(f"{service.url}/openapi.json")).json()
+    calls = {
+        c["operationId"] for methods in description["paths"].values() for c in methods.values()
+    }
+
+    async def described() -> bool:
+        found = await page.evaluate("[...document.querySelectorAll('.call')].map((c) => c.id)")
+        return set(found) == calls
+
+    await wait_until(described, description="every call has its card")
+    post = page.locator("#post_score")
+    await expect(post).to_contain_text("score:write or score:submit")
+    await expect(post).to_contain_text('"userId":"user1"')
+    await expect(post).to_contain_text("integer, -2147483647 to 2147483647")

@@ -1,0 +1,247 @@
+"""How the live page takes what a server rarely does. The page is the real one in a real browser;
+its WebSocket is answered from here, to provoke silence, gaps and refusals at will."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from playwright.async_api import Page, WebSocketRoute, expect
+
+from scoreboard.api import pages
+from scoreboard.api.operations import add_routes
+from tests.e2e.conftest import OpenPage
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Scores = dict[str, int]
+
+
+class Feed:
+    """The server's side of the page's WebSockets; the latest is ``sockets[-1]``."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.sockets: list[WebSocketRoute] = []
+        self.refusal: int | None = None
+
+    async def attach(self, page: Page) -> None:
+        async def accept(socket: WebSocketRoute) -> None:
+            self.sockets.append(socket)
+            if self.refusal is not None:
+                await socket.close(code=self.refusal)
+
+        await page.route_web_socket("**/ws/leaderboard*", accept)
+
+    async def connected(self, times: int = 1) -> WebSocketRoute:
+        await wait_until(
+            lambda: len(self.sockets) >= times, description=f"WebSocket {times} is opened"
+        )
+        return self.sockets[-1]
+
+    def send(self, kind: str, version: int, scores: Scores | None = None) -> None:
+        message: dict[str, object] = {"type": kind, "board": "arena", "version": version}
+        if scores is not None:
+            message["topScores"] = [{"userId": u, "score": s} for u, s in scores.items()]
+            message["at"] = "2026-01-31T18:00:00.000Z"
+        self.sockets[-1].send(json.dumps(message))
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def feed() -> AsyncIterator[Feed]:
+    app = web.Application()
+    add_routes(app, pages.operations())
+    async with TestServer(app) as server:
+        yield Feed(str(server.make_url("/?board=arena")))
+
+
+async def shown(page: Page) -> Scores:
+    """What a reader sees, top down."""
+    rows = await page.evaluate("""[...document.querySelectorAll(".row:not(.leaving)")].map((row) =>
+        [row.querySelector(".user").textContent, row.querySelector(".score").textContent])""")
+    return {user: int(score.replace(",", "") or 0) for user, score in rows}
+
+
+async def stop_the_clock(page: Page) -> None:
+    """Time passes in the page's scripts only by ``page.clock.fast_forward`` from here on."""
+    await page.clock.install(time=0)
+    await page.clock.pause_at(1_000)
+
+
+async def expect_shown(page: Page, scores: Scores) -> None:
+    async def seen() -> bool:
+        return list((await shown(page)).items()) == list(scores.items())
+
+    await wait_until(seen, description=f"the page shows {scores}")
+
+
+def is_true(page: Page, script: str) -> Callable[[], Awaitable[bool]]:
+    """A condition for ``wait_until``; the page's policy forbids Playwright's own way to wait."""
+    return lambda: page.evaluate(script)
+
+
+async def test_an_older_version_is_ignored(new_page: OpenPage, feed: Feed) -> None:
+    page = await new_page()
+    await feed.attach(page)
+    await page.goto(feed.url)
+    await feed.connected()
+    feed.send("snapshot", 5, {"ann": 50})
+    feed.send("update", 4, {"ann": 40})
+    feed.send("update", 6, {"ann": 60, "bob": 10})
+    feed.send("update", 6, {"ann": 1})
+    await expect_shown(page, {"ann": 60, "bob": 10})
+
+
+async def test_a_silent_connection_is_replaced(new_page: OpenPage, feed: Feed) -> None:
+    page = await new_page()
+    await page.clock.install()
+    await feed.attach(page)
+    await page.goto(feed.url)
+    await feed.connected()
+    feed.send("snapshot", 1, {"ann": 50})
+    await expect(page.locator("#state-text")).to_have_text("Live")
+    await page.clock.fast_forward(40_000)
+    feed.send("heartbeat", 1)
+    await page.evaluate("1")  # the heartbeat has arrived when a later call is answered
+    await page.clock.fast_forward(40_000)
+    assert len(feed.sockets) == 1
+    await page.clock.fast_forward(25_000)
+    await page.clock.fast_forward(2_000)
+    await feed.connected(2)
+    feed.send("snapshot", 2, {"ann": 70})
+    await expect_shown(page, {"ann": 70})
+
+
+async def test_a_heartbeat_that_shows_a_gap_makes_the_page_read_again(
+    new_page: OpenPage, feed: Feed
+) -> None:
+    page = await new_page()
+    await page.clock.install()
+    await feed.attach(page)
+    await page.goto(feed.url)
+    await feed.connected()
+    feed.send("snapshot", 1, {"ann": 50})
+    feed.send("heartbeat", 3)
+    await expect(page.locator("#state-text")).to_have_text("Live")
+    await page.clock.fast_forward(3_000)
+    await page.clock.fast_forward(2_000)
+    await feed.connected(2)
+    feed.send("snapshot", 3, {"bob": 80})
+    await expect_shown(page, {"bob": 80})
+
+
+async def test_it_comes_back_with_growing_waits_of_at_most_thirty_seconds(
+    new_page: OpenPage, feed: Feed
+) -> None:
+    page = await new_page()
+    await stop_the_clock(page)
+    await page.add_init_script("Math.random = () => 0.999999")
+    feed.refusal = 1012
+    await feed.attach(page)
+    await page.goto(feed.url)
+    for attempt, seconds in enumerate((2, 4, 8, 16, 30, 30), start=1):
+        await feed.connected(attempt)
+        await expect(page.locator("#state-text")).to_have_text(f"Reconnecting in {seconds} s")
+        await page.clock.fast_forward(seconds * 1_000 - 10)
+        assert len(feed.sockets) == attempt
+        await page.clock.fast_forward(10)
+
+
+async def test_the_shortest_wait_is_half_a_second(new_page: OpenPage, feed: Feed) -> None:
+    page = await new_page()
+    await stop_the_clock(page)
+    await page.add_init_script("Math.random = () => 0")
+    feed.refusal = 1012
+    await feed.attach(page)
+    await page.goto(feed.url)
+    await expect(page.locator("#state-text")).to_have_text("Reconnecting in 1 s")
+    await page.clock.fast_forward(490)
+    assert len(feed.sockets) == 1
+    await page.clock.fast_forward(10)
+    await feed.connected(2)
+
+
+async def test_a_reader_may_reconnect_at_once(new_page: OpenPage, feed: Feed) -> None:
+    page = await new_page()
+    await page.add_init_script("Math.random = () => 0.999999")
+    feed.refusal = 4429
+    await feed.attach(page)
+    await page.goto(feed.url)
+    await expect(page.get_by_role("heading", name="The house is full")).to_be_visible()
+    feed.refusal = None
+    await page.get_by_role("button", name="Try now").click()
+    await feed.connected(2)
+    feed.send("snapshot", 1, {"ann": 50})
+    await expect_shown(page, {"ann": 50})
+    await expect(page.get_by_role("heading", name="The house is full")).to_be_hidden()
+
+
+async def test_a_user_id_is_text_whatever_it_holds(new_page: OpenPage, feed: Feed) -> None:
+    page = await new_page()
+    await feed.attach(page)
+    await page.goto(feed.url)
+    await feed.connected()
+    hostile = ["<img src=x onerror=alert(1)>", "\u202egnissorc", "日本語", "x" * 128, "&amp;"]
+    feed.send("snapshot", 1, {user: 50 - n for n, user in enumerate(hostile)})
+    await expect(page.locator(".user")).to_have_text(hostile, use_inner_text=False)
+    assert await page.locator(".rows img").count() == 0
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_a_screen_reader_hears_ranks_names_and_points_and_a_change_now_and_then(
+    new_page: OpenPage, feed: Feed
+) -> None:
+    page = await new_page()
+    await page.clock.install()
+    await feed.attach(page)
+    await page.goto(feed.url)
+    await feed.connected()
+    feed.send("snapshot", 1, {"ann": 1050, "bob": 40})
+    await expect_shown(page, {"ann": 1050, "bob": 40})
+    await expect(page.get_by_role("list", name="arena")).to_match_aria_snapshot("""
+        - list "arena":
+          - listitem: Rank 1 ann leads by 1,010 1,050 points
+          - listitem: Rank 2 bob 1,010 behind 40 points
+    """)
+    await page.evaluate("""() => {
+        window.said = [];
+        const announcer = document.getElementById("announcer");
+        new MutationObserver(() => said.push(announcer.textContent))
+            .observe(announcer, {childList: true, characterData: true, subtree: true});
+    }""")
+    feed.send("update", 2, {"bob": 2000, "ann": 1050})
+    await wait_until(is_true(page, "said.length === 1"), description="the change is said")
+    for version in range(3, 9):
+        leader, other = ("ann", "bob") if version % 2 else ("bob", "ann")
+        feed.send("update", version, {leader: 3000 + version, other: 2000})
+        await expect_shown(page, {leader: 3000 + version, other: 2000})
+    await page.clock.fast_forward(10_000)
+    await wait_until(is_true(page, "said.length === 2"), description="the rest is said at once")
+    assert await page.evaluate("said") == [
+        "bob takes the lead with 2,000.",
+        "bob takes the lead with 3,008.",
+    ]
+
+
+@pytest.mark.parametrize(("preference", "glides"), [("reduce", False), ("no-preference", True)])
+async def test_rows_glide_unless_the_reader_prefers_less_motion(
+    new_page: OpenPage, feed: Feed, preference: str, glides: bool
+) -> None:
+    moving = """document.getAnimations().filter((a) =>
+        a.effect.getKeyframes().some((frame) => frame.transform)).length"""
+    page = await new_page(reduced_motion=preference)
+    await feed.attach(page)
+    await page.goto(feed.url)
+    await feed.connected()
+    feed.send("snapshot", 1, {"ann": 50, "bob": 40})
+    await expect_shown(page, {"ann": 50, "bob": 40})
+    await wait_until(is_true(page, f"{moving} === 0"), description="the first rows are at rest")
+    feed.send("update", 2, {"bob": 60, "ann": 50})
+    await expect(page.locator(".user").first).to_have_text("bob")
+    assert (await page.evaluate(moving) > 0) is glides
+    await expect(page.locator(".gain").first).to_have_text("+20")

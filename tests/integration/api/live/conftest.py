@@ -1,0 +1,36 @@
+"""The relay's tests run on both event loops: asyncio's and the one used in production."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+import pytest
+import uvloop
+from redis.asyncio import Redis
+
+from scoreboard.settings import Settings
+from tests.integration.api.live.hub_server import Server, Start
+
+SETTINGS = Settings(update_interval=0.01, shutdown_grace=0, heartbeat=30, write_timeout=2)
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+async def start(redis_url: str, redis: Redis) -> AsyncIterator[Start]:
+    """Starts a server with some settings changed."""
+    servers: list[Server] = []
+
+    async def start(**changes: Any) -> Server:
+        settings = msgspec.structs.replace(SETTINGS, **changes)
+        servers.append(await Server(redis_url, redis, settings).__aenter__())
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        await server.__aexit__()

@@ -1,0 +1,210 @@
+"""The relay over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import ClientWebSocketResponse, WSMsgType
+from structlog.testing import capture_logs
+
+from scoreboard.api.live.connections import MAX_MESSAGES, Connection
+from scoreboard.wire import messages
+from tests.integration.api.live.hub_server import LONG_TOP, Start, close_code, next_message
+from tests.support.waiting import wait_until
+
+
+async def test_a_client_gets_a_snapshot_and_then_newer_versions(start: Start) -> None:
+    server = await start()
+    ws = await server.connect()
+    snapshot = await next_message(ws)
+    for version in (2, 3, 3, 2, 4):
+        await server.publish(version)
+    seen = [snapshot["version"]]
+    while seen[-1] != 4:
+        update = await next_message(ws)
+        assert update["type"] == "update"
+        seen.append(update["version"])
+
+    assert msgspec.convert(snapshot, messages.BoardMessage).type == "snapshot"
+    assert seen == sorted(set(seen)), "versions only grow"
+
+
+async def test_a_client_sees_only_its_board(start: Start) -> None:
+    server = await start()
+    by_query = await server.connect("/ws/leaderboard?board=other")
+    by_path = await server.connect("/ws/boards/other")
+    default = await server.connect()
+    assert (await next_message(by_query))["board"] == "other"
+    assert (await next_message(by_path))["board"] == "other"
+    assert (await next_message(default))["board"] == "global"
+    await server.publish(2, board="other")
+    await server.publish(7, board="global")
+
+    assert (await next_message(by_query))["version"] == 2
+    assert (await next_message(by_path))["version"] == 2
+    assert (await next_message(default))["version"] == 7
+
+
+@pytest.mark.parametrize("board", ["unknown", "Not-A-Name", "x" * 65])
+async def test_an_unknown_board_closes_with_4404(start: Start, board: str) -> None:
+    server = await start()
+
+    assert await close_code(await server.connect(f"/ws/boards/{board}")) == 4404
+
+
+async def test_a_board_that_cannot_be_read_closes_with_1013(start: Start) -> None:
+    server = await start()
+    server.boards.away = True
+
+    assert await close_code(await server.connect()) == 1013
+
+
+async def test_one_client_too_many_is_closed_with_4429(start: Start) -> None:
+    server = await start(max_connections=2)
+    first, second = await server.connect(), await server.connect()
+    assert await close_code(await server.connect()) == 4429
+
+    await first.close()
+    await wait_until(lambda: len(server.hub._connections) == 1, description="its place is free")
+    assert (await next_message(await server.connect()))["type"] == "snapshot"
+    assert (await next_message(second))["type"] == "snapshot"
+
+
+async def test_an_idle_board_sends_heartbeats_and_pings_with_its_version(start: Start) -> None:
+    server = await start(heartbeat=0.2)
+    ws = await server.connect(autoping=False)
+    await next_message(ws)
+    kinds = [await ws.receive(timeout=5) for _ in range(2)]
+    await ws.pong()
+
+    assert [message.type for message in kinds] == [WSMsgType.PING, WSMsgType.TEXT]
+    beat = msgspec.json.decode(kinds[1].data, type=messages.Heartbeat)
+    assert (beat.board, beat.version) == ("global", 1)
+
+
+async def test_a_client_that_answers_no_ping_is_aborted(start: Start) -> None:
+    server = await start(heartbeat=0.2)
+    answering = await server.connect()
+    silent = server.raw()
+    with capture_logs() as logs:
+        await wait_until(lambda: len(server.hub._connections) == 2, description="both are there")
+        while len(server.hub._connections) == 2:
+            await next_message(answering)  # reading is what makes aiohttp answer pings
+
+    assert [entry["event"] for entry in logs] == ["client_silent"]
+    assert not answering.closed
+    silent.close()
+
+
+@pytest.mark.parametrize(
+    ("abuse", "code"),
+    [
+        (lambda ws: ws.send_str("x" * 1025), 1009),
+        (lambda ws: asyncio.gather(*(ws.send_str("hi") for _ in range(MAX_MESSAGES + 1))), 1008),
+    ],
+)
+async def test_a_client_that_talks_too_much_is_closed(
+    start: Start, abuse: Callable[[ClientWebSocketResponse], Awaitable[Any]], code: int
+) -> None:
+    server = await start()
+    ws = await server.connect()
+    await abuse(ws)
+
+    assert await close_code(ws) == code
+    await wait_until(lambda: not server.hub._connections, description="the connection is gone")
+
+
+async def test_a_ping_is_answered_and_a_close_is_echoed(start: Start) -> None:
+    server = await start()
+    ws = await server.connect(autoping=False)
+    await next_message(ws)
+    await ws.ping(b"are you there")
+    answer = await ws.receive(timeout=5)
+    await ws.close(code=3999)
+
+    assert (answer.type, answer.data) == (WSMsgType.PONG, b"are you there")
+    assert ws.close_code == 3999
+    await wait_until(lambda: not server.hub._connections, description="the connection is gone")
+
+
+async def test_a_stalled_client_holds_up_nobody_and_wakes_to_the_newest(start: Start) -> None:
+    server = await start(write_timeout=20)
+    live = await server.connect()
+    await next_message(live)
+    stalled = server.raw(receive_buffer=4096)
+    await wait_until(lambda: len(server.hub._connections) == 2, description="both are there")
+    [held] = [
+        c
+        for c in server.hub._connections
+        if c.transport.get_extra_info("peername") == stalled.getsockname()
+    ]
+    version = 1
+    while held.drained:
+        version += 1
+        await server.publish(version, top=LONG_TOP)
+        assert (await next_message(live))["version"] == version
+    assert held.transport.get_write_buffer_size() <= len(held.feed.frame())
+    for _ in range(20):
+        version += 1
+        await server.publish(version, top=LONG_TOP)
+        assert (await next_message(live))["version"] == version
+
+    received = b""
+    async with asyncio.timeout(5):  # nothing new is published: the hub looks by itself
+        while b'"version":%d,' % version not in received:
+            received += await asyncio.get_running_loop().sock_recv(stalled, 65_536)
+
+    assert received.count(b'"update"') < version - 10, "the versions between were skipped"
+    stalled.close()
+
+
+async def test_a_client_that_stays_stalled_is_aborted(start: Start) -> None:
+    server = await start(write_timeout=0.3, update_interval=0)
+    live = await server.connect()
+    await next_message(live)
+    stalled = server.raw(receive_buffer=4096)
+    await wait_until(lambda: len(server.hub._connections) == 2, description="both are there")
+    version = 1
+    with capture_logs() as logs:
+        while len(server.hub._connections) == 2:
+            version += 1
+            await server.publish(version, top=LONG_TOP)
+            await next_message(live)
+
+    assert [entry["event"] for entry in logs] == ["client_stalled"]
+    stalled.close()
+
+
+async def test_at_shutdown_clients_are_told_to_come_back(start: Start) -> None:
+    server = await start()
+    clients = [await server.connect() for _ in range(30)]
+    unresponsive = server.raw()
+    await wait_until(lambda: len(server.hub._connections) == 31, description="all are there")
+    closing = asyncio.create_task(server.hub.close())
+
+    assert [await close_code(ws) for ws in clients] == [1012] * 30
+    assert await close_code(await server.connect()) == 1012
+    await closing
+    await wait_until(lambda: not server.hub._connections, description="nobody is left")
+    unresponsive.close()
+
+
+async def test_a_closed_connection_leaves_no_cycle_behind(start: Start) -> None:
+    server = await start()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            ws = await server.connect()
+            await ws.close()
+        await wait_until(lambda: not server.hub._connections, description="all are gone")
+        left = [o for o in gc.get_objects() if isinstance(o, Connection)]
+    finally:
+        gc.enable()
+
+    assert len(left) <= 1  # the last one may still be in a local variable of the event loop

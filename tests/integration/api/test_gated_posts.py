@@ -1,0 +1,234 @@
+"""The gate in the running service, with a model that was trained on a small honest season."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from scoreboard.assembly import model_gates
+from scoreboard.domain.boards import Rate
+from scoreboard.errors import Unavailable
+from scoreboard.pg.cases import LedgerCases
+from scoreboard.settings import GateMode
+from scoreboard.write_path.judged_calls import JudgedCalls
+from tests.integration.api.conftest import StartApi
+from tests.integration.api.described_api import Answer, Api
+from tests.integration.api.gated_service import USUAL, action, add_model, play, post, set_board
+from tests.support.honest_season import SYDNEY
+from tests.support.waiting import wait_until
+
+LATER = USUAL[-1] + 600
+
+
+async def burst(apis: list[Api], board: str, user: str, *, at: float = LATER) -> list[Answer]:
+    """50 actions of one moment, at once, spread over the servers."""
+    return list(
+        await asyncio.gather(
+            *(post(apis[i % len(apis)], board, user, f"burst-{i}", at) for i in range(50))
+        )
+    )
+
+
+def accepted(answers: list[Answer]) -> int:
+    assert {answer.status for answer in answers} <= {200, 403}, answers
+    return sum(answer.status == 200 for answer in answers)
+
+
+async def test_without_a_model_a_board_learns_and_readiness_says_so(api: Api) -> None:
+    await set_board(api, "arena", mode="reject")
+    await play(api, "arena", "ann")
+    assert accepted(await burst([api], "arena", "ann")) == 50
+    gate = (await api.get("/readyz")).json["parts"]["gate"]
+    assert gate == {"up": True, "used": True, "models": {}, "learning": True}
+
+
+async def test_a_learning_board_keeps_the_hard_rules(api: Api) -> None:
+    await set_board(api, "arena", mode="reject", allow_history=False)
+    answer = await post(api, "arena", "ann", "long-ago", 0)
+    assert answer.outcome == (403, "anomaly_rejected")
+    assert answer.json["agents"] == ["time"]
+
+
+async def test_a_refusal_names_its_agents_and_a_retry_gets_the_same(
+    api: Api, pool: asyncpg.Pool
+) -> None:
+    await add_model(pool)
+    await set_board(api, "arena", mode="reject")
+    await play(api, "arena", "ann")
+    too_many = {"after": LATER, "points": 50, **SYDNEY, "deviceId": "another"}
+    first = await post(api, "arena", "ann", "k1", **too_many)
+    assert first.outcome == (403, "anomaly_rejected")
+    assert first.json["agents"] == ["location", "behavior"]
+    assert "1000" not in first.body.decode()  # no threshold
+    again = await post(api, "arena", "ann", "k1", **too_many)
+    assert (again.status, again.json) == (403, first.json)
+    assert await api.top("arena") == {"ann": 2 * len(USUAL)}
+    # Whatever the retry says of itself: the receipt answers.
+    honest = await post(api, "arena", "ann", "k1", LATER, points=50)
+    assert honest.json == first.json
+
+
+async def test_a_retry_of_an_accepted_action_is_never_judged_again(
+    api: Api, pool: asyncpg.Pool
+) -> None:
+    await add_model(pool)
+    await set_board(api, "arena", mode="reject")
+    await play(api, "arena", "ann")
+    for _ in range(5):
+        retry = await post(api, "arena", "ann", "usual-0", LATER, **SYDNEY)
+        assert retry.outcome == (409, "duplicate_action")
+        assert retry.json["score"] == 2
+    # The retries left no trace in the agents' memory either.
+    assert (await post(api, "arena", "ann", "k1", LATER)).status == 200
+
+
+async def test_in_mode_flag_all_counts_and_the_queue_says_why(api: Api, pool: asyncpg.Pool) -> None:
+    await add_model(pool)
+    await set_board(api, "arena", mode="flag")
+    await play(api, "arena", "ann")
+    assert (await post(api, "arena", "ann", "k1", LATER, points=3, **SYDNEY)).status == 200
+    assert await api.top("arena") == {"ann": 2 * len(USUAL) + 3}
+    admin = api.bearing(api.service.token("admin"))
+
+    async def queued() -> list[dict[str, object]]:
+        reviews: list[dict[str, object]] = (await admin.get("/api/admin/reviews")).json["reviews"]
+        return reviews
+
+    async with api.service.persisting():
+        (case,) = await wait_until(queued, description="the case in the queue")
+    assert (case["kind"], case["actionId"]) == ("flagged", "k1")
+    assert isinstance(case["findings"], list)
+    finding = next(f for f in case["findings"] if f["feature"] == "speed")
+    assert (finding["agent"], finding["unit"]) == ("location", "km/h")
+    assert finding["value"] > finding["high"] >= finding["low"]
+
+
+@pytest.mark.parametrize("mode", ["off", "flag", "reject"])
+async def test_the_boards_own_bounds_and_rate_hold_in_every_mode(
+    api: Api, pool: asyncpg.Pool, mode: GateMode
+) -> None:
+    await add_model(pool)
+    rate = Rate(actions=2, seconds=60)
+    await set_board(api, "arena", mode=mode, max_points=2, rate=rate)
+    for _ in range(2):
+        answer = await post(api, "arena", "ann", "k1", 0, points=3)
+        assert answer.outcome == (422, "points_out_of_bounds")
+    for i, after in enumerate(USUAL[:2]):
+        assert (await post(api, "arena", "ann", f"a{i}", after)).status == 200
+    answer = await post(api, "arena", "ann", "a2", USUAL[2])
+    assert answer.outcome == (429, "rate_limited")
+    assert await api.top("arena") == {"ann": 4}
+
+
+async def test_a_model_that_is_activated_judges_without_a_restart(
+    start_api: StartApi, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_gates, "POLL", 0.02)
+    api = await start_api()
+    await set_board(api, "arena", mode="reject")
+    await play(api, "arena", "ann")
+    assert (await post(api, "arena", "ann", "k1", LATER, points=50)).status == 200
+
+    version = await add_model(pool)
+
+    async def changed_over() -> bool:
+        state = (await api.get("/readyz")).json["parts"]["gate"]
+        return bool(state["models"] == {"": version} and state["learning"] is False)
+
+    await wait_until(changed_over, description="the model is in force")
+    assert (await post(api, "arena", "ann", "k2", LATER, points=50)).status == 403
+
+
+async def test_a_board_may_have_a_model_of_its_own(api: Api, pool: asyncpg.Pool) -> None:
+    await add_model(pool, "arena")
+    for board in ("arena", "other"):
+        await set_board(api, board, mode="reject")
+    assert (await post(api, "arena", "ann", "k1", 0, points=50)).status == 403
+    assert (await post(api, "other", "ann", "k1", 0, points=50)).status == 200
+
+
+@pytest.fixture
+def four_at_once(monkeypatch: pytest.MonkeyPatch) -> asyncio.Barrier:
+    """Lets no server judge before four have read the memories, as long as the barrier stands."""
+    barrier = asyncio.Barrier(4)
+    read = JudgedCalls._read
+
+    async def read_together(self: JudgedCalls, *args: Any) -> Any:
+        memories = await read(self, *args)
+        with suppress(asyncio.BrokenBarrierError):
+            await barrier.wait()
+            await barrier.abort()
+        return memories
+
+    monkeypatch.setattr(JudgedCalls, "_read", read_together)
+    return barrier
+
+
+async def test_a_burst_over_four_servers_is_judged_as_one(
+    start_api: StartApi, pool: asyncpg.Pool, four_at_once: asyncio.Barrier
+) -> None:
+    await four_at_once.abort()
+    await add_model(pool)
+    servers = [await start_api() for _ in range(4)]
+    for board in ("one-server", "four-servers"):
+        await set_board(servers[0], board, mode="reject")
+        await play(servers[0], board, "ann")
+    in_order = [await post(servers[0], "one-server", "ann", f"burst-{i}", LATER) for i in range(50)]
+    await four_at_once.reset()
+    spread = await burst(servers, "four-servers", "ann")
+    assert four_at_once.broken  # they did read together
+    assert 0 < accepted(spread) == accepted(in_order) < 5
+    top = await servers[0].top("four-servers")
+    assert top == await servers[0].top("one-server")
+
+
+async def test_a_board_whose_redis_lost_everything_still_knows_its_users(
+    api: Api, pool: asyncpg.Pool, redis: Redis
+) -> None:
+    await set_board(api, "arena", mode="reject")
+    await play(api, "arena", "ann")
+    async with api.service.persisting():
+
+        async def persisted() -> bool:
+            count: int = await pool.fetchval("SELECT count(*) FROM score_action")
+            return count == len(USUAL)
+
+        await wait_until(persisted, description="the ledger has the actions")
+    await redis.flushall()
+    # Ten minutes after London: only who knows the last place sees that it is too far.
+    answer = await post(api, "arena", "ann", "k1", LATER, **SYDNEY)
+    assert answer.json.get("agents") == ["location"], answer
+    assert (await post(api, "arena", "bob", "k1", LATER, **SYDNEY)).status == 200
+
+
+async def test_a_batch_is_judged_in_order_within_itself(api: Api, pool: asyncpg.Pool) -> None:
+    await add_model(pool)
+    await set_board(api, "arena", mode="reject")
+    await play(api, "arena", "ann")
+    actions = [action("ann", f"burst-{i}", LATER) for i in range(50)]
+    answer = await api.post("/api/boards/arena/scores", {"actions": actions})
+    statuses = [result["status"] for result in answer.json["results"]]
+    assert statuses[0] == 200
+    assert set(statuses[5:]) == {403}
+
+
+async def test_a_user_whom_nobody_can_judge_now_is_told_to_come_again(
+    api: Api, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await set_board(api, "arena", mode="reject")
+    await play(api, "arena", "ann")
+    await redis.delete(*[key async for key in redis.scan_iter("sb:*:profile:*")])
+
+    async def away(*_: object) -> None:
+        raise Unavailable("Postgres can't be reached.")
+
+    monkeypatch.setattr(LedgerCases, "recent", away)
+    answer = await post(api, "arena", "ann", "k1", LATER)
+    assert answer.outcome == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "1"
+    assert (await post(api, "arena", "bob", "k1", LATER)).status == 200

@@ -1,0 +1,128 @@
+"""The service needs no more rights on its servers than the README grants, and uses each of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from scoreboard.settings import Settings
+from tests.integration.api.conftest import StartApi
+from tests.integration.api.described_api import Api
+from tests.support.command import scoreboard
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).parents[3]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PASSWORD = "only-for-this-test"
+
+
+def granted(name: str) -> str:
+    """What stands between the README's marks of this name."""
+    found = re.search(f"<!-- {name} -->\n(.*?)<!-- end of {name} -->", README, re.DOTALL)
+    assert found, name
+    return found[1]
+
+
+RIGHTS = [word.replace("PASSWORD", PASSWORD) for word in granted("redis acl").split()]
+
+
+@pytest.fixture
+async def restricted_redis(redis: Redis, settings: Settings) -> AsyncIterator[str]:
+    """URL of the server for a user with the README's rights; fails a test that overstepped."""
+    await redis.execute_command(*RIGHTS)
+    await redis.execute_command("ACL LOG", "RESET")
+    await redis.config_resetstat()
+    yield re.sub("//:[^@]*@", f"//scoreboard:{PASSWORD}@", settings.redis_url)
+    log: Any = await redis.acl_log()
+    denied = {(entry["reason"], entry["object"]) for entry in log}
+    await redis.acl_deluser("scoreboard")
+    # The client tells its name where it may, which Redis 7.0 does not even know.
+    assert denied <= {("command", "client|setinfo")}
+
+
+@pytest.fixture
+async def restricted_postgres(database_url: str) -> AsyncIterator[str]:
+    """URL of the database for a role with the README's rights."""
+    database = database_url.rpartition("/")[2]
+    role = f"scoreboard_{database}"
+    grants = granted("postgres role").replace("TO scoreboard;", f'TO "{role}";')
+    grants = grants.replace("DATABASE scoreboard ", f'DATABASE "{database}" ')
+    owner = await asyncpg.connect(database_url)
+    await owner.execute(f"""CREATE ROLE "{role}" LOGIN PASSWORD '{PASSWORD}'""")
+    await owner.execute(grants)
+    yield re.sub("//[^@]*@", f"//{role}:{PASSWORD}@", database_url)
+    await owner.execute(f'DROP OWNED BY "{role}"')
+    await owner.execute(f'DROP ROLE "{role}"')
+    await owner.close()
+
+
+async def test_the_service_gets_by_with_the_rights_of_the_readme(
+    start_api: StartApi,
+    settings: Settings,
+    restricted_redis: str,
+    restricted_postgres: str,
+    redis: Redis,
+) -> None:
+    limited = msgspec.structs.replace(
+        settings, redis_url=restricted_redis, database_url=restricted_postgres, public_reads=False
+    )
+    api = await start_api(limited)
+    await api.service.make_board("dice", rate={"actions": 5, "seconds": 60})
+    async with api.service.persisting():
+        await use_everything(api)
+        await redis.flushall()
+        await use_everything(api, again=True)
+        for command in ("rebuild", "verify"):
+            ended = await scoreboard(
+                *(command, "--board", "global"),
+                SCOREBOARD_REDIS_URL=restricted_redis,
+                SCOREBOARD_DATABASE_URL=restricted_postgres,
+            )
+            assert ended.code == 0, ended
+
+    stats = await redis.info("commandstats")
+    used = {name.removeprefix("cmdstat_") for name in stats}
+    rights = {word[1:] for word in RIGHTS if word.startswith("+")}
+    assert {right for right in rights - used if not is_named_in_code(right)} == set()
+
+
+def is_named_in_code(right: str) -> bool:
+    """True for a command that is sent on rare occasions only."""
+    name = right.partition("|")[0]
+    files = (*(ROOT / "lua").glob("*.lua"), *(ROOT / "scoreboard" / "redisio").glob("*.py"))
+    return any(re.search(rf"\b{name}\b", f.read_text(encoding="utf-8").lower()) for f in files)
+
+
+async def use_everything(api: Api, *, again: bool = False) -> None:
+    """Every call, some of them twice."""
+    reader = api.bearing(api.service.token("board:read admin"))
+    status = 409 if again else 200
+    assert (await api.score("ann", 15)).status == status
+    assert (await api.score("bob", 5)).status == status
+    assert (await api.score("ann", 3, board="dice")).status == status
+    for level in ("replica", "disk", "postgres"):
+        body = {"userId": "ann", "actionId": f"{level} {again}", "points": 1}
+        answer = await api.post("/api/score", body, Prefer=f"durability={level}")
+        assert answer.status == (200 if level == "postgres" else 202)
+    for path in ("top", "users/ann", "users/ann/around"):
+        assert (await reader.get(f"/api/boards/global/{path}")).status == 200
+    ticket = (await reader.post("/api/ws-ticket", b"")).json["ticket"]
+    url = f"{api.service.url}/ws/leaderboard?ticket={ticket}"
+    async with api.http.ws_connect(url) as ws:
+        await ws.receive(timeout=10)
+    assert (await reader.get("/readyz")).status == 200
+
+    async def persisted() -> bool:
+        return bool((await reader.get("/readyz")).json["parts"]["redis"]["backlog"] == 0)
+
+    await wait_until(persisted, description="all is persisted")
+    for verb in ("hide", "show"):
+        path = f"/api/admin/boards/global/users/bob/{verb}"
+        assert (await reader.post(path, {})).status == 200

@@ -1,0 +1,152 @@
+"""``scoreboard persist`` as a process: stopped in good order, and killed again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+from aiohttp import ClientConnectionError, ClientSession
+from redis.asyncio import Redis
+
+from scoreboard.settings import Settings
+from scoreboard.wire.keys import PartitionKeys
+from tests.support.ledger_entries import PARTITION, append, append_raw, fields, sums, totals
+from tests.support.waiting import wait_until
+
+EVENTS = 30_000
+USERS = 23
+SEED = 5
+KEY = PartitionKeys(PARTITION).events
+
+
+@pytest.fixture
+async def backlog(redis: Redis) -> dict[str, int]:
+    """Fills the stream; the totals that it leads to."""
+    expected: dict[str, int] = {}
+    for begin in range(0, EVENTS, 5000):
+        async with redis.pipeline(transaction=False) as pipe:
+            for i in range(begin, begin + 5000):
+                user = f"user{i % USERS}"
+                expected[user] = expected.get(user, 0) + 1
+                raw = fields(user, f"a{i}", 1, score=expected[user])
+                pipe.xadd(KEY, raw, id=f"{i + 1}-0")  # type: ignore[arg-type]
+            await pipe.execute()
+    return expected
+
+
+@asynccontextmanager
+async def persisting(
+    settings: Settings, **further: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "scoreboard", "persist"),
+        env={
+            **{n: v for n, v in os.environ.items() if not n.startswith("SCOREBOARD_")},
+            "SCOREBOARD_REDIS_URL": settings.redis_url,
+            "SCOREBOARD_DATABASE_URL": settings.database_url,
+            "SCOREBOARD_PERSIST_BATCH": "500",
+            **further,
+        },
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_a_persister_that_is_told_to_stop_finishes_its_batch_and_leaves_nothing_pending(
+    settings: Settings, redis: Redis, database: asyncpg.Connection, backlog: dict[str, int]
+) -> None:
+    async with persisting(settings) as process:
+        await wait_until(lambda: _shorter(redis, EVENTS), description="it has begun")
+        process.send_signal(signal.SIGTERM)
+        _, said = await asyncio.wait_for(process.communicate(), 25)
+        assert process.returncode == 0, said.decode()
+    left = await redis.xlen(KEY)
+    assert 0 < left < EVENTS
+    written = await database.fetchval("SELECT count(*) FROM score_action")
+    assert written == EVENTS - left
+    assert await totals(database) == await sums(database)
+
+
+async def test_a_persister_that_is_killed_again_and_again_loses_and_doubles_nothing(
+    settings: Settings, redis: Redis, database: asyncpg.Connection, backlog: dict[str, int]
+) -> None:
+    draw = random.Random(SEED)
+    kills = 0
+    while left := await redis.xlen(KEY):
+        goal = max(1, left - draw.randrange(500, 8000))
+        async with persisting(settings) as process:
+            await wait_until(
+                lambda goal=goal: _shorter(redis, goal),  # type: ignore[misc]
+                description="it has persisted some",
+                interval=draw.uniform(0.001, 0.004),
+                timeout=30,
+            )
+            process.kill()
+            kills += 1
+    assert kills > 3
+    assert await totals(database) == backlog == await sums(database)
+    assert await database.fetchval("SELECT count(*) FROM score_action") == EVENTS
+
+
+async def test_a_persister_shows_its_metrics_on_a_port_of_its_own(
+    settings: Settings, redis: Redis, unused_tcp_port: int
+) -> None:
+    await append(redis, "1-0", "ann", "a1", 5)
+    await append_raw(redis, "2-0", {b"o": b"A"})
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    async with (
+        persisting(settings, SCOREBOARD_METRICS_PORT=str(unused_tcp_port)),
+        ClientSession() as http,
+    ):
+
+        async def shown() -> dict[str, float]:
+            try:
+                async with http.get(f"{url}/metrics") as answer:
+                    text = await answer.text()
+            except ClientConnectionError:
+                return {}
+            samples = (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+            return {name: float(value) for name, value in samples}
+
+        async def persisted_and_audited() -> bool:
+            seen = await shown()
+            label = f'{{partition="{PARTITION}"}}'
+            return (
+                seen.get(f"scoreboard_persisted_events_total{label}") == 2
+                and seen[f"scoreboard_backlog_events{label}"] == 0
+                and seen["scoreboard_dead_events_total"] == 1
+                and seen["scoreboard_patrol_differences"] == 0
+            )
+
+        await wait_until(persisted_and_audited, description="it shows them", timeout=20)
+        async with http.get(f"{url}/healthz") as answer:
+            assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+
+
+async def test_a_persister_that_can_not_show_its_metrics_says_so(
+    settings: Settings, unused_tcp_port: int
+) -> None:
+    other = await asyncio.start_server(lambda *_: None, "127.0.0.1", unused_tcp_port)
+    async with (
+        other,
+        persisting(settings, SCOREBOARD_METRICS_PORT=str(unused_tcp_port)) as process,
+    ):
+        _, said = await asyncio.wait_for(process.communicate(), 25)
+    assert process.returncode != 0
+    assert b"Choose another with SCOREBOARD_METRICS_PORT" in said
+
+
+async def _shorter(redis: Redis, than: int) -> bool:
+    return await redis.xlen(KEY) < than

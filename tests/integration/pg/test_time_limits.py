@@ -1,0 +1,83 @@
+"""Nothing waits without a limit: neither for a connection nor for a Postgres that fell silent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import asyncpg
+import pytest
+
+from scoreboard.errors import Unavailable
+from scoreboard.pg import recovery
+from scoreboard.pg.archived_boards import ArchivedBoards
+from scoreboard.pg.ledger import Ledger
+from scoreboard.pg.pool import open_pool
+from tests.support.ledger_entries import BOARD, PARTITION, event
+
+PATIENCE = 0.2  # seconds
+LIMIT = 5.0  # seconds: some times the patience, with room for a busy machine
+
+
+@pytest.fixture
+async def impatient(database_url: str) -> AsyncIterator[asyncpg.Pool]:
+    pool = await open_pool(database_url, connections=1, timeout=PATIENCE)
+    yield pool
+    await pool.close()
+
+
+@contextmanager
+def silent(process: int) -> Iterator[None]:
+    """Postgres keeps the connection that this process of it serves, and says nothing."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+async def test_a_request_that_gets_no_connection_is_told_to_come_back(
+    impatient: asyncpg.Pool,
+) -> None:
+    async with asyncio.timeout(LIMIT), impatient.acquire():
+        with pytest.raises(Unavailable) as one_statement:
+            await Ledger(impatient).knows(BOARD)
+        with pytest.raises(Unavailable) as several:
+            await ArchivedBoards(impatient).top(BOARD)
+    assert one_statement.value.retry_after
+    assert several.value.retry_after
+
+
+async def test_a_silent_postgres_is_given_up_when_a_session_begins(
+    impatient: asyncpg.Pool,
+) -> None:
+    process = await impatient.fetchval("SELECT pg_backend_pid()")
+    with silent(process), pytest.raises(Unavailable):
+        async with asyncio.timeout(LIMIT), Ledger(impatient).locked_if_free(PARTITION):
+            pass
+
+
+async def test_a_silent_postgres_is_given_up_when_a_batch_begins(
+    impatient: asyncpg.Pool,
+) -> None:
+    async with asyncio.timeout(LIMIT), Ledger(impatient).locked_if_free(PARTITION) as session:
+        assert session is not None
+        with silent(session.connection.get_server_pid()), pytest.raises(Unavailable):
+            await session.write([event("10-0", "ann", "a1", 5)], [])
+
+
+async def test_silence_between_two_chunks_of_a_board_is_noticed_soon(
+    ledger: Ledger, impatient: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with ledger.locked(PARTITION) as session:
+        await session.write([event(f"1{i}-0", f"user{i}", "a1", 5) for i in range(3)], [])
+    monkeypatch.setattr(recovery, "CHUNK", 1)
+    monkeypatch.setattr(recovery, "SILENCE", PATIENCE)
+    async with asyncio.timeout(LIMIT), Ledger(impatient).locked(PARTITION) as session:
+        totals = session.source.totals(BOARD)
+        assert len(await anext(totals)) == 1
+        with silent(session.connection.get_server_pid()), pytest.raises(Unavailable):
+            await anext(totals)

@@ -1,0 +1,154 @@
+"""An action sent again after its receipt has expired: found by the ledger, taken back in Redis."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from scoreboard.domain.ledger import LateDuplicate
+from scoreboard.domain.submissions import Outcome
+from scoreboard.errors import Unavailable
+from scoreboard.redisio.reverter import LateReverter
+from scoreboard.wire.events import EventKind, decode_event
+from tests.support.arena import Service
+from tests.support.ledger_entries import sums, totals
+
+
+async def expire(arena: Service, user: str, action: str) -> None:
+    """What the end of the dedupe window does."""
+    assert await arena.redis.delete(arena.keys.action(user.encode(), action.encode())) == 1
+
+
+async def agree(arena: Service, database: asyncpg.Connection, expected: dict[str, int]) -> None:
+    await arena.persist()
+    assert await totals(database) == await sums(database) == await arena.totals() == expected
+
+
+async def test_a_late_duplicate_is_taken_back_and_its_original_receipt_restored(
+    arena: Service, database: asyncpg.Connection
+) -> None:
+    (first,) = await arena.submit(("ann", "a1", 5))
+    await arena.submit(("ann", "a2", 10))
+    await arena.persist()
+    original, _ = await arena.receipt("ann", "a1")
+    await expire(arena, "ann", "a1")
+    (late,) = await arena.submit(("ann", "a1", 5))
+    assert (late.outcome, late.score) == (Outcome.ACCEPTED, 20)
+
+    await agree(arena, database, {"ann": 15})
+    assert (await arena.receipt("ann", "a1"))[0] == original
+    (retry,) = await arena.submit(("ann", "a1", 5))
+    assert (retry.outcome, retry.score, retry.event) == (Outcome.DUPLICATE, 5, first.event)
+    review = await database.fetchrow("SELECT kind, status FROM review")
+    assert tuple(review) == ("late_duplicate", "settled")
+
+
+async def test_a_persister_that_dies_before_acknowledging_takes_a_duplicate_back_once(
+    arena: Service, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await arena.submit(("ann", "a1", 5))
+    await arena.persist()
+    await expire(arena, "ann", "a1")
+    await arena.submit(("ann", "a1", 5), ("ann", "a2", 1))
+    stream = arena.durable.streams[arena.keys.partition]
+
+    async def die(*_: object) -> int:
+        raise Unavailable("gone")
+
+    for _ in range(3):
+        with monkeypatch.context() as patch:
+            patch.setattr(stream, "acknowledge", die)
+            with pytest.raises(Unavailable):
+                await arena.persist()
+    events = [decode_event(*entry) for entry in await arena.redis.xrange(arena.keys.events)]
+    assert [event.kind for event in events].count(EventKind.REVERTED) == 1
+    await agree(arena, database, {"ann": 6})
+
+
+async def test_several_late_duplicates_of_several_users_in_one_batch(
+    arena: Service, database: asyncpg.Connection
+) -> None:
+    actions = [(f"user{i % 3}", f"a{i}", i + 1) for i in range(12)]
+    await arena.submit(*actions)
+    await arena.persist()
+    expected = await totals(database)
+    for user, action, _ in actions[::2]:
+        await expire(arena, user, action)
+    await arena.submit(*actions)
+    assert await arena.totals() != expected
+    await agree(arena, database, expected)
+
+
+async def test_a_duplicate_that_redis_forgot_to_take_back_is_left_out_by_the_rebuild(
+    arena: Service, database: asyncpg.Connection
+) -> None:
+    await arena.submit(("ann", "a1", 5), ("bob", "a1", 3))
+    await arena.persist()
+    await expire(arena, "ann", "a1")
+    await arena.submit(("ann", "a1", 5))
+    await arena.lose_epoch()  # the persister finds the board fenced
+    await arena.persist()
+    assert await totals(database) == {"ann": 10, "bob": 3}
+    await arena.durable.rebuilder.ensure("arena", create=False)
+    await agree(arena, database, {"ann": 5, "bob": 3})
+
+
+async def test_a_revert_that_redis_refuses_holds_nobody_up_and_is_done_by_the_rebuild(
+    arena: Service, database: asyncpg.Connection
+) -> None:
+    await arena.submit(("ann", "a1", 5))
+    await arena.persist()
+    await expire(arena, "ann", "a1")
+    await arena.submit(("ann", "a1", 5), ("bob", "a1", 3))
+    await arena.redis.delete(arena.keys.hidden)
+    await arena.redis.zrem(arena.keys.board, "ann")
+    await arena.redis.set(arena.keys.hidden, "no zset")
+    await arena.persist()
+    assert await totals(database) == {"ann": 10, "bob": 3}
+    assert await arena.redis.xlen(arena.keys.events) == 0
+    await arena.redis.delete(arena.keys.hidden)
+    await arena.durable.rebuilder.rebuild("arena")
+    await agree(arena, database, {"ann": 5, "bob": 3})
+
+
+async def test_a_revert_that_was_lost_with_redis_is_done_by_the_rebuild(
+    arena: Service, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await arena.submit(("ann", "a1", 5))
+    await arena.persist()
+    await expire(arena, "ann", "a1")
+    await arena.submit(("ann", "a1", 5))
+
+    async def lose(reverter: LateReverter, duplicate: LateDuplicate) -> bool:
+        await _flush(arena.redis)
+        raise Unavailable("Redis restarts, empty")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LateReverter, "revert", lose)
+        with pytest.raises(Unavailable):
+            await arena.persist()
+    (retry,) = await arena.submit(("ann", "a1", 5))
+    assert retry.outcome is Outcome.DUPLICATE
+    await agree(arena, database, {"ann": 5})
+
+
+async def _flush(redis: Redis) -> None:
+    await redis.flushall()
+
+
+async def test_a_late_duplicate_is_taken_back_while_redis_is_out_of_memory(
+    arena: Service, database: asyncpg.Connection
+) -> None:
+    await arena.submit(("ann", "a1", 5))
+    await arena.persist()
+    await expire(arena, "ann", "a1")
+    await arena.submit(("ann", "a1", 5))
+    await arena.redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(Unavailable):
+            await arena.submit(("ann", "a2", 1))
+        await agree(arena, database, {"ann": 5})
+    finally:
+        await arena.redis.config_set("maxmemory", 0)
+    assert await arena.redis.xlen(arena.keys.events) == 0

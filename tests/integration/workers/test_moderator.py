@@ -1,0 +1,289 @@
+"""Decisions on the review queue's cases: applied once, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from scoreboard.domain.reviews import Review
+from scoreboard.domain.submissions import Outcome
+from scoreboard.errors import (
+    AlreadyDecided,
+    NotDecidable,
+    NotFound,
+    ScoreOutOfRange,
+    Unavailable,
+    UnknownUser,
+)
+from scoreboard.pg.reviews import Reviews
+from scoreboard.settings import Settings
+from tests.support.moderated_arena import Moderated, moderated
+
+
+@pytest.fixture
+async def court(
+    settings: Settings, redis: Redis, pool: asyncpg.Pool, database: asyncpg.Connection
+) -> AsyncIterator[Moderated]:
+    async with moderated(settings, redis, pool, database) as running:
+        await running.set_mode("reject")
+        yield running
+
+
+async def approve(court: Moderated, case: Review) -> Review:
+    return (await court.moderator.approve(case.id, by="eve", reason="seen on video")).review
+
+
+async def test_an_approved_action_counts_once_and_its_retry_is_a_duplicate(
+    court: Moderated,
+) -> None:
+    await court.arena.submit(("ann", "k0", 5))
+    case = await court.case("ann", "k1", 100)
+    assert (case.kind, case.status, case.points) == ("refused", "open", 100)
+    await court.agree({"ann": 5})
+
+    decided = await approve(court, case)
+    assert (decided.status, decided.decided_by, decided.reason) == (
+        *("approved", "eve"),
+        "seen on video",
+    )
+    await court.agree({"ann": 105})
+    (retry,) = await court.arena.submit(("ann", "k1", 100))
+    assert (retry.outcome, retry.score) == (Outcome.DUPLICATE, 105)
+    await court.agree({"ann": 105})
+    assert await court.audited() == [("eve", "approved", "seen on video")]
+
+
+async def test_of_many_concurrent_decisions_the_first_holds_and_the_others_learn_it(
+    court: Moderated,
+) -> None:
+    case = await court.case("ann", "k1", 100)
+    answers = await asyncio.gather(
+        *(court.moderator.approve(case.id, by=f"eve{i}", reason="") for i in range(6)),
+        *(court.moderator.confirm(case.id, by=f"bob{i}", reason="") for i in range(2)),
+        return_exceptions=True,
+    )
+    refusals = [answer for answer in answers if isinstance(answer, AlreadyDecided)]
+    ((status, by),) = {(e.extra["decision"]["status"], e.extra["decision"]["by"]) for e in refusals}
+    assert len(refusals) == 7
+    stored = await court.reviews.get(case.id)
+    assert (stored.status, stored.decided_by) == (status, by)
+    await court.agree({"ann": 100} if status == "approved" else {})
+    assert len(await court.audited()) == 1
+
+
+async def test_an_action_whose_refusal_was_forgotten_is_approved_all_the_same(
+    court: Moderated,
+) -> None:
+    case = await court.case("ann", "k1", 100)
+    await court.arena.redis.delete(court.arena.keys.action(b"ann", b"k1"))
+    await approve(court, case)
+    await court.agree({"ann": 100})
+    (retry,) = await court.arena.submit(("ann", "k1", 100))
+    assert retry.outcome is Outcome.DUPLICATE
+
+
+async def test_a_retry_that_counted_after_its_refusal_was_forgotten_counts_once(
+    court: Moderated,
+) -> None:
+    case = await court.case("ann", "k1", 100)
+    await court.arena.redis.delete(court.arena.keys.action(b"ann", b"k1"))
+    await court.set_mode("off")
+    (retry,) = await court.arena.submit(("ann", "k1", 100))
+    assert retry.outcome is Outcome.ACCEPTED
+    await approve(court, case)
+    await court.agree({"ann": 100})
+
+
+@pytest.mark.parametrize("lost", ["everything", "the epoch"])
+async def test_a_cold_board_is_made_live_for_an_approval(court: Moderated, lost: str) -> None:
+    await court.arena.submit(("ann", "k0", 5))
+    case = await court.case("ann", "k1", 100)
+    if lost == "everything":
+        await court.arena.redis.flushall()
+    else:
+        await court.arena.lose_epoch()
+    await approve(court, case)
+    await court.agree({"ann": 105})
+
+
+@pytest.mark.parametrize("lost", ["nothing", "the receipt", "everything"])
+async def test_an_approval_that_dies_before_its_commit_is_completed_by_repeating_it(
+    court: Moderated, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    case = await court.case("ann", "k1", 100)
+
+    async def die(*_: object, **__: object) -> Review:
+        raise Unavailable("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reviews, "decide", die)
+        with pytest.raises(Unavailable):
+            await approve(court, case)
+    if lost == "the receipt":
+        await court.arena.redis.delete(court.arena.keys.action(b"ann", b"k1"))
+    elif lost == "everything":
+        await court.arena.redis.flushall()
+    assert (await court.reviews.get(case.id)).status == "open"
+    await approve(court, case)
+    await court.agree({"ann": 100})
+
+
+async def test_an_approval_that_redis_lost_before_the_ledger_had_it_is_done_again(
+    court: Moderated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = await court.case("ann", "k1", 100)
+    rebuilder = court.arena.durable.rebuilder
+    drain, drains = type(rebuilder).drain, 0
+
+    async def lose(self: object, *args: object) -> None:
+        nonlocal drains
+        drains += 1
+        if drains == 2:  # the first was before the approval
+            await court.arena.redis.flushall()
+            raise Unavailable("Redis restarts, empty")
+        await drain(self, *args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(rebuilder), "drain", lose)
+        with pytest.raises(Unavailable):
+            await approve(court, case)
+    assert (await court.reviews.get(case.id)).status == "open"
+    await approve(court, case)
+    await court.agree({"ann": 100})
+
+
+async def test_a_total_out_of_range_leaves_the_case_open(court: Moderated) -> None:
+    case = await court.case("ann", "k1", 100)
+    await court.arena.redis.zadd(court.arena.keys.board, {"ann": 2.0**50 - 50})
+    with pytest.raises(ScoreOutOfRange):
+        await approve(court, case)
+    assert (await court.reviews.get(case.id)).status == "open"
+
+
+async def test_a_confirmed_refusal_stays_out(court: Moderated) -> None:
+    case = await court.case("ann", "k1", 100)
+    await court.moderator.confirm(case.id, by="eve", reason="")
+    (retry,) = await court.arena.submit(("ann", "k1", 100))
+    assert (retry.outcome, retry.agents) == (Outcome.REFUSED, ("behavior",))
+    await court.agree({})
+    with pytest.raises(AlreadyDecided):
+        await approve(court, case)
+
+
+async def test_a_flagged_action_goes_on_counting_when_it_is_approved(court: Moderated) -> None:
+    await court.set_mode("flag")
+    case = await court.case("ann", "k1", 100)
+    assert case.kind == "flagged"
+    await approve(court, case)
+    await court.agree({"ann": 100})
+
+
+async def test_a_confirmed_flagged_action_is_taken_back_once(court: Moderated) -> None:
+    await court.set_mode("flag")
+    await court.arena.submit(("ann", "k0", 5))
+    case = await court.case("ann", "k1", 100)
+    decision = await court.moderator.confirm(case.id, by="eve", reason="a bot")
+    assert decision.reverted == 1
+    await court.agree({"ann": 5})
+    (retry,) = await court.arena.submit(("ann", "k1", 100))
+    assert retry.outcome is Outcome.DUPLICATE
+    await court.agree({"ann": 5})
+    reason = await court.database.fetchval(
+        "SELECT revert_reason FROM score_action WHERE action_id = 'k1'"
+    )
+    assert reason == "confirmed by eve: a bot"
+
+
+async def test_a_conflict_can_be_confirmed_but_not_approved(court: Moderated) -> None:
+    await court.arena.submit(("ann", "k1", 5))
+    case = await court.case("ann", "k1", 6)
+    assert case.kind == "conflict"
+    with pytest.raises(NotDecidable):
+        await approve(court, case)
+    assert (await court.moderator.confirm(case.id, by="eve", reason="")).reverted == 0
+    await court.agree({"ann": 5})
+
+
+async def test_earlier_actions_are_taken_back_and_later_ones_are_not(court: Moderated) -> None:
+    await court.arena.submit(*(("ann", f"k{i}", i) for i in range(1, 6)), ("bob", "k1", 7))
+    case = await court.case("ann", "cheat", 100)
+    await court.arena.submit(("ann", "later", 3))
+    decision = await court.moderator.confirm(case.id, by="eve", reason="", revert_earlier=True)
+    assert decision.reverted == 5
+    await court.agree({"ann": 3, "bob": 7})
+
+
+async def test_a_confirmation_that_dies_halfway_takes_each_action_back_once(
+    court: Moderated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await court.arena.submit(*(("ann", f"k{i}", i) for i in range(1, 11)))
+    case = await court.case("ann", "cheat", 100)
+    boards = type(court.moderator._boards)
+    revert, reverts = boards.revert, 0
+
+    async def die(self: object, *args: object) -> bool:
+        nonlocal reverts
+        reverts += 1
+        if reverts == 4:
+            raise Unavailable("gone")
+        return await revert(self, *args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(boards, "revert", die)
+        with pytest.raises(Unavailable):
+            await court.moderator.confirm(case.id, by="eve", reason="", revert_earlier=True)
+    decision = await court.moderator.confirm(case.id, by="eve", reason="", revert_earlier=True)
+    assert decision.reverted == 7
+    await court.agree({"ann": 0})
+
+
+async def test_a_hidden_user_stays_hidden_across_a_rebuild_and_can_be_shown_again(
+    court: Moderated,
+) -> None:
+    await court.arena.submit(("ann", "k0", 5), ("bob", "k0", 7))
+    case = await court.case("ann", "k1", 100)
+    decision = await court.moderator.confirm(case.id, by="eve", reason="", hide_user=True)
+    assert decision.hidden
+    assert await court.arena.totals() == {"bob": 7}
+    (posted,) = await court.arena.submit(("ann", "k2", 1))
+    assert (posted.score, posted.rank) == (6, None)
+    await court.agree({"ann": 6, "bob": 7})
+
+    await court.arena.redis.flushall()
+    await court.arena.durable.rebuilder.ensure("arena", create=False)
+    assert await court.arena.totals() == {"bob": 7}
+
+    await court.moderator.set_hidden("arena", "ann", hidden=False, by="eve", reason="appeal")
+    assert await court.arena.totals() == {"bob": 7, "ann": 6}
+    assert (await court.audited())[-1] == ("eve", "user_shown", "appeal")
+    await court.arena.redis.flushall()
+    await court.arena.durable.rebuilder.ensure("arena", create=False)
+    assert await court.arena.totals() == {"bob": 7, "ann": 6}
+
+
+async def test_only_a_user_on_the_board_can_be_hidden(court: Moderated) -> None:
+    case = await court.case("cy", "k1", 100)
+    decision = await court.moderator.confirm(case.id, by="eve", reason="", hide_user=True)
+    assert not decision.hidden
+    await court.arena.submit(("ann", "k0", 5))
+    with pytest.raises(UnknownUser):
+        await court.moderator.set_hidden("arena", "bob", hidden=True, by="eve", reason="")
+    assert await court.audited() == [("eve", "confirmed", "")]
+
+
+async def test_what_was_approved_is_remembered_as_the_users_own(court: Moderated) -> None:
+    await court.arena.submit(("ann", "k0", 5))
+    case = await court.case("ann", "k1", 100)
+    await approve(court, case)
+    court.gate.remembered.clear()
+    await court.arena.submit(("ann", "k2", 5))
+    assert court.gate.remembered == [2]
+
+
+async def test_a_case_that_is_not_there_is_not_found(court: Moderated) -> None:
+    with pytest.raises(NotFound):
+        await court.moderator.approve(999, by="eve", reason="")

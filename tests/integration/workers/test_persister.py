@@ -1,0 +1,322 @@
+"""From the stream to the ledger: every entry once, in order, whatever dies on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from scoreboard.domain.ledger import Entry, EventId, LateDuplicate
+from scoreboard.pg.ledger import Ledger, LedgerSession
+from scoreboard.redisio.streams import PartitionStream
+from scoreboard.wire.keys import CONSUMER_GROUP, PartitionKeys
+from scoreboard.workers.persister import Persister, persist_batches
+from tests.support.ledger_entries import PARTITION, append, append_raw, fields, sums, totals
+from tests.support.waiting import wait_until
+
+KEYS = PartitionKeys(PARTITION)
+SEED = 20_261
+
+
+class NoReverter:
+    """For streams without late duplicates."""
+
+    async def revert(self, duplicate: LateDuplicate) -> bool:
+        raise AssertionError(f"{duplicate} was not expected")
+
+
+@pytest.fixture
+async def blocking(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url, socket_timeout=None) as client:
+        yield client
+
+
+@pytest.fixture
+def stream(redis: Redis, blocking: Redis) -> PartitionStream:
+    return PartitionStream(redis, blocking, PARTITION)
+
+
+@asynccontextmanager
+async def running(persister: Persister) -> AsyncIterator[None]:
+    """The persister at work; stopped in good order at the end."""
+    stopping = asyncio.Event()
+    task = asyncio.create_task(persister.run(stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await asyncio.wait_for(task, 10)
+
+
+async def step(stream: PartitionStream, ledger: Ledger, limit: int = 100) -> EventId | None:
+    async with ledger.locked(PARTITION) as session:
+        return await persist_batches(stream, session, NoReverter(), limit)
+
+
+async def test_what_is_appended_is_committed_acknowledged_trimmed_and_announced(
+    redis: Redis, stream: PartitionStream, ledger: Ledger, database: asyncpg.Connection
+) -> None:
+    async with redis.pubsub(ignore_subscribe_messages=True) as listener:
+        await listener.subscribe(KEYS.persisted)
+        async with running(Persister([stream], ledger, NoReverter(), batch=100)):
+            await append(redis, "10-0", "ann", "a1", 5)
+            await append(redis, "10-1", "bob", "a1", 7)
+            message = None
+            while message is None or message["data"] != b"10-1":
+                message = await listener.get_message(timeout=5)
+    assert await totals(database) == {"ann": 5, "bob": 7} == await sums(database)
+    assert await redis.xlen(KEYS.events) == 0
+    (group,) = await redis.xinfo_groups(KEYS.events)
+    assert (group["pending"], group["last-delivered-id"]) == (0, b"10-1")
+
+
+async def test_batches_are_bounded_and_taken_in_order(
+    redis: Redis, stream: PartitionStream, ledger: Ledger
+) -> None:
+    for i in range(1, 6):
+        await append(redis, f"{i}-0", "ann", f"a{i}", 1, score=i)
+    lasts = [await step(stream, ledger, limit=2) for _ in range(4)]
+    assert lasts == [EventId(2, 0), EventId(4, 0), EventId(5, 0), None]
+
+
+async def test_what_a_dead_persister_left_pending_comes_before_anything_newer(
+    redis: Redis, stream: PartitionStream, ledger: Ledger, database: asyncpg.Connection
+) -> None:
+    await append(redis, "1-0", "ann", "a1", 1)
+    await append(redis, "2-0", "ann", "a2", 1, score=2)
+    await redis.xgroup_create(KEYS.events, CONSUMER_GROUP, id="0")
+    await redis.xreadgroup(CONSUMER_GROUP, "dead", {KEYS.events: ">"})
+    await append(redis, "3-0", "ann", "a3", 1, score=3)
+    assert await step(stream, ledger) == EventId(2, 0)
+    assert await redis.xlen(KEYS.events) == 1
+    assert await totals(database) == {"ann": 2}
+    assert await step(stream, ledger) == EventId(3, 0)
+    assert await totals(database) == {"ann": 3}
+
+
+async def test_nothing_that_is_still_pending_is_ever_trimmed(
+    redis: Redis, stream: PartitionStream, ledger: Ledger
+) -> None:
+    for i in range(1, 6):
+        await append(redis, f"{i}-0", "ann", f"a{i}", 1, score=i)
+    await redis.xgroup_create(KEYS.events, CONSUMER_GROUP, id="0")
+    await redis.xreadgroup(CONSUMER_GROUP, "dead", {KEYS.events: ">"}, count=4)
+    await step(stream, ledger, limit=2)
+    assert [i async for i in _ids(redis)] == [b"3-0", b"4-0", b"5-0"]
+    pending = await redis.xpending_range(KEYS.events, CONSUMER_GROUP, "-", "+", 10)
+    assert [entry["message_id"] for entry in pending] == [b"3-0", b"4-0"]
+
+
+async def test_reading_ahead_keeps_the_order_and_skips_nothing_that_is_pending(
+    redis: Redis, stream: PartitionStream, ledger: Ledger, database: asyncpg.Connection
+) -> None:
+    for i in range(1, 12):
+        await append(redis, f"{i}-0", "ann", f"a{i}", 1, score=i)
+    await redis.xgroup_create(KEYS.events, CONSUMER_GROUP, id="0")
+    await redis.xreadgroup(CONSUMER_GROUP, "dead", {KEYS.events: ">"}, count=4)
+    async with ledger.locked(PARTITION) as session:
+        lasts = [await persist_batches(stream, session, NoReverter(), 2, most=3) for _ in range(4)]
+    assert lasts == [EventId(2, 0), EventId(4, 0), EventId(10, 0), EventId(11, 0)]
+    assert await totals(database) == await sums(database) == {"ann": 11}
+
+
+async def _ids(redis: Redis) -> AsyncIterator[bytes]:
+    for event_id, _ in await redis.xrange(KEYS.events):
+        yield event_id
+
+
+async def test_an_emptied_redis_is_consumed_again_from_its_new_beginning(
+    redis: Redis, stream: PartitionStream, ledger: Ledger, database: asyncpg.Connection
+) -> None:
+    async with running(Persister([stream], ledger, NoReverter(), batch=100)):
+        await append(redis, "10-0", "ann", "a1", 5)
+        await wait_until(lambda: totals(database), description="the first event is persisted")
+        await redis.flushall()
+        await append(redis, "20-0", "bob", "a1", 7)
+        await wait_until(
+            lambda: _has(database, {"ann": 5, "bob": 7}), description="the second one too"
+        )
+
+
+async def _has(database: asyncpg.Connection, expected: dict[str, int]) -> bool:
+    return await totals(database) == expected
+
+
+async def test_two_persisters_at_once_write_every_event_once_without_deadlock(
+    redis: Redis, redis_url: str, ledger: Ledger, database: asyncpg.Connection
+) -> None:
+    async def fill(start: int) -> None:
+        async with redis.pipeline(transaction=False) as pipe:
+            for i in range(start, start + 1000):
+                raw = fields(f"user{i % 17}", f"a{i}", 1, score=i // 17 + 1)
+                pipe.xadd(KEYS.events, raw, id=f"{i}-1")  # type: ignore[arg-type]
+            await pipe.execute()
+
+    def another(client: Redis) -> Persister:
+        return Persister(
+            [PartitionStream(client, client, PARTITION)], ledger, NoReverter(), batch=64
+        )
+
+    async with (
+        Redis.from_url(redis_url) as one,
+        Redis.from_url(redis_url) as two,
+        running(another(one)),
+        running(another(two)),
+    ):
+        for start in range(0, 5000, 1000):
+            await fill(start)
+        await wait_until(
+            lambda: _sum_is(database, 5000), description="all are persisted", timeout=30
+        )
+    assert await sums(database) == await totals(database)
+    assert await redis.xlen(KEYS.events) == 0
+
+
+async def _sum_is(database: asyncpg.Connection, expected: int) -> bool:
+    return sum((await sums(database)).values()) == expected
+
+
+STEPS = ("before read", "after read", "after commit", "after acknowledge")
+
+
+class Crash(BaseException):
+    """The process is gone: nothing below it runs."""
+
+
+class CrashingStream:
+    """Dies at one step, once."""
+
+    def __init__(self, stream: PartitionStream, step: str) -> None:
+        self.partition = stream.partition
+        self._stream = stream
+        self._step = step
+
+    def _pass(self, step: str) -> None:
+        if step == self._step:
+            raise Crash(step)
+
+    async def wait(self, timeout: float) -> None:
+        await self._stream.wait(timeout)
+
+    async def read(self, count: int) -> list[Entry]:
+        self._pass("before read")
+        entries = await self._stream.read(count)
+        self._pass("after read")
+        return entries
+
+    async def read_ahead(self, count: int) -> list[Entry]:
+        return await self._stream.read_ahead(count)
+
+    async def acknowledge(self, ids: Sequence[bytes]) -> int:
+        self._pass("after commit")
+        left = await self._stream.acknowledge(ids)
+        self._pass("after acknowledge")
+        return left
+
+    async def last_id(self) -> EventId:
+        return await self._stream.last_id()
+
+
+@pytest.mark.parametrize("at", STEPS)
+async def test_a_persister_that_dies_at_any_step_loses_and_doubles_nothing(
+    redis: Redis,
+    stream: PartitionStream,
+    ledger: Ledger,
+    database: asyncpg.Connection,
+    at: str,
+) -> None:
+    for i in range(1, 51):
+        await append(redis, f"{i}-0", f"user{i % 7}", f"a{i}", i, score=i)
+        async with ledger.locked(PARTITION) as session:
+            with pytest.raises(Crash):
+                await persist_batches(CrashingStream(stream, at), session, NoReverter(), 10)
+    while await step(stream, ledger):
+        pass
+    assert sum((await sums(database)).values()) == sum(range(1, 51))
+    assert await totals(database) == {f"user{i % 7}": i for i in range(44, 51)}
+    assert await redis.xlen(KEYS.events) == 0
+
+
+async def test_a_persister_that_dies_just_before_its_commit_loses_and_doubles_nothing(
+    redis: Redis,
+    stream: PartitionStream,
+    ledger: Ledger,
+    database: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def die(*_: object) -> None:
+        raise Crash("everything is written, nothing is committed")
+
+    for i in range(1, 51):
+        await append(redis, f"{i}-0", f"user{i % 7}", f"a{i}", i, score=i)
+        with monkeypatch.context() as patch:
+            patch.setattr(LedgerSession, "_finish", die)
+            with pytest.raises(Crash):
+                await step(stream, ledger, 10)
+    assert await totals(database) == {}
+    while await step(stream, ledger):
+        pass
+    assert sum((await sums(database)).values()) == sum(range(1, 51))
+    assert await totals(database) == {f"user{i % 7}": i for i in range(44, 51)}
+
+
+POISON = {
+    "a field is missing": {b"o": b"A"},
+    "an unknown kind": fields() | {b"o": b"Z"},
+    "an unknown format": fields() | {b"d": fields()[b"d"].replace(b'"v":1', b'"v":9')},
+    "no JSON": fields() | {b"d": b"{"},
+    "a NUL in a name": fields() | {b"d": fields()[b"d"].replace(b'"ann"', b'"a\\u0000n"')},
+    "a lone surrogate": fields() | {b"d": fields()[b"d"].replace(b'"ann"', b'"\\ud800"')},
+    "bytes that are no UTF-8": fields() | {b"d": fields()[b"d"].replace(b"ann", b"a\xffn")},
+    "points out of range": fields() | {b"d": fields()[b"d"].replace(b'"p":5', b'"p":9e99')},
+    "a score out of range": fields() | {b"s": b"9223372036854775808"},
+    "a stamp beyond all calendars": fields() | {b"k": b"9000000000000000000"},
+    "a stamp beyond 64 bits": fields() | {b"k": b"99999999999999999999"},
+    "a NUL in the context": fields(c=b'{"userAgent":"\\u0000"}'),
+    "a lone surrogate in the context": fields(c=b'{"userAgent":"\\ud800"}'),
+    "an accepted event without a score": fields() | {b"s": b""},
+}
+
+
+async def test_only_poison_is_dead_lettered_and_its_neighbours_commit(
+    redis: Redis, stream: PartitionStream, ledger: Ledger, database: asyncpg.Connection
+) -> None:
+    expected = {}
+    for i, raw in enumerate(POISON.values(), 1):
+        await append(redis, f"{i}-0", f"user{i}", "a1", i)
+        await append_raw(redis, f"{i}-1", raw)
+        expected[f"user{i}"] = i
+    await step(stream, ledger, limit=1000)
+    assert await totals(database) == expected == await sums(database)
+    dead = await database.fetch("SELECT event_id, error FROM dead_event")
+    buried = {row["event_id"] for row in dead}
+    assert buried == {f"{i}-1" for i in range(1, len(POISON) + 1)}
+    assert all(row["error"] for row in dead)
+    assert await redis.xlen(KEYS.events) == 0
+
+
+async def test_postgres_away_is_waited_for(
+    redis: Redis, stream: PartitionStream, postgres, postgres_url: str
+) -> None:
+    from scoreboard.pg.pool import open_pool
+
+    pool = await open_pool(postgres_url, connections=2, timeout=5)
+    try:
+        async with running(Persister([stream], Ledger(pool), NoReverter(), batch=10)):
+            await append(redis, "1-0", "ann", "a1", 1)
+            await wait_until(lambda: _empty(redis), description="the first is persisted")
+            await asyncio.to_thread(postgres.stop)
+            await append(redis, "2-0", "ann", "a2", 1, score=2)
+            await asyncio.to_thread(postgres.start)
+            await wait_until(lambda: _empty(redis), description="the second one too", timeout=30)
+        assert await pool.fetchval("SELECT score FROM user_score") == 2
+    finally:
+        await pool.close()
+
+
+async def _empty(redis: Redis) -> bool:
+    return await redis.xlen(KEYS.events) == 0

@@ -1,0 +1,124 @@
+"""Scheduled training of boards with a gate."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from scoreboard.assembly.training_process import train_apart
+from scoreboard.pg.models import Models
+from scoreboard.pg.pool import open_pool
+from scoreboard.settings import Settings
+from scoreboard.workers import retrainer as retrainer_module
+from scoreboard.workers.retrainer import Retrainer
+from scripts.synthetic_season import season
+from tests.support.waiting import wait_until
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+async def pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
+    pool = await open_pool(settings.database_url, connections=2, timeout=10)
+    yield pool
+    await pool.close()
+
+
+async def add_board(pool: asyncpg.Pool, board: str, mode: str) -> None:
+    await pool.execute(
+        "INSERT INTO board (board, partition, settings) VALUES ($1, 0, $2)",
+        board,
+        f'{{"mode":"{mode}"}}',
+    )
+
+
+async def test_boards_with_a_gate_are_due_until_they_have_a_model_of_that_age(
+    pool: asyncpg.Pool,
+) -> None:
+    models = Models(pool)
+    for board, mode in (("open", "off"), ("watched", "flag"), ("guarded", "reject")):
+        await add_board(pool, board, mode)
+    assert await models.due(DAY) == ["guarded", "watched"]
+    await models.add("watched", b"model", first_ms=0, last_ms=0, false_alarm_rate=0.001, quality={})
+    assert await models.due(DAY) == ["guarded"]
+    await pool.execute("UPDATE anomaly_model SET created = now() - interval '2 days'")
+    assert await models.due(DAY) == ["guarded", "watched"]
+
+
+async def test_a_board_that_could_not_be_trained_waits_for_its_next_turn() -> None:
+    tried: list[str] = []
+
+    class Schedule:
+        async def due(self, interval: float) -> list[str]:
+            return ["few", "many"]
+
+    async def train(board: str) -> bool:
+        tried.append(board)
+        return board == "many"
+
+    retrainer = Retrainer(Schedule(), train, interval=DAY)
+    await retrainer.train_due()
+    await retrainer.train_due()
+    assert tried == ["few", "many"]
+
+
+async def test_a_training_that_fails_in_any_way_does_not_end_the_schedule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retrainer_module, "LOOK", 0.01)
+    tried: list[str] = []
+
+    class Schedule:
+        async def due(self, interval: float) -> list[str]:
+            return ["slow", "few"]
+
+    async def train(board: str) -> bool:
+        tried.append(board)
+        if board == "slow":
+            raise TimeoutError
+        return True
+
+    running = asyncio.create_task(Retrainer(Schedule(), train, interval=DAY).run())
+    try:
+        await wait_until(lambda: tried == ["slow", "few"], description="the next board's turn")
+        assert not running.done()
+    finally:
+        running.cancel()
+
+
+async def test_a_board_is_trained_on_its_own_ledger_by_a_process_apart(
+    pool: asyncpg.Pool, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sklearn", reason="training needs the extra `train`")
+    monkeypatch.setenv("SCOREBOARD_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("SCOREBOARD_REDIS_URL", settings.redis_url)
+    await add_board(pool, "guarded", "reject")
+    await pool.copy_records_to_table(
+        "score_action",
+        columns=(
+            "board", "user_id", "action_id", "points", "score", "event_ms", "event_seq",
+            "status", "attempt_id",
+        ),
+        records=[
+            ("guarded", c.user_id, f"a{i}", c.points, i, c.at_ms, i, "accepted", f"t{i}")
+            for i, c in enumerate(season(players=20, days=20))
+        ],
+    )  # fmt: skip
+    assert await train_apart("guarded")
+    models = Models(pool)
+    (model,) = await models.list()
+    assert (model.board, model.active) == ("guarded", True)
+    assert await models.due(DAY) == []
+
+
+async def test_too_small_a_ledger_makes_no_model_and_no_noise(
+    pool: asyncpg.Pool, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCOREBOARD_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("SCOREBOARD_REDIS_URL", settings.redis_url)
+    await add_board(pool, "guarded", "reject")
+    assert not await train_apart("guarded")
+    assert await Models(pool).list() == []

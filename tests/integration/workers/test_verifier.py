@@ -1,0 +1,129 @@
+"""The audit finds every difference and no others, and a repair makes them go away."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import asyncpg
+import pytest
+
+from scoreboard.assembly.recovery import verifier_of
+from scoreboard.domain.audit import Difference, Report
+from scoreboard.domain.stamps import stamp
+from scoreboard.pg.ledger_audit import LedgerAudit
+from scoreboard.workers.persister import Persister
+from tests.support.arena import Service
+from tests.support.ledger_entries import START_MS, sums, totals
+
+ACTIONS = [(f"user{i % 7}", f"a{i}", i) for i in range(40)]
+SEED = 11
+
+
+class Audit:
+    """The verifier over the board, with what it told."""
+
+    def __init__(self, arena: Service, pool: asyncpg.Pool) -> None:
+        self.verifier = verifier_of(arena.durable, arena.redis, LedgerAudit(pool))
+        self.found: list[Difference] = []
+
+    async def run(self) -> Report:
+        self.found.clear()
+        return await self.verifier.verify("arena", self.found.append, lambda _: None)
+
+    def seen(self) -> set[tuple[str, str, str, str]]:
+        return {(d.user_id, d.where, d.expected, d.found) for d in self.found}
+
+
+@pytest.fixture
+async def audit(arena: Service, pool: asyncpg.Pool) -> Audit:
+    await arena.submit(*ACTIONS)
+    return Audit(arena, pool)
+
+
+async def test_a_sound_board_has_no_differences_persisted_or_not(
+    arena: Service, audit: Audit
+) -> None:
+    for _ in range(2):
+        report = await audit.run()
+        assert (report.differences, report.moving) == (0, 0), audit.found
+        assert report.live
+    assert (report.users, report.receipts) == (7, 40)
+
+
+async def test_each_place_that_disagrees_with_the_ledger_is_named(
+    arena: Service, audit: Audit, database: asyncpg.Connection
+) -> None:
+    await arena.persist()
+    truth = await sums(database)
+    await database.execute("UPDATE user_score SET score = 999 WHERE user_id = 'user1'")
+    await database.execute("DELETE FROM user_score WHERE user_id = 'user2'")
+    await arena.redis.zadd(arena.keys.board, {"user3": stamp(7, START_MS), "ghost": 3.5})
+    await arena.redis.zrem(arena.keys.board, "user4")
+    await arena.redis.zadd(arena.keys.hidden, {"user5": stamp(truth["user5"], START_MS)})
+    await arena.redis.delete(arena.keys.action(b"user6", b"a6"))
+    report = await audit.run()
+    assert {(user, where) for user, where, _, _ in audit.seen()} == {
+        ("user1", "user_score"),
+        ("user2", "user_score"),
+        ("user3", "redis"),
+        ("user4", "redis"),
+        ("user5", "redis"),
+        ("user6", "receipt"),
+        ("ghost", "redis"),
+    }
+    assert ("user3", "redis", str(truth["user3"]), "7") in audit.seen()
+    assert ("user4", "redis", str(truth["user4"]), "nothing") in audit.seen()
+    assert report.differences == len(audit.found) == 7
+
+
+async def test_a_repair_makes_the_board_what_its_ledger_says(
+    arena: Service, audit: Audit, database: asyncpg.Connection
+) -> None:
+    await arena.persist()
+    truth = await sums(database)
+    await database.execute("UPDATE user_score SET score = 999 WHERE user_id = 'user1'")
+    await database.execute("DELETE FROM user_score WHERE user_id = 'user2'")
+    await arena.redis.zadd(arena.keys.board, {"user3": stamp(7, START_MS), "ghost": 3.5})
+    await arena.durable.rebuilder.rebuild("arena", correct=True)
+    assert (await audit.run()).differences == 0, audit.found
+    assert await arena.totals() == await totals(database) == truth
+
+
+async def test_a_board_that_is_not_live_is_compared_within_postgres(
+    arena: Service, audit: Audit, database: asyncpg.Connection
+) -> None:
+    await arena.persist()
+    await arena.redis.flushall()
+    report = await audit.run()
+    assert (report.live, report.differences, report.users) == (False, 0, 7)
+    await database.execute("UPDATE user_score SET score = 999 WHERE user_id = 'user1'")
+    await audit.run()
+    assert {(user, where) for user, where, _, _ in audit.seen()} == {("user1", "user_score")}
+
+
+async def test_nothing_differs_while_scores_pour_in(
+    arena: Service, audit: Audit, database: asyncpg.Connection
+) -> None:
+    draw = random.Random(SEED)
+    stopping = asyncio.Event()
+    durable = arena.durable
+    persister = Persister(durable.streams, durable.ledger, durable.reverter, batch=50)
+    persisting = asyncio.create_task(persister.run(stopping))
+
+    async def pour() -> None:
+        for i in range(300):
+            await arena.submit((f"user{draw.randrange(200)}", f"b{i}", draw.randint(-3, 9)))
+
+    pouring = asyncio.create_task(pour())
+    reports = []
+    while not pouring.done():
+        reports.append(await audit.run())
+    await pouring
+    stopping.set()
+    await persisting
+    assert reports
+    assert [report.differences for report in reports] == [0] * len(reports), audit.found
+    final = await audit.run()
+    assert (final.differences, final.moving) == (0, 0)
+    assert await totals(database) == await sums(database) == await arena.totals()

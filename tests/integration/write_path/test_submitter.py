@@ -1,0 +1,132 @@
+"""The write path's gathering: many posters, few calls, each with its own answer."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import pytest
+from redis.asyncio import Redis
+
+from scoreboard.domain.actions import ScoreAction
+from scoreboard.domain.submissions import Submission
+from scoreboard.errors import Unavailable, UnknownBoard
+from scoreboard.wire.keys import Keyspace
+from scoreboard.write_path import submitter
+from tests.support.arena import Service
+from tests.support.waiting import wait_until
+
+
+async def calls(redis: Redis) -> int:
+    """How many scripts Redis has run."""
+    stats = await redis.info("commandstats")
+    return int(stats.get("cmdstat_evalsha", {}).get("calls", 0))
+
+
+async def test_64_concurrent_posters_cost_a_few_calls(arena: Service, redis: Redis) -> None:
+    await arena.submit(("first", "makes the board", 0))
+    before = await calls(redis)
+    results = await asyncio.gather(*(arena.submit((f"user{n}", "a1", n)) for n in range(64)))
+
+    assert [result.score for [result] in results] == list(range(64))
+    assert await calls(redis) - before <= 3
+
+
+async def test_a_lone_action_waits_for_nobody_and_costs_one_call(
+    arena: Service, redis: Redis
+) -> None:
+    await arena.submit(("ann", "makes the board", 0))
+    before = await calls(redis)
+    await arena.submit(("ann", "a1", 5))
+
+    assert await calls(redis) - before == 1
+
+
+async def test_actions_count_in_the_order_of_their_arrival(arena: Service) -> None:
+    await arena.submit(("ann", "makes the board", 0))
+    results = await asyncio.gather(*(arena.submit(("ann", f"a{n}", 1)) for n in range(200)))
+
+    assert [result.score for [result] in results] == list(range(1, 201))
+
+
+async def test_a_batch_stays_together_among_others(arena: Service) -> None:
+    await arena.submit(("ann", "makes the board", 0))
+    batches = [[("ann", f"batch {b}, {n}", 1) for n in range(300)] for b in range(8)]
+    results = await asyncio.gather(*(arena.submit(*batch) for batch in batches))
+
+    scores = [result.score for batch in results for result in batch]
+    assert scores == list(range(1, 8 * 300 + 1))
+
+
+async def test_a_board_does_not_wait_for_another(arena: Service) -> None:
+    await arena.submit(("ann", "makes the board", 0))
+    action = Submission(ScoreAction("ann", "a1", 5), "attempt", 0, 0)
+    other = board_of_another_partition(arena)
+    async with arena.durable.ledger.locked(Keyspace(8).partition_of(other)):
+        waiting = asyncio.create_task(arena.submitter.submit(other, [action], create=True))
+        [result] = await arena.submit(("ann", "a1", 5))
+        assert result.score == 5
+        assert not waiting.done()
+    results, _ = await waiting
+    assert results[0].score == 5
+
+
+def board_of_another_partition(arena: Service) -> str:
+    names = (f"board-{n}" for n in itertools.count())
+    return next(name for name in names if Keyspace(8).partition_of(name) != arena.keys.partition)
+
+
+async def test_an_error_reaches_all_who_wait_and_the_next_call_works(
+    arena: Service, redis: Redis
+) -> None:
+    await arena.submit(("ann", "a1", 5))
+    await redis.rename(arena.keys.board, "aside")
+    await redis.set(arena.keys.board, "no zset")
+    outcomes = await asyncio.gather(
+        *(arena.submit(("ann", f"b{n}", 1)) for n in range(5)), return_exceptions=True
+    )
+    assert {type(outcome) for outcome in outcomes} == {Unavailable}
+
+    await redis.rename("aside", arena.keys.board)
+    [result] = await arena.submit(("ann", "c1", 1))
+    assert result.score == 6, "nothing of the failed calls was written"
+
+
+async def test_a_lane_has_a_longest_queue(
+    arena: Service, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitter, "MAX_QUEUED", 10)
+    await arena.submit(("ann", "makes the board", 0))
+    outcomes = await asyncio.gather(
+        *(arena.submit(("ann", f"a{n}", 1)) for n in range(30)), return_exceptions=True
+    )
+
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Unavailable)]
+    assert len(refused) == 20
+    assert (await arena.totals())["ann"] == 10
+
+
+async def test_a_write_waits_a_moment_for_a_board_and_is_then_told_to_come_back(
+    arena: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitter, "COLD_PATIENCE", 0.05)
+    async with arena.durable.ledger.locked(arena.keys.partition):  # nobody can rebuild meanwhile
+        with pytest.raises(Unavailable) as refusal:
+            await arena.submit(("ann", "a1", 5))
+    assert refusal.value.retry_after == 2
+
+    async def counted() -> bool:
+        try:
+            return bool(await arena.submit(("ann", "a1", 5)))
+        except Unavailable:
+            return False
+
+    await wait_until(counted, description="the board is live")
+    assert await arena.totals() == {"ann": 5}
+
+
+async def test_who_may_not_make_a_board_never_makes_one(arena: Service) -> None:
+    action = Submission(ScoreAction("ann", "a1", 5), "attempt", 0, 0)
+    with pytest.raises(UnknownBoard):
+        await arena.submitter.submit("other", [action], create=False)
+    assert not await arena.durable.ledger.knows("other")

@@ -1,0 +1,362 @@
+"""The hub, with sockets, Redis and the board behind its Protocols, for orders of events that are
+slow to provoke with real ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from scoreboard import background
+from scoreboard.api.live import hub as hub_module
+from scoreboard.api.live.connections import Connection
+from scoreboard.api.live.feeds import Feed
+from scoreboard.api.live.hub import Hub
+from scoreboard.errors import Unavailable, UnknownBoard
+from scoreboard.settings import Settings
+from scoreboard.wire import messages
+from tests.support.waiting import wait_until
+
+SETTINGS = Settings(update_interval=0, shutdown_grace=0, write_timeout=0.2)
+
+
+class Transport(asyncio.Transport):
+    """A socket whose client reads only while ``reads`` is true."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = True
+        self.waiting = b""
+        self.received: list[dict[str, object]] = []
+        self.times: list[float] = []
+        self.aborted = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.waiting += bytes(data)
+        if self.reads:
+            self.drain()
+
+    def drain(self) -> None:
+        start = self.waiting.find(b"{")
+        if start >= 0:
+            self.received.append(msgspec.json.decode(self.waiting[start:]))
+            self.times.append(asyncio.get_running_loop().time())
+        self.waiting = b""
+
+    def get_write_buffer_size(self) -> int:
+        return len(self.waiting)
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    @property
+    def versions(self) -> list[object]:
+        return [message["version"] for message in self.received]
+
+
+class Redis:
+    """Reader and source in one: what was published, what is subscribed to, what can be read."""
+
+    def __init__(self) -> None:
+        self.version = 1
+        self.calls: list[str] = []
+        self.fails: Exception | None = None
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.publish: Callable[[str, bytes], None]
+        self.reconnect: Callable[[str], None]
+
+    async def top(self, board: str) -> tuple[int, bytes]:
+        self.calls.append(f"read {board}")
+        version = self.version
+        await self.may_answer.wait()
+        if self.fails:
+            raise self.fails
+        return version, b"[]"
+
+    async def subscribe(self, board: str) -> None:
+        self.calls.append(f"subscribe {board}")
+
+    async def unsubscribe(self, board: str) -> None:
+        self.calls.append(f"unsubscribe {board}")
+
+    async def run(
+        self, on_update: Callable[[str, bytes], None], on_resubscribed: Callable[[str], None]
+    ) -> None:
+        self.publish, self.reconnect = on_update, on_resubscribed
+        await asyncio.Event().wait()
+
+    def change(self, board: str = "b") -> None:
+        """A new version, told on the board's channel."""
+        self.version += 1
+        self.publish(board, messages.update(board, self.version, b"[]"))
+
+
+@pytest.fixture
+def redis() -> Redis:
+    return Redis()
+
+
+@asynccontextmanager
+async def running(hub: Hub, redis: Redis) -> AsyncIterator[Hub]:
+    task = asyncio.create_task(hub.run())
+    await wait_until(lambda: hasattr(redis, "publish"), description="the hub runs")
+    yield hub
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "RETRY", 0.01)
+    monkeypatch.setattr(background, "RESTART", 0.01)
+
+
+@pytest.fixture
+async def hub(redis: Redis) -> AsyncIterator[Hub]:
+    async with running(Hub(redis, redis, SETTINGS), redis) as hub:
+        yield hub
+
+
+async def joined(hub: Hub, board: str = "b") -> Transport:
+    connection = Connection(hub, await hub.open(board), float("inf"))
+    connection.transport = transport = Transport()
+    hub.join(connection)
+    return transport
+
+
+async def test_a_board_is_subscribed_to_before_it_is_read(hub: Hub, redis: Redis) -> None:
+    await joined(hub)
+
+    assert redis.calls == ["subscribe b", "read b"]
+
+
+async def test_an_update_that_overtakes_the_answer_to_the_read_is_not_lost(
+    hub: Hub, redis: Redis
+) -> None:
+    redis.may_answer.clear()
+    joining = asyncio.create_task(joined(hub))
+    await wait_until(lambda: "read b" in redis.calls, description="the board is being read")
+    redis.change()
+    redis.may_answer.set()
+
+    client = await joining
+
+    assert client.received[0]["type"] == "snapshot"
+    assert client.versions == [2]
+
+
+def refused(hub: Hub) -> Transport:
+    connection = Connection(hub, Feed("", now=0.0), float("inf"))
+    connection.transport = transport = Transport()
+    hub.refuse(connection, UnknownBoard("There is no such board."))
+    return transport
+
+
+async def test_of_too_many_who_were_refused_and_stay_the_oldest_are_dropped(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "MOST_REFUSED", 3)
+    clients = [refused(hub) for _ in range(5)]
+
+    assert [client.aborted for client in clients] == [True, True, False, False, False]
+
+
+async def test_who_was_refused_takes_nobodys_place(redis: Redis) -> None:
+    one_place = msgspec.structs.replace(SETTINGS, max_connections=1)
+    async with running(Hub(redis, redis, one_place), redis) as hub:
+        for _ in range(3):
+            refused(hub)
+
+        assert (await joined(hub)).versions == [1]
+        assert (await joined(hub)).versions == []
+
+
+async def test_clients_that_come_together_share_one_read(hub: Hub, redis: Redis) -> None:
+    clients = await asyncio.gather(*(joined(hub) for _ in range(100)))
+
+    assert redis.calls == ["subscribe b", "read b"]
+    assert all(client.versions == [1] for client in clients)
+
+
+async def test_who_leaves_while_a_board_is_opened_does_not_end_the_read_for_others(
+    hub: Hub, redis: Redis
+) -> None:
+    redis.may_answer.clear()
+    impatient = asyncio.create_task(hub.open("b"))
+    patient = asyncio.create_task(joined(hub))
+    await wait_until(lambda: "read b" in redis.calls, description="the board is being read")
+    impatient.cancel()
+    redis.may_answer.set()
+
+    assert (await patient).versions == [1]
+
+
+async def test_an_unknown_board_is_unsubscribed_and_asked_for_again_next_time(
+    hub: Hub, redis: Redis
+) -> None:
+    redis.fails = UnknownBoard("none")
+    with pytest.raises(UnknownBoard):
+        await hub.open("b")
+    assert redis.calls[-1] == "unsubscribe b"
+
+    redis.fails = None
+    assert (await joined(hub)).versions == [1]
+
+
+async def test_versions_only_grow(hub: Hub, redis: Redis) -> None:
+    client = await joined(hub)
+    redis.change()
+    await wait_until(lambda: len(client.received) == 2, description="version 2")
+    for version in (1, 2):
+        redis.publish("b", messages.update("b", version, b"[]"))
+    redis.change()
+    await wait_until(lambda: 3 in client.versions, description="version 3")
+
+    assert client.versions == [1, 2, 3]
+    assert [message["type"] for message in client.received] == ["snapshot", "update", "update"]
+
+
+async def test_an_unreadable_update_is_logged_and_the_next_one_delivered(
+    hub: Hub, redis: Redis
+) -> None:
+    client = await joined(hub)
+    with capture_logs() as logs:
+        redis.publish("b", b"not json")
+    redis.change()
+    await wait_until(lambda: 2 in client.versions, description="version 2")
+
+    assert [entry["event"] for entry in logs] == ["update_unreadable"]
+
+
+async def test_updates_are_spaced_and_the_newest_wins(redis: Redis) -> None:
+    spaced = Hub(redis, redis, msgspec.structs.replace(SETTINGS, update_interval=0.1))
+    async with running(spaced, redis) as hub:
+        client = await joined(hub)
+        redis.change()
+        await wait_until(lambda: 2 in client.versions, description="version 2")
+        for _ in range(50):
+            redis.change()
+        await wait_until(lambda: 52 in client.versions, description="the newest version")
+
+    assert client.versions == [1, 2, 52]
+    assert client.times[2] - client.times[1] >= 0.1
+
+
+async def test_a_stalled_client_holds_one_frame_and_wakes_to_the_newest_version(
+    hub: Hub, redis: Redis
+) -> None:
+    stalled, live = await joined(hub), await joined(hub)
+    stalled.reads = False
+    redis.change()
+    await wait_until(lambda: 2 in live.versions, description="the live client has version 2")
+    one_frame = len(stalled.waiting)
+    for version in range(3, 8):
+        redis.change()
+        await wait_until(lambda: version in live.versions, description=f"version {version}")  # noqa: B023
+    assert len(stalled.waiting) == one_frame > 0
+
+    stalled.reads = True
+    stalled.drain()
+    await wait_until(lambda: 7 in stalled.versions, description="the newest", timeout=0.1)
+
+    assert stalled.versions == [1, 2, 7]
+    assert live.versions == [1, 2, 3, 4, 5, 6, 7]
+
+
+async def test_a_client_that_stays_stalled_is_aborted_after_the_write_timeout(
+    hub: Hub, redis: Redis
+) -> None:
+    stalled = await joined(hub)
+    stalled.reads = False
+    start = asyncio.get_running_loop().time()
+    with capture_logs() as logs:
+        redis.change()
+        redis.change()
+        await wait_until(lambda: stalled.aborted, description="it is aborted")
+
+    assert asyncio.get_running_loop().time() - start >= SETTINGS.write_timeout
+    assert [entry["event"] for entry in logs] == ["client_stalled"]
+
+
+async def test_a_board_is_read_again_after_a_reconnect(hub: Hub, redis: Redis) -> None:
+    client = await joined(hub)
+    redis.version = 9  # changed while nobody listened
+    redis.reconnect("b")
+    await wait_until(lambda: 9 in client.versions, description="the missed version")
+
+    assert client.received[-1]["type"] == "update"
+
+
+async def test_a_board_is_read_again_every_now_and_then(
+    hub: Hub, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "REREAD", 0.05)
+    client = await joined(hub)
+    redis.version = 5
+
+    await wait_until(lambda: 5 in client.versions, description="the missed version")
+
+
+async def test_a_failing_read_is_logged_once_and_tried_until_it_works(
+    hub: Hub, redis: Redis
+) -> None:
+    client = await joined(hub)
+    redis.fails = Unavailable("away")
+    with capture_logs() as logs:
+        redis.version = 3
+        redis.reconnect("b")
+        await wait_until(lambda: len(redis.calls) > 5, description="several attempts")
+        redis.fails = None
+        await wait_until(lambda: 3 in client.versions, description="the missed version")
+
+    assert [entry["event"] for entry in logs] == ["board_read_failed"]
+
+
+async def test_a_board_is_left_a_while_after_its_last_client(
+    hub: Hub, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = Connection(hub, await hub.open("b"), float("inf"))
+    connection.transport = Transport()
+    hub.join(connection)
+    monkeypatch.setattr(hub_module, "LINGER", 0.05)
+    redis.reconnect("b")
+    await wait_until(lambda: redis.calls.count("read b") == 2, description="a turn of the hub")
+    assert "unsubscribe b" not in redis.calls, "it has a client"
+
+    connection.connection_lost(None)
+    await wait_until(lambda: "unsubscribe b" in redis.calls, description="it is left")
+
+
+async def test_an_error_that_nobody_foresaw_does_not_end_the_relay(redis: Redis) -> None:
+    class Failing(Redis):
+        runs = 0
+
+        async def run(self, *callbacks: Callable[..., None]) -> None:
+            Failing.runs += 1
+            if Failing.runs == 1:
+                raise ZeroDivisionError
+            await super().run(*callbacks)
+
+    source = Failing()
+    with capture_logs() as logs:
+        async with running(Hub(source, redis, SETTINGS), source) as hub:
+            client = await joined(hub)
+            source.publish("b", messages.update("b", 2, b"[]"))
+            await wait_until(lambda: 2 in client.versions, description="version 2")
+
+    assert [(entry["event"], entry["part"]) for entry in logs] == [("part_failed", "updates")]
+
+
+async def test_a_large_board_does_not_hold_up_a_small_one(hub: Hub, redis: Redis) -> None:
+    crowd = [await joined(hub, "large") for _ in range(2000)]
+    alone = await joined(hub, "small")
+    redis.change("large")
+    redis.change("small")
+    await wait_until(lambda: 3 in alone.versions, description="its version", interval=0)
+
+    assert any(2 not in client.versions for client in crowd), "the crowd is not done yet"

@@ -1,0 +1,83 @@
+"""``scoreboard train`` and ``evaluate`` from file to file, and the CSV that they read."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from scoreboard.anomaly.stream import read_actions
+from scoreboard.commands.evaluate import evaluate_command
+from scoreboard.commands.train import train_command
+from scoreboard.errors import InvalidRequest
+from scripts.synthetic_season import season
+
+pytest.importorskip("sklearn", reason="training needs the extra `train`")
+
+COLUMNS = ["ts", "user_id", "action_id", "points", "latitude", "longitude"]
+COLUMNS += ["country", "device_id", "user_agent", "label", "kind"]
+
+
+def write_season(path: Path, seed: int, cheats: bool, days: int = 20) -> None:
+    rows = []
+    for i, case in enumerate(season(players=30, days=days, seed=seed)):
+        c = case.context
+        assert c is not None
+        where = c.latitude, c.longitude, c.country, c.device_id, c.user_agent
+        rows.append([case.at_ms, case.user_id, i, case.points, *where, 0, "honest"])
+        if cheats and i % 400 == 399:
+            for k in range(12):
+                at = case.at_ms + 90_000 + 1_200 * k
+                rows.append([at, case.user_id, f"{i}-{k}", 1, *where, 1, "burst"])
+    rows.sort(key=lambda row: row[0])
+    with gzip.open(path, "wt", newline="") as out:
+        csv.writer(out).writerows([COLUMNS, *rows])
+
+
+def test_a_model_trained_on_one_season_catches_the_bursts_of_another(tmp_path: Path) -> None:
+    write_season(tmp_path / "honest.csv.gz", seed=1, cheats=False)
+    write_season(tmp_path / "labelled.csv.gz", seed=2, cheats=True)
+    model, figures = tmp_path / "model", tmp_path / "figures.json"
+    train_command(csv=tmp_path / "honest.csv.gz", save=model, seed=1)
+    evaluate_command(model=model, csv=tmp_path / "labelled.csv.gz", json=figures)
+    found = json.loads(figures.read_text())
+    burst = found["kinds"]["burst"]
+    assert burst["recall"] == 1.0
+    assert burst["recall_actions"] >= 11 / 12
+    assert found["false_refusals"] < 0.02
+    assert set(found["agents"]) == {"time", "location", "device", "behavior"}
+
+
+def test_rows_labelled_as_cheats_are_not_trained_on(tmp_path: Path) -> None:
+    write_season(tmp_path / "labelled.csv.gz", seed=1, cheats=True, days=9)
+    write_season(tmp_path / "honest.csv.gz", seed=1, cheats=False, days=9)
+    for name in ("labelled", "honest"):
+        train_command(csv=tmp_path / f"{name}.csv.gz", save=tmp_path / name)
+    assert (tmp_path / "labelled").read_bytes() == (tmp_path / "honest").read_bytes()
+
+
+def test_only_four_columns_are_needed(tmp_path: Path) -> None:
+    path = tmp_path / "bare.csv"
+    path.write_text("ts,user_id,action_id,points\n1000,ann,a-1,3\n")
+    (row,) = read_actions(path)
+    assert (row.case.user_id, row.case.points, row.case.at_ms, row.label) == ("ann", 3, 1000, 0)
+    assert row.case.context is not None
+    assert row.case.context.device_id is None
+
+
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [
+        ("ts,points\n1,2\n", "no column user_id"),
+        ("ts,user_id,points\n1,ann,two\n", "line 2"),
+        ("ts,user_id,points\n1,ann\n", "line 2"),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_line(tmp_path: Path, text: str, about: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    with pytest.raises(InvalidRequest, match=about):
+        list(read_actions(path))
