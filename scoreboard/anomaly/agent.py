@@ -29,8 +29,8 @@ class Agent:
         ]
 
     def suspicions(self, rows: list[list[float]]) -> list[float]:
-        """Per row: the forest's score over its threshold, so above 1 is refused; a value over its
-        limit lifts it above 1 too."""
+        """For each row, the forest's score divided by its threshold; above 1 means refused. A value
+        over its limit raises the result above 1 as well."""
         values = np.array(rows)
         scores = self.forest.score(values) / self.threshold
         if (values > self._limits).any():
@@ -41,7 +41,8 @@ class Agent:
         return suspicions
 
     def reasons(self, row: list[float]) -> list[Reason]:
-        """The values above their limits; else the one whose usual value would help the most."""
+        """The values above their limits; without any, the one feature whose usual value would lower
+        the score the most."""
         beyond = [i for i, limit in enumerate(self._limit_of) if row[i] > limit]
         if not beyond:
             variants = np.tile(np.array(row), (len(row), 1))

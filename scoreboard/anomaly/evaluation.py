@@ -1,4 +1,4 @@
-"""Play a labelled stream through the gate, in its order, and measure how well it decides."""
+"""Plays a labelled stream of actions through the gate and measures how well the gate decides."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from scoreboard.anomaly.replay import Flags, Played
 from scoreboard.anomaly.stream import Labelled
 
 LONG_EPISODE: Final = 10
-"""From this mean length on a kind counts by episodes: the first actions of a burst are by nature
-like honest ones, and a share of its actions could not reach 1."""
+"""Kinds of cheat whose episodes have at least this many actions on average are measured by
+episodes. The first actions of a burst look honest, so a share of actions could never reach 1."""
 
 
 class KindQuality(msgspec.Struct, frozen=True):
     """How many cheats of a kind were refused.
 
-    ``recall_actions`` is the share of its actions that were refused, ``recall_episodes`` of its
-    episodes of which more than half was; an episode is one user's cheats of the kind without a
-    break of three hours. ``recall`` is the one of them that ``counted_by`` names.
+    ``recall_actions`` is the share of the kind's actions that were refused. ``recall_episodes`` is
+    the share of its episodes in which more than half of the actions were refused; an episode is one
+    user's cheats of the kind without a break of three hours. ``recall`` is whichever of the two
+    ``counted_by`` names.
     """
 
     recall: float
@@ -45,9 +46,9 @@ class Curve(msgspec.Struct, frozen=True):
 
 
 class Evaluation(msgspec.Struct, frozen=True):
-    """``false_refusals`` is the share of honest actions refused, ``new_users_refused`` the share
-    among the first ten actions of users without a history; times are of one CPU, in
-    microseconds an action in the replay's batches."""
+    """``false_refusals`` is the share of honest actions refused, ``new_users_refused`` the same
+    share among the first ten actions of each user. Times are CPU time in microseconds per action,
+    judged in the replay's batches."""
 
     kinds: dict[str, KindQuality]
     false_refusals: float
@@ -60,7 +61,7 @@ class Evaluation(msgspec.Struct, frozen=True):
 
 
 def measure(rows: Sequence[Labelled], played: Played) -> Evaluation:
-    """The figures of ``rows`` as a gate has judged them."""
+    """Returns the figures for ``rows``, which a gate judged with the answers ``played``."""
     labels = np.array([row.label for row in rows], bool)
     refused = played.refused
     return Evaluation(

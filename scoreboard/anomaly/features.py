@@ -1,11 +1,12 @@
 """What each agent looks at, as numbers.
 
-Every feature is 0 when there is nothing to remark and grows with strangeness: a forest isolates
-what is rare on either side, and nobody may be refused for being too ordinary. ``shown`` turns a
-value back into the unit that a reviewer reads.
+Every feature is 0 when nothing is unusual and grows the stranger the action is. A forest isolates
+values that are rare on either side, and nobody may be refused for being too ordinary.
+``Feature.shown`` turns a value back into the unit that a reviewer reads.
 
-The functions read the profile from before the action, but with its attempt noted (so tempo
-includes it). They return None where the agent lacks its inputs: it abstains.
+The functions read the profile as it was before the action, except that the attempt itself is
+already noted, so the tempo includes it. They return None when the agent's inputs are missing; the
+agent then abstains.
 """
 
 from __future__ import annotations
@@ -40,20 +41,22 @@ LEAST_SHARE: Final = 1e-6
 HOUR_PRIOR: Final = 20.0
 POINTS_PRIOR: Final = 20.0
 SESSIONS_PRIOR: Final = 5.0
-"""How many actions or sessions of the board's a user's own history has to outweigh."""
+"""The weight of the board's statistics, as a number of actions or sessions, against a user's own
+history."""
 DAY_S: Final = 86_400
 LONG_GAP_S: Final = 600.0
 LONG_ABSENCE_DAYS: Final = 30.0
 PLAUSIBLE_KMH: Final = 800.0
-"""From door to door; the fastest first trip that is nobody's business."""
+"""Door to door; a first trip up to this speed is never a reason for refusal by itself."""
 GPS_SLACK_KM: Final = 100.0
-"""What two locations of somebody who did not move may differ by."""
+"""How far apart two reported locations of somebody who did not move may be."""
 
 
 class BoardStatistics(msgspec.Struct, frozen=True):
-    """What training saw of the board. ``week_bits`` (168) and ``hour_share`` (24) are by hour UTC
-    from Monday 00:00; ``points_tail`` is, by bucket, the share of actions that made as many points
-    or more; session totals are square roots."""
+    """The board's statistics in the training data. ``week_bits`` (168 values) and ``hour_share``
+    (24 values) are per hour in UTC, the former from Monday 00:00. ``points_tail`` is, for each
+    bucket of points, the share of actions with as many points or more. Session totals are stored as
+    square roots."""
 
     week_bits: list[float]
     hour_share: list[float]
@@ -69,9 +72,10 @@ NEVER: Final = math.inf
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """``alone`` is the value up to which it is never a reason by itself, however rare in training:
-    the edge of the plausible. ``shown`` turns a value into ``unit``. ``weight``: its part
-    of the refusals, against 1 for the others; evidence that is slow to grow needs more of them."""
+    """A feature of an agent. Up to ``alone``, the edge of the plausible, its value is never a
+    reason for refusal by itself, however rare it was in training. ``shown`` converts a value to
+    ``unit``. ``weight`` is the feature's part of the refusals, where most features have 1; evidence
+    that grows slowly needs a larger part."""
 
     name: str
     unit: str
@@ -82,7 +86,7 @@ class Feature:
 
 
 def haste(seconds: float) -> float:
-    """0 from ten minutes on, growing as the time gets shorter."""
+    """Returns 0 for ten minutes or more, and the more the shorter the time is."""
     return max(0.0, math.log(LONG_GAP_S / max(0.01, seconds)))
 
 
@@ -176,7 +180,8 @@ def location_features(profile: Profile, case: Case) -> list[float] | None:
 
 
 def distances(profile: Profile, latitude: float, longitude: float) -> tuple[float, float, float]:
-    """Km to the last place, to the nearest known one and to the usual one; 0 where it is that."""
+    """Returns the km to the last place, to the nearest known place and to the usual place. A
+    distance is 0 when the position is at that place."""
 
     def to(place: Place) -> float:
         if same_place(place, latitude, longitude):
@@ -242,7 +247,8 @@ def behavior_features(profile: Profile, case: Case, board: BoardStatistics) -> l
 
 
 def is_unknown(profile: Profile, case: Case) -> bool:
-    """Whether the case's device is new to the user and was not refused long enough ago."""
+    """Returns whether the device is new to the user. A device whose first refusal lies
+    ``STRANGER_S`` seconds back or more no longer counts as new."""
     device = short_hash(case.context.device_id or "") if case.context else 0
     if any(known.device == device for known in profile.devices):
         return False
@@ -253,8 +259,9 @@ def is_unknown(profile: Profile, case: Case) -> bool:
 
 
 def _news_bits(profile: Profile, away_km: float, new_country: bool) -> float:
-    """How surprising a new device so far from every known place is, were the two independent: the
-    user's share of sessions that brought one, the same of countries, and a heavy tail of km."""
+    """Returns how surprising a new device so far from every known place is, in bits, as if the two
+    were independent: the shares of the user's sessions that brought a new device, a new place and a
+    new country, multiplied by a heavy-tailed probability of the distance."""
     sessions = profile.sessions + 2
     share = (profile.devices_seen + 1) / sessions * (profile.places_seen + 1) / sessions
     if new_country:

@@ -1,10 +1,10 @@
 """An isolation forest as bit tables: exact, vectorized, numpy only.
 
-Walking a tree costs Python and numpy a step per level. Instead every tree's leaves get one bit
-each, in words of 64, and every (feature, rank of the value among that feature's thresholds) gets
-a row of words with a bit set for each leaf that the value does not rule out. The AND of one row
-per feature leaves exactly one bit per tree: the leaf that the walk would end in. The table of a
-feature takes ``(thresholds + 1) * words * 8`` bytes: 2 MB for 64 trees of 64 samples.
+Walking a tree costs Python and numpy one step per level. Instead, every leaf of every tree gets one
+bit, in words of 64. Every pair of a feature and a value's rank among that feature's thresholds gets
+a row of words in which a bit is set for each leaf that the value does not rule out. The AND of one
+row per feature leaves exactly one bit per tree: the leaf in which the walk would end. The table of
+a feature takes ``(thresholds + 1) * words * 8`` bytes: 2 MB for 64 trees of 64 samples.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Forest:
 def _lay_out_leaves(
     trees: Trees,
 ) -> tuple[list[Split], list[tuple[int, int, int]], int]:
-    """Give every leaf its bit, each tree from a fresh word on.
+    """Gives every leaf its bit; each tree starts in a new word.
 
     Returns the splits, the leaves as (node, word, bit), and the number of words.
     """
@@ -160,10 +160,11 @@ def _lay_out_leaves(
 def _table(
     cuts: Floats, threshold: npt.NDArray[np.float64], splits: list[Split], words: int
 ) -> Words:
-    """Leaves still possible for each rank: a value of rank r is above the first r cuts.
+    """Returns the leaves still possible for each rank; a value of rank r is above the first r cuts.
 
-    A split whose cut is below the value goes right and rules its left leaves out; the others
-    go left and rule out their right ones. So a row is a running AND from above and one from below.
+    At a split whose cut is below the value the walk goes right, which rules out the leaves on the
+    left; at every other split it goes left, which rules out those on the right. So each row is the
+    AND of two running ANDs, one over the cuts from below and one from above.
     """
     above = np.full((len(cuts) + 1, words), ALL_LEAVES)
     below = np.full((len(cuts) + 1, words), ALL_LEAVES)

@@ -1,6 +1,6 @@
 """The anomaly gate: four agents judge every action before it is written; all must approve.
 
-Pure computation: who calls it reads the profiles and device records and stores the new ones.
+Pure computation: the caller reads the profiles and device records and stores the new ones.
 """
 
 from __future__ import annotations
@@ -34,16 +34,17 @@ from scoreboard.anomaly.profile import (
 from scoreboard.domain.judging import Case, Judgement, Reason
 
 RULE: Final = 2.0
-"""The suspicion of what a hard rule refuses: above any forest's or limit's."""
+"""The suspicion reported for an action that a hard rule refuses; higher than any forest's or
+limit's."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateRules:
     """The exact rules beside the forests.
 
-    ``max_ahead_ms``: how far the agents' clock may run ahead of the time of receipt;
-    ``max_age_ms``: how far behind, None allows a replay of history. ``max_speed_kmh``: no airliner
-    is as fast from door to door.
+    ``max_ahead_ms`` is how far an action's own time may be ahead of the time of receipt,
+    ``max_age_ms`` how far behind it; None allows a replay of history. ``max_speed_kmh`` is faster
+    than any airliner, counted from door to door.
     """
 
     max_ahead_ms: int = 120_000
@@ -53,7 +54,7 @@ class GateRules:
 
 @dataclass(slots=True)
 class _Seat:
-    """A case on its way through the gate: what is known of it, then what the agents say."""
+    """A case on its way through the gate: first its inputs, then what the agents say about it."""
 
     index: int
     case: Case
@@ -65,7 +66,7 @@ class _Seat:
 
 
 class Gate:
-    """Judges batches of one board. Without a model it learns: only the hard rules refuse."""
+    """Judges batches of one board. Without a model only the hard rules refuse."""
 
     def __init__(self, model: Model | None, rules: GateRules | None = None) -> None:
         self.model = model
@@ -81,12 +82,13 @@ class Gate:
         *,
         accept_refused: bool = False,
     ) -> list[Judgement]:
-        """Judge ``cases`` in order.
+        """Judges ``cases`` in order and returns a verdict for each.
 
         ``profiles`` (by user id) and ``devices`` (by device id) are the stored payloads from
-        before the batch; a missing one is a blank memory. A user's second action sees the profile
-        after the first, with it if it was approved or, under ``accept_refused`` (mode ``flag``),
-        in any case. The forests score each round of cases, at most one a user and device, at once.
+        before the batch; a missing one means a blank memory. A user's second action is judged by
+        the profile as the first one left it: a refused action is learned from only with
+        ``accept_refused`` (mode ``flag``). The forests score a whole round of cases at once; a
+        round has at most one case per user and per device.
         """
         memory: dict[str, Profile] = {}
         records: dict[str, DeviceRecord] = {}
@@ -112,7 +114,7 @@ class Gate:
         return fold(None, *cases)
 
     def _seat(self, index: int, case: Case, profile: Profile, record: DeviceRecord | None) -> _Seat:
-        """Note the attempt, check the hard rules and gather the agents' features."""
+        """Notes the attempt, checks the hard rules and gathers the agents' features."""
         broken = self._broken_timestamps(case)
         rows: dict[str, list[float] | None] = {}
         if not broken:
@@ -159,7 +161,7 @@ class Gate:
                     seat.scores[agent.name] = score
 
     def _verdict(self, seat: _Seat, accept_refused: bool) -> Judgement:
-        """Put the agents' answers together and move the memory on."""
+        """Combines the agents' answers into a verdict and updates the memories."""
         case, profile, record, scores = seat.case, seat.profile, seat.record, seat.scores
         reasons = seat.broken
         for reason in reasons:
@@ -171,7 +173,7 @@ class Gate:
         if record is not None and seat.rows:
             note_account(record, case)
         device = encode(record) if record is not None else None
-        if not seat.rows:  # a wrong clock: nothing in the case can be trusted enough to remember
+        if not seat.rows:  # the clock is wrong: nothing in the case is reliable enough to remember
             applied, attempted = encode(profile), None
         elif not reasons or accept_refused:
             note_acceptance(profile, case)
@@ -192,8 +194,8 @@ class Gate:
 
 
 def _rounds(cases: Sequence[Case]) -> list[list[int]]:
-    """Indexes of ``cases`` in rounds, so that whoever shares a user or a device with an earlier
-    case comes in a later round than it."""
+    """Returns the indexes of ``cases`` in rounds: a case that shares its user or its device with an
+    earlier case is in a later round than that one."""
     rounds: list[list[int]] = []
     free: dict[tuple[str, str], int] = {}
     for index, case in enumerate(cases):

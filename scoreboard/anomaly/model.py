@@ -23,9 +23,9 @@ class UnusableModel(ScoreboardError):
 
 
 class FeatureRange(msgspec.Struct, frozen=True):
-    """What training saw of a feature: ``low`` to ``high`` held 99% of the actions, ``typical`` is
-    the median, and above ``limit`` (None: no such limit) the agent refuses whatever the forest
-    says, since a forest does not extrapolate."""
+    """A feature's values in the training data: 99% of the actions were between ``low`` and
+    ``high``, and ``typical`` is the median. Above ``limit`` (None: no limit) the agent refuses
+    whatever the forest says, since a forest does not extrapolate."""
 
     name: str
     low: float
@@ -43,7 +43,8 @@ class AgentModel(msgspec.Struct, frozen=True):
 
 
 class TrainingRecord(msgspec.Struct, frozen=True):
-    """Where a model comes from. ``refused`` is each agent's share of refused training actions."""
+    """How a model was trained. ``refused`` is the share of training actions that each agent
+    refused."""
 
     first_ms: int
     last_ms: int

@@ -1,7 +1,7 @@
 """What the agents remember of a user and of a device: small, bounded, and independent of a model.
 
-Stored as msgpack arrays behind a format number. A payload of another format reads as no memory
-at all; profiles are rebuilt from the ledger by folding its actions again.
+Stored as msgpack arrays after a format number. A payload of another format is read as a blank
+memory; profiles are rebuilt by folding the ledger's actions again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ DEVICE_FORMAT: Final = 1
 SESSION_BREAK_S: Final = 3 * 3600.0
 """A session ends with three hours without an action: shorter breaks are meals, not nights."""
 SAME_PLACE_KM: Final = 100.0
-"""Closer is the same place: a day's errands, and what geolocation can tell apart."""
+"""Positions closer than this are one place: the range of a day's errands, and about as exact as
+geolocation is."""
 KM_A_DEGREE: Final = 111.2
 MAX_PLACES: Final = 6
 MAX_COUNTRIES: Final = 6
@@ -29,7 +30,7 @@ MAX_DEVICES: Final = 6
 MAX_ACCOUNTS: Final = 16
 DEVICE_MEMORY_S: Final = 30 * 86_400.0
 HOURS_MEMORY: Final = 512
-"""Actions after which the histogram of hours is halved, so that habits may change."""
+"""The histogram of hours is halved after this many actions, so that it follows changing habits."""
 POINTS_MEMORY: Final = 400
 SESSIONS_MEMORY: Final = 40
 STEADY_TOLERANCE: Final = 0.01
@@ -37,14 +38,14 @@ STEADY_TOLERANCE: Final = 0.01
 STEADY_LONGEST_MS: Final = 3_600_000
 RECENT_GAPS: Final = 4
 STRANGER_S: Final = 86_400
-"""How long a device that was refused stays suspicious for being new: as long as the review queue
-has to decide. After that it is an ordinary new device, or nobody could ever move house."""
+"""How long a refused device stays suspicious for being new: the time that reviewers have to decide.
+After that it counts as an ordinary new device; otherwise nobody could ever move house."""
 MAX_STRANGERS: Final = 4
 KNOWN_ACTIONS: Final = 20
-"""With fewer actions a user's usual points are not known yet."""
+"""A user's usual points count as unknown until there are this many actions."""
 DRIFT_BITS: Final = 2.0
-"""What an action's points may surprise by, on average, before a run of high points builds up: a
-user's own points average at most 1.44 bits."""
+"""The average surprise per action, in bits, above which a run of high points builds up. A user's
+own points average at most 1.44 bits."""
 MAX_BUCKETS: Final = 24
 
 
@@ -70,14 +71,14 @@ class Profile(msgspec.Struct, array_like=True):
 
     format: int = PROFILE_FORMAT
     actions: int = 0
-    # Tempo: of every attempt, refused ones too, so that an episode goes on being seen as one.
+    # Tempo, updated by every attempt, refused ones too, so that a burst is recognized to its end.
     attempt_ms: int = 0
     gaps_ms: list[int] = []
     steady: int = 0
     actions_60: float = 0.0
     actions_300: float = 0.0
     strangers: list[tuple[int, int]] = []
-    # The rest: of accepted actions only, so that nobody teaches the agents by being refused.
+    # The rest, updated by accepted actions only: nobody may teach the agents by being refused.
     seen_ms: int = 0
     session_start_ms: int = 0
     session_points: int = 0
@@ -97,8 +98,8 @@ class Profile(msgspec.Struct, array_like=True):
 
 
 class DeviceRecord(msgspec.Struct, array_like=True):
-    """Which accounts a device was seen with: (short hash of the user, epoch seconds), newest
-    first."""
+    """The accounts that a device was seen with, newest first: (short hash of the user, epoch
+    seconds)."""
 
     format: int = DEVICE_FORMAT
     accounts: list[tuple[int, int]] = []
@@ -149,7 +150,7 @@ def distance_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float
 
 
 def same_place(place: Place, latitude: float, longitude: float) -> bool:
-    """Whether the point in degrees is at the place, give or take ``SAME_PLACE_KM``."""
+    """Returns whether the point, in degrees, is within ``SAME_PLACE_KM`` of the place."""
     degrees = abs(latitude - place.latitude) + abs(longitude - place.longitude)
     if degrees * KM_A_DEGREE < SAME_PLACE_KM:  # never less than the distance, and cheap
         return True
@@ -157,7 +158,7 @@ def same_place(place: Place, latitude: float, longitude: float) -> bool:
 
 
 def points_bucket(points: int) -> int:
-    """Up to 16 points each number has its bucket, then there are four to an octave."""
+    """Returns the bucket of a number of points: one per number up to 16, then four per octave."""
     size = abs(points)
     bucket = size if size <= 16 else 16 + int(4 * math.log2(size / 16))
     return bucket if points >= 0 else -bucket
@@ -180,9 +181,9 @@ def fold_device(payload: bytes | None, case: Case) -> bytes:
 
 
 def note_attempt(profile: Profile, case: Case) -> None:
-    """Move the tempo on by an attempt, whatever becomes of it.
+    """Updates the tempo with an attempt, whether it is accepted or refused later.
 
-    Actions may arrive late: the gap to one from before the last is as real as to one after.
+    Actions may arrive late, so the gap to the last attempt counts in either direction of time.
     """
     if profile.attempt_ms:
         gap, gaps = abs(case.at_ms - profile.attempt_ms), profile.gaps_ms
@@ -197,7 +198,7 @@ def note_attempt(profile: Profile, case: Case) -> None:
 
 
 def note_refusal(profile: Profile, case: Case) -> None:
-    """Remember since when an unknown device has been refused, and a known one's user agent."""
+    """Remembers when an unknown device was first refused, and the user agent of a known device."""
     context = case.context
     if context is None or context.device_id is None:
         return
@@ -212,7 +213,7 @@ def note_refusal(profile: Profile, case: Case) -> None:
 
 
 def note_acceptance(profile: Profile, case: Case) -> None:
-    """Learn from an accepted action whose attempt has been noted."""
+    """Updates the profile with an accepted action whose attempt has been noted."""
     at, points = case.at_ms, case.points
     break_ms = SESSION_BREAK_S * 1000
     if at - profile.seen_ms >= break_ms:
@@ -240,19 +241,21 @@ def note_acceptance(profile: Profile, case: Case) -> None:
 
 
 def note_account(record: DeviceRecord, case: Case) -> None:
-    """Note that the device was seen with the case's user, accepted or not."""
+    """Notes that the device was seen with the case's user, whether the action is accepted or
+    not."""
     user = short_hash(case.user_id)
     others = [account for account in record.accounts if account[0] != user]
     record.accounts = [(user, case.at_ms // 1000), *others][:MAX_ACCOUNTS]
 
 
 def decayed_points(profile: Profile, at_ms: int) -> float:
-    """Points of the last five minutes, older ones fading out."""
+    """Returns the points of the last five minutes, where older ones count less."""
     return profile.points_300 * math.exp(-abs(at_ms - profile.seen_ms) / 300_000)
 
 
 def at_least(profile: Profile, bucket: int) -> tuple[int, int]:
-    """How many of the user's remembered actions made that many points or more, and of how many."""
+    """Returns how many of the user's remembered actions made that many points or more, and the
+    number of all remembered actions."""
     reached = of = 0
     for made, n in profile.points.items():
         of += n
@@ -262,8 +265,8 @@ def at_least(profile: Profile, bucket: int) -> tuple[int, int]:
 
 
 def high_run(profile: Profile, points: int) -> float:
-    """The session's cumulative sum of surprise at high points (a one-sided CUSUM, in bits) with
-    ``points`` added; 0 while the user's usual points are not known yet."""
+    """Returns the session's cumulative surprise at high points (a one-sided CUSUM, in bits),
+    including ``points``; 0 while the user's usual points are not known."""
     reached, of = at_least(profile, points_bucket(points))
     if of < KNOWN_ACTIONS:
         return 0.0
@@ -296,7 +299,8 @@ def _learn_points(profile: Profile, points: int) -> None:
 
 
 def _learn_place(profile: Profile, latitude: float, longitude: float) -> None:
-    """Count the action at its place and move the place to the front; forget the rarest."""
+    """Counts the action at its place and moves the place to the front; drops the rarest place when
+    there are too many."""
     places = profile.places
     for i, place in enumerate(places):
         if same_place(place, latitude, longitude):

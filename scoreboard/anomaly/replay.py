@@ -1,4 +1,4 @@
-"""Play a stream of actions through a gate, with memory kept as the service keeps it."""
+"""Plays a stream of actions through a gate and keeps the memories as the service does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIRST_ACTIONS: Final = 10
 
 Flags = npt.NDArray[np.bool_]
 Progress = Callable[[str, int, int], None]
-"""Told (stage, done, total)."""
+"""Called with (stage, done, total) as work goes on."""
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -28,8 +28,8 @@ def silent(stage: str, done: int, total: int) -> None:
 
 
 class Played(msgspec.Struct, frozen=True):
-    """The gate's answers: ``scores`` (n, agents) with 0 where an agent abstained, ``refused`` (n),
-    and ``first`` (n): is it among the user's first ten actions. ``seconds`` is CPU time."""
+    """The gate's answers to n actions: ``scores`` (n, agents), 0 where an agent abstained;
+    ``refused`` (n); ``first`` (n), true for a user's first ten actions. ``seconds`` is CPU time."""
 
     scores: npt.NDArray[np.float64]
     refused: Flags
@@ -40,7 +40,7 @@ class Played(msgspec.Struct, frozen=True):
 def play(
     gate: Gate, cases: Sequence[Case], progress: Progress = silent, stage: str = "gate"
 ) -> Played:
-    """Judge ``cases`` (sorted by time) in batches, in mode ``reject``."""
+    """Judges ``cases`` (sorted by time) in batches, in mode ``reject``."""
     profiles: dict[str, bytes | None] = {}
     devices: dict[str, bytes | None] = {}
     seen: defaultdict[str, int] = defaultdict(int)

@@ -1,4 +1,4 @@
-"""From a wanted share of refusals to an agent's limits and the threshold of its forest."""
+"""Finds an agent's limits and its forest's threshold for a wanted share of refusals."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from scoreboard.anomaly.forest import Floats, Forest, Trees
 from scoreboard.anomaly.model import AgentModel, FeatureRange
 
 LIMITS_SHARE: Final = 0.9
-"""The part of the refusals that the limits may make; the forest may make the rest."""
+"""The part of the wanted refusals that comes from the limits; the rest comes from the forest."""
 
 
 class FittedAgent:
-    """An agent's forest and what it says of the training rows, its thresholds still open."""
+    """An agent's forest and its scores of the training rows, before thresholds are chosen."""
 
     def __init__(self, name: str, rows: Floats, novel: Floats, trees: Trees) -> None:
         self._features = FEATURES[name]
@@ -31,7 +31,8 @@ class FittedAgent:
         self._usual = np.quantile(rows, [0.005, 0.5, 0.995], axis=0)
 
     def with_thresholds(self, share: float) -> AgentModel:
-        """The agent that refuses about ``share`` of the training rows, each judged by itself."""
+        """Returns the agent that refuses about ``share`` of the training rows, each judged by
+        itself."""
         limits = self._limits(share * LIMITS_SHARE)
         beyond = (self._rows > limits).any(axis=1)
         scores = np.sort(self._scores[~beyond])
@@ -50,7 +51,8 @@ class FittedAgent:
         return AgentModel(ranges, max(self._least, float(scores[-1 - spare])), self._trees)
 
     def _limits(self, share: float) -> Floats:
-        """One tail for all features, by their weights: together they refuse at most ``share``."""
+        """Returns limits that together refuse at most ``share``; the tail that each feature's limit
+        cuts off is proportional to the feature's weight."""
         strict, lax = 0.0, share
         for _ in range(20):
             tail = (strict + lax) / 2

@@ -1,4 +1,4 @@
-"""Train a model from honest actions: offline, seeded, never on the event loop.
+"""Trains a model from honest actions: offline, seeded, never on the event loop.
 
 Needs scikit-learn (extra ``train``), which serving does not.
 """
@@ -62,14 +62,14 @@ def train(
     options: TrainingOptions | None = None,
     progress: Progress = silent,
 ) -> Model:
-    """Train on the board's accepted actions in the order of time.
+    """Trains on the board's accepted actions, in order of time.
 
-    Deterministic: the same cases and options make the
-    same bytes. Raises ``InvalidRequest`` for fewer than ``LEAST_ACTIONS`` cases.
+    Deterministic: the same cases and options give the same bytes. Raises ``InvalidRequest`` for
+    fewer than ``LEAST_ACTIONS`` cases.
     """
     options = options or TrainingOptions()
     if len(cases) < LEAST_ACTIONS:
-        raise InvalidRequest(f"{len(cases)} actions are too few to train on: {LEAST_ACTIONS}.")
+        raise InvalidRequest(f"Training needs at least {LEAST_ACTIONS} actions; got {len(cases)}.")
     board = board_statistics(cases)
     rows = gather_features(cases, board, progress)
     rng = np.random.default_rng(options.seed)
@@ -100,11 +100,12 @@ def calibrate(
     record: TrainingRecord,
     progress: Progress,
 ) -> Model:
-    """Choose the thresholds so that each agent refuses the wanted share when the gate runs.
+    """Chooses the thresholds so that each agent refuses the wanted share when the gate runs.
 
-    An honest action that is refused teaches the profile nothing, so the next one looks strange
-    too: a share chosen action by action comes out higher. So the gate is played over the training
-    stream a few times, the shares are corrected, and the best turn of each agent is kept.
+    The profile learns nothing from a refused honest action, so the next one looks strange too.
+    Thresholds chosen for each action alone would therefore refuse more than the wanted share. So
+    the training stream is played through the gate several times, the shares are corrected after
+    each time, and the best result of each agent is kept.
     """
     wanted = record.false_alarm_rate
     shares = dict.fromkeys(fitted, wanted)
@@ -127,11 +128,11 @@ def calibrate(
 
 
 def board_statistics(cases: Sequence[Case]) -> BoardStatistics:
-    """Histograms of hours and the usual points of an action and of a session."""
+    """Returns the histograms of hours and the usual points of an action and of a session."""
     hours = np.array([case.at_ms for case in cases]) // 3_600_000
     day = _smooth(np.bincount(hours % 24, minlength=24))
     week = _smooth(np.bincount((hours + 72) % 168, minlength=168))
-    # An hour that is played on other days of the week is less odd than one that never is.
+    # An hour with play on other days of the week is less odd than one that is never played.
     week = (1 - OTHER_DAYS) * week + OTHER_DAYS * np.tile(day, 7) / 7
     buckets = np.array([points_bucket(case.points) for case in cases])
     totals = np.sqrt(np.maximum(_session_totals(cases), 0))
@@ -150,7 +151,7 @@ def board_statistics(cases: Sequence[Case]) -> BoardStatistics:
 
 
 def _smooth(counts: npt.NDArray[np.int64]) -> Floats:
-    """Shares by hour, each spread a little over its neighbours, none zero."""
+    """Returns the share of each hour, smoothed over its neighbours; none is zero."""
     spread = (np.roll(counts, 1) + 2 * counts + np.roll(counts, -1)) / 4 + 0.5
     shares: Floats = spread / spread.sum()
     return shares
@@ -171,7 +172,8 @@ def _session_totals(cases: Sequence[Case]) -> npt.NDArray[np.int64]:
 def gather_features(
     cases: Sequence[Case], board: BoardStatistics, progress: Progress
 ) -> dict[str, Floats]:
-    """Each agent's rows over the whole stream, every action folded as the gate would."""
+    """Returns each agent's rows for the whole stream; the profiles learn every action as in the
+    gate."""
     rows: dict[str, list[list[float]]] = {name: [] for name in AGENTS}
     profiles: dict[str, Profile] = {}
     records: dict[str, DeviceRecord] = {}
@@ -207,9 +209,9 @@ def _fit(rows: Floats, novel: Floats, options: TrainingOptions, seed: int) -> Tr
 
 
 def plausible_novelties(name: str, rows: Floats, rng: np.random.Generator) -> Floats:
-    """Copies of some rows with one thing new in each: a first trip, a first new phone, an update.
+    """Returns copies of some rows with one novelty in each: a trip, a new phone or an update.
 
-    A season may hold too few of them for a forest to learn that they are ordinary.
+    A season may have too few of these for a forest to learn that they are ordinary.
     """
     copies = rows[rng.integers(len(rows), size=round(len(rows) * NOVELTY_SHARE))].copy()
     columns = {feature.name: i for i, feature in enumerate(FEATURES[name])}
