@@ -152,7 +152,7 @@ def distance_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float
 def same_place(place: Place, latitude: float, longitude: float) -> bool:
     """Returns whether the point, in degrees, is within ``SAME_PLACE_KM`` of the place."""
     degrees = abs(latitude - place.latitude) + abs(longitude - place.longitude)
-    if degrees * KM_A_DEGREE < SAME_PLACE_KM:  # never less than the distance, and cheap
+    if degrees * KM_A_DEGREE < SAME_PLACE_KM:  # cheap, and never below the distance
         return True
     return distance_km(latitude, longitude, place.latitude, place.longitude) <= SAME_PLACE_KM
 

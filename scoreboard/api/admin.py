@@ -1,5 +1,5 @@
 """Moderation: the review queue, hidden users, boards' settings. Every call needs the scope
-``admin``, on the board concerned if the token names boards."""
+``admin``; if the token names boards, the board concerned must be among them."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Explanation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why; kept in the audit."""
+    """Why somebody decided so; kept in the audit."""
 
     reason: _Reason = ""
 
 
 class Confirmation(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Why, whether the user's earlier actions are taken back too, and whether the user is hidden
-    from the board."""
+    """Why somebody decided so, whether the user's earlier actions are taken back too, and whether
+    the user is hidden from the board."""
 
     reason: _Reason = ""
     revert_earlier: bool = False
@@ -59,7 +59,7 @@ class ReviewPage(msgspec.Struct, frozen=True):
 
 class BoardRules(msgspec.Struct, frozen=True, rename="camel"):
     """A board with all its settings: the gate's mode, the bounds of an action's points, the rate
-    (null: unlimited), and whether the gate takes actions however old."""
+    (null: unlimited), and whether the gate accepts actions of any age."""
 
     board: str
     mode: GateMode
@@ -177,11 +177,11 @@ class AdminHandlers:
         )
 
     async def hide_user(self, request: web.Request) -> web.Response:
-        """Takes a user out of sight."""
+        """Hides a user from the board."""
         return await self._set_hidden(request, hidden=True)
 
     async def show_user(self, request: web.Request) -> web.Response:
-        """Brings a hidden user back."""
+        """Shows a hidden user on the board again."""
         return await self._set_hidden(request, hidden=False)
 
     async def get_board(self, request: web.Request) -> web.Response:
@@ -190,7 +190,7 @@ class AdminHandlers:
         return _json(_rules(board, await self._settings.get(board)))
 
     async def put_board(self, request: web.Request) -> web.Response:
-        """Replaces a board's settings; makes a board that is not there."""
+        """Replaces a board's settings; creates the board if there is none."""
         board, principal = await self._board(request)
         body = await read_json(request, timeout=self._body_timeout)
         settings = decode(self._board_settings, body)
@@ -233,7 +233,7 @@ class AdminHandlers:
         return review, principal
 
     async def _body(self, request: web.Request, decoder: msgspec.json.Decoder[Any]) -> Any:
-        """The decoded body; without one, all its defaults."""
+        """The decoded body; an empty body gives all defaults."""
         if not request.can_read_body:
             return decoder.decode(b"{}")
         return decode(decoder, await read_json(request, timeout=self._body_timeout))

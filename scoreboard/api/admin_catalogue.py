@@ -25,7 +25,7 @@ _ID = Parameter("id", "path", {"type": "integer", "minimum": 1})
 _FILTERS = (
     Parameter("status", "query", {"type": "string", "enum": list(STATUSES)}, "default: any"),
     Parameter("kind", "query", {"type": "string", "enum": list(KINDS)}, "default: any"),
-    Parameter("board", "query", {"type": "string"}, "default: all that the token allows"),
+    Parameter("board", "query", {"type": "string"}, "default: all boards that the token allows"),
     Parameter("user", "query", {"type": "string"}, "default: any"),
     Parameter("cursor", "query", {"type": "string"}, "next of the page before"),
     Parameter(
@@ -38,7 +38,7 @@ _FILTERS = (
 _REFUSALS: dict[int, tuple[str, Any]] = {
     401: ("unauthorized: no usable token", "problem"),
     403: ("forbidden: the scope admin is missing, or the board is not the token's", "problem"),
-    503: ("unavailable: try again after Retry-After; it may be half done and goes on", "problem"),
+    503: ("unavailable, maybe half done: repeat the call after Retry-After", "problem"),
 }
 _BAD_BODY: dict[int, tuple[str, Any]] = {
     400: ("invalid_request, named by path", "problem"),

@@ -72,8 +72,8 @@ _REFUSALS: dict[Outcome, tuple[str, int, str, str]] = {
 
 
 def accepted(action: ScoreAction, result: Result, unreached: str | UnsetType = UNSET) -> Accepted:
-    """The body for an accepted action; ``unreached`` is the level reached instead of the one asked
-    for."""
+    """The body for an accepted action; ``unreached`` is the durability level that was reached
+    when it was not the one asked for, else None."""
     assert result.score is not None
     return Accepted(action.user_id, result.score, result.rank, action.action_id, unreached)
 

@@ -2,8 +2,8 @@
 
 aiohttp-jwt 0.6.1 checks signatures; on its own it also takes tokens without ``exp``, lets OPTIONS
 pass unverified, answers 401, 403 or 500 depending on what is wrong, and logs what the caller sent.
-So the header's form is checked before it sees a token, the claims through its ``is_revoked``, and
-whatever it refuses becomes one and the same 401.
+So the header's form is checked before aiohttp-jwt sees the token, the claims are checked in its
+``is_revoked`` hook, and every refusal becomes the same 401.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class Principal:
 
 
 class _Envelope(dict[str, Any]):
-    """What aiohttp-jwt sees of a request: a token, a place for its claims, and a method that it
-    does not wave through."""
+    """The part of a request that aiohttp-jwt uses: a token, a place for its claims, and a method
+    other than OPTIONS, for which it would skip the check."""
 
     method = "GET"
 
@@ -85,7 +85,8 @@ class _Envelope(dict[str, Any]):
 
 
 class _Header(msgspec.Struct, forbid_unknown_fields=True):
-    """A token's header: everything that could name a key or an extension is unknown, so refused."""
+    """A token's header. A header with further fields, which could name keys or extensions, is
+    refused."""
 
     alg: str
     typ: Literal["JWT"] = "JWT"
@@ -93,7 +94,7 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Claims(msgspec.Struct):
-    """What is asked of claims beyond their signature; further ones are ignored."""
+    """The claims that are checked besides the signature; other claims are ignored."""
 
     sub: Identifier
     exp: Annotated[int, Meta(gt=0, lt=2**53)]
@@ -115,8 +116,8 @@ class Authenticator:
     """Verifies bearer tokens and remembers the verified ones until they expire.
 
     ``keys`` maps key ids to secrets or PEM texts that fit ``algorithm`` (see
-    ``tokens.keys_from``); ``issuer`` and ``audience`` are required of tokens when set. Only tokens
-    whose ``kid`` is among the keys are taken; one without is, if there is a single key.
+    ``tokens.keys_from``). When ``issuer`` or ``audience`` is set, tokens must have it. A token's
+    ``kid`` must be among the keys; it may be missing if there is only one key.
     """
 
     def __init__(
@@ -149,8 +150,8 @@ class Authenticator:
         self._generation = max(1, remembered // 2)
 
     def principal(self, request: web.BaseRequest) -> Principal | None:
-        """The caller of a request whose token was verified before, without awaiting anything;
-        None when it has to be verified first (``authenticate``)."""
+        """The caller of a request whose token was verified before, found without awaiting anything;
+        None when the token has to be verified first (``authenticate``)."""
         values = request.headers.getall("Authorization", ())
         if len(values) != 1:
             return None
@@ -184,8 +185,8 @@ class Authenticator:
         return envelope.principal
 
     def _verifier_for(self, segment: str) -> _Verifier | None:
-        """The one verifier for a token with this header; None unless the header says exactly what
-        ours say."""
+        """The verifier for a token with this header; None unless the header is exactly of the form
+        that our own tokens have."""
         try:
             header = msgspec.json.decode(_unpadded(segment), type=_Header)
         except (binascii.Error, msgspec.DecodeError):

@@ -1,4 +1,4 @@
-"""Which source answers a read: Redis while the board is live, Postgres while it is not.
+"""Reads boards from Redis while they are live, and from Postgres while they are not.
 
 Concurrent reads of one top 10 share a read of Redis.
 """
@@ -42,8 +42,9 @@ class Recovery(Protocol):
 
 
 class _Shared:
-    """Readers of one board's top 10. Those who come while a read is under way wait for the next
-    one: a read that began earlier might not show what they were told already."""
+    """Lets concurrent readers of one board's top 10 share a read. A reader who comes while a read
+    is under way waits for the next one: the read under way may have begun before a change that the
+    reader already knows of."""
 
     __slots__ = ("task", "waiting")
 
@@ -53,7 +54,7 @@ class _Shared:
 
 
 class BoardReader:
-    """Reads boards for the handlers and for the relay."""
+    """Reads boards, for the handlers and for the relay."""
 
     def __init__(self, live: LiveBoards, archive: ArchivedBoards, recovery: Recovery) -> None:
         self._live = live
@@ -111,7 +112,7 @@ class BoardReader:
         )
 
     async def _serve(self, board: str, shared: _Shared) -> None:
-        """Reads for as long as somebody waits."""
+        """Reads again and again for as long as somebody waits."""
         try:
             while waiting := shared.waiting:
                 shared.waiting = []

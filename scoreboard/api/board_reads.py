@@ -41,8 +41,8 @@ class Lookup(msgspec.Struct, frozen=True):
 
 
 class _TopAnswer:
-    """What all readers of one ``top``, as the reader gives it, are answered; ``tag`` is its ETag,
-    empty when there is none."""
+    """The answer that all readers of the same ``top`` share; ``tag`` is its ETag, empty when there
+    is none."""
 
     def __init__(self, top: tuple[int | None, bytes]) -> None:
         version, entries = self.top = top
@@ -76,7 +76,7 @@ class BoardHandlers:
         """The top 10, with the board's version as ETag."""
         board = await self._board(request)
         top = await self._reader.shared_top(board)
-        if top is not self._answer.top:  # else the reader before had the same one
+        if top is not self._answer.top:  # else the previous reader had the same
             self._answer = _TopAnswer(top)
         answer = self._answer
         known = request.headers.get("If-None-Match")
@@ -142,7 +142,7 @@ def _radius(request: web.Request) -> int:
 
 
 def _lists(header: str, tag: str) -> bool:
-    """True when an If-None-Match header names the tag, weak or not, or any."""
+    """True when an If-None-Match header names the tag (weak or strong) or is ``*``."""
     names = {name.strip().removeprefix("W/") for name in header.split(",")}
     return tag in names or "*" in names
 

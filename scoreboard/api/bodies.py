@@ -25,9 +25,9 @@ class Decoder(Protocol[T_co]):
 
 
 async def read_json(request: web.Request, *, timeout: float) -> bytes:
-    """The body. Raises UnsupportedMediaType unless it is JSON; aiohttp refuses one over the
-    application's ``client_max_size``; a client that dawdles over it gets 400 after ``timeout``
-    seconds, and so does one that goes before its end."""
+    """The body. Raises UnsupportedMediaType unless it is JSON. aiohttp refuses a body larger than
+    the application's ``client_max_size``. Raises InvalidRequest when the body is not complete
+    within ``timeout`` seconds or the client leaves before its end."""
     sent_as = request.headers.get("Content-Type", "")
     if sent_as != "application/json" and request.content_type != "application/json":
         raise UnsupportedMediaType("Send JSON, with the header Content-Type: application/json.")
@@ -39,7 +39,7 @@ async def read_json(request: web.Request, *, timeout: float) -> bytes:
     except TimeoutError:
         raise InvalidRequest("The body did not arrive in time.", path="") from None
     except web.RequestPayloadError as error:
-        raise InvalidRequest("The body is not in the coding that it names.", path="") from error
+        raise InvalidRequest("The body does not match its Content-Encoding.", path="") from error
     except ConnectionResetError:
         raise InvalidRequest("The client left before the end of the body.", path="") from None
 

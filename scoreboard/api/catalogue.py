@@ -1,4 +1,4 @@
-"""Every call of the API, once: what routes it and what describes it."""
+"""The table of the API's calls, from which they are both routed and described."""
 
 from __future__ import annotations
 

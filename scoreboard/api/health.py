@@ -18,17 +18,17 @@ Probe = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """``ready`` is true while the service takes writes; ``parts`` has the state of each
-    dependency, with the write-behind lag."""
+    """The answer of /readyz. ``ready`` is true while the service takes writes; ``parts`` has the
+    state of each dependency and the write-behind lag."""
 
     ready: bool
     parts: dict[str, dict[str, Any]]
 
 
 class HealthHandlers:
-    """``required`` are the probes without which the service is not ready, ``watched`` are told of
-    only. A probe returns its part's details, and raises when the part is down; what it leaves in
-    gauges is as new as the call that shows it."""
+    """Answers /healthz, /readyz and /metrics. When a probe in ``required`` fails, the service is
+    not ready; those in ``watched`` are only reported. A probe returns its part's details and raises
+    when the part is down. Both calls run the probes, so the gauges they set are up to date."""
 
     def __init__(self, required: Mapping[str, Probe], watched: Mapping[str, Probe]) -> None:
         self._required = dict(required)
@@ -36,11 +36,11 @@ class HealthHandlers:
         self.stopping = False
 
     async def healthz(self, request: web.Request) -> web.Response:
-        """The process runs and its event loop turns."""
+        """Answers 200: the process runs and its event loop responds."""
         return web.json_response({"status": "ok"})
 
     async def readyz(self, request: web.Request) -> web.Response:
-        """Whether to send traffic here, and why not."""
+        """Tells whether to send traffic here and, if not, why."""
         parts = await self._parts()
         ready = not self.stopping and all(parts[name]["up"] for name in self._required)
         if self.stopping:

@@ -13,7 +13,7 @@ from scoreboard.api.problems import CONTENT_TYPE
 
 _PROBLEM = {
     "title": "Problem",
-    "description": "RFC 9457; `code` is a stable word, further members depend on it.",
+    "description": "RFC 9457; `code` is a stable word, and further members depend on it.",
     "type": "object",
     "required": ["type", "title", "status", "code", "detail"],
     "properties": {

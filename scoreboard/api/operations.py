@@ -1,4 +1,4 @@
-"""The API as a table: what is routed is what is described, so the two can't differ."""
+"""One entry per call, from which the call is both routed and described, so the two can't differ."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Operation:
 
 
 def add_routes(app: web.Application, operations: Sequence[Operation]) -> None:
-    """Registers the operations, where a GET answers HEAD as well, and an answer to all else."""
+    """Registers the operations (a GET also answers HEAD), and a handler for every other request."""
     for operation in operations:
-        # By itself aiohttp matches no value with a brace in it.
+        # By default aiohttp's path parameters match no value with a brace in it.
         path = operation.path.replace("}", ":[^/]+}")
         handler = guarded(operation.handler)
         if operation.method == "GET":
@@ -69,18 +69,18 @@ def add_routes(app: web.Application, operations: Sequence[Operation]) -> None:
 
 
 class _Rest(web.PlainResource):
-    """What no resource before it matches, in any shape: with line breaks in it, or ``*``."""
+    """Matches every target that no earlier resource matches, even ``*`` or one with line breaks."""
 
     def _match(self, path: str) -> dict[str, str]:
         return {}
 
 
 async def _expect(request: web.Request) -> web.Response | None:
-    """Answers the ``Expect`` header, which aiohttp does before the handler."""
+    """Answers the ``Expect`` header; aiohttp calls this before the handler."""
     if request.version < HttpVersion11:
         return None
     if request.headers["Expect"].lower() != "100-continue":
         return unforeseen(web.HTTPExpectationFailed(text="Only 100-continue may be expected."))
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    request.writer.output_size = 0  # or aiohttp takes the answer itself for begun
+    request.writer.output_size = 0  # or aiohttp thinks that the answer has begun
     return None

@@ -1,4 +1,5 @@
-"""The pages for people: the live leaderboard, the API's description, and what they are made of."""
+"""The pages for people: the live leaderboard, the review queue, the API's description, and the
+files that they load."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from scoreboard import files
 from scoreboard.api.operations import Operation, Parameter
 from scoreboard.errors import NotFound
 
-# Everything comes from this server, nothing is inline, and no text can turn into markup.
+# All content comes from this server, nothing is inline, and no text can become markup.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
@@ -22,7 +23,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
-    # Files keep their names across releases: browsers ask each time, and mostly get a 304.
+    # Files keep their names across releases, so browsers must ask each time; they mostly get a 304.
     "Cache-Control": "no-cache",
 }
 
@@ -63,8 +64,8 @@ def _load() -> dict[str, _File]:
 
 
 def operations() -> list[Operation]:
-    """The pages and their files, which are read once, here, so a request never touches the disk
-    and a name can only be one of theirs."""
+    """The pages and their files. All are read once, at the start, so a request never reads the disk
+    and can only name one of these files."""
     pages = _load()
 
     async def board(request: web.Request) -> web.Response:
@@ -91,7 +92,7 @@ def operations() -> list[Operation]:
         Operation("GET", "/docs", "docs_page", docs, "This description", page, tag="pages"),
         Operation("GET", "/admin", "admin_page", admin, "The review queue", page, tag="pages"),
         Operation(
-            "GET", "/static/{name}", "static", static, "What the pages are made of", file,
+            "GET", "/static/{name}", "static", static, "The pages' scripts, styles and fonts", file,
             parameters=(name,), tag="pages",
         ),
     ]  # fmt: skip

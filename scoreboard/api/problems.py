@@ -45,7 +45,7 @@ def retry_after(seconds: float) -> str:
 
 
 def problem(error: errors.ScoreboardError) -> web.Response:
-    """The response that tells of ``error``."""
+    """The response that describes ``error``."""
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = retry_after(error.retry_after)
@@ -65,8 +65,8 @@ def _response(told: dict[str, Any], headers: Mapping[str, str] | None = None) ->
 
 
 def unforeseen(answer: web.HTTPException) -> web.Response:
-    """The response for what aiohttp refused by itself; a status that no error of ours has is
-    called by its name in HTTP, such as ``expectation_failed``."""
+    """The response for a request that aiohttp refused by itself. A status that none of the
+    service's errors has gets its HTTP name as its code, such as ``expectation_failed``."""
     status = HTTPStatus(answer.status)
     if kind := _from_http.get(status):
         return problem(kind(answer.reason))
@@ -75,8 +75,9 @@ def unforeseen(answer: web.HTTPException) -> web.Response:
 
 
 def guarded(handler: Handler) -> Handler:
-    """``handler``, with whatever it raises turned into a problem document. Not a middleware: with
-    the first of these aiohttp puts two more calls around every handler, a tenth of a small read."""
+    """``handler``, with every error that it raises turned into a problem document. Not a
+    middleware: as soon as there is one, aiohttp puts two more calls around every handler, which
+    cost a tenth of a small read."""
 
     async def guard(request: web.Request) -> web.StreamResponse:
         try:

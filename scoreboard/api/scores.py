@@ -30,7 +30,7 @@ _batch = msgspec.json.Decoder(ActionBatch)
 
 _counts = {outcome: metrics.actions.labels(outcome.name.lower()) for outcome in Outcome}
 
-# A receipt that is found again is as much an acknowledgement as the first answer.
+# A duplicate's answer acknowledges the action as much as the first answer did.
 _ACKNOWLEDGED = (Outcome.ACCEPTED, Outcome.DUPLICATE)
 
 
@@ -154,8 +154,8 @@ class ScoreHandlers:
     def _submissions(
         self, body: bytes, principal: Principal, board: str
     ) -> tuple[list[Any], list[tuple[int, Submission]]]:
-        """A place for each answer, filled for the actions that can't be submitted, and the others
-        with the places that they belong to."""
+        """A list with a place for each answer, in which the actions that can't be submitted have
+        theirs already; and the other actions, each with the index of its place."""
         raw = decode(_batch, body).actions
         answers: list[Any] = [None] * len(raw)
         submissions: list[tuple[int, Submission]] = []
@@ -183,12 +183,12 @@ def _encoded(item: Any) -> bytes:
 
 
 def _milliseconds(timestamp: str, within: str) -> int:
-    """Unix milliseconds of a moment, from 1970 on, as events carry it."""
+    """Unix milliseconds of a moment, from 1970 on, the form that events have."""
     path = f"{within}.context.occurredAt" if within else "context.occurredAt"
     try:
         milliseconds = round(datetime.fromisoformat(timestamp).timestamp() * 1000)
     except (ValueError, OverflowError):
-        raise InvalidRequest("Not a moment of the calendar.", path=path) from None
+        raise InvalidRequest("Not a date and time that exists.", path=path) from None
     if milliseconds < 0:
         raise InvalidRequest("A moment before 1970.", path=path)
     return milliseconds
@@ -229,6 +229,6 @@ def _with_preference(
 
 
 def _preferences(request: web.Request) -> str:
-    """All lines of the header as the one that they stand for (RFC 9110, 5.3)."""
+    """All lines of the header joined into one (RFC 9110, section 5.3)."""
     lines = request.headers.getall("Prefer", None)
     return ",".join(lines) if lines else ""

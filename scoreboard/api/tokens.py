@@ -61,13 +61,13 @@ def keys_from(settings: Settings) -> dict[str, str]:
 
 
 def local_keys(secret: str) -> dict[str, str]:
-    """The key set around the one secret that ``scoreboard up`` keeps in its data directory."""
+    """The key set for the secret that ``scoreboard up`` keeps in its data directory."""
     return {LOCAL_KEY_ID: secret}
 
 
 def verification_key(key: str, algorithm: str) -> str:
-    """What a signature is checked with: the secret itself, or the PEM of the public key (also of
-    a private one). Raises ValueError saying why ``key`` does not fit ``algorithm``."""
+    """The key that checks signatures: the secret itself, or the PEM of the public key (derived when
+    ``key`` is a private one). Raises ValueError saying why ``key`` does not fit ``algorithm``."""
     if algorithm == "HS256":
         return _checked_secret(key)
     return _public_key(key, algorithm)
@@ -91,7 +91,7 @@ def _public_key(pem: str, algorithm: str) -> str:
             public = load_pem_private_key(pem.encode(), password=None).public_key()
         else:
             public = load_pem_public_key(pem.encode())
-    except (ValueError, TypeError):  # TypeError: it wants a passphrase
+    except (ValueError, TypeError):  # TypeError: the key has a passphrase
         raise ValueError(f"{algorithm} needs a PEM key without a passphrase") from None
     fits = {
         "RS256": isinstance(public, RSAPublicKey) and public.key_size >= MIN_RSA_BITS,

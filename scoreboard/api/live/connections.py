@@ -1,6 +1,5 @@
-"""One client's WebSocket. Every write is guarded: a frame goes out only while the connection's
-buffer is empty, so a stalled client holds at most one frame in the process, and what waits for it
-is always the newest."""
+"""One client's WebSocket. A frame is written only while the connection's buffer is empty. So a
+stalled client holds at most one frame in the process, and the next frame it gets is the newest."""
 
 from __future__ import annotations
 
@@ -14,14 +13,14 @@ from scoreboard.telemetry import metrics
 
 SLICE = 256  # connections served before other work gets its turn
 
-MAX_MESSAGE = 1024  # bytes of a message from a client, which has nothing to say
-MAX_MESSAGES = 64  # frames of a client between two of our pings
+MAX_MESSAGE = 1024  # bytes of a message from a client, whose messages are ignored
+MAX_MESSAGES = 64  # frames from a client between two of our pings
 
 NORMAL = 1000
 POLICY_VIOLATION = 1008
 
-# What the kernel may hold for a client. Without the first, Linux lets a send buffer grow to 4 MB;
-# with the second, a socket takes no more while this much has not even been sent.
+# What the kernel may hold for a client, in bytes. Without the first, Linux lets a send buffer grow
+# to 4 MB; with the second, a socket accepts no more while this much is still unsent.
 SEND_BUFFER = 32 * 1024
 NOT_SENT = 8 * 1024
 
@@ -32,17 +31,18 @@ GONE = (RuntimeError, OSError)
 
 
 class Keeper(Protocol):
-    """Who looks after connections."""
+    """Looks after connections."""
 
     def watch(self, connection: Connection) -> None:
-        """Its buffer is in use, or it was told to go: see to it that this ends."""
+        """Watches a connection whose buffer is in use, or that was sent a close frame, until it has
+        drained or is gone."""
 
     def leave(self, connection: Connection) -> None:
-        """It is gone."""
+        """Called when the connection is gone."""
 
 
 class BoardFeed(Protocol):
-    """The feed of a board (feeds.Feed), as far as its connections lead others to it."""
+    """A board's feed (feeds.Feed), as far as it is used through its connections."""
 
     board: str
     connections: set[Connection]
@@ -106,8 +106,8 @@ class Connection(asyncio.Protocol):
             return True
 
     def write(self, frame: bytes) -> bool:
-        """Writes ``frame`` unless an earlier one is still waiting: then the connection is watched
-        and the answer False."""
+        """Writes ``frame``. Returns False, and has the connection watched, when an earlier frame is
+        still waiting."""
         if not self.drained:
             self._keeper.watch(self)
             return False
@@ -116,15 +116,15 @@ class Connection(asyncio.Protocol):
         return True
 
     def catch_up(self) -> None:
-        """Writes the newest version if the client has not got it."""
+        """Writes the newest version if the client does not have it yet."""
         version = self.feed.version
         if self.version < version and self.write(self.feed.frame()):
             self.version = version
             metrics.frames_written.inc()
 
     def dismiss(self, code: int, reason: str = "") -> None:
-        """Sends a close frame, the last thing that this client gets, and waits for its answer; a
-        client that can't even take the frame is aborted."""
+        """Sends a close frame, the last frame that this client gets; its answer is then awaited. A
+        client whose buffer is in use is aborted instead."""
         if self.closing:
             return
         if self.write(frames.close(code, reason)):
@@ -170,7 +170,7 @@ class Connection(asyncio.Protocol):
 
 
 def _echo(payload: bytes) -> int:
-    """The close code with which to answer a close frame."""
+    """The close code that answers a client's close frame."""
     code = int.from_bytes(payload[:2], "big") if len(payload) != 1 else 0
     if not payload or code in (1000, 1001) or 3000 <= code < 5000:
         return code or NORMAL
@@ -182,7 +182,7 @@ def bound_kernel_buffers(transport: asyncio.BaseTransport) -> None:
     sock = transport.get_extra_info("socket")
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
-    with suppress(OSError):  # a client that is gone already; we will be told
+    with suppress(OSError):  # the client is gone; connection_lost will follow
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT)

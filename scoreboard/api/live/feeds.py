@@ -1,4 +1,4 @@
-"""A board's newest message, its clients, and the passes that bring the one to the others."""
+"""A feed holds a board's newest message and its clients; a broadcaster sends one to the other."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Feed:
         self.board = board
         self.connections: set[Connection] = set()
         self.version = -1
-        self.busy = False  # a pass is on its way or awaits its time
+        self.busy = False  # a pass is under way or scheduled
         self.sent_at = -inf  # end of the latest pass, loop time
         self.read_at = -inf  # latest read of the board, loop time
         self.idle_since = now  # when the last client left, loop time
@@ -52,7 +52,7 @@ class Feed:
         self._heartbeat: bytes | None = None
 
     def offer(self, version: int, update: bytes) -> bool:
-        """Takes an update's text if it is newer; False if it is not."""
+        """Keeps an update's text if it is newer than the current one; else returns False."""
         if version <= self.version:
             return False
         self.version = version
@@ -73,20 +73,20 @@ class Feed:
         return self._snapshot
 
     def heartbeat(self) -> bytes:
-        """A ping for the client's library and a heartbeat for its script."""
+        """A ping, which the client's library answers, and a heartbeat, which its script sees."""
         if self._heartbeat is None:
             beat = messages.heartbeat(self.board, self.version)
             self._heartbeat = frames.PING_FRAME + frames.frame(frames.TEXT, beat)
         return self._heartbeat
 
     def deliver(self, slow_clients: SlowClients) -> Iterator[None]:
-        """Writes the newest version to every client that has an older one; yields after each slice
-        of them. A version that arrives meanwhile goes to those not yet served."""
+        """Writes the newest version to every client that has an older one and yields after each
+        slice of clients. A version that arrives meanwhile goes to the clients not yet served."""
         connections = list(self.connections)
         for start in range(0, len(connections), SLICE):
             frame, version = self.frame(), self.version
             written = 0
-            # Written out and not Connection.write: a call costs a tenth of the socket's write.
+            # Connection.write, inlined: the call would cost a tenth of the socket's write.
             for connection in connections[start : start + SLICE]:
                 if connection.version >= version:
                     continue
@@ -97,7 +97,7 @@ class Feed:
                         continue
                     transport.write(frame)
                 except GONE:
-                    continue  # we are about to be told
+                    continue  # connection_lost will follow
                 connection.version = version
                 written += 1
             metrics.frames_written.inc(written)
@@ -105,9 +105,10 @@ class Feed:
 
 
 class Broadcaster:
-    """Runs the passes of all feeds in turns, a slice each, so that a large board does not hold up
-    a small one. Passes of one feed are at least ``interval`` seconds apart, end to start: under
-    overload that leaves the event loop time for other work."""
+    """Sends each feed's newest version to its clients, in passes. The passes of all feeds take
+    turns, a slice at a time, so that a large board does not hold up a small one. Between the end of
+    a feed's pass and the start of its next one are at least ``interval`` seconds, which under
+    overload leave the event loop time for other work."""
 
     def __init__(self, interval: float, slow_clients: SlowClients) -> None:
         self._interval = interval
@@ -116,7 +117,7 @@ class Broadcaster:
         self._some = asyncio.Event()
 
     def announce(self, feed: Feed) -> None:
-        """Brings the feed's newest version to its clients, now or when the interval is over."""
+        """Schedules a pass for the feed: now, or when its interval is over."""
         if feed.busy:
             return
         feed.busy = True

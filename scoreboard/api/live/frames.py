@@ -1,5 +1,6 @@
-"""WebSocket frames (RFC 6455, section 5.2). What a server sends is whole and unmasked, so a frame
-is built once and written to many connections. What clients send is taken apart, never used."""
+"""WebSocket frames (RFC 6455, section 5.2). A server's frames are whole and unmasked, so one is
+built once and written to many connections. Clients' frames are parsed, but their text is
+ignored."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ _LONGEST_CONTROL = 125
 
 
 class FrameError(Exception):
-    """Bytes that are no frame of a client, or too long a frame; ``code`` is the close code."""
+    """A client's bytes are not a valid frame, or too long a frame; ``code`` is the close code."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -26,7 +27,7 @@ class FrameError(Exception):
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
-    """A frame of a server."""
+    """A server's frame."""
     size = len(payload)
     if size < 126:
         return pack("!BB", _FIN | opcode, size) + payload
@@ -42,9 +43,9 @@ def close(code: int, reason: str) -> bytes:
 
 
 def split(data: bytes, *, limit: int) -> tuple[list[tuple[int, bytes]], bytes]:
-    """The whole frames of a client at the start of ``data`` as (opcode, unmasked payload), and the
-    rest. Raises FrameError for a frame that breaks the protocol or has more than ``limit`` bytes;
-    so the rest is never longer than a frame of that size."""
+    """The complete frames of a client at the start of ``data``, as (opcode, unmasked payload), and
+    the bytes after them. Raises FrameError for a frame that breaks the protocol or whose payload
+    has more than ``limit`` bytes; so the rest is never longer than a frame of that size."""
     found: list[tuple[int, bytes]] = []
     position = 0
     while len(data) - position >= 2:

@@ -1,9 +1,9 @@
-"""The upgrade to WebSocket (RFC 6455, section 4.2), after which the socket is ours and no longer
-aiohttp's.
+"""The upgrade to WebSocket (RFC 6455, section 4.2), after which the socket belongs to this service
+and no longer to aiohttp.
 
 aiohttp's own WebSocketResponse keeps the request, its headers, two tasks, two parsers and a queue
 for as long as the client stays: 16 KB and 57 objects under the garbage collector, which then stops
-a process with 10,000 clients for half a second. Nothing of that is needed to send frames.
+a process with 10,000 clients for half a second. None of these is needed to send frames.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def accept(request: web.Request) -> bytes:
-    """The answer that opens the WebSocket. Raises InvalidRequest for what is not an upgrade."""
+    """The answer that opens the WebSocket. Raises InvalidRequest when the request is not a valid
+    upgrade."""
     headers = request.headers
     key = headers.get("Sec-WebSocket-Key", "")
     upgrade = headers.get("Upgrade", "").strip().lower()
@@ -45,13 +46,13 @@ def accept(request: web.Request) -> bytes:
 
 
 def take_over(request: web.Request, protocol: asyncio.Protocol) -> asyncio.Transport | None:
-    """Makes ``protocol`` the one that hears of the request's connection; for aiohttp it is as if
-    the client had left. Returns the transport, or None if the client really has."""
+    """Gives the request's connection to ``protocol``; to aiohttp it looks as if the client had
+    left. Returns the transport, or None if the client has in fact left."""
     handler = request.protocol
     transport = handler.transport
     if transport is None or transport.is_closing():
         return None
-    handler.transport = None  # or else it would be closed by the next line but one
+    handler.transport = None  # or connection_lost below would close it
     transport.set_protocol(protocol)
     handler.connection_lost(None)
     transport.resume_reading()  # which aiohttp may have paused
@@ -59,7 +60,7 @@ def take_over(request: web.Request, protocol: asyncio.Protocol) -> asyncio.Trans
 
 
 class TakenOver(web.StreamResponse):
-    """What a handler returns after ``take_over``: there is nothing left to be sent."""
+    """The response that a handler returns after ``take_over``: it sends nothing."""
 
     def __init__(self) -> None:
         super().__init__(status=101)
@@ -72,5 +73,5 @@ class TakenOver(web.StreamResponse):
 
     @property
     def body_length(self) -> int:
-        """For the access log."""
+        """The 0 that the access log shows."""
         return 0

@@ -1,6 +1,6 @@
-"""Pings and heartbeats, on one wheel for all connections: each has a slot, and the wheel visits
-one slot after the other, so that the pings of ten thousand clients spread evenly over the period
-and none of them needs a timer of its own."""
+"""Pings and heartbeats by one timer wheel for all connections. Each connection is in one slot, and
+the wheel visits the slots one after the other. So the pings of ten thousand clients are spread
+evenly over the period, and no client needs its own timer."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ TOKEN_EXPIRED = 4401
 
 class Heartbeats:
     """Visits every connection once in ``period`` seconds: aborts it when it did not answer the
-    ping before, dismisses it when its token has expired, else pings it. A board that was idle for
-    half a period sends its heartbeat along."""
+    previous ping, closes it when its token has expired, else pings it. If its board was idle for
+    half a period, a heartbeat is sent with the ping."""
 
     def __init__(self, period: float) -> None:
         self._period = period
@@ -46,7 +46,7 @@ class Heartbeats:
         due = loop.time()
         while True:
             for slot in self._slots:
-                # Behind by more than a tick, the wheel turns slower instead of catching up.
+                # When it is more than a tick late, the wheel does not catch up.
                 due = max(due + tick, loop.time())
                 await asyncio.sleep(due - loop.time())
                 if slot:

@@ -1,8 +1,8 @@
-"""The relay: brings each board's newest top 10 from Redis to all WebSockets of this process.
+"""The relay: sends each board's newest top 10 from Redis to all WebSockets of this process.
 
-A feed per board with clients holds the newest message. It is subscribed to before it is read, so
-that nothing falls between, and read again after every reconnect and every ten seconds, because
-pub/sub delivers at most once.
+Each board with clients has a feed, which holds the newest message. The relay first subscribes to
+the board's channel and then reads the board, so that no change is missed in between. It reads again
+after every reconnect and every ten seconds, because pub/sub delivers at most once.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ REREAD = 10.0  # seconds between two reads of a board with clients
 RETRY = 1.0  # seconds until a read that failed is tried again
 LINGER = 30.0  # seconds for which a board without clients stays subscribed
 READS = 16  # boards read at the same time
-BATCHES = 20  # in which clients are told to go at shutdown
-LAST_WORD = 1.0  # seconds that a client may take to answer the close frame then
+BATCHES = 20  # groups in which clients are told to leave at shutdown
+LAST_WORD = 1.0  # seconds that a client may then take to answer the close frame
 MOST_REFUSED = 1_000  # connections that were turned away and have not gone yet
 
 SERVICE_RESTART = 1012
@@ -49,7 +49,7 @@ class TopReader(Protocol):
 
 
 class UpdateSource(Protocol):
-    """Tells of new versions; scoreboard.redisio.updates says what its calls promise."""
+    """Delivers new versions; for what its calls promise see scoreboard.redisio.updates."""
 
     async def subscribe(self, board: str) -> None: ...
 
@@ -70,7 +70,7 @@ class Hub:
         self._max_connections = settings.max_connections
         self._grace = settings.shutdown_grace
         self._connections: set[Connection] = set()
-        self._refused: dict[Connection, None] = {}  # of these, the oldest first
+        self._refused: dict[Connection, None] = {}  # oldest first
         self._feeds: dict[str, Feed] = {}
         self._opening: dict[str, asyncio.Task[Feed]] = {}
         self._slow_clients = SlowClients(settings.write_timeout)
@@ -144,7 +144,7 @@ class Hub:
                 connection.version = feed.version
 
     def refuse(self, connection: Connection, error: ScoreboardError) -> None:
-        """Says why there is nothing to see, in a close code."""
+        """Closes the connection with the code that says why the board can't be shown."""
         self._connections.add(connection)
         self._count()
         code = UNKNOWN_BOARD if isinstance(error, NotFound) else TRY_AGAIN_LATER
@@ -167,8 +167,9 @@ class Hub:
         self._count()
 
     def _turn_away(self, connection: Connection, code: int, reason: str) -> None:
-        """Says why, in a close frame. Who was turned away takes no client's place until it has
-        answered; of too many such the oldest is dropped."""
+        """Refuses the connection with a close frame. While its answer is awaited it takes no place
+        among the connected clients; when too many such connections linger, the oldest is
+        dropped."""
         connection.dismiss(code, reason)
         self._refused[connection] = None
         if len(self._refused) > MOST_REFUSED:
@@ -185,7 +186,7 @@ class Hub:
 
     async def _open(self, board: str) -> Feed:
         loop = asyncio.get_running_loop()
-        # Known from here on, so that it takes updates which overtake the answer to the read.
+        # Registered before the read, so that it takes updates that overtake the read's answer.
         feed = self._feeds[board] = Feed(board, now=loop.time())
         try:
             await self._source.subscribe(board)
@@ -201,7 +202,7 @@ class Hub:
     def _opened(self, board: str, task: asyncio.Task[Feed]) -> None:
         del self._opening[board]
         if not task.cancelled():
-            task.exception()  # told to those who wait, if any still do
+            task.exception()  # raised in those who still wait, if any
 
     async def _read(self, feed: Feed) -> None:
         version, top_scores = await self._reader.top(feed.board)

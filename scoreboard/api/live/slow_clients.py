@@ -1,4 +1,4 @@
-"""The watch over connections that do not keep up, or do not go."""
+"""Watches connections that do not keep up, or that do not leave when told to."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ POLL = 0.025  # seconds between two looks at the slow clients
 
 
 class SlowClients:
-    """The connections whose buffer was in use when there was something to write. They are looked
-    at every 25 ms, get the newest version as soon as they can take it, and are aborted after
-    ``write_timeout`` seconds. So are those that were sent a close frame and stay."""
+    """The connections whose buffer was in use when there was something to write. Each is checked
+    every 25 ms, gets the newest version once its buffer is empty, and is aborted if that takes
+    ``write_timeout`` seconds. Connections that stay after a close frame are aborted likewise."""
 
     def __init__(self, write_timeout: float) -> None:
         self._write_timeout = write_timeout
@@ -51,7 +51,7 @@ class SlowClients:
             for connection in connections[start : start + SLICE]:
                 deadline = self._deadlines.get(connection)
                 if deadline is None:
-                    continue  # gone since the list was made
+                    continue  # it left after the list was made
                 if connection.drained and not connection.closing:
                     self.discard(connection)
                     connection.catch_up()

@@ -21,7 +21,7 @@ from scoreboard.wire.tickets import Ticket
 
 
 class Reader(Protocol):
-    """Who reads: a principal or the holder of a ticket."""
+    """A reader: a principal or the holder of a ticket."""
 
     @property
     def subject(self) -> str: ...
@@ -110,7 +110,7 @@ class LiveLeaderboard:
         return handshake.TakenOver()
 
     def _check_origin(self, request: web.Request) -> None:
-        # Browsers always send one with a WebSocket; programs could send whatever they like.
+        # Browsers always send an Origin with a WebSocket; other programs can send any they like.
         origin = request.headers.get("Origin")
         if self._origins and origin is not None and origin not in self._origins:
             raise Forbidden("This Origin may not open WebSockets here.")
