@@ -1,4 +1,4 @@
-"""Parts of a process that go on until they are cancelled, whatever happens to them."""
+"""Keeps the parts of a process running, through errors too, until they are cancelled."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ RESTART = 1.0  # seconds until a part that ended is run again
 
 
 async def keep_running(name: str, part: Callable[[], Awaitable[None]]) -> None:
-    """Runs ``part`` until cancelled. An error that nobody foresaw is logged under ``name``, and
-    the part is run again."""
+    """Runs ``part`` until cancelled. An unexpected error is logged under ``name``, and the part is
+    run again."""
     while True:
         try:
             await part()

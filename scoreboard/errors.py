@@ -25,8 +25,8 @@ class ScoreboardError(Exception):
 
 
 def cause_of(error: BaseException) -> str:
-    """What lies behind an error, for the log: its type and words, which name the address. Drivers'
-    own repr may leave them out."""
+    """The cause of an error, for the log: its type and its text, which names the address. A
+    driver's own repr may leave these out."""
     cause = error.__cause__
     return "" if cause is None else f"{type(cause).__name__}: {cause}"
 
@@ -95,7 +95,7 @@ class MethodNotAllowed(ScoreboardError):
 
 
 class AlreadyDecided(ScoreboardError):
-    """The case was decided before; ``extra['decision']`` is that decision."""
+    """The case was decided before; ``extra['decision']`` is the first decision."""
 
     code = "already_decided"
     status = 409

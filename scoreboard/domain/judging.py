@@ -13,7 +13,8 @@ from scoreboard.domain.actions import ActionContext
 class Case(msgspec.Struct, gc=False):
     """An action as the agents see it.
 
-    ``at_ms`` is the agents' clock and ``received_ms`` the server's, both epoch milliseconds UTC.
+    ``at_ms`` is the action's own time, the one that the agents look at; ``received_ms`` is the
+    server's time of receipt. Both are epoch milliseconds in UTC.
     """
 
     user_id: str
@@ -39,10 +40,11 @@ class Judgement(msgspec.Struct):
     """The gate's answer to one case.
 
     ``refused_by`` names the agents that refused; empty means that all approve or abstain.
-    ``profile`` is what to store if the action is applied, ``profile_if_refused`` what to store with
-    a refusal (None: nothing): it remembers the attempt, so that an episode goes on being seen.
-    ``device`` is what to store either way, None when the action names no device. ``scores`` has
-    each agent's suspicion: above 1 it refuses, None where it abstains.
+    ``profile`` is the user's memory to store if the action counts, ``profile_if_refused`` the one
+    to store if it is refused (None: nothing); the latter remembers the attempt, so that a burst is
+    recognized to its end. ``device`` is the device's memory to store in either case, None when the
+    action names no device. ``scores`` has each agent's suspicion: above 1 it refuses, None means
+    that it abstains.
     """
 
     refused_by: tuple[str, ...]
@@ -77,5 +79,5 @@ class Gates(Protocol):
     """The gates of a process."""
 
     async def gate(self, board: str, *, allow_history: bool) -> Gate:
-        """The board's gate; with ``allow_history`` one that takes actions however old. Raises
-        Unavailable while it is not known which model judges."""
+        """The board's gate; with ``allow_history`` one that accepts actions of any age. Raises
+        Unavailable while it is not known which model is in force."""

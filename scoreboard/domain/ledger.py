@@ -1,4 +1,4 @@
-"""The durable record in the words that its writers, its readers and Redis's loader share."""
+"""The types in which the ledger's writers, its readers and the loader of Redis exchange records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-VERSION_STRIDE = 2**20  # what a board's version gains by a load: more than can be unpersisted
+VERSION_STRIDE = 2**20  # added to a board's version by a load: more changes than can be unpersisted
 LATE_DUPLICATE = "a duplicate older than the dedupe window"
 
 
@@ -45,8 +45,9 @@ class UserTotal(NamedTuple):
 
 
 class KeptAction(NamedTuple):
-    """A row of score_action as a receipt needs it. ``kept`` is the receipt's first letter
-    (wire/receipts.Kept), ``score`` the total after it, ``event`` the id of its latest event."""
+    """The part of a row of score_action that a receipt needs. ``kept`` is the receipt's first
+    letter (wire/receipts.Kept), ``score`` the total after it, ``event`` the id of its latest
+    event."""
 
     user_id: str
     action_id: str
@@ -70,8 +71,8 @@ class LateDuplicate(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What a batch brought to light: late duplicates, and the entries that went to the dead
-    letters (those that came as such and those that Postgres refused)."""
+    """The result of writing a batch: the late duplicates found, and the entries that went to the
+    dead letters (those that could not be decoded and those that Postgres refused)."""
 
     late: list[LateDuplicate]
     dead: list[DeadEntry]
@@ -100,7 +101,7 @@ class BoardState(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A row of dead_event. Its name is ``<partition>:<event id>``."""
+    """A row of dead_event; its ``name`` is ``<partition>:<event id>``."""
 
     partition: int
     entry: Entry

@@ -21,10 +21,11 @@ MAX_REASON = 500
 
 
 class Review(msgspec.Struct, frozen=True, rename="camel"):
-    """A case. ``kind``: an agent objected and the score did not count (refused) or did (flagged);
-    the action came again with other points (conflict), or after its receipt had expired
-    (late_duplicate, settled without a person). ``at`` is the time of its event, ``occurredAt`` the
-    agents' clock; ``decidedBy`` is the subject of a token."""
+    """A case. ``kind`` says what happened. An agent objected, and the score did not count (refused)
+    or did count (flagged). Or the action came again with other points (conflict), or after its
+    receipt had expired (late_duplicate, which is settled without a person). ``at`` is the time of
+    the case's event, ``occurredAt`` the action's own time; ``decidedBy`` is the subject of a
+    token."""
 
     id: int
     kind: ReviewKind
@@ -45,8 +46,8 @@ class Review(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class RecentAction(msgspec.Struct, frozen=True, rename="camel"):
-    """An action of the ledger; ``score`` is the total after it, null for a refused one, ``at`` the
-    agents' clock."""
+    """An action of the ledger; ``score`` is the total after it, null for a refused one; ``at`` is
+    the action's own time."""
 
     action_id: str
     points: int
@@ -66,8 +67,8 @@ class ReviewDetails(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Decision(msgspec.Struct, frozen=True, rename="camel"):
-    """What became of a case: how many actions were taken back by this call, and whether it hid the
-    user, which needs one who is on the board."""
+    """The result of a decision: how many actions this call took back, and whether it hid the user.
+    Only a user who is on the board can be hidden."""
 
     review: Review
     reverted: int = 0
@@ -75,7 +76,8 @@ class Decision(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """Which cases to list; None does not ask. ``boards`` are those that the caller may see."""
+    """Which cases to list; a field that is None does not filter. ``boards`` are those that the
+    caller may see."""
 
     status: str | None = None
     kind: str | None = None
@@ -85,7 +87,7 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 def already_decided(review: Review) -> AlreadyDecided:
-    """The error that tells of the first decision."""
+    """The error that describes the first decision on the case."""
     return AlreadyDecided(
         f"Case {review.id} was {review.status} by {review.decided_by}.",
         decision={

@@ -1,9 +1,9 @@
-"""Ties: earlier wins. A member's zset score is ``total + f``, with f in (0, 1/2] shrinking as time
-passes, so that of two equal totals the one reached earlier is the larger double.
+"""Ties: the earlier total wins. A member's zset score is ``total + f``, where f is in (0, 1/2] and
+shrinks as time passes, so that of two equal totals the one reached earlier is the larger double.
 
 f = (2**41 - (ms - EPOCH_MS)) / 2**42, with ms the Unix time in milliseconds. ``floor`` of the zset
-score is the total, exactly, for |total| <= 2**50; the tie-break has whatever resolution the double
-has left. The same arithmetic stands in lua/lib_stamps.lua.
+score is exactly the total for |total| <= 2**50; the resolution of the tie-break is what the double
+has left. The same arithmetic is in lua/lib_stamps.lua.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What readers see of a board."""
+"""The parts of a board that readers see."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class TopEntry(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Standing(msgspec.Struct, frozen=True, rename="camel"):
-    """A user's place: ``rank`` from 1, ``percentile`` the share (0 to 100) of the board's users
-    that stand at or below."""
+    """A user's place: ``rank`` from 1; ``percentile`` is the share (0 to 100) of the board's users
+    who are at or below this rank."""
 
     user_id: str
     score: int
@@ -23,5 +23,6 @@ class Standing(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def percentile(rank: int, players: int) -> float:
-    """100 for the first of any number of players, 100/players for the last; two decimals."""
+    """Returns 100 for the first of any number of players and 100/players for the last, rounded to
+    two decimals."""
     return round(100.0 * (players - rank + 1) / players, 2)

@@ -1,4 +1,4 @@
-"""A score action on its way through the write path, and what became of it."""
+"""A score action on its way through the write path, and its result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scoreboard.domain.actions import ScoreAction
 
 
 class Outcome(enum.Enum):
-    """What became of an action; the value is its letter in the script's replies."""
+    """What happened to an action; the value is its letter in the script's replies."""
 
     ACCEPTED = "A"
     DUPLICATE = "D"
@@ -19,8 +19,8 @@ class Outcome(enum.Enum):
     OUT_OF_RANGE = "O"
     OUT_OF_BOUNDS = "B"
     RATE_LIMITED = "L"
-    UNAVAILABLE = "U"  # the ledger can't tell of the user's past, and the board judges all
-    STALE = "S"  # a memory moved since the verdict; judged again, never seen outside
+    UNAVAILABLE = "U"  # the gate must judge, but the ledger can't be asked about the user's past
+    STALE = "S"  # a memory changed since the verdict; judged again, never seen by clients
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False):

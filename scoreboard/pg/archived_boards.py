@@ -1,5 +1,5 @@
-"""Boards as Postgres has them: what answers while a board is not live in Redis. The order is that
-of Redis, so a board looks the same from both as soon as the stream is drained."""
+"""Reads of boards in Postgres, for while a board is not live in Redis. The order is the same as in
+Redis, so as soon as the stream is drained, a board looks the same from both."""
 
 from __future__ import annotations
 
@@ -73,5 +73,5 @@ class ArchivedBoards:
 
 
 def _standing(user: str, score: int, rank: int, players: int) -> Standing:
-    # The players were counted a moment earlier, maybe before this one came.
+    # The players were counted a moment earlier, maybe before this one joined.
     return Standing(user, score, rank, percentile(rank, max(rank, players)))

@@ -30,7 +30,7 @@ class LedgerCases:
         self._pool = pool
 
     async def recent(self, board: str, users: Sequence[str]) -> Mapping[str, Sequence[Case]]:
-        """The latest of each user, oldest first; users without any are left out."""
+        """The latest actions of each user, oldest first; users without any are left out."""
         with translated():
             rows = await self._pool.fetch(_sql["recent"], board, list(users), RECENT)
         found: defaultdict[str, list[Case]] = defaultdict(list)
@@ -39,7 +39,8 @@ class LedgerCases:
         return found
 
     async def training(self, board: str | None, since_ms: int) -> AsyncIterator[list[Case]]:
-        """The latest 1,000,000 of a board, or of all (None), in chunks by the agents' clock."""
+        """The latest 1,000,000 actions of a board, or of all boards (None), in chunks and in the
+        order of the actions' own time."""
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
                 cursor = await connection.cursor(_sql["training"], board, since_ms, MOST)
@@ -48,7 +49,8 @@ class LedgerCases:
 
 
 def _case(user: str, points: int, at_ms: int, event_ms: int, context: Any) -> Case:
-    """The time of receipt is not kept: that of the event is at most moments later."""
+    """Takes the event's time for the time of receipt, which is not kept: the event follows within
+    moments."""
     return Case(
         user, points, at_ms, event_ms, None if context is None else _context.decode(context)
     )

@@ -1,4 +1,4 @@
-"""Writing the ledger: one transaction a batch, set by set, safe to repeat."""
+"""Writes the ledger: one transaction per batch, in set-based statements, safe to repeat."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _DATA_ERRORS = frozenset({"21", "22", "23", "54"})  # SQLSTATE classes that a ro
 
 
 class Ledger:
-    """The durable record, partition by partition. ``lock_patience`` in seconds: how long to wait
-    for a partition that another process works on."""
+    """The durable record, partition by partition. ``lock_patience`` is how many seconds to wait for
+    a partition that another process works on."""
 
     def __init__(self, pool: asyncpg.Pool, *, lock_patience: float = 30.0) -> None:
         self._pool = pool
@@ -54,7 +54,8 @@ class Ledger:
             return bool(await self._pool.fetchval(_sql["knows"], board))
 
     async def has_counted(self, board: str, actions: Sequence[tuple[str, str]]) -> bool:
-        """True when it has all these (user, action id), each once in ``actions``, as accepted."""
+        """True when the ledger has all ``actions``, distinct (user, action id) pairs, as
+        accepted."""
         users, ids = zip(*actions, strict=True)
         with translated():
             found = await self._pool.fetchval(_sql["count_accepted"], board, users, ids)
@@ -62,9 +63,9 @@ class Ledger:
 
     @asynccontextmanager
     async def locked(self, partition: int) -> AsyncIterator[LedgerSession]:
-        """The partition's advisory lock and what may be done under it, by statements that may take
-        longer than the pool allows. Raises Unavailable when Postgres is away, or when another
-        process still holds the lock after the patience."""
+        """Holds the partition's advisory lock and gives what may be done under it, by statements
+        that may take longer than the pool allows. Raises Unavailable when Postgres is away, or when
+        another process still holds the lock after ``lock_patience``."""
         async with self._session(partition, BATCH_PATIENCE) as session:
             with translated():
                 try:
@@ -80,8 +81,8 @@ class Ledger:
 
     @asynccontextmanager
     async def locked_if_free(self, partition: int) -> AsyncIterator[LedgerSession | None]:
-        """As ``locked``, but gives None when another process holds the lock, and statements take
-        no longer than the pool allows: they write batches."""
+        """Like ``locked``, but gives None when another process holds the lock, and each statement
+        may take only as long as the pool allows, since here they write batches."""
         async with self._session(partition, None) as session:
             with translated():
                 free = await session.connection.fetchval(
@@ -104,8 +105,8 @@ class Ledger:
 
 
 class LedgerSession:
-    """A connection that holds a partition's lock. ``timeout`` in seconds bounds each statement of
-    a batch; None: the pool's."""
+    """A connection that holds a partition's lock. ``timeout`` bounds each statement of a batch, in
+    seconds; None means the pool's own timeout."""
 
     def __init__(self, connection: Any, partition: int, timeout: float | None) -> None:
         self.connection = connection
@@ -119,7 +120,7 @@ class LedgerSession:
         """Commits a batch, in the order of its events, and its dead letters.
 
         An event that Postgres refuses is found by halving the batch and joins the dead letters.
-        Writing a batch again changes nothing. Raises Unavailable when Postgres is away.
+        Writing a batch a second time changes nothing. Raises Unavailable when Postgres is away.
         """
         with translated():
             try:

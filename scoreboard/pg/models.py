@@ -17,8 +17,8 @@ _sql = statements("models")
 
 
 class ModelRow(msgspec.Struct, frozen=True):
-    """A model without its content. ``board`` is '' for all boards without a model of their own,
-    ``quality`` are measured figures by name, ``bytes`` its size."""
+    """A model without its content. ``board`` is '' when it is for all boards without a model of
+    their own; ``quality`` has measured figures by name; ``bytes`` is the model's size."""
 
     version: int
     board: str
@@ -38,7 +38,7 @@ class Models:
         self._pool = pool
 
     async def active(self) -> dict[str, int]:
-        """The versions in force, by board; '' stands for all that have none of their own."""
+        """The versions in force, by board; '' stands for all boards without their own model."""
         with translated():
             return dict(await self._pool.fetch(_sql["active"]))
 
@@ -60,7 +60,8 @@ class Models:
         false_alarm_rate: float,
         quality: dict[str, Any],
     ) -> int:
-        """Stores a model, not yet in force; its version. The window in Unix milliseconds."""
+        """Stores a model without putting it in force and returns its version. The window of its
+        training actions is in Unix milliseconds."""
         with translated():
             version: int = await self._pool.fetchval(
                 _sql["add"],
@@ -82,7 +83,8 @@ class Models:
                     raise NotFound(f"There is no model {version}.")
 
     async def rollback(self, board: str) -> int:
-        """Puts the board's model before the active one in force; its version. Raises NotFound."""
+        """Puts the board's model before the active one back in force and returns its version.
+        Raises NotFound."""
         with translated():
             previous: int | None = await self._pool.fetchval(_sql["previous"], board)
         if previous is None:

@@ -1,4 +1,4 @@
-"""Connections to Postgres, and its errors in the words of the service."""
+"""Connections to Postgres, and the translation of its errors into the service's own."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _AWAY = (
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turns "Postgres is away" in all its forms into Unavailable, and a refused login into
-    ConfigurationError; errors of a statement pass."""
+    """Turns every error that means "Postgres is away" into Unavailable, and a refused login into
+    ConfigurationError; a statement's own errors pass unchanged."""
     try:
         yield
     except _REFUSED as error:
@@ -45,8 +45,8 @@ def translated() -> Iterator[None]:
 
 
 async def connect(*args: Any, **kwargs: Any) -> asyncpg.Connection:
-    """As asyncpg's; for a malformed URL raises ConfigurationError, which does not show it and its
-    password."""
+    """Like asyncpg.connect, but a malformed URL raises ConfigurationError, whose text does not show
+    the URL and its password."""
     try:
         return await asyncpg.connect(*args, **kwargs)
     except ValueError:
@@ -57,8 +57,8 @@ async def connect(*args: Any, **kwargs: Any) -> asyncpg.Connection:
 
 
 class _Pool(asyncpg.Pool):  # type: ignore[misc]
-    """Waits for a connection no longer than ``patience`` seconds, and as long when it takes one
-    back; asyncpg would wait for ever."""
+    """A pool that waits at most ``patience`` seconds, both when it hands out a connection and when
+    it takes one back; asyncpg's own pool would wait for ever."""
 
     __slots__ = ("_patience",)
 
@@ -81,9 +81,9 @@ class _Pool(asyncpg.Pool):  # type: ignore[misc]
 
 
 async def open_pool(url: str, *, connections: int, timeout: float) -> asyncpg.Pool:
-    """A pool of up to ``connections``, made when they are needed: it opens while Postgres is
-    away, too. ``timeout`` in seconds bounds waiting for a connection, connecting, and each
-    statement, BEGIN and COMMIT included."""
+    """A pool of up to ``connections``, each made when it is first needed, so that the pool can be
+    opened while Postgres is away. ``timeout``, in seconds, bounds waiting for a connection,
+    connecting, and each statement, including BEGIN and COMMIT."""
     return await _Pool(
         url,
         connections=connections,

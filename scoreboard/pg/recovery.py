@@ -1,4 +1,4 @@
-"""What a rebuild reads and writes in Postgres, on a connection that holds the partition's lock."""
+"""A rebuild's reads and writes in Postgres, on a connection that holds the partition's lock."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scoreboard.pg.sql import statements
 
 _sql = statements("recovery")
 CHUNK = 5_000
-SILENCE = 30.0  # seconds for an answer that Postgres has at hand
-STATEMENT_PATIENCE = 600.0  # seconds for one that may take going over all of a large board
+SILENCE = 30.0  # seconds for an answer that Postgres can give at once
+STATEMENT_PATIENCE = 600.0  # seconds for an answer that needs a pass over a large board
 
 
 class BoardSource:
     """Boards of one partition as the ledger knows them. Every method raises Unavailable when
-    Postgres is away or silent: for SILENCE, and for STATEMENT_PATIENCE where a statement goes over
-    a whole board before its first word."""
+    Postgres is away or does not answer for SILENCE seconds, or for STATEMENT_PATIENCE seconds where
+    a statement goes through a whole board before its first row."""
 
     def __init__(self, connection: Any, partition: int) -> None:
         self._connection = connection
@@ -38,11 +38,11 @@ class BoardSource:
         )
 
     async def create(self, board: str, settings: str) -> None:
-        """Makes the board, with the text of its settings."""
+        """Creates the board, with the text of its settings."""
         await self._run(self._connection.execute, "create_board", board, self._partition, settings)
 
     async def raise_version(self, board: str, version: int) -> None:
-        """The board's version is at least ``version`` from now on."""
+        """Raises the board's version to at least ``version``."""
         await self._run(self._connection.execute, "raise_version", board, version)
 
     async def has_lost_reverts(self, board: str) -> bool:
@@ -51,13 +51,13 @@ class BoardSource:
         return bool(await self._run(self._connection.fetchval, "has_lost_reverts", board))
 
     async def settle(self, board: str) -> None:
-        """Takes these late duplicates out of the totals."""
+        """Subtracts these late duplicates from the totals."""
         await self._run(
             self._connection.execute, "settle", board, LATE_DUPLICATE, timeout=STATEMENT_PATIENCE
         )
 
     async def correct(self, board: str) -> None:
-        """Makes every total the sum of the user's accepted, unreverted actions."""
+        """Sets every total to the sum of the user's accepted actions that were not taken back."""
         await self._run(self._connection.execute, "correct", board, timeout=STATEMENT_PATIENCE)
 
     async def totals(self, board: str) -> AsyncIterator[list[UserTotal]]:
@@ -71,7 +71,7 @@ class BoardSource:
             yield [UserTotal(*row) for row in chunk]
 
     async def hidden_totals(self, board: str, users: list[str]) -> AsyncIterator[list[UserTotal]]:
-        """The users who are hidden, and those listed."""
+        """The hidden users, and those listed in ``users``."""
         async for chunk in self._chunks(_sql["hidden_totals"], board, users):
             yield [UserTotal(*row) for row in chunk]
 

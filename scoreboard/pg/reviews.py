@@ -1,4 +1,4 @@
-"""The review queue and its decisions, each with its line in the audit."""
+"""The review queue and its decisions, each recorded in the audit."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ class Reviews:
     async def earlier(
         self, board: str, user: str, *, before: EventId, beyond: EventId, limit: int
     ) -> list[KeptAction]:
-        """The user's actions that count, with events between the two, in the order of events."""
+        """The user's actions that count and whose events are between the two, in order of
+        events."""
         with translated():
             rows = await self._pool.fetch(_sql["earlier"], board, user, *before, *beyond, limit)
         return [kept_action(*row) for row in rows]
@@ -92,8 +93,8 @@ class Reviews:
         hide: bool,
         details: Mapping[str, Any],
     ) -> Decision:
-        """Closes the case, with ``hide`` hides its user if on the board, and writes the audit, all
-        or nothing. Raises AlreadyDecided."""
+        """Closes the case, hides its user if ``hide`` is set and the user is on the board, and
+        writes the audit, in one transaction. Raises AlreadyDecided."""
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
                 if (
@@ -120,7 +121,7 @@ class Reviews:
     async def set_hidden(
         self, board: str, user: str, *, hidden: bool, by: str, reason: str
     ) -> bool:
-        """Hides the user, or ends it; False when the user is not on the board."""
+        """Hides the user or shows the user again; False when the user is not on the board."""
         decision = "user_hidden" if hidden else "user_shown"
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
@@ -162,7 +163,7 @@ def _review(row: Mapping[str, Any]) -> Review:
 
 
 def _reasons(text: str) -> list[Reason]:
-    """The findings; none if an older version wrote them in another form, so that the case can
+    """The findings; empty if an older version wrote them in another form, so that the case can
     still be decided."""
     try:
         return _findings.decode(text)

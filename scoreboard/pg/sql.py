@@ -1,4 +1,5 @@
-"""Statements live in queries/*.sql, each below a line ``-- name: <name>`` and its intent."""
+"""Reads SQL from queries/*.sql, where each statement follows a line ``-- name: <name>`` and a
+comment that says what it does."""
 
 from __future__ import annotations
 

@@ -56,8 +56,8 @@ async def _apply(connection: asyncpg.Connection) -> list[str]:
 
 
 async def check_schema(connection: asyncpg.Connection, *, partitions: int) -> None:
-    """What every role makes sure of at its start: the schema is the one it was written for, and
-    ``partitions`` is the number that the data was written under (the first to start sets it).
+    """Checks, at the start of every role, that the schema is the one it was written for and that
+    ``partitions`` is the number that the data was written with (the first role to start sets it).
     Raises ConfigurationError saying what to do."""
     with translated():
         try:

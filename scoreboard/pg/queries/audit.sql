@@ -9,7 +9,7 @@ SELECT count(*) FROM user_score WHERE board = $1
 SELECT user_id FROM user_score WHERE board = $1 AND user_id > $2 ORDER BY user_id LIMIT $3
 
 -- name: totals
--- Every user of a board beside the sum of the ledger; users that only one of both knows, too.
+-- Every user of a board with the ledger's sum, including users that only one of the two has.
 SELECT user_id, total.score, coalesce(ledger.points, 0)::bigint,
        (extract(epoch FROM total.reached_at) * 1000)::bigint, coalesce(total.hidden, false)
 FROM (

@@ -14,7 +14,7 @@ ORDER BY event_ms, event_seq
 
 -- name: training
 -- $1 board or null for all, $2 since (ms), $3 most actions: the latest that count, in order of
--- the agents' clock.
+-- the actions' own time.
 SELECT user_id, points, at_ms, event_ms, context FROM (
     SELECT user_id, points, event_ms, context::text AS context,
            coalesce((extract(epoch FROM occurred_at) * 1000)::bigint, event_ms) AS at_ms

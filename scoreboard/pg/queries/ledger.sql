@@ -34,10 +34,10 @@ CREATE TEMPORARY TABLE IF NOT EXISTS staged (
 SELECT event_ms, event_seq FROM partition_progress WHERE partition = $1
 
 -- name: add_overtaken
--- Events come in order, so what is new at or before the highest event persisted, ($1, $2), belongs
--- to a history that Redis had lost and that came back: it was emptied, went on from Postgres, and
--- a crash undid that. Totals that went on without such actions get them now; those of dead letters
--- that are tried again ($3 their partition) had them all the time.
+-- Events come in order. So a new event at or before the highest event persisted, ($1, $2), belongs
+-- to a history that Redis had lost and that came back: Redis was emptied and reloaded from Postgres,
+-- and then a crash undid that. The totals since then lack such actions and get them now. Dead
+-- letters that are tried again ($3: their partition) are in the totals already.
 UPDATE user_score AS total SET score = total.score + missed.points, updated = now()
 FROM (SELECT board, user_id, sum(points) AS points
       FROM staged JOIN user_score AS later USING (board, user_id)
@@ -52,7 +52,7 @@ FROM (SELECT board, user_id, sum(points) AS points
 WHERE (total.board, total.user_id) = (missed.board, missed.user_id)
 
 -- name: insert_actions
--- Ordered by key, so that writers never wait for one another in a circle; of two rows of one
+-- Ordered by key, so that writers never deadlock; of two rows of one
 -- action in a batch the earlier event wins.
 INSERT INTO score_action (board, user_id, action_id, points, score, status, attempt_id,
                           event_ms, event_seq, occurred_at, context)
@@ -76,9 +76,9 @@ WHERE staged.kind = 'A' AND action.status = 'refused' AND action.attempt_id = st
     = (staged.board, staged.user_id, staged.action_id)
 
 -- name: late_duplicates
--- Accepted events whose action the ledger has under another event, with the original. One at or
--- before the highest event persisted, ($1, $2), only when it was found before: otherwise it is of
--- a history that Redis had lost, counts under the other event, and is in no total.
+-- Accepted events whose action the ledger has under another event, with the original. An event at
+-- or before the highest event persisted, ($1, $2), is taken only when it was found before: otherwise
+-- it is from a history that Redis had lost, counts under the other event, and is in no total.
 SELECT staged.board, staged.event_ms, staged.event_seq, staged.points, staged.attempt_id,
        user_id, action_id, kept, original.points AS kept_points, original.score AS kept_score,
        original.attempt_id AS kept_attempt, latest_ms, latest_seq, agents
@@ -121,7 +121,7 @@ WHERE (user_score.last_event_ms, user_score.last_event_seq)
     < (excluded.last_event_ms, excluded.last_event_seq)
 
 -- name: mark_reverted
--- The action that a reverting event names leaves the sum.
+-- The action that a reverting event names no longer counts.
 UPDATE score_action AS action
 SET reverted_event_ms = staged.event_ms, reverted_event_seq = staged.event_seq,
     revert_reason = staged.reason
@@ -131,7 +131,7 @@ WHERE staged.kind = 'V' AND action.reverted_event_ms IS NULL
     = (staged.board, staged.user_id, staged.action_id, staged.taken_ms, staged.taken_seq)
 
 -- name: settle_reverted
--- A late duplicate that was taken back needs nobody any more.
+-- A late duplicate that was taken back is settled.
 UPDATE review
 SET status = 'settled', decided_at = now(), decided_by = 'persister', reason = staged.reason
 FROM staged

@@ -12,7 +12,7 @@ VALUES ($1, to_timestamp($2::bigint / 1000.0), to_timestamp($3::bigint / 1000.0)
 RETURNING version
 
 -- name: deactivate
--- Whatever is in force where model $1 is to be.
+-- The model in force, if any, that model $1 is to replace.
 UPDATE anomaly_model SET active = false
 WHERE active AND board = (SELECT board FROM anomaly_model WHERE version = $1)
 

@@ -8,7 +8,7 @@ FROM board LEFT JOIN partition_progress AS progress ON progress.partition = $2
 WHERE board.board = $1
 
 -- name: create_board
--- Its first version counts as seen, so that every later load goes beyond it.
+-- Its first version counts as seen by clients, so that every later load has a higher one.
 INSERT INTO board (board, partition, settings, version) VALUES ($1, $2, $3, 1)
 ON CONFLICT DO NOTHING
 
@@ -23,7 +23,7 @@ SELECT EXISTS (SELECT FROM review
                WHERE status = 'open' AND board = $1 AND kind = 'late_duplicate')
 
 -- name: settle
--- Late duplicates that are still open now were never taken back in Redis: they leave the totals.
+-- Late duplicates that are still open now were never taken back in Redis: subtract them.
 WITH lost AS (
     UPDATE review
     SET status = 'settled', decided_at = now(), decided_by = 'rebuild',
@@ -37,7 +37,7 @@ UPDATE user_score AS total SET score = total.score - sums.points, updated = now(
 FROM sums WHERE total.board = $1 AND total.user_id = sums.user_id
 
 -- name: correct
--- Every total becomes the sum of the ledger; users without a row get one.
+-- Sets every total to the ledger's sum; users without a row get one.
 WITH sums AS (
     SELECT user_id, sum(points) AS points, max(event_ms) AS event_ms
     FROM score_action
@@ -65,7 +65,7 @@ FROM user_score
 WHERE board = $1 AND (last_event_ms, last_event_seq) > ($2, $3)
 
 -- name: hidden_totals
--- Users who are hidden, and those listed in $2, who may not be hidden any more.
+-- Hidden users, and those listed in $2, who may no longer be hidden.
 SELECT user_id, score, (extract(epoch FROM reached_at) * 1000)::bigint, hidden
 FROM user_score WHERE board = $1 AND hidden
 UNION ALL

@@ -4,7 +4,7 @@ SELECT id, kind, status, board, user_id, action_id, points, event_ms, event_seq,
 FROM review
 
 -- name: recent
--- The user's latest actions on a board, newest first, with the agents' clock.
+-- The user's latest actions on a board, newest first, with the actions' own time.
 SELECT action_id, points, score,
        CASE WHEN reverted_event_ms IS NOT NULL THEN 'reverted' ELSE status::text END AS outcome,
        coalesce(occurred_at, to_timestamp(event_ms / 1000::double precision)) AS at
@@ -22,7 +22,7 @@ FROM kept_action
 WHERE board = $1 AND user_id = $2 AND action_id = $3
 
 -- name: earlier
--- Actions of a user that count, from before the event ($3, $4) and beyond ($5, $6), oldest first.
+-- Actions of a user that count, before the event ($3, $4) and after ($5, $6), oldest first.
 SELECT user_id, action_id, kept, points, score, attempt_id, latest_ms, latest_seq, agents
 FROM kept_action
 WHERE board = $1 AND user_id = $2 AND kept = 'A'
@@ -31,7 +31,7 @@ ORDER BY latest_ms, latest_seq
 LIMIT $7
 
 -- name: decide
--- $1 review, $2 status, $3 who, $4 why. No row when somebody was first.
+-- $1 review, $2 status, $3 who, $4 why. No row when somebody else decided first.
 UPDATE review SET status = $2, decided_at = now(), decided_by = $3, reason = $4
 WHERE id = $1 AND status = 'open'
 RETURNING id
