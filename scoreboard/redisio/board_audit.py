@@ -51,8 +51,8 @@ class RedisAudit:
     async def differing_receipts(
         self, board: str, actions: Sequence[KeptAction]
     ) -> list[tuple[KeptAction, str, str]]:
-        """(action, receipt expected, receipt found or '') where both differ in anything but the
-        agents' names."""
+        """(action, expected receipt, found receipt or '') for each action whose two receipts differ
+        in anything but the agents' names."""
         if not actions:
             return []
         keys = self._keyspace.board(board)

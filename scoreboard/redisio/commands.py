@@ -1,5 +1,5 @@
-"""Commands and scripts outside the hot path: nothing is sent twice, except a script that Redis
-did not know."""
+"""Commands and scripts outside the hot path. Nothing is sent twice, except a script that Redis did
+not know yet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scoreboard.wire.scripts import ScriptCall
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Turns "Redis is away or full" into Unavailable; other errors that it answers with pass."""
+    """Turns errors that mean "Redis is away or full" into Unavailable; others pass unchanged."""
     try:
         yield
     except OutOfMemoryError as error:

@@ -1,6 +1,6 @@
 """Clients of Redis. Ordinary commands, scripts with their own recovery, and blocking reads each
-have their own connections; redis-py's retries are off everywhere, because they send a script again
-after a lost reply without knowing whether that is safe."""
+have their own connections. redis-py's retries are off everywhere, because after a lost reply they
+send a script again without knowing whether that is safe."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ MALFORMED = "is no Redis URL: redis://[[user]:password@]host:port/database"
 
 
 class _Closed:
-    """Over a class of connections: what is raised when something is sent on a transport that was
-    closed since its last use (by uvloop) or is being closed by another task (by redis-py) means a
-    lost connection like any other."""
+    """Mixed into a class of connections. When something is sent on a transport that was closed
+    since its last use, uvloop raises an error of its own, and so does redis-py when another task is
+    closing the connection. Both are reported as a lost connection."""
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         try:
@@ -82,9 +82,9 @@ def client(url: str, *, timeout: float | None, connections: int = 32) -> Redis:
 
 
 async def check_server(redis: Redis) -> None:
-    """Looks at a server before the service trusts it with scores. Raises ConfigurationError on one
-    that is too old or evicts keys; warns when the append-only file is off, or that of a Redis 7.0,
-    which may mend it wrongly after a crash."""
+    """Checks a server before the service trusts it with scores. Raises ConfigurationError when it
+    is too old or evicts keys. Warns when the append-only file is off, and about Redis 7.0, which
+    may repair that file wrongly after a crash."""
     try:
         info: dict[str, Any] = await redis.info()
     except AuthenticationError as error:

@@ -1,4 +1,4 @@
-"""A few script lines that many callers take turns on."""
+"""A pool of script lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from scoreboard.redisio.script_line import ScriptLine
 
 
 class ScriptLines:
-    """Up to ``most`` lines, made when they are needed; ``timeout`` in seconds is each line's."""
+    """Up to ``most`` lines, created when they are needed; ``timeout`` is each line's, in
+    seconds."""
 
     def __init__(self, connections: ConnectionPool, *, timeout: float, most: int) -> None:
         self._connections = connections
@@ -19,7 +20,7 @@ class ScriptLines:
         self._idle: list[ScriptLine] = []
 
     async def acquire(self) -> ScriptLine:
-        """A line of one's own until it is given back; waits while all are taken."""
+        """A line for the caller alone, until it is released; waits while all are taken."""
         await self._free.acquire()
         return (
             self._idle.pop() if self._idle else ScriptLine(self._connections, timeout=self._timeout)
@@ -31,6 +32,6 @@ class ScriptLines:
         self._free.release()
 
     async def close(self) -> None:
-        """Closes the lines that nobody has."""
+        """Closes the lines that are not taken."""
         while self._idle:
             await self._idle.pop().close()

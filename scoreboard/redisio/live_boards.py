@@ -1,5 +1,5 @@
-"""Reads of live boards. Every read runs a small script that looks at the epoch as well, so that a
-board which lost its last writes never answers."""
+"""Reads of live boards. Every read runs a small script that also checks the epoch, so that a board
+that may have lost its last writes never answers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from scoreboard.wire.scripts import COLD, ScriptCall
 class LiveBoards:
     """Reads boards from Redis. Every method raises BoardCold, or Unavailable when Redis is away.
 
-    A script line costs the process a third of what redis-py's commands do, and sends a read whose
-    answer was lost again.
+    It uses script lines, which cost the process a third of what redis-py's commands cost, and which
+    repeat a read whose answer was lost.
     """
 
     def __init__(self, lines: ScriptLines, *, keyspace: Keyspace) -> None:

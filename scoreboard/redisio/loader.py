@@ -1,4 +1,4 @@
-"""A rebuild's side in Redis: look at a board, fill it from the ledger, make it live."""
+"""A rebuild's work in Redis: inspects a board, fills it from the ledger and makes it live."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from scoreboard.wire import scripts
 from scoreboard.wire.events import split_id
 from scoreboard.wire.keys import CONSUMER_GROUP, BoardKeys, Keyspace
 
-MEMBERS = 1_000  # of one ZADD: some 0.5 ms of Redis's time
-DRAFT_TTL_MS = 600_000  # how long a zset under construction outlives its builder
+MEMBERS = 1_000  # members in one ZADD: about 0.5 ms of Redis's time
+DRAFT_TTL_MS = 600_000  # a zset under construction expires this long after its builder's last write
 
 Command = tuple[bytes, ...]
 
@@ -37,7 +37,7 @@ class BoardLoader:
         self._window_ms = round(dedupe_window * 1000)
 
     async def state(self, board: str) -> BoardState:
-        """Looks at the board."""
+        """Reads the board's state."""
         keys = self._keyspace.board(board)
         reply = await run_script(
             self._redis,
@@ -53,24 +53,25 @@ class BoardLoader:
         )
 
     async def hidden_users(self, board: str) -> list[str]:
-        """The users that the board hides in Redis."""
+        """The users who are hidden in Redis."""
         with reachable():
             key = self._keyspace.board(board).hidden
             users: list[bytes] = await self._redis.execute_command("ZRANGE", key, 0, -1)
         return [user.decode() for user in users]
 
     async def forget(self, board: str) -> None:
-        """Makes the board cold: from now on nothing is read from it or written to it."""
+        """Makes the board cold: from then on nothing is read from it or written to it."""
         with reachable():
             await self._redis.delete(self._keyspace.board(board).meta)
 
     def oldest_receipt(self) -> EventId:
-        """Events at or before this one have no receipt any more."""
+        """The id of an event whose receipt expires now; those of earlier events have expired."""
         return EventId(round(time.time() * 1000) - self._window_ms, 0)
 
     def begin(self, board: str, state: BoardState, *, swap: bool) -> BoardDraft:
-        """A draft of the board: of all its users (``swap``), or of those that the fenced board
-        lacks something of. It is in zsets of its own, and counts at ``finish`` or not at all."""
+        """Begins a draft of the board: with all its users (``swap``), or only with those whose
+        latest changes the fenced board lacks. A draft is kept in zsets of its own and changes the
+        board only at ``finish``."""
         keys = self._keyspace.board(board)
         return BoardDraft(
             self._redis,
@@ -84,7 +85,7 @@ class BoardLoader:
 
 
 class BoardDraft:
-    """A board under construction; counts what it was given."""
+    """A board under construction; keeps count of the users it was given."""
 
     def __init__(
         self,
@@ -100,7 +101,7 @@ class BoardDraft:
         self._redis = redis
         self._board = board
         self._keys = keys
-        self._state = state  # what it was when the load began
+        self._state = state  # as it was when the load began
         self._swap = swap
         self._idle_ms = idle_ms
         self._window_ms = window_ms
@@ -110,7 +111,7 @@ class BoardDraft:
         self._clock = 0
 
     async def add(self, totals: Sequence[UserTotal]) -> None:
-        """Gives these users their totals."""
+        """Writes these users' totals into the draft."""
         parts: tuple[list[bytes], list[bytes]] = ([], [])
         for user, total, reached_ms, hidden in totals:
             parts[hidden].append(repr(stamp(total, reached_ms)).encode())
@@ -130,7 +131,7 @@ class BoardDraft:
         await self._send(commands)
 
     async def restore_receipts(self, actions: Sequence[KeptAction]) -> None:
-        """Writes the receipts of these actions for what is left of their time."""
+        """Writes the receipts of these actions, each for the rest of its dedupe window."""
         now = round(time.time() * 1000)
         commands: list[Command] = []
         for action in actions:
@@ -138,14 +139,14 @@ class BoardDraft:
             if left > 0:
                 name = self._keys.action(action.user_id.encode(), action.action_id.encode())
                 commands.append((b"SET", name, receipt_of(action).encode(), b"PX", b"%d" % left))
-        # There may be many times more receipts than users.
+        # Receipts may outnumber users many times, so writing them must not let the draft expire.
         commands += [(b"PEXPIRE", key.encode(), b"%d" % DRAFT_TTL_MS) for key in self._load]
         await self._send(commands)
 
     async def finish(self, record: BoardRecord, *, version: int, event: EventId) -> int:
-        """Makes the board live; its version. ``event`` is the last one that it contains. Raises
-        Unavailable when Redis restarted, lost something or went on meanwhile: then the draft is
-        void."""
+        """Makes the board live and returns its version. ``event`` is the last event that the board
+        contains. Raises Unavailable when Redis restarted or lost something or the board changed
+        meanwhile; the draft is then useless."""
         load, load_hidden = self._load
         shown, concealed = self._counts
         reply = await run_script(
@@ -185,7 +186,7 @@ class BoardDraft:
                 for _ in commands:
                     await connection.read_response()
             except BaseException:
-                await connection.disconnect(nowait=True)  # its next reply would not be ours
+                await connection.disconnect(nowait=True)  # or its next reply would be one of these
                 raise
             finally:
                 await pool.release(connection)

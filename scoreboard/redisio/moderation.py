@@ -1,4 +1,4 @@
-"""What moderation changes in Redis. What was done is not done again when a method is repeated."""
+"""Moderation's changes in Redis. Calling a method again does not repeat what it has done."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ModeratedBoards:
         self._window_ms = round(dedupe_window * 1000)
 
     async def approve(self, board: str, action: KeptAction) -> None:
-        """Makes a refused action count, unless its receipt says that it does. Raises
+        """Makes a refused action count, unless its receipt says that it already does. Raises
         ScoreOutOfRange."""
         keys = self._keyspace.board(board)
         body = Body(FORMAT, board, action.user_id, action.action_id, action.points, action.attempt)
@@ -47,11 +47,11 @@ class ModeratedBoards:
         )
         _check(reply[0])
         if reply[0] == OTHER:
-            raise Unavailable("The action is just being counted under another attempt.")
+            raise Unavailable("The action was just counted under another attempt; try again.")
 
     async def revert(self, board: str, action: KeptAction, reason: str) -> bool:
-        """Takes an accepted action back; False when its receipt says that it does not count any
-        more. Raises ScoreOutOfRange."""
+        """Takes an accepted action back; returns False when its receipt says that it no longer
+        counts. Raises ScoreOutOfRange."""
         begun = receipt(
             Kept.REVERTED,
             points=action.points,
@@ -76,7 +76,7 @@ class ModeratedBoards:
         return bool(reply[0] != DONE)
 
     async def hide(self, board: str, user: str, *, hidden: bool) -> None:
-        """Hides a user from the board, or ends it."""
+        """Hides a user from the board, or shows the user again."""
         keys = self._keyspace.board(board)
         reply = await run_script(
             self._redis,
@@ -93,7 +93,7 @@ class ModeratedBoards:
         _check(reply[0])
 
     async def set_settings(self, board: str, settings: str) -> None:
-        """Gives the board the text of other settings."""
+        """Replaces the text of the board's settings."""
         meta = self._keyspace.board(board).meta
         reply = await run_script(
             self._redis, scripts.set_settings(key_meta=meta, arg_settings=settings)
@@ -101,7 +101,7 @@ class ModeratedBoards:
         _check(reply[0])
 
     async def forget_memory(self, board: str, user: str) -> None:
-        """Drops the agents' memory of the user: it is made anew from what counts."""
+        """Deletes the agents' memory of the user; it is rebuilt from the actions that count."""
         with reachable():
             await self._redis.delete(self._keyspace.board(board).profile(user.encode()))
 

@@ -11,7 +11,7 @@ from scoreboard.wire.keys import PATROL
 
 
 class PatrolReports:
-    """The last round of the continuous audit, for whoever reports the service's health. Both
+    """The result of the continuous audit's last round, for reports of the service's health. Both
     methods raise Unavailable when Redis is away."""
 
     def __init__(self, redis: Redis) -> None:
@@ -24,7 +24,7 @@ class PatrolReports:
             await self._redis.set(PATROL, text, px=round(valid * 1000))
 
     async def latest(self) -> PatrolReport | None:
-        """None when no persister has patrolled lately."""
+        """The last report; None when no round ended lately."""
         with reachable():
             text = await self._redis.get(PATROL)
         return None if text is None else msgspec.json.decode(text, type=PatrolReport)

@@ -1,7 +1,7 @@
-"""Replies read as they arrive.
+"""Reads Redis's replies in a protocol of its own, without redis-py's stream reader.
 
-redis-py reads a reply in five nested coroutines and a stream; for who sends one small call after
-the other that is half of what a call costs the process.
+redis-py reads a reply through five nested coroutines and a stream. For small calls sent one after
+another, that is half of the CPU that a call costs this process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def _error(text: str) -> Exception:
 
 
 class Replies(asyncio.Protocol):
-    """The protocol of a connection on which nothing is sent before the last answer is complete."""
+    """Reads the replies of one connection; commands must not be pipelined: the next may be sent
+    only when all replies of the previous one have arrived."""
 
     def __init__(self) -> None:
         self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=_error)
@@ -43,19 +44,20 @@ class Replies(asyncio.Protocol):
         self._expected = 0
 
     def take_over(self, transport: asyncio.WriteTransport) -> None:
-        """From now on what arrives on ``transport`` comes here."""
+        """Makes this the protocol of ``transport``, so that its data arrives here."""
         self._transport = transport
         transport.set_protocol(self)
 
     @property
     def connected(self) -> bool:
-        """Whether something can be sent, as far as is known."""
+        """True unless the connection is known to be closed or closing."""
         return self._transport is not None and not self._transport.is_closing()
 
     async def exchange(self, command: bytes, replies: int) -> list[Any]:
-        """Sends ``command`` and returns that many replies; those that are errors, as exceptions.
-        Raises ConnectionError of redis-py when the connection is lost before the last one. Whoever
-        stops waiting must close the connection: what arrives then is not his."""
+        """Sends ``command`` and returns its ``replies``, where each error reply is an exception.
+        Raises redis-py's ConnectionError when the connection is lost before the last reply. If the
+        caller stops waiting earlier, it must close the connection: replies that are still to come
+        would otherwise be taken for those of the next command."""
         assert self._transport is not None
         self._transport.write(command)
         self._received = []

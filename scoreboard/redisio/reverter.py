@@ -1,4 +1,4 @@
-"""Taking back duplicates that came after their receipt had expired."""
+"""Takes back duplicates that arrived after the original's receipt had expired."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def receipt_of(action: KeptAction) -> str:
-    """The receipt that a row of the ledger stands for."""
+    """The receipt that belongs to a row of the ledger."""
     return receipt(
         Kept(action.kept),
         points=action.points,
@@ -73,8 +73,8 @@ class LateReverter:
         self._window_ms = round(dedupe_window * 1000)
 
     async def revert(self, duplicate: LateDuplicate) -> bool:
-        """Takes the duplicate's points back, once, and restores the original's receipt, so that
-        the next retry learns the first result. False when that can't be done now. Must be called
+        """Takes the duplicate's points back, once, and restores the original's receipt, so that the
+        next retry gets the first result. Returns False when that can't be done now. Must be called
         in the order of events. Raises Unavailable when Redis is away."""
         call = revert_call(
             self._keyspace.board(duplicate.board),
@@ -91,7 +91,7 @@ class LateReverter:
         try:
             reply = await run_script(self._redis, call)
         except ResponseError as error:
-            # Trying again would fail again and hold up the partition; a rebuild settles it.
+            # Another try would fail as well and hold up the partition; a rebuild settles it.
             log.error("revert_failed", board=duplicate.board, error=str(error))
             return False
         return bool(reply[0] not in (COLD, RANGE))

@@ -41,16 +41,17 @@ class ScriptLine:
     """One connection that runs scripts, one at a time, and recovers lost replies.
 
     A script that may have run is sent again, word for word, until its reply arrives or ``timeout``
-    seconds are over; each script must therefore know its own work (submit_scores by the attempt id
-    in the receipt). Not safe for concurrent use: whoever owns the line sends one call at a time.
+    seconds are over. So each script must recognize that it has already run (submit_scores does by
+    the attempt id in the receipt). Not safe for concurrent use: the line's owner sends one call at
+    a time.
     """
 
     def __init__(self, connections: ConnectionPool, *, timeout: float) -> None:
         self._connection: Connection = connections.make_connection()
         self._replies = Replies()
         self._timeout = timeout
-        # A script may have run whose reply was lost, since the owner last set this to False. Then
-        # it can't be said any more that nothing was written.
+        # True once a script may have run whose reply was lost: from then on nobody can say that
+        # nothing was written. The owner sets it back to False.
         self.unsure = False
 
     async def close(self) -> None:
@@ -63,11 +64,12 @@ class ScriptLine:
         *after: bytes,
         patience: float = 0.0,
     ) -> list[Any]:
-        """The replies of the script and of the packed commands in ``after``, which are sent right
-        behind it on the same connection (durability waits); an error of those is among the replies.
-        ``patience`` is how many seconds they may take by themselves.
+        """Returns the script's reply, followed by those of the packed commands in ``after``
+        (durability waits), which are sent right behind it on the same connection; an error of such
+        a command is returned in place of its reply. ``patience`` is the time that these commands
+        may take, in seconds, on top of the timeout.
 
-        Raises Unavailable when nothing was run, OutcomeUnknown when that can't be known
+        Raises Unavailable when the script did not run, OutcomeUnknown when it may have run
         (``unsure``), and ResponseError for an error inside the script.
         """
         script, keys, args = call
@@ -106,9 +108,9 @@ class ScriptLine:
             pause = min(pause * 2, 0.25)
 
     async def ask(self, *command: bytes) -> Any:
-        """The reply of a command that only reads, in between. Raises Unavailable."""
+        """The reply of a command that only reads, sent between two scripts. Raises Unavailable."""
         deadline = asyncio.get_running_loop().time() + self._timeout
-        again = True  # that a connection died while it was idle may show only when it is used
+        again = True  # that an idle connection has died may show only when it is used
         while True:
             try:
                 async with asyncio.timeout_at(deadline):
@@ -121,7 +123,7 @@ class ScriptLine:
                 again = False
 
     async def _connect(self) -> None:
-        """Lets redis-py do what leads to a connection (address, TLS, AUTH, database)."""
+        """Connects by redis-py, which knows about addresses, TLS, AUTH and databases."""
         await self._connection.disconnect(nowait=True)
         await self._connection.connect()
         self._replies = Replies()
@@ -133,7 +135,7 @@ class ScriptLine:
         try:
             received = await self._replies.exchange(command, replies)
         except BaseException:
-            # Half a conversation: the next reply on this connection would not be ours.
+            # The call was cut off: the next reply on this connection would belong to it.
             await self._connection.disconnect(nowait=True)
             raise
         if isinstance(received[0], RedisError):

@@ -1,8 +1,8 @@
 """A partition's stream as the persister consumes it.
 
-Whoever reads holds the partition's lock in Postgres, so there is one reader at a time: everything
-that is pending when it starts was left behind by one that died, and is taken over at once. Entries
-are therefore handled strictly in order, and what lies at or before an acknowledged entry may go.
+The reader holds the partition's lock in Postgres, so there is one reader at a time. Entries that
+are pending when it starts were left behind by a reader that died, and it takes them over at once.
+So entries are handled strictly in order, and everything up to an acknowledged entry may be deleted.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class PartitionStream:
         self._persisted = keys.persisted
         self._redis = redis
         self._blocking = blocking
-        self._seen = FIRST_EVENT  # the last entry that was read or passed over
+        self._seen = FIRST_EVENT  # the last entry that was read or skipped
         self._pending = False  # the last read found entries that were pending
 
     async def wait(self, timeout: float) -> None:
-        """Returns when there is an entry that was not read yet, or after ``timeout`` seconds."""
+        """Returns when there is an entry that was not yet read, or after ``timeout`` seconds."""
         with reachable():
-            # The server ends the wait; the bound above it is for a server that vanished.
+            # The server ends the wait; the longer client-side bound is for a server that vanished.
             async with asyncio.timeout(timeout + 5):
                 await self._blocking.xread(
                     {self._key: str(self._seen)}, count=1, block=max(1, round(timeout * 1000))
@@ -63,7 +63,7 @@ class PartitionStream:
                 return await self._read(count)
 
     async def read_ahead(self, count: int) -> list[Entry]:
-        """Up to ``count`` entries behind those of the last ``read``, before these are
+        """Up to ``count`` entries after those of the last ``read``, while these are not yet
         acknowledged; none while older ones may be pending."""
         if self._pending:
             return []
@@ -104,7 +104,7 @@ class PartitionStream:
         return entries
 
     async def _create_group(self) -> None:
-        self._seen = FIRST_EVENT  # another stream than the one that was read before
+        self._seen = FIRST_EVENT  # not the stream that was read before
         try:
             await self._redis.xgroup_create(self._key, CONSUMER_GROUP, id="0", mkstream=True)
         except ResponseError as error:
@@ -112,12 +112,13 @@ class PartitionStream:
                 raise
 
     async def acknowledge(self, ids: Sequence[bytes]) -> int:
-        """These entries, the oldest of the stream, are committed: tells who waits for that,
-        acknowledges and removes them. Returns how many entries the stream still holds."""
+        """Called when these entries, the stream's oldest, are committed: announces that to those
+        who wait, acknowledges the entries and removes them. Returns how many the stream still
+        holds."""
         last = EventId(*split_id(ids[-1]))
         with reachable():
-            # Not in a MULTI: while Redis 7.0 is out of memory it refuses every command inside one,
-            # and nothing would ever leave the stream. Each of these may be cut off from the next.
+            # Not in a MULTI: a Redis 7.0 that is out of memory refuses every command inside one,
+            # and nothing would ever leave the stream. It is safe to stop after any of these.
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.publish(self._persisted, str(last))
                 pipe.xack(self._key, CONSUMER_GROUP, *ids)

@@ -22,7 +22,8 @@ _LOST = (RedisError, OSError, TimeoutError)
 
 
 class RedisTickets:
-    """Issues tickets that are good once, within 30 seconds. Raises Unavailable without Redis."""
+    """Issues tickets that are valid once, within 30 seconds. Raises Unavailable when Redis is
+    away."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -39,7 +40,7 @@ class RedisTickets:
         return token
 
     async def redeem(self, token: str) -> Ticket | None:
-        """What the ticket stands for, which it does only once; None for an unknown, used or
+        """The rights of the ticket, which can be redeemed only once; None for an unknown, used or
         expired one."""
         if not is_ticket(token):
             return None

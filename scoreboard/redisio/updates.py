@@ -1,5 +1,5 @@
-"""The channels on which Redis tells that a board's top 10 changed: one pub/sub connection for the
-whole process, which finds out by itself when Redis is gone and comes back when it is there."""
+"""The channels on which Redis announces changes of a board's top 10: one pub/sub connection for the
+whole process, which notices when Redis is gone and reconnects when it is back."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from scoreboard.redisio.connections import client
 
 log = structlog.get_logger(__name__)
 
-SILENCE = 3.0  # seconds without a word after which Redis is pinged, and again until it is given up
+SILENCE = 3.0  # seconds of silence until Redis is pinged, and then until the connection is given up
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between attempts to connect
 
-# RuntimeError: what asyncio calls it when redis-py, sending on a connection that was just lost,
+# RuntimeError: raised by asyncio when redis-py sends on a connection that was just lost and
 # connects again while the other task still reads from it.
 _LOST = (RedisError, OSError, TimeoutError, RuntimeError)
 
@@ -44,11 +44,11 @@ class RedisUpdates:
         self._boards: dict[bytes, str] = {}
         self._confirmed: dict[bytes, asyncio.Future[None]] = {}
         self._session: PubSub | None = None
-        self._sending = asyncio.Lock()  # so that commands leave in the order of their calls
+        self._sending = asyncio.Lock()  # so that commands are sent in the order of the calls
 
     async def subscribe(self, board: str) -> None:
-        """Returns once Redis has confirmed: whatever is published from then on arrives. While
-        Redis is away it returns as well; ``on_resubscribed`` follows when it is back."""
+        """Returns once Redis has confirmed the subscription, so everything published from then on
+        arrives. While Redis is away it returns at once; ``on_resubscribed`` follows later."""
         channel = self._channel(board)
         self._boards[channel] = board
         if self._session is None:
@@ -56,7 +56,7 @@ class RedisUpdates:
         confirmed = asyncio.get_running_loop().create_future()
         self._confirmed[channel] = confirmed
         try:
-            with suppress(*_LOST):  # the session notices as well
+            with suppress(*_LOST):  # the session notices this too
                 async with asyncio.timeout(self._timeout):
                     await self._send("subscribe", channel)
                     await confirmed
@@ -67,7 +67,7 @@ class RedisUpdates:
         """Ends a subscription."""
         channel = self._channel(board)
         if self._boards.pop(channel, None) is not None:
-            with suppress(*_LOST):  # the next session does not subscribe to it
+            with suppress(*_LOST):  # the next session will not subscribe to it
                 await self._send("unsubscribe", channel)
 
     async def run(
@@ -118,7 +118,7 @@ class RedisUpdates:
         while not _cancelled():
             message: dict[str, Any] | None = await session.get_message(timeout=self._silence)
             if message is None:
-                # Half-open: a peer that vanished without a word answers no ping either.
+                # A half-open connection: a peer that vanished does not answer the ping either.
                 if pinged:
                     raise ConnectionError(f"no answer in {self._silence:g} s")
                 await session.ping()
@@ -147,7 +147,7 @@ class RedisUpdates:
 
 
 def _cancelled() -> bool:
-    """True when this task was cancelled, even if that was swallowed, as asyncio.wait_for of Python
-    3.11 does (redis-py uses it) when what it waits for ends in the same moment."""
+    """True when this task was cancelled, even if the CancelledError was swallowed. In Python 3.11
+    asyncio.wait_for, which redis-py uses, swallows it when its task ends at the same moment."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

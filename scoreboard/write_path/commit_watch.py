@@ -1,5 +1,5 @@
-"""How far each partition's events are in Postgres, as the persister publishes it after a commit;
-for replies that promise Postgres."""
+"""Follows how far each partition's events are in Postgres, which the persister publishes after
+every commit; for replies that promise Postgres."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class Subscriptions(Protocol):
-    """Channels by name (redisio/updates.RedisUpdates, one channel a partition)."""
+    """Subscriptions to channels, one for each partition (redisio/updates.RedisUpdates)."""
 
     async def subscribe(self, name: str) -> None: ...
 
@@ -26,10 +26,11 @@ class Subscriptions(Protocol):
 
 
 class CommitWatch:
-    """Knows the highest committed event of every partition and who waits for which.
+    """Knows the highest committed event of every partition, and which caller waits for which event.
 
-    Subscribed to only once somebody waits. What was published while Redis was away is not heard;
-    the next commit covers it, and until then a wait ends without a promise, which is true.
+    A partition's channel is subscribed to only once somebody waits. Messages that were published
+    while Redis was away are missed. The next commit makes up for them; until then a wait may end
+    with False although the event is committed, which promises too little but nothing false.
     """
 
     def __init__(self, subscriptions: Subscriptions) -> None:
@@ -45,8 +46,8 @@ class CommitWatch:
         await self._subscriptions.run(self._on_commit, lambda _: None)
 
     async def watch(self, partition: int) -> None:
-        """Makes sure that commits of the partition are heard from now on. To be called before the
-        event is written, or its commit may be missed."""
+        """Subscribes to the partition's commits. Call it before the event is written, or the
+        event's commit may be missed."""
         if partition not in self._subscribed:
             await self._subscriptions.subscribe(str(partition))
             self._subscribed.add(partition)

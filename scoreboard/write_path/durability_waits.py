@@ -1,6 +1,7 @@
-"""Durability waits: what is sent behind a script so that its reply means more than "in memory".
+"""Durability waits: commands sent right behind a script, so that its reply promises more than "in
+memory".
 
-``disk`` rests on ``appendfsync always``, with which a server syncs the file before it answers: a
+``disk`` relies on ``appendfsync always``, under which a server syncs the file before it answers: a
 trace of Valkey 9.1 and Redis 7.0 shows fdatasync between the append and the reply. WAITAOF is not
 used: under ``everysec`` Valkey 9.1 answers it before the sync (docs/durability.md).
 """
@@ -21,26 +22,26 @@ _COUNTED = (Outcome.ACCEPTED, Outcome.DUPLICATE)
 
 
 class Commits(Protocol):
-    """Knows how far a partition's events are in Postgres."""
+    """Knows up to which event a partition is in Postgres."""
 
     async def watch(self, partition: int) -> None:
-        """To be called before the event is written."""
+        """Must be called before the event is written."""
 
     async def wait(self, partition: int, event: str, timeout: float) -> bool:
         """True when events up to this one are committed, False after ``timeout`` seconds."""
 
 
 class Ledger(Protocol):
-    """What Postgres has (pg/ledger.Ledger)."""
+    """Knows what is in Postgres (pg/ledger.Ledger)."""
 
     async def has_counted(self, board: str, actions: Sequence[tuple[str, str]]) -> bool:
         """True when it has all these (user, action id). Raises Unavailable."""
 
 
 class DurabilityWaits:
-    """Waits for a level and tells which one was reached.
+    """Waits for a durability level and tells which one was reached.
 
-    WAIT speaks of what its own connection wrote, so it travels behind the script.
+    WAIT covers the writes of its own connection, so it is sent on the script's connection.
     """
 
     def __init__(self, commits: Commits, ledger: Ledger, *, timeout: float) -> None:
@@ -59,12 +60,12 @@ class DurabilityWaits:
         return self._commands[durability]
 
     def patience(self, durability: Durability) -> float:
-        """Seconds that the commands may keep Redis's replies back."""
+        """Seconds for which these commands may delay Redis's replies."""
         return self._timeout if durability is Durability.REPLICA else 0.0
 
     def reached(self, durability: Durability, waited: Sequence[Any]) -> Durability:
-        """The level that ``waited``, the replies of ``command``, tell of. An error among them, such
-        as a forbidden CONFIG, promises nothing."""
+        """The level that was reached by ``waited``, the replies of ``command``. An error among
+        them, such as a forbidden CONFIG, means that the level was not reached."""
         if waited and not isinstance(waited[0], Exception):
             if durability is Durability.REPLICA and waited[0] >= 1:
                 return Durability.REPLICA
@@ -73,7 +74,7 @@ class DurabilityWaits:
         return Durability.REDIS
 
     async def watch_commits(self, partition: int) -> None:
-        """To be called before a script whose commit will be waited for."""
+        """Must be called before a script whose commit will be waited for."""
         await self._commits.watch(partition)
 
     async def committed(
@@ -85,8 +86,8 @@ class DurabilityWaits:
     ) -> Durability:
         """Waits until Postgres has all that counts among ``results``.
 
-        The ledger has the last word: a commit beyond an event does not tell that the event is in
-        it, since Redis may have lost the event before it was carried away, and gone on.
+        The ledger is asked in the end: a commit of later events does not prove that an event was
+        committed, since Redis may have lost it before it was persisted, and gone on.
         """
         counted = {
             (submission.action.user_id, submission.action.action_id): result.event
@@ -95,7 +96,7 @@ class DurabilityWaits:
         }
         if not counted:
             return Durability.POSTGRES
-        # What counted long ago was committed before anybody here listened.
+        # A duplicate's original may have been committed before this process subscribed.
         repeated = any(result.outcome is Outcome.DUPLICATE for result in results)
         if repeated and await self._is_recorded(board, list(counted)):
             return Durability.POSTGRES

@@ -22,13 +22,14 @@ from scoreboard.write_path.plain_calls import Call, body_of
 
 _encode = msgspec.json.Encoder().encode
 
-MEMORY_MS = b"%d" % (90 * 86_400_000)  # an idle memory's life
+MEMORY_MS = b"%d" % (90 * 86_400_000)  # an idle memory is kept this long
 SLICE = 64  # actions judged before other work of the event loop gets its turn
-RECALLED = 20  # users whose lost memories are made anew at a time
-RECALL_PATIENCE = 2.0  # seconds for the ledger to tell of so many
+RECALLED = 20  # users whose lost memories are rebuilt by one query
+RECALL_PATIENCE = 2.0  # seconds that this query may take
 
-# Matches no memory. Sent with an action whose receipt was seen, which is not judged: should the
-# receipt expire before the script runs, the action comes back as stale and is judged then.
+# A revision that matches no memory. It is sent with an action that has a receipt and is therefore
+# not judged: if the receipt expires before the script runs, the action is answered as stale and
+# judged then.
 _UNJUDGED = VerdictArguments(b"", b"-", b"", b"", b"")
 # Sent with an action that can't be judged now: answered as unavailable unless it has a receipt.
 _UNAVAILABLE = VerdictArguments(b"?", b"-", b"", b"", b"")
@@ -42,8 +43,8 @@ class Ledger(Protocol):
 
 
 class _Memory:
-    """A user's or device's memory while a call is prepared; ``revision`` is the one that the
-    script will find before the next action of its owner. What is ``makeshift`` is not stored."""
+    """A user's or device's memory while a call is prepared. ``revision`` is the one that the script
+    will find just before the owner's next action. A ``makeshift`` memory is not stored."""
 
     __slots__ = ("makeshift", "payload", "revision")
 
@@ -60,7 +61,7 @@ class _Memory:
         return b"%d" % self.revision
 
     def replace(self, payload: bytes | None) -> bytes:
-        """The text to store, of the next revision; empty when there is nothing to store."""
+        """The text to store, with the next revision; empty when there is nothing to store."""
         if payload is None:
             return b""
         self.payload = payload
@@ -96,7 +97,9 @@ class JudgedCalls:
         )
         forgotten = await self._recall(board, gate, {user: users[user] for user in new})
         if settings.mode == "flag":
-            forgotten = frozenset()  # these actions count in any case: judged as if new
+            forgotten = (
+                frozenset()
+            )  # these actions count in any case, so judge them as a new user's
         keys: list[bytes] = []
         args: list[bytes] = []
         for start in range(0, len(submissions), SLICE):
@@ -148,7 +151,7 @@ class JudgedCalls:
     async def _read(
         self, keys_of: BoardKeys, submissions: Sequence[Submission], line: ScriptLine
     ) -> tuple[list[bool], dict[str, _Memory], dict[str, _Memory]]:
-        """Which actions have a receipt, and the memories by user and by device."""
+        """The actions that have a receipt, and the memories by user and by device."""
         users = dict.fromkeys(s.action.user_id for s in submissions)
         devices = dict.fromkeys(d for s in submissions if (d := _device(s)) is not None)
         names = [
@@ -169,14 +172,14 @@ class JudgedCalls:
         )
 
     async def _recall(self, board: str, gate: Gate, users: Mapping[str, _Memory]) -> frozenset[str]:
-        """Makes lost memories anew: those of users who are on the board and have none. Redis tells
-        who is, so that new users cost the ledger nothing. Returns the users of whom Postgres can't
-        tell now."""
+        """Rebuilds lost memories, those of users who are on the board and have none, from the
+        ledger. Redis is asked first who is on the board, so that new users need no query. Returns
+        the users whose past Postgres can't give now."""
         lost = [user for user, memory in users.items() if memory.payload is None]
         if lost:
             returning = await self._on_board(self._keyspace.board(board), lost)
             if returning is None:
-                # The script will answer so, too, unless the board comes back in between.
+                # The script will find the board cold as well, unless it is loaded in between.
                 _remember_nothing(users, lost)
                 return frozenset()
             lost = returning
@@ -186,8 +189,8 @@ class JudgedCalls:
                 async with asyncio.timeout(RECALL_PATIENCE):
                     past = await self._ledger.recent(board, some)
             except (TimeoutError, Unavailable):
-                # Asked about next time. No more is asked now: each further question might take as
-                # long.
+                # They are asked for at the next call. The rest is not asked for now, since each
+                # further query might take as long.
                 _remember_nothing(users, lost[start:])
                 return frozenset(lost[start:])
             for user, cases in past.items():
@@ -196,7 +199,7 @@ class JudgedCalls:
         return frozenset()
 
     async def _on_board(self, keys_of: BoardKeys, users: Sequence[str]) -> list[str] | None:
-        """Those who are on the board; None when it is cold."""
+        """The users who are on the board; None when it is cold."""
         with reachable():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 pipeline.exists(keys_of.meta)
@@ -233,7 +236,7 @@ def _payloads(memories: Mapping[str, _Memory]) -> dict[str, bytes | None]:
 def _verdict(
     judgement: Judgement, rejecting: bool, user: _Memory, device: _Memory | None
 ) -> VerdictArguments:
-    """The arguments of a judged action; moves the memories on as the script will."""
+    """Returns the arguments of a judged action and updates the memories as the script will."""
     refused = rejecting and bool(judgement.refused_by)
     profile = judgement.profile_if_refused if refused else judgement.profile
     return VerdictArguments(

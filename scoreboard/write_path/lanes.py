@@ -1,4 +1,4 @@
-"""What waits for a board's next call of submit_scores."""
+"""The queues of submissions that wait for a board's next call of submit_scores."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from scoreboard.domain.submissions import Submission
 
-# Actions gathered into one call, if no single request brings more: the script holds Redis for
-# about 2 ms then, and in twice as large a call each action takes a fifth longer.
+# Most actions gathered into one call, unless a single request has more. Such a call occupies Redis
+# for about 2 ms; in a call of twice the size each action takes a fifth longer.
 FULL_CALL = 100
 # Lanes of a board, by user: while Redis works on one's call, this process answers the other's, and
 # a user's actions keep their order.
@@ -31,7 +31,7 @@ class Entry:
 
 
 class Lane:
-    """What waits for a lane's next call, and the task that makes its calls."""
+    """The requests that wait for a lane's next call, and the task that makes its calls."""
 
     __slots__ = ("entries", "queued", "task")
 
@@ -41,7 +41,7 @@ class Lane:
         self.task: asyncio.Task[None] | None = None
 
     def take(self) -> list[Entry]:
-        """The entries of the next call: the first, and what fits beside it."""
+        """Takes the entries of the next call: the first one, and those that still fit."""
         first = self.entries.popleft()
         taken, room = [first], FULL_CALL - len(first.submissions)
         while self.entries and len(self.entries[0].submissions) <= room:

@@ -1,4 +1,4 @@
-"""From submissions to the keys and arguments of one call of submit_scores."""
+"""Turns submissions into the keys and arguments of one call of submit_scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
-    """What follows the fixed keys and arguments, action by action."""
+    """The keys and arguments of each action, which follow the fixed ones."""
 
     keys: list[bytes]
     args: list[bytes]
@@ -26,7 +26,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
 
 
 def body_of(board: str, submission: Submission, findings: bytes | None = None) -> bytes:
-    """The action as the stream keeps it (wire/events.Body); ``findings`` is a JSON array."""
+    """The action as JSON in the form that the stream keeps (wire/events.Body); ``findings`` is a
+    JSON array."""
     action = submission.action
     context = action.context
     return _encode(
@@ -45,7 +46,7 @@ def body_of(board: str, submission: Submission, findings: bytes | None = None) -
 
 
 class PlainCalls:
-    """Calls for boards whose gate is off."""
+    """Prepares calls for boards whose gate is off."""
 
     def __init__(self, keyspace: Keyspace) -> None:
         self._keyspace = keyspace
@@ -57,7 +58,7 @@ class PlainCalls:
         submissions: Sequence[Submission],
         line: ScriptLine,
     ) -> Call:
-        """The call of these submissions; nothing needs to be read first."""
+        """The call for these submissions; nothing needs to be read first."""
         keys_of = self._keyspace.board(board)
         keys: list[bytes] = []
         args: list[bytes] = []

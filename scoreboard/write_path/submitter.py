@@ -1,8 +1,8 @@
 """The write path: score actions gathered into few calls of submit_scores.
 
 Each board has two lanes, each with one call in flight; a user's actions always take the same one.
-What arrives meanwhile waits and goes, in order of arrival, into the lane's next call; so 64
-concurrent posters cost a few calls, and a lone one waits for nothing.
+Actions that arrive during a call wait and go, in order of arrival, into the lane's next call. So 64
+concurrent posters cost a few calls, and a lone poster does not wait.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from scoreboard.write_path.plain_calls import Call, PlainCalls
 
 log = structlog.get_logger(__name__)
 
-MAX_QUEUED = 20_000  # actions waiting in a lane; beyond, the process is overloaded
+MAX_QUEUED = 20_000  # actions waiting in a lane; with more, the process is overloaded
 SPACING = 0.002  # least seconds between the starts of two calls of a busy lane
-# Actions of one user that are judged again together. One that leaves no memory, such as one out of
-# bounds, makes those behind it stale again; each of a thousand could be judged a thousand times.
+# Actions of one user that are judged again in one call. An action that leaves no memory, such as
+# one out of bounds, makes the user's next actions stale again, so without this bound each of a
+# thousand could be judged a thousand times.
 REJUDGED = 8
 COLD_PATIENCE = 1.0  # seconds a write waits for a board to become live before it is told to retry
 
@@ -136,8 +137,8 @@ class Submitter:
                 started = loop.time()
                 entries = lane.take()
                 await self._deliver(board, durability, entries, line)
-                # Among many posters a call is worth the more the more it carries; a lone one is
-                # not kept waiting.
+                # With many posters, waiting a moment fills the call with more actions, which saves
+                # calls. A lone poster is not kept waiting.
                 early = started + SPACING - loop.time()
                 if len(entries) > 1 and early > 0 and lane.queued < FULL_CALL:
                     await asyncio.sleep(early)
@@ -149,7 +150,7 @@ class Submitter:
     async def _deliver(
         self, board: str, durability: Durability, entries: list[Entry], line: ScriptLine
     ) -> None:
-        """Runs one call and hands every entry its part of the answer."""
+        """Runs one call and gives every entry its part of the answer."""
         submissions = [s for entry in entries for s in entry.submissions]
         line.unsure = False
         try:
@@ -157,7 +158,7 @@ class Submitter:
                 board, durability, submissions, any(entry.create for entry in entries), line
             )
         except ResponseError as error:
-            # The script reads before it writes, so an error inside it has changed nothing.
+            # The script makes all its checks before it writes, so an error has changed nothing.
             log.error("submit_script_failed", board=board, error=str(error))
             refusal = Unavailable("Redis refused the call.")
             _fail(entries, OutcomeUnknown(LOST_REPLY) if line.unsure else refusal)
@@ -191,7 +192,7 @@ class Submitter:
             replies, reached = await self._run(
                 board, durability, [submissions[i] for i in chosen], create, line
             )
-            line.unsure = True  # from now on some of them count
+            line.unsure = True  # some of them count now
             limited = {
                 submissions[i].action.user_id: reply
                 for i, reply in zip(chosen, replies, strict=True)
@@ -200,7 +201,7 @@ class Submitter:
             stale = 0
             for i, reply in zip(chosen, replies, strict=True):
                 if reply.outcome is Outcome.STALE:
-                    # However it would be judged, it can't count while the user has to wait.
+                    # It can't count while the user is rate limited, whatever the agents would say.
                     results[i] = limited.get(submissions[i].action.user_id)
                     stale += results[i] is None
                 else:
@@ -218,7 +219,7 @@ class Submitter:
         create: bool,
         line: ScriptLine,
     ) -> tuple[list[Result], Durability]:
-        """One answered call: prepared again while the board is cold or its settings moved."""
+        """Makes one call; prepares it again when the board is cold or its settings have changed."""
         keys = self._keyspace.board(board)
         deadline = asyncio.get_running_loop().time() + COLD_PATIENCE
         while True:
@@ -264,7 +265,8 @@ class Submitter:
                 return results, self._waits.reached(durability, replies[1:])
 
     async def _warm(self, board: str, create: bool, deadline: float) -> None:
-        """Waits, within patience, until the board is live; the work goes on behind it."""
+        """Waits for the board to become live, until ``deadline``; the load goes on even after
+        it."""
         try:
             async with asyncio.timeout_at(deadline):
                 await self._recovery.ensure(board, create=create)
@@ -275,7 +277,7 @@ class Submitter:
 def _first_of_each_user(
     submissions: Sequence[Submission], todo: Sequence[int], most: int
 ) -> Sequence[int]:
-    """Of ``todo``, in its order, the first ``most`` of each user."""
+    """The first ``most`` indexes of each user in ``todo``, in the order of ``todo``."""
     if most >= len(todo):
         return todo
     taken: Counter[str] = Counter()
