@@ -1,4 +1,4 @@
-"""What a process without an API of its own shows: /healthz and /metrics."""
+"""/healthz and /metrics of a process that has no API of its own."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def observable(settings: Settings, probes: Mapping[str, Probe]) -> AsyncIterator[None]:
-    """Shows the process on ``settings.metrics_port``, if there is one, for as long as the block
-    runs; ``probes`` are asked before the metrics are shown. Raises ConfigurationError."""
+    """Serves /healthz and /metrics on ``settings.metrics_port``, if that is set, during the block;
+    ``probes`` run before each answer of /metrics. Raises ConfigurationError."""
     if not settings.metrics_port:
         yield
         return

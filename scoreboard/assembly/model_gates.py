@@ -1,4 +1,4 @@
-"""The gates of a serving process: the models in force, changed over without a restart."""
+"""The gates of a serving process, which follow the models in force without a restart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scoreboard.errors import ScoreboardError, Unavailable
 
 log = structlog.get_logger(__name__)
 
-_Pair = tuple[Gate, Gate]  # for boards that live in the present, and for a replay of history
+_Pair = tuple[Gate, Gate]  # for live boards, and for a replay of history
 
 POLL = 5.0  # seconds between two looks at which model is in force
 
@@ -25,8 +25,8 @@ class Models(Protocol):
 
 
 class ModelGates:
-    """A gate for each model in force, and one that learns for boards without any. Loads nothing,
-    not even numpy, before the first board with a gate is posted to."""
+    """A gate for each model in force, and one for boards without a model. Loads nothing, not even
+    numpy, before the first post to a board whose gate is on."""
 
     def __init__(self, models: Models) -> None:
         self._models = models
@@ -36,14 +36,14 @@ class ModelGates:
 
     @property
     def state(self) -> dict[str, object]:
-        """For /readyz: the models in force by board, '' for all others; without one, boards
-        learn."""
+        """The models in force by board, for /readyz; '' stands for all boards without their own."""
         if self._active is None:
             return {"used": False}
         return {"used": True, "models": self._active, "learning": "" not in self._active}
 
     async def gate(self, board: str, *, allow_history: bool) -> Gate:
-        """The board's gate. Raises Unavailable while Postgres has never told which it is."""
+        """The board's gate. Raises Unavailable until Postgres has said once which models are in
+        force."""
         if self._active is None:
             async with self._loading:
                 if self._active is None:
@@ -53,8 +53,8 @@ class ModelGates:
         return self._gates[version][allow_history]
 
     async def run(self) -> None:
-        """Follows the models in force until cancelled; while Postgres is away the last ones
-        stay."""
+        """Follows the models in force until cancelled; while Postgres is away the last known ones
+        stay in force."""
         while True:
             await asyncio.sleep(POLL)
             if self._active is None:
@@ -81,7 +81,7 @@ class ModelGates:
 
 
 def _build(content: bytes | None) -> _Pair:
-    # Imported here: numpy is not for processes without a gate.
+    # Imported here, so that processes without a gate do not load numpy.
     from scoreboard.anomaly.gate import Gate as AnomalyGate
     from scoreboard.anomaly.gate import GateRules
     from scoreboard.anomaly.model import Model

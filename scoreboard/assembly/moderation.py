@@ -1,4 +1,4 @@
-"""What both the service and the operator's commands decide with."""
+"""Builds the moderator, for the service and for the operator's commands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scoreboard.workers.moderator import Moderator
 
 
 def moderator(settings: Settings, redis: Redis, pool: asyncpg.Pool, durable: Recovery) -> Moderator:
-    """Puts the parts together; nothing is connected to yet."""
+    """Puts the parts together without connecting to anything."""
     return Moderator(
         durable.ledger,
         durable.rebuilder,

@@ -1,4 +1,4 @@
-"""What the operator's commands on the durable record have in common."""
+"""Shared by the operator's commands that work on the ledger: options, settings and connections."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from scoreboard.settings import Settings
 from scoreboard.telemetry import logs
 from scoreboard.workers.verifier import Verifier
 
-TIMEOUT = 60.0  # seconds for one statement or command; nobody waits for these commands' replies
-LOCK_PATIENCE = 600.0  # seconds for a partition that another process works on: a rebuild takes long
+TIMEOUT = 60.0  # seconds for one statement or command; no client waits for these commands
+LOCK_PATIENCE = 600.0  # seconds to wait for a partition's lock; a rebuild takes long
 CONNECTIONS = 4
 
 
@@ -39,13 +39,13 @@ class Operator:
     verifier: Verifier
 
     async def boards(self, board: str | None) -> list[str]:
-        """The one that was named, or all."""
+        """The board that was named, or all boards."""
         return await self.postgres.boards() if board is None else [board]
 
 
 def load_settings() -> Settings:
-    """Settings from the environment, where a running ``up`` may stand in for the servers; logs go
-    to standard error."""
+    """Settings from the environment; if it names no servers, those of a running ``up`` are used.
+    Also sets up the log, on standard error."""
     settings = configuration.load(with_servers(os.environ))
     logs.configure(settings.log_format, settings.log_level)
     return settings
@@ -53,8 +53,8 @@ def load_settings() -> Settings:
 
 @asynccontextmanager
 async def operator(settings: Settings) -> AsyncIterator[Operator]:
-    """Opens and closes everything. Raises ConfigurationError when the schema or the number of
-    partitions is another than the data's, Unavailable when a server is away."""
+    """Opens everything and closes it at the end. Raises ConfigurationError when the schema or the
+    number of partitions does not match the data, Unavailable when a server is away."""
     redis = connections.client(settings.redis_url, timeout=TIMEOUT)
     pool = await open_pool(settings.database_url, connections=CONNECTIONS, timeout=TIMEOUT)
     try:

@@ -25,7 +25,7 @@ from scoreboard.workers.retrainer import Retrainer
 log = structlog.get_logger(__name__)
 
 PATROL_CONNECTIONS = 2
-STATEMENT_TIMEOUT = 60.0  # seconds; a batch on a busy database may take its time
+STATEMENT_TIMEOUT = 60.0  # seconds; on a busy database a batch may take that long
 
 
 async def persist(settings: Settings) -> None:

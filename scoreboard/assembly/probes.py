@@ -1,4 +1,5 @@
-"""What a process tells of its parts: /readyz shows it, and /metrics what it leaves in gauges."""
+"""Probes: each reports the state of one part of the process, for /readyz, and sets the part's
+gauges, for /metrics."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ from scoreboard.wire.keys import Keyspace
 
 
 class Opening:
-    """Down until the default board has been live once: after a restart of Redis all boards are
-    fenced, and nothing is taken before the first is reconciled."""
+    """Reports down until the default board has been live once: after a restart of Redis all boards
+    are fenced, and no write is accepted before the first has been reconciled."""
 
     def __init__(self, live: LiveBoards, board: str) -> None:
         self._live = live
@@ -35,8 +36,8 @@ class Opening:
 
 
 async def redis_state(redis: Redis, keyspace: Keyspace) -> Mapping[str, Any]:
-    """The backlog of unpersisted events over all partitions and the age of the oldest of them,
-    whether or not anybody persists; the gauges have both by partition."""
+    """Reports the number of unpersisted events over all partitions and the age of the oldest one,
+    even if no persister runs; the gauges have both by partition."""
     try:
         async with redis.pipeline(transaction=False) as pipeline:
             for keys in keyspace.every_partition():
@@ -44,7 +45,7 @@ async def redis_state(redis: Redis, keyspace: Keyspace) -> Mapping[str, Any]:
                 pipeline.xread({keys.events: "0"}, count=1)
             replies = await pipeline.execute()
     except BaseException:
-        metrics.backlog.clear()  # an old figure would look like a new one
+        metrics.backlog.clear()  # or the last figure would look like a new one
         metrics.persist_lag.clear()
         raise
     backlog, oldest = replies[::2], replies[1::2]
@@ -56,7 +57,7 @@ async def redis_state(redis: Redis, keyspace: Keyspace) -> Mapping[str, Any]:
 
 
 def _age(event_id: bytes) -> float:
-    """Seconds since the event, by the clock of Redis then and of this process now."""
+    """Seconds since the event: from Redis's clock at that time to this process's clock now."""
     return max(0.0, time.time() - split_id(event_id)[0] / 1000)
 
 
@@ -66,7 +67,8 @@ async def gate_state(gates: ModelGates) -> Mapping[str, Any]:
 
 
 async def audit_state(reports: PatrolReports) -> Mapping[str, Any]:
-    """What the persisters' continuous audit found last: users compared, differences, its age."""
+    """Reports the last round of the persisters' continuous audit: users compared, differences, and
+    how long ago it was."""
     report = None
     try:
         report = await reports.latest()
@@ -79,6 +81,6 @@ async def audit_state(reports: PatrolReports) -> Mapping[str, Any]:
 
 
 async def postgres_state(pool: asyncpg.Pool) -> Mapping[str, Any]:
-    """Raises what the driver raises when Postgres does not answer."""
+    """Passes on the driver's error when Postgres does not answer."""
     await pool.fetchval("SELECT 1")
     return {}

@@ -1,4 +1,4 @@
-"""What both the service and the operator's commands need to make boards live."""
+"""Builds the parts that make boards live, for the service and for the operator's commands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from scoreboard.workers.verifier import Verifier
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """The durable side's parts, built on one Redis client, one blocking client and one pool."""
+    """The parts on the durable side, built on one Redis client, one blocking client and one
+    pool."""
 
     keyspace: Keyspace
     ledger: Ledger
@@ -40,7 +41,7 @@ def recovery(
     *,
     lock_patience: float = 30.0,
 ) -> Recovery:
-    """Puts the parts together; nothing is connected to yet. ``lock_patience`` in seconds: how long
+    """Puts the parts together without connecting to anything. ``lock_patience`` is how many seconds
     to wait for a partition that another process works on."""
     keyspace = Keyspace(settings.partitions)
     ledger = Ledger(pool, lock_patience=lock_patience)

@@ -50,12 +50,12 @@ from scoreboard.write_path.submitter import Submitter
 
 log = structlog.get_logger(__name__)
 
-SHUTDOWN_TIMEOUT = 10.0  # seconds that requests in flight have at shutdown
+SHUTDOWN_TIMEOUT = 10.0  # seconds that requests in flight may take at shutdown
 KEEPALIVE = 75.0  # seconds that an idle HTTP connection is kept
 DATABASE_CONNECTIONS = 8
 WRITING_LINES, READING_LINES = 64, 16  # connections to Redis for scripts
 
-# Ends the service: without a result by a signal, with an error when a server proves unfit.
+# Ends the service: without a result after a signal, with an error when a server proves unfit.
 END: web.AppKey[asyncio.Future[None]] = web.AppKey("end", asyncio.Future)
 
 
@@ -94,8 +94,9 @@ async def serve(settings: Settings) -> None:
 
 
 def spare_collections() -> None:
-    """What exists now stays: no collection has to look at it again. Later ones come less often: a
-    busy process has some thousand objects under way, which a collection finds alive."""
+    """Makes the garbage collector ignore the objects that exist now, which stay for good, and run
+    less often: a busy process has a few thousand objects in use, which a collection only finds
+    alive."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)
@@ -107,7 +108,7 @@ def _end_by_signal(end: asyncio.Future[None]) -> None:
 
 
 async def application(settings: Settings) -> web.Application:
-    """Puts the parts together; servers that are away are waited for by the requests. Raises
+    """Puts the parts together, even while servers are away; requests will wait for them. Raises
     ConfigurationError."""
     if not is_board_name(settings.default_board):
         raise ConfigurationError(
@@ -202,7 +203,7 @@ async def application(settings: Settings) -> web.Application:
 
     async def starting() -> None:
         await check_servers(settings, redis, pool)
-        # So that readers of the default board find it, empty, before its first action.
+        # So that readers find the default board, empty, before its first action.
         await open_board(durable.rebuilder, settings.default_board)
 
     async def started(app: web.Application) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""What a role makes sure of before it relies on its servers."""
+"""Checks that a role makes at its start, before it relies on its servers."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Recovery(Protocol):
 
 
 async def check_servers(settings: Settings, redis: Redis, pool: asyncpg.Pool) -> None:
-    """Returns once both servers were found fit; waits for one that is away. Raises
-    ConfigurationError when one is not what the service needs."""
+    """Returns once both servers are found fit; waits for one that is away. Raises
+    ConfigurationError when one does not meet the service's needs."""
 
     async def check() -> None:
         with reachable():
@@ -44,7 +44,7 @@ async def check_servers(settings: Settings, redis: Redis, pool: asyncpg.Pool) ->
 
 
 async def open_board(recovery: Recovery, board: str) -> None:
-    """Makes sure that the board exists and is live; waits for servers that are away."""
+    """Ensures that the board exists and is live; waits for servers that are away."""
     await _persistently(lambda: recovery.ensure(board, create=True))
 
 

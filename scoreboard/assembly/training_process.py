@@ -1,4 +1,4 @@
-"""Training in a process of its own, so that it never holds up an event loop."""
+"""Trains in a process of its own, so that training never holds up an event loop."""
 
 from __future__ import annotations
 

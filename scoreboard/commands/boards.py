@@ -32,14 +32,14 @@ app = typer.Typer(
 
 @app.command("list")
 def list_command() -> None:
-    """Show all boards with what is set on them."""
+    """Show all boards with their settings."""
     for board, settings in asyncio.run(_all(load_settings())).items():
         typer.echo(f"{board}  {_described(settings)}")
 
 
 @app.command("show")
 def show_command(board: Board) -> None:
-    """Show a board's settings, as the API has them."""
+    """Show a board's settings in the API's format."""
     settings = asyncio.run(_get(load_settings(), board))
     fields = {name: getattr(settings, name) for name in settings.__struct_fields__}
     names = dict(zip(fields, settings.__struct_encode_fields__, strict=True))
@@ -62,11 +62,11 @@ def set_command(
         ),
     ] = None,
     allow_history: Annotated[
-        bool | None, typer.Option(help="Whether the gate takes actions however old.")
+        bool | None, typer.Option(help="Whether the gate accepts actions of any age.")
     ] = None,
 ) -> None:
-    """Set what is given and leave the rest; makes a board that is not there. Running servers
-    follow with their next action."""
+    """Change the settings that are given and keep the rest; creates the board if there is none.
+    Running servers follow with their next action."""
     given: dict[str, Any] = {
         "mode": mode,
         "min_points": min_points,

@@ -46,15 +46,16 @@ def list_command(
 
 @app.command("retry")
 def retry_command(names: Names = None, every: Every = False) -> None:
-    """Write entries again, once the cause of their error is gone. Ends with 1 when one stays."""
+    """Write entries again, once the cause of their error is gone. The exit code is 1 when one could
+    not be written."""
     if asyncio.run(_retry(load_settings(), _chosen(names, every))):
         raise typer.Exit(1)
 
 
 @app.command("drop")
 def drop_command(names: Names = None, every: Every = False) -> None:
-    """Remove dead letters for good: their actions stay out of the ledger. `scoreboard verify
-    --repair` then takes them out of Redis, too."""
+    """Remove dead letters for good: their actions stay out of the ledger. After that `scoreboard
+    verify --repair` removes them from Redis as well."""
     asyncio.run(_drop(load_settings(), _chosen(names, every)))
 
 
@@ -78,7 +79,7 @@ async def _list(settings: Settings, limit: int) -> list[DeadLetter]:
 
 
 async def _retry(settings: Settings, names: list[str] | None) -> int:
-    """How many stay dead."""
+    """Returns how many could not be written."""
     stayed = 0
     async with operator(settings) as tools:
         letters = DeadLetters(tools.pool)

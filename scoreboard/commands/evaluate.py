@@ -35,7 +35,7 @@ def evaluate_command(
         ),
     ],
     json: Annotated[
-        Path | None, typer.Option(help="Write the figures there too.", metavar="FILE")
+        Path | None, typer.Option(help="Write the figures to this file too.", metavar="FILE")
     ] = None,
     plot: Annotated[
         Path | None,
@@ -56,7 +56,7 @@ def evaluate_command(
 def evaluate_csv(
     model: Path, csv: Path, *, console: Console
 ) -> tuple[Sequence[Labelled], Played, Evaluation]:
-    """The rows, the gate's answers and the figures. Raises UnusableModel for bytes that are no
+    """The rows, the gate's answers and the figures. Raises UnusableModel for bytes that are not a
     model, InvalidRequest for a file that can't be read as score actions."""
     from scoreboard.anomaly.evaluation import measure
     from scoreboard.anomaly.gate import Gate, GateRules

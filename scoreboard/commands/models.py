@@ -37,7 +37,7 @@ def list_command() -> None:
 
 
 def _figure(value: float) -> str:
-    """A count whole, a share to four digits."""
+    """Formats a count in full and a share to four digits."""
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 

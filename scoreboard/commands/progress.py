@@ -38,7 +38,7 @@ def stage_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
 
 
 def progress_bar(console: Console) -> Progress:
-    """Boards by name, users done of all."""
+    """A progress bar: a board's name, and the users done of all."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -21,8 +21,8 @@ def rebuild_command(
 ) -> None:
     """Load a board from Postgres into Redis, even when it is live there.
 
-    Writes to the board get 503 for the while, reads are answered from Postgres. Needed by hand only
-    when Redis is known to be wrong: cold, lost and fenced boards come back by themselves.
+    Meanwhile writes to the board get 503, and reads are answered from Postgres. Needed only when
+    Redis is known to be wrong: cold, lost and fenced boards are loaded again by themselves.
     """
     if (board is None) != every:
         raise ConfigurationError("say which board to rebuild: --board NAME, or --all")

@@ -1,4 +1,4 @@
-"""``scoreboard replay``: recorded score actions through the HTTP API, in their order."""
+"""``scoreboard replay``: posts recorded score actions to the HTTP API, in their order."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TEXT_CONTEXT = {
     "action_type": "actionType",
 }
 NUMBER_CONTEXT = ("latitude", "longitude")
-ATTEMPTS = 30  # of one batch, while the service answers 503 or not at all
+ATTEMPTS = 30  # attempts for one batch, while the service answers 503 or not at all
 LONGEST_PAUSE = 10.0  # seconds
 
 ACCEPTED = "accepted"
@@ -92,7 +92,7 @@ def replay_command(
 async def _replay(
     service: Target, file: Path, board: str, batch: int, speed: float | None
 ) -> Counter[str]:
-    total = sum(map(len, _batches(file, batch)))  # so that a malformed file is told of right here
+    total = sum(map(len, _batches(file, batch)))  # finds a malformed file first
     outcomes: Counter[str] = Counter()
     loop = asyncio.get_running_loop()
     console = Console(stderr=True)
@@ -127,8 +127,8 @@ async def _replay(
 async def _post(
     session: aiohttp.ClientSession, board_url: str, actions: list[dict[str, Any]], *, first: bool
 ) -> list[str]:
-    """The outcome of each action. A batch without an answer is posted again, which is safe: what
-    counted the first time is answered as a duplicate."""
+    """The outcome of each action. A batch without an answer is posted again, which is safe: an
+    action that counted the first time is answered as a duplicate."""
     body = msgspec.json.encode({"actions": actions})
     headers = {"Content-Type": "application/json"}
     problem = ""

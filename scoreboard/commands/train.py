@@ -49,7 +49,7 @@ def train_command(
     ] = "",
     since: Annotated[
         datetime | None,
-        typer.Option(help="Leave out what the ledger has from before.", formats=["%Y-%m-%d"]),
+        typer.Option(help="Leave out actions from before this date.", formats=["%Y-%m-%d"]),
     ] = None,
     activate: Annotated[
         bool, typer.Option(help="Put the model in force when it goes to Postgres.")
@@ -60,8 +60,8 @@ def train_command(
         typer.Option(min=1e-6, max=0.1, help="Share of honest actions that an agent may refuse."),
     ] = 0.001,
 ) -> None:
-    """Train the anomaly agents on what counts in the ledger, or on a CSV file. With --csv and
-    --save neither a server nor a database is needed."""
+    """Train the anomaly agents on the actions that count in the ledger, or on a CSV file. With
+    --csv and --save neither a server nor a database is needed."""
     if importlib.util.find_spec("sklearn") is None:
         raise ConfigurationError("Training needs scikit-learn: pip install 'scoreboard[train]'.")
     console = Console(stderr=True)

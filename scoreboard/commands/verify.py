@@ -25,20 +25,20 @@ def verify_command(
     board: BoardOption = None,
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Make differing boards what their ledger says."),
+        typer.Option("--repair", help="Set boards that differ to what their ledger says."),
     ] = False,
 ) -> None:
     """Compare, for every user, the ledger's sum, user_score, Redis and the receipts.
 
-    Prints every difference and the write-behind lag; safe while scores come in. Ends with 1 when
-    there was a difference (with --repair: when one is left).
+    Prints every difference and the write-behind lag; safe while scores come in. The exit code is 1
+    when there was a difference (with --repair: when one remains).
     """
     if asyncio.run(_verify(load_settings(), board, repair)):
         raise typer.Exit(1)
 
 
 async def _verify(settings: Settings, board: str | None, repair: bool) -> bool:
-    """True when something differs at the end."""
+    """Returns True when something differs at the end."""
     differs = False
     async with operator(settings) as tools:
         for name in await tools.boards(board):

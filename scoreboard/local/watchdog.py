@@ -1,8 +1,7 @@
 """Ends the processes of `up` when `up` itself is gone without having stopped them (kill -9).
 
-`up` runs this file as a process and names its children on its standard input. That input ends
-with `up`, however it ends; nothing else has to work for it.
-"""
+`up` runs this file as a process and writes the ids of its children to that process's standard
+input. The input ends when `up` ends, for whatever reason, so nothing else has to work."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from scoreboard.local.child_processes import Child
 
 
 class Watchdog:
-    """A context manager around the watching process; leaving it in good order calls it off."""
+    """A context manager that runs the watching process; leaving it normally ends the watch."""
 
     def __enter__(self) -> Watchdog:
         self._process = subprocess.Popen(
@@ -30,7 +29,7 @@ class Watchdog:
         return self
 
     def guard(self, child: Child) -> None:
-        """End ``child`` too; those named last are ended first."""
+        """Adds ``child`` to those that will be ended; the last one added is ended first."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(f"{child.pid} {child.stop_signal.value}\n".encode())

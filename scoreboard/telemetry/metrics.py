@@ -6,20 +6,22 @@ from prometheus_client import Counter, Gauge, Histogram
 
 script_calls = Counter("scoreboard_script_calls", "Calls of submit_scores that were answered")
 rejudged = Counter(
-    "scoreboard_rejudged_actions", "Actions judged again because a memory moved meanwhile"
+    "scoreboard_rejudged_actions", "Actions judged again because a memory changed meanwhile"
 )
 actions = Counter("scoreboard_actions", "Actions submitted, by outcome", ["outcome"])
 
-# The relay. Hot paths add sums, not single steps.
+# The relay. Hot paths add to a counter once per batch.
 connections = Gauge("scoreboard_websocket_connections", "WebSockets held")
 lagging = Gauge("scoreboard_websocket_lagging", "WebSockets that have not drained yet")
 feeds = Gauge("scoreboard_websocket_boards", "Boards that are subscribed to")
 frames_written = Counter("scoreboard_websocket_frames", "Updates written to WebSockets")
 aborted = Counter("scoreboard_websocket_aborted", "WebSockets aborted: stalled or silent", ["why"])
 updates_received = Counter("scoreboard_updates_received", "Updates that came from Redis")
-updates_skipped = Counter("scoreboard_updates_skipped", "Updates older than what was there")
+updates_skipped = Counter(
+    "scoreboard_updates_skipped", "Updates older than the version already held"
+)
 updates_missed = Counter(
-    "scoreboard_updates_missed", "Versions that reading a board found, not its channel"
+    "scoreboard_updates_missed", "Versions found by reading a board, not received on its channel"
 )
 
 # The persister, by partition.

@@ -1,6 +1,6 @@
 """Entries of a partition's stream: what Lua appends and the persister reads.
 
-An entry has always the same five fields, so that the stream stores their names once a node:
+An entry always has the same five fields, so that the stream stores their names only once per node:
 
 ====  ========================================================================
 ``o``  outcome: one letter of ``EventKind``
@@ -39,11 +39,11 @@ EventTime = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class Body(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """The JSON in field ``d``; one-letter names, since there are many.
+    """The JSON in field ``d``. The names have one letter, since there are very many entries.
 
-    v: format; b: board; u: user; a: action id; p: points; t: attempt id; i: the agents' clock,
+    v: format; b: board; u: user; a: action id; p: points; t: attempt id; i: the action's own time,
     Unix ms; c: the context as sent; f: the agents' findings, present when one objected; e and w:
-    of a reverted event, the event taken back and why.
+    in a reverting event, the event that was taken back and why.
     """
 
     v: int
@@ -78,7 +78,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class PoisonEvent(ValueError):
-    """An entry that can't be decoded; it belongs into the dead letters."""
+    """An entry can't be decoded; it belongs to the dead letters."""
 
 
 _decoder = msgspec.json.Decoder(Body)

@@ -95,7 +95,7 @@ class BoardKeys:
         return self._rate + user
 
     def load(self, nonce: str) -> str:
-        """A zset under construction by a rebuild, swapped in at its end."""
+        """A zset that a rebuild fills and, at its end, swaps in."""
         return self._load + nonce
 
 

@@ -1,5 +1,5 @@
-"""The WebSocket's messages, one JSON text each. Updates come finished out of
-lua/lib_top.lua; snapshots and heartbeats are made here in the same form."""
+"""The WebSocket's messages, one JSON text each. Updates come ready-made from lua/lib_top.lua;
+snapshots and heartbeats are made here in the same form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class BoardMessage(msgspec.Struct, frozen=True, rename="camel"):
 
 class Heartbeat(msgspec.Struct, frozen=True, tag_field="type", tag="heartbeat"):
     """Sent while a board is idle, since a browser's script can't see pings. A version above the
-    client's own shows it that it missed an update."""
+    client's own tells the client that it missed an update."""
 
     board: str
     version: int
@@ -56,16 +56,16 @@ def heartbeat(board: str, version: int) -> bytes:
 
 
 def update(board: str, version: int, top_scores: bytes) -> bytes:
-    """An update in the form that lua/lib_top.lua publishes, for a version that was read and not
-    received."""
+    """An update in the form that lua/lib_top.lua publishes, for a version that was read from the
+    board, not received on its channel."""
     return _UPDATE + snapshot(board, version, top_scores).removeprefix(_SNAPSHOT)
 
 
 def as_snapshot(update: bytes) -> bytes:
-    """The same version as a snapshot, for a client that comes later."""
+    """An update's version as a snapshot, for a client that connects later."""
     return _SNAPSHOT + update.removeprefix(_UPDATE)
 
 
 def version_of(update: bytes) -> int:
-    """The version of an update. Raises msgspec.DecodeError for what is not one."""
+    """The version of an update. Raises msgspec.DecodeError for text that is not an update."""
     return _versioned.decode(update).version

@@ -1,11 +1,11 @@
-"""Receipts: what Redis remembers of an action for the length of the dedupe window.
+"""Receipts: what Redis remembers of an action for the time of the dedupe window.
 
 Text: ``<outcome><points>,<score>,<attempt>,<event id>,<agents>``, for example
 ``A15,2000,k3f9.1a,1764000000000-0,``. Kept short: up to 44 bytes Redis stores a string in one
 allocation. The score is empty and the agents (comma-separated) are present on a refusal.
-A ``!`` at the end says that a conflict was recorded: further ones are answered, not recorded.
-Rewritten without it by lua/revert_action.lua (``A`` becomes ``V``), lua/approve_action.lua (``R``
-becomes ``A``) and a rebuild, after each of which one more conflict may be recorded.
+A ``!`` at the end says that a conflict was recorded; further conflicts are answered, but not
+recorded. lua/revert_action.lua (``A`` becomes ``V``), lua/approve_action.lua (``R`` becomes ``A``)
+and a rebuild write the receipt without it, so after each of them one more conflict may be recorded.
 """
 
 from __future__ import annotations

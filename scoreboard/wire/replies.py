@@ -1,4 +1,4 @@
-"""What submit_scores replies for each action."""
+"""Decodes the replies of submit_scores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from scoreboard.domain.submissions import Outcome, Result
 
 
 def parse_reply(reply: bytes) -> Result:
-    """The result that one text of submit_scores's reply stands for."""
+    """Decodes the text that submit_scores replies for one action."""
     letter, _, rest = reply.decode().partition(" ")
     match letter:
         case "A":

@@ -216,7 +216,7 @@ def remove_user(
 def set_settings(*, key_meta: Key, arg_settings: Argument) -> None: ...
 
 
-# Replies that concern a whole call, as its only or first element.
+# Replies about a whole call, as its only or first element.
 COLD = b"!COLD"
 SETTINGS = b"!SETTINGS"
 BACKLOG = b"!BACKLOG"

@@ -1,5 +1,5 @@
-"""WebSocket tickets: what a browser shows in place of a token, which it can't send in a header and
-which would end up in logs as part of a URL."""
+"""WebSocket tickets, which browsers use instead of a token: they can't send a token in a header,
+and in a URL it would end up in logs."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def decode_ticket(text: bytes | str) -> Ticket:
 
 
 def is_ticket(text: str) -> bool:
-    """True for what could be a ticket: 16 random bytes in URL-safe base64."""
+    """True when ``text`` has the form of a ticket: 16 bytes in URL-safe base64."""
     return _form.fullmatch(text) is not None

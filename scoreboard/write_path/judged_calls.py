@@ -97,9 +97,7 @@ class JudgedCalls:
         )
         forgotten = await self._recall(board, gate, {user: users[user] for user in new})
         if settings.mode == "flag":
-            forgotten = (
-                frozenset()
-            )  # these actions count in any case, so judge them as a new user's
+            forgotten = frozenset()  # they count in any case: judge them as a new user's
         keys: list[bytes] = []
         args: list[bytes] = []
         for start in range(0, len(submissions), SLICE):
