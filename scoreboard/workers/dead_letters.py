@@ -1,4 +1,4 @@
-"""Another attempt at entries that could not be written, after the cause was removed."""
+"""Tries entries that could not be written again, after the cause was removed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scoreboard.workers.persister import LedgerWriter
 
 
 class DeadLetters(Protocol):
-    """Where they are kept (pg/dead.DeadLetters)."""
+    """Keeps the dead letters (pg/dead.DeadLetters)."""
 
     async def drop(self, letter: DeadLetter) -> None: ...
     async def explain(self, letter: DeadLetter, error: str) -> None: ...
@@ -34,7 +34,7 @@ class Auditor(Protocol):
 
 
 class Corrector(Protocol):
-    """Makes a board what its ledger says (workers/rebuilder.Rebuilder)."""
+    """Rebuilds a board from the ledger (workers/rebuilder.Rebuilder)."""
 
     async def rebuild(
         self, board: str, progress: Callable[[int], None] | None = None, *, correct: bool = False
@@ -42,8 +42,8 @@ class Corrector(Protocol):
 
 
 class Retrier:
-    """Writes dead letters again. An event that comes so late may have been overtaken by a rebuild
-    or by its own duplicate: then its board is made what the ledger says."""
+    """Writes dead letters again. An event that is written so late may have been overtaken by a
+    rebuild or by its own duplicate; in that case its board is rebuilt from the ledger."""
 
     def __init__(
         self, letters: DeadLetters, ledger: Ledger, auditor: Auditor, corrector: Corrector
@@ -54,8 +54,8 @@ class Retrier:
         self._corrector = corrector
 
     async def retry(self, letter: DeadLetter) -> str | None:
-        """None when the entry is in the ledger now and no dead letter any more, else the error
-        that keeps it. Raises Unavailable."""
+        """Returns None when the entry is now in the ledger and no longer a dead letter, else the
+        error that keeps it out. Raises Unavailable."""
         try:
             event = decode_event(*letter.entry)
         except PoisonEvent as error:

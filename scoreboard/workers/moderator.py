@@ -1,10 +1,10 @@
-"""Decisions of people: cases of the review queue, hidden users, boards' settings.
+"""People's decisions: cases of the review queue, hidden users, boards' settings.
 
-A decision is made under the partition's lock, with the stream drained: then the ledger says what
-counts, and no persister or rebuild is under way. First Redis is changed, by scripts that may be
-repeated; then the stream is drained again, so that the ledger has the change; then the decision is
-committed with its line in the audit. A crash anywhere leaves the case open, and deciding it again
-does only what is left to do.
+A decision is made under the partition's lock, with the stream drained, so that the ledger says what
+counts and no persister or rebuild is at work. First, Redis is changed by scripts that may be
+repeated. Then the stream is drained again, so that the ledger has the change. Then the decision is
+committed, together with its entry in the audit. A crash at any point leaves the case open, and
+deciding it again does only what is left to do.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from scoreboard.workers.persister import LedgerWriter
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-Persist = Callable[[], Awaitable[None]]  # moves what the partition's stream holds into the ledger
+Persist = Callable[[], Awaitable[None]]  # moves the partition's stream into the ledger
 
 AT_ONCE = 2  # decisions of one process; each holds a connection to Postgres and needs another
-PATIENCE = 30.0  # seconds for one decision; what takes longer goes on when it is repeated
-CHUNK = 5_000  # earlier actions looked up at a time
+PATIENCE = 30.0  # seconds for one decision; a longer one goes on when the call is repeated
+CHUNK = 5_000  # earlier actions read by one query
 COLD_TRIES = 3
 
 
@@ -43,7 +43,7 @@ class Ledger(Protocol):
 
 
 class Recovery(Protocol):
-    """Makes boards live and persists what their streams hold (workers/rebuilder.Rebuilder)."""
+    """Makes boards live and drains their streams into the ledger (workers/rebuilder.Rebuilder)."""
 
     async def ensure(self, board: str, *, create: bool) -> None: ...
     async def drain(self, partition: int, session: LedgerWriter) -> None: ...
@@ -91,8 +91,9 @@ class Boards(Protocol):
 
 
 class Moderator:
-    """``by`` is who decides, ``reason`` why. Every method raises Unavailable when Redis or
-    Postgres is away; then, as after any failure, it may be called again."""
+    """In every method ``by`` is the person who decides and ``reason`` says why. Every method raises
+    Unavailable when Redis or Postgres is away; after that, as after any failure, it may be called
+    again."""
 
     def __init__(
         self,
@@ -113,7 +114,7 @@ class Moderator:
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def approve(self, review_id: int, *, by: str, reason: str) -> Decision:
-        """Lets a refused action count, once; a flagged one goes on counting. Raises NotFound,
+        """Makes a refused action count, once; a flagged one simply stays counted. Raises NotFound,
         AlreadyDecided, NotDecidable or ScoreOutOfRange."""
 
         async def settle(review: Review, persist: Persist) -> Decision:
@@ -138,8 +139,8 @@ class Moderator:
         revert_earlier: bool = False,
         hide_user: bool = False,
     ) -> Decision:
-        """Keeps a refused action out and takes a flagged one back; ``revert_earlier`` also takes
-        back what counts of the user from before it. Raises NotFound, AlreadyDecided,
+        """Keeps a refused action out, or takes a flagged one back; with ``revert_earlier`` the
+        user's earlier actions that count are taken back too. Raises NotFound, AlreadyDecided,
         NotDecidable or ScoreOutOfRange."""
         why = f"confirmed by {by}: {reason}"
 
@@ -172,8 +173,8 @@ class Moderator:
     async def set_hidden(
         self, board: str, user: str, *, hidden: bool, by: str, reason: str
     ) -> None:
-        """Hides a user from the board, where the total goes on counting, or ends it. Raises
-        UnknownBoard or UnknownUser."""
+        """Hides a user from the board, while the total still counts on, or shows the user again.
+        Raises UnknownBoard or UnknownUser."""
 
         async def change(_: Persist) -> None:
             await self._boards.hide(board, user, hidden=hidden)
@@ -184,8 +185,8 @@ class Moderator:
         log.info("user_hidden" if hidden else "user_shown", board=board, user=user, by=by)
 
     async def configure(self, board: str, settings: BoardSettings, *, by: str) -> None:
-        """Gives the board, which may be new, other settings; running servers follow with their
-        next call."""
+        """Replaces the settings of a board, which may be new; running servers use them from their
+        next call on."""
         partition = self._keyspace.partition_of(board)
         async with (
             self._locked(partition),
@@ -203,7 +204,7 @@ class Moderator:
         if action.kept == "R":
             await self._boards.approve(board, action)
             await persist()
-        # What was refused for being new is known from now on.
+        # The memory is rebuilt with this action, so what was new about it counts as known.
         await self._boards.forget_memory(board, user)
 
     async def _revert_earlier(self, review: Review, why: str) -> int:
@@ -237,8 +238,8 @@ class Moderator:
         return decision
 
     async def _live(self, board: str, work: Callable[[Persist], Awaitable[T]]) -> T:
-        """Does the work under the lock, with the stream drained, and again from its beginning
-        when the board turns out to be cold."""
+        """Does the work under the lock, with the stream drained. If the board turns out to be cold,
+        it is loaded and the work starts again."""
         partition = self._keyspace.partition_of(board)
         for _ in range(COLD_TRIES):
             try:
@@ -251,7 +252,7 @@ class Moderator:
 
     @asynccontextmanager
     async def _locked(self, partition: int) -> AsyncIterator[Persist]:
-        """The partition's lock, and what persists its stream under it."""
+        """Holds the partition's lock and gives a function that drains its stream."""
         try:
             async with (
                 asyncio.timeout(PATIENCE),
@@ -264,12 +265,12 @@ class Moderator:
 
                 yield persist
         except TimeoutError:
-            raise Unavailable("This takes long; repeat the call to go on with it.") from None
+            raise Unavailable("This takes long. Repeat the call to continue it.") from None
 
 
 def _open(review: Review) -> Review:
     if review.status != "open":
         raise already_decided(review)
     if review.kind == "late_duplicate":
-        raise NotDecidable("A late duplicate is taken back and settled without a person.")
+        raise NotDecidable("A late duplicate is taken back automatically and needs no decision.")
     return review

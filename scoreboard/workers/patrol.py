@@ -1,4 +1,5 @@
-"""The continuous audit: round by round a few users of every board, through all of them."""
+"""The continuous audit: each round compares the next few users of every board, until all users
+have been compared and it begins again."""
 
 from __future__ import annotations
 
@@ -18,9 +19,9 @@ from scoreboard.telemetry import metrics
 log = structlog.get_logger(__name__)
 
 PAUSE = 30.0  # seconds between two rounds
-USERS = 200  # of a board in one round
-BOARDS = 50  # in one round
-EXAMPLES = 3  # of what differs on a board, in the log
+USERS = 200  # users of one board in a round
+BOARDS = 50  # boards in a round
+EXAMPLES = 3  # differences of a board that are logged as examples
 
 
 class Users(Protocol):
@@ -52,19 +53,20 @@ class Patrol:
         self._after: dict[str, str] = {}
 
     async def run(self) -> None:
-        """Until cancelled. Servers that are away are left to the persister to tell of."""
+        """Audits until cancelled. It stays silent about servers that are away: the persister
+        reports them."""
         while True:
             try:
                 await self.round()
             except Unavailable:
                 log.debug("patrol_skipped")
-            except Exception:  # whatever it is, persisting goes on
+            except Exception:  # no error here may stop the persister
                 log.exception("patrol_failed")
             await asyncio.sleep(PAUSE)
 
     async def round(self) -> PatrolReport:
-        """Compares the next users of every board (of some, when there are many), logs what
-        differs and publishes the result. Raises Unavailable."""
+        """Compares the next users of every board (of some boards, when there are many), logs the
+        differences and publishes the result. Raises Unavailable."""
         boards = await self._users.boards()
         compared, differences = 0, 0
         for board in random.sample(boards, min(BOARDS, len(boards))):
@@ -82,7 +84,7 @@ class Patrol:
 
 
 def _log(board: str, found: Sequence[Difference]) -> None:
-    """One line, even if the whole board differs; ``scoreboard verify`` prints everything."""
+    """Logs one line, even if the whole board differs; ``scoreboard verify`` prints everything."""
     log.error(
         "audit_differences",
         board=board,

@@ -1,7 +1,7 @@
-"""From Redis's streams into the ledger: read a batch, commit it, acknowledge it.
+"""Moves events from Redis's streams into the ledger: reads a batch, commits it, acknowledges it.
 
 The partition's lock is held from reading to acknowledging. A crash at any point leaves the batch
-pending; whoever holds the lock next writes it again, which changes nothing that was committed.
+pending; the next holder of the lock writes it again, which changes nothing that was committed.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from scoreboard.wire.events import Event, PoisonEvent, decode_event, split_id
 
 log = structlog.get_logger(__name__)
 
-IDLE_WAIT = 2.0  # seconds; also how soon what a dead persister left is found on a quiet stream
-LOCK_WAIT = 0.05  # seconds until another look at a partition that another process works on
-STOP_TIMEOUT = 15.0  # seconds that a batch has to finish in when the process ends
-BATCHES_A_LOCK = 10  # then a rebuild that waits for the partition gets its turn
-# Least seconds between the starts of two rounds: a commit costs some 6 ms of CPU, half of them in
-# Postgres, for one event as for fifty. What comes after a quiet time waits for nothing.
+IDLE_WAIT = 2.0  # seconds; on a quiet stream a dead persister's entries are found within this time
+LOCK_WAIT = 0.05  # seconds until the next try at a partition that another process works on
+STOP_TIMEOUT = 15.0  # seconds within which a batch must finish when the process ends
+BATCHES_A_LOCK = 10  # rounds after which the lock is released, for a rebuild that may be waiting
+# Least seconds between the starts of two rounds: a commit costs about 6 ms of CPU, half of it in
+# Postgres, whether it has one event or fifty. The first event after a quiet time does not wait.
 SPACING = 0.015
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts while a server is away
-CAUSES_LOGGED = 20  # of one outage
+CAUSES_LOGGED = 20  # causes of one outage that are logged
 
 
 class EventStream(Protocol):
@@ -65,11 +65,11 @@ class Reverter(Protocol):
     """Takes actions back in Redis (redisio/reverter.LateReverter)."""
 
     async def revert(self, duplicate: LateDuplicate) -> bool:
-        """False when the board is not live: then its next load leaves the action out."""
+        """Returns False when the board is not live; its next load will leave the action out."""
 
 
 class Batch(NamedTuple):
-    """What was read at once: all entries, the events among them, and those that are none."""
+    """One batch: all entries, the events decoded from them, and the entries that are not events."""
 
     entries: Sequence[Entry]
     events: list[tuple[Event, Entry]]
@@ -77,7 +77,7 @@ class Batch(NamedTuple):
 
 
 def decode(entries: Sequence[Entry]) -> Batch:
-    """Sorts out what can't be decoded."""
+    """Decodes the entries and sets aside those that can't be decoded."""
     batch = Batch(entries, [], [])
     for entry in entries:
         try:
@@ -96,9 +96,9 @@ async def persist_batches(
     most: int = 1,
 ) -> EventId | None:
     """Moves up to ``most`` batches of ``limit`` entries into the ledger, under the partition's
-    lock; the last entry's id, None when there was none. While Postgres writes one full batch, the
-    next is read. Raises Unavailable when Redis or Postgres is away; what was read stays pending
-    then."""
+    lock. Returns the last entry's id, None when there was none. While Postgres writes one full
+    batch, the next is read. Raises Unavailable when Redis or Postgres is away; entries that were
+    read then stay pending."""
     last: EventId | None = None
     batch = decode(await stream.read(limit))
     for left in reversed(range(most)):
@@ -172,8 +172,8 @@ class Persister:
         self._outage = _Outage()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Until ``stopping`` is set; batches that were begun are finished, within a limit. Servers
-        that are away are waited for."""
+        """Persists until ``stopping`` is set; batches under way are finished, within a time limit.
+        Waits for servers that are away."""
         async with asyncio.TaskGroup() as tasks:
             consumers = [
                 tasks.create_task(self._consume(stream, stopping)) for stream in self._streams
@@ -204,8 +204,8 @@ class Persister:
 
 
 class _Outage:
-    """Logs the beginning and the end of an outage and each of its causes, once for all
-    partitions, and spaces the attempts of each during it."""
+    """Logs the beginning, the end and each cause of an outage, once for all partitions, and spaces
+    each partition's attempts during it."""
 
     def __init__(self) -> None:
         self._pauses: dict[int, float] = {}
@@ -235,7 +235,7 @@ class _Outage:
 
 
 async def unless(stopping: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> None:
-    """Waits, but no longer than until ``stopping`` is set."""
+    """Waits, but only until ``stopping`` is set."""
     wait = asyncio.ensure_future(waiting)
     stop = asyncio.ensure_future(stopping.wait())
     try:

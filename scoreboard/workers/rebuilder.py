@@ -1,9 +1,9 @@
-"""Making boards live: cold ones, lost ones, and those fenced by a restart of Redis.
+"""Makes boards live: cold ones, lost ones, and those fenced by a restart of Redis.
 
-Under the partition's lock no event is in a persister's hands. What the stream still holds is
-persisted first; then Postgres has everything that was ever accepted, and Redis either needs only
-what it lacks (its state is a prefix of history that ends at the board's last event) or is filled
-from nothing.
+While this holds the partition's lock, no persister is at work on the stream. The rest of the stream
+is persisted first; then Postgres has every action that was ever accepted. If Redis still has the
+board, its state is the history up to the board's last event, and only later changes are applied.
+Otherwise the whole board is loaded.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MAX_AT_ONCE = 4  # boards of one process; each holds a connection to Postgres
 
 UNKNOWN_FOR, MOST_UNKNOWN = 1.0, 10_000  # seconds, and names, for which a miss is remembered
 
-Progress = Callable[[int], None]  # is told how many users were loaded since it was last told
+Progress = Callable[[int], None]  # called with the number of users loaded since the last call
 
 
 class BoardSource(Protocol):
@@ -108,15 +108,16 @@ class Rebuilder:
         self._settings_of = settings_of
         self._batch = batch
         self._running: dict[tuple[str, bool], asyncio.Task[None]] = {}
-        self._unknown: dict[str, float] = {}  # names asked for in vain, and until when
+        self._unknown: dict[str, float] = {}  # names without a board, until then
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
-        # One board of a partition at a time, so that those which wait for one lock take one slot.
+        # One board of a partition at a time, so that boards that wait for the same lock take only
+        # one slot.
         self._turns = [asyncio.Lock() for _ in streams]
 
     async def ensure(self, board: str, *, create: bool) -> None:
-        """Returns when the board is live; callers of one process share the work. Raises
+        """Returns when the board is live; callers in one process share the work. Raises
         UnknownBoard when there is none and ``create`` is False, Unavailable when Redis or Postgres
-        is away or changed meanwhile."""
+        is away or Redis changed meanwhile."""
         key = (board, create)
         task = self._running.get(key)
         if task is None:
@@ -126,7 +127,7 @@ class Rebuilder:
         await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Ends what is under way; the next to need these boards begins again."""
+        """Cancels the loads under way; whoever needs these boards next starts again."""
         tasks = list(self._running.values())
         for task in tasks:
             task.cancel()
@@ -135,8 +136,8 @@ class Rebuilder:
     async def rebuild(
         self, board: str, progress: Progress | None = None, *, correct: bool = False
     ) -> None:
-        """Loads the board from nothing, even when it is live: it is fenced for the while. With
-        ``correct`` the totals are first made the sums of the ledger. Raises UnknownBoard or
+        """Loads the whole board again, even when it is live; until then it is fenced. With
+        ``correct`` the totals are first set to the ledger's sums. Raises UnknownBoard or
         Unavailable."""
         if not await self._ledger.knows(board):
             raise UnknownBoard(f"There is no board {board!r}.")
@@ -158,7 +159,7 @@ class Rebuilder:
             )
 
     async def drain(self, partition: int, session: LedgerWriter) -> None:
-        """Persists what the partition's stream holds now. The caller holds the lock."""
+        """Persists everything that the partition's stream holds now. The caller holds the lock."""
         stream = self._streams[partition]
         end = await stream.last_id()
         last: EventId | None = EventId(-1, 0)
@@ -168,7 +169,7 @@ class Rebuilder:
     def _forget_task(self, key: tuple[str, bool], task: asyncio.Task[None]) -> None:
         del self._running[key]
         if not task.cancelled():
-            task.exception()  # seen, even if every caller has left
+            task.exception()  # retrieved, even if every caller has left
 
     async def _ensure(self, board: str, create: bool) -> None:
         if not create:
@@ -195,9 +196,9 @@ class Rebuilder:
                 raise UnknownBoard(f"There is no board {board!r}.")
 
     async def _check_known(self, board: str) -> None:
-        """Raises UnknownBoard. Whoever asks for made-up names again and again asks Postgres once a
-        while; a board that another server opened meanwhile is live in Redis, which is asked
-        first."""
+        """Raises UnknownBoard and remembers the name for a while, so that repeated requests for a
+        made-up name do not query Postgres each time. A board that another server created meanwhile
+        is found, since Redis is asked first."""
         now = time.monotonic()
         if self._unknown.get(board, 0.0) > now:
             raise UnknownBoard(f"There is no board {board!r}.")
@@ -208,8 +209,8 @@ class Rebuilder:
             raise UnknownBoard(f"There is no board {board!r}.")
 
     async def _begin_board(self, board: str, source: BoardSource, state: BoardState) -> None:
-        """The first load of a board. What Redis may have of it is kept: then it is this Postgres
-        that lost the board, and an audit has to tell what to do."""
+        """Loads a board that is new to Postgres. If Redis has the board, its data is kept: then
+        Postgres has lost it, and an operator has to decide with the help of an audit."""
         record = await source.record(board)
         assert record is not None
         known = state.event is not None
@@ -234,8 +235,8 @@ class Rebuilder:
     ) -> None:
         started = time.perf_counter()
         if await source.has_lost_reverts(board):
-            # The totals change without an event, so Redis can't tell what it lacks. It forgets
-            # first: a crash in between then leads here again.
+            # The totals change without an event, so the board in Redis can't be brought up to date.
+            # It is made cold first, so that after a crash in between this is done again.
             await self._loader.forget(board)
             state = state._replace(event=None)
             await source.settle(board)
@@ -263,8 +264,8 @@ class Rebuilder:
         record: BoardRecord,
         version: int,
     ) -> None:
-        """Applies to the fenced board what it lacks. Its last event moves only at the end, so
-        that an interrupted attempt is repeated whole."""
+        """Applies the changes that the fenced board lacks. Its last event is set only at the end,
+        so that an interrupted attempt is repeated from the start."""
         draft = self._loader.begin(board, state, swap=False)
         concealed = await self._loader.hidden_users(board)
         async for totals in source.hidden_totals(board, concealed):

@@ -1,4 +1,5 @@
-"""Scheduled training: a board with a gate gets a new model of its own ledger from time to time."""
+"""Scheduled training: from time to time each board with a gate gets a new model, trained on its own
+actions."""
 
 from __future__ import annotations
 
@@ -13,11 +14,11 @@ from scoreboard.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
-LOOK = 60.0  # seconds between two looks at what is due
+LOOK = 60.0  # seconds between two checks for boards that are due
 
 
 class TrainingSchedule(Protocol):
-    """Which boards are due (pg/models.Models)."""
+    """Finds the boards that are due (pg/models.Models)."""
 
     async def due(self, interval: float) -> list[str]:
         """Boards with a gate whose newest model of their own is older than ``interval`` seconds.
@@ -41,17 +42,17 @@ class Retrainer:
         self._schedule = schedule
         self._train = train
         self._interval = interval
-        self._tried: dict[str, float] = {}  # when a board was last tried here, loop time
+        self._tried: dict[str, float] = {}  # when this process last tried a board, loop time
 
     async def run(self) -> None:
-        """Trains until cancelled. A board that could not be trained waits for its next turn;
-        whatever goes wrong with a training, persisting beside it goes on."""
+        """Trains boards as they become due, until cancelled. A board that could not be trained
+        waits for its next turn. No error here stops the persister that runs in the same process."""
         while True:
             await asyncio.sleep(random.uniform(LOOK / 2, LOOK))  # noqa: S311 (spread, not secrecy)
             try:
                 await self.train_due()
             except Unavailable:
-                continue  # looked at again when Postgres is back
+                continue  # tried again when Postgres is back
             except Exception:
                 log.exception("retraining_failed")
 

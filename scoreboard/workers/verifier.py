@@ -1,9 +1,9 @@
-"""The audit: for every user, the ledger's sum, user_score and the zset are one number, and every
-receipt says what the ledger says.
+"""The audit checks that for every user the ledger's sum, user_score and the zset are the same
+number, and that every receipt agrees with the ledger.
 
-It runs while scores come in. A first look compares everything without a lock; what differs is
-looked at again under the partition's lock, right after draining its stream, so that only what
-really differs is reported.
+It runs while scores come in. A first pass compares everything without a lock. Whatever differs is
+compared again under the partition's lock, right after draining its stream, so that only real
+differences are reported.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scoreboard.domain.stamps import total_of
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.persister import LedgerWriter
 
-LOOKS = 5  # at a user whose score moves between two reads; then nothing can be said
+LOOKS = 5  # at a user whose score changes between two reads; then it gives up
 RECEIPT_MARGIN_MS = 10_000  # receipts that expire this soon may be gone already
 
 Progress = Callable[[int], None]
@@ -59,13 +59,13 @@ class Loader(Protocol):
 
 
 class Drain(Protocol):
-    """Persists what a partition's stream holds (workers/rebuilder.Rebuilder.drain)."""
+    """Persists a partition's stream (workers/rebuilder.Rebuilder.drain)."""
 
     async def __call__(self, partition: int, session: LedgerWriter) -> None: ...
 
 
 class Verifier:
-    """Audits boards. Everything raises Unavailable when Redis or Postgres is away."""
+    """Audits boards. Every method raises Unavailable when Redis or Postgres is away."""
 
     def __init__(
         self,
@@ -87,8 +87,8 @@ class Verifier:
     async def verify(
         self, board: str, on_difference: Callable[[Difference], None], progress: Progress
     ) -> Report:
-        """Compares all of a board, telling each difference as it is found and ``progress`` how
-        many users were compared since it was last told. A board that is not live is compared
+        """Compares a whole board, reports each difference as it is found, and calls ``progress``
+        with the number of users compared since its last call. A board that is not live is compared
         within Postgres only."""
         partition = self._keyspace.partition_of(board)
         async with self._ledger.locked(partition) as session:
@@ -112,8 +112,8 @@ class Verifier:
         return report
 
     async def check(self, board: str, users: Sequence[str]) -> list[Difference]:
-        """What differs for these users. Nothing of a board that is not live: its load will look
-        at Postgres alone."""
+        """The differences of these users; none on a board that is not live, since its next load
+        will use Postgres alone."""
         if not (await self._loader.state(board)).live:
             return []
         totals = await self._postgres.totals_of(board, users)
@@ -121,8 +121,8 @@ class Verifier:
         return await self.confirm(board, suspects, Report(board, live=True))
 
     async def confirm(self, board: str, users: Sequence[str], report: Report) -> list[Difference]:
-        """What differs for these users once the stream is drained; ``report`` counts those of
-        whom nothing can be said."""
+        """The differences of these users once the stream is drained; ``report`` counts the users
+        who changed at every look."""
         found: list[Difference] = []
         left = list(dict.fromkeys(users))
         partition = self._keyspace.partition_of(board)
@@ -159,7 +159,8 @@ class Verifier:
         ]
 
     async def _strangers(self, board: str, report: Report) -> list[Difference]:
-        """Users that only Redis knows. Looked for one by one only where the numbers differ."""
+        """The users that only Redis has. They are looked for one by one only if the numbers of
+        users differ."""
         state = await self._loader.state(board)
         if state.users == await self._postgres.users(board):
             return []
@@ -190,8 +191,8 @@ class Verifier:
 
 
 def _differences(board: str, row: LedgerTotal, scores: Scores | None) -> list[Difference]:
-    """Where a user's numbers are not the ledger's; ``scores`` is None for a board that is not
-    live."""
+    """The places where a user's total differs from the ledger's sum; ``scores`` is None for a board
+    that is not live."""
     user, expected = row.user_id, str(row.ledger)
     found: list[Difference] = []
     if (row.total or 0) != row.ledger:
