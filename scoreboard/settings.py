@@ -43,7 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         int,
         Meta(
             description="number of partitions; fixed once data exists. "
-            "`persist` opens up to so many connections to Postgres and 2 more",
+            "`persist` opens up to that many connections to Postgres, plus 2",
             ge=1,
             le=1024,
         ),
