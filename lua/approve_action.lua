@@ -1,12 +1,12 @@
 #!lua
 -- approve_action: makes a refused action count after all, once: what a reviewer's approval does.
--- A person has decided, so the board's bounds and rate are not asked.
+-- A person has decided, so the board's bounds of points and its rate do not apply.
 --
 -- KEYS  board, hidden, meta, events, channel, receipt
 -- ARGV  board    the board's name, for the published text
 --       user     whose action it is
 --       points   what it adds
---       attempt  the refused attempt, by which the ledger knows the approval
+--       attempt  the refused attempt, by which the ledger recognizes the approval
 --       window   how long the receipt is kept, ms
 --       body     the accepted event (wire/events.Body), of the same attempt
 --
@@ -17,8 +17,8 @@
 --          {'!RANGE'}      the total would leave +-2^50; nothing written
 --          {score, event}  the user's total and the event's id
 --
--- Without a receipt, which expires, only the ledger knows whether the action counted: the caller
--- asks it first, with the partition's stream drained.
+-- Once the receipt has expired, only the ledger knows whether the action counted; so the caller
+-- first asks the ledger, with the partition's stream drained.
 -- include: lib_epoch
 -- include: lib_live
 -- include: lib_stamps

@@ -8,8 +8,8 @@ local function stamp(total, reached_ms)
   return total + (2 ^ 41 - (reached_ms - STAMP_EPOCH_MS)) / 2 ^ 42
 end
 
--- The millisecond that gives back exactly this stamp at this total; the fraction of a double of
--- that size is always a whole number of 2^-42.
+-- The millisecond that gives exactly this stamp at this total; the fraction of a double of that size
+-- is always a multiple of 2^-42.
 local function reached_ms(stamped)
   return STAMP_EPOCH_MS + 2 ^ 41 - (stamped - math.floor(stamped)) * 2 ^ 42
 end

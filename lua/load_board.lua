@@ -7,8 +7,8 @@
 --       epoch      the epoch that the load began under
 --       found      the board's latest event when the load began; '' when it was cold
 --       swap       '1': load and load_hidden become the board; '0': the users in them get the totals
---                  there, and the board stays as it is otherwise
---       shown      users that load must hold; with fewer something was lost on the way
+--                  there, and otherwise the board stays as it is
+--       shown      users that load must hold; if it has fewer, something was lost meanwhile
 --       concealed  users that load_hidden must hold
 --       settings   the text of the board's settings
 --       version    the board's version from now on; never lowers it
@@ -19,11 +19,11 @@
 --       idle       idle expiry of the board, ms; 0: never
 --
 -- Replies  {'!COLD'}   Redis has another history than at the beginning: start again
---          {'!LOST'}   what was loaded, or the board it was added to, is not all there, or the
---                      board went on meanwhile: start again
+--          {'!LOST'}   the draft or the board is not complete any more, or the board changed
+--                      meanwhile: start again
 --          {version}
 --
--- Running it again after a lost reply replies {'!LOST'} at worst, which starts the load again.
+-- Running it again after a lost reply gives {'!LOST'} at worst, which only starts the load again.
 -- include: lib_epoch
 -- include: lib_stamps
 -- include: lib_top
@@ -32,7 +32,8 @@ local epoch = current_epoch()
 if epoch ~= arg_epoch then
   return {'!COLD'}
 end
--- Redis may be emptied while a board is loaded, and a loader that lost its lock may be overtaken.
+-- Redis may be emptied while a board is loaded, and a loader that lost its lock may be overtaken by
+-- another.
 if (redis.call('HGET', key_meta, 'event') or '') ~= arg_found then
   return {'!LOST'}
 end
@@ -41,7 +42,7 @@ if arg_swap == '1' and (redis.call('ZCARD', key_load) ~= tonumber(arg_shown)
   return {'!LOST'}
 end
 
--- Ids never go back, even if the clock does or the stream is gone.
+-- Ids never go back, even when the clock does or the stream is lost.
 if redis.call('EXISTS', key_events) == 0 then
   redis.call('XGROUP', 'CREATE', key_events, arg_group, '0', 'MKSTREAM')
 end
@@ -60,8 +61,8 @@ local function swap(from, into)
   end
 end
 
--- A million users would hold Redis for some two seconds; more than a few lack something only where
--- Redis came back far in the past.
+-- A million users would block Redis for about two seconds. But more than a few users lack something
+-- only when Redis came back with very old data.
 local AT_A_TIME = 1000
 local function merge(from, into, other)
   for first = 0, redis.call('ZCARD', from) - 1, AT_A_TIME do
@@ -88,8 +89,8 @@ end
 local now = now_ms()
 local version = math.max(tonumber(arg_version), tonumber(meta[1]) or 0)
 local clock = math.max(tonumber(arg_clock), tonumber(meta[2]) or 0)
--- Late duplicates up to here are out of the totals: one that is still on its way is not taken back
--- again.
+-- The totals are without all late duplicates up to this event, so one that is still to be taken back
+-- must not be subtracted again.
 local taken = meta[3]
 if not taken or is_before(taken, arg_event) then
   taken = arg_event

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- revert_action: takes one accepted action back, once. It runs when Redis is out of memory, too:
--- the stream that fills it is only persisted, and so trimmed, once its late duplicates are taken
--- back.
+-- revert_action: takes one accepted action back, once. It runs even when Redis is out of memory: the
+-- stream that fills the memory is persisted, and so trimmed, only after its late duplicates have
+-- been taken back.
 --
 -- KEYS  board, hidden, meta, events, channel, receipt
 -- ARGV  board    the board's name, for the published text
@@ -9,9 +9,9 @@
 --       points   what it had added
 --       event    the event to take back
 --       late     '1': a duplicate older than the dedupe window. The persister takes these back in
---                the order of their events, so meta's `taken` tells which are done: the last one,
---                and what a load left out.
---                '0': by a person; the receipt tells.
+--                the order of their events, so those up to meta's `taken` are done: the last one
+--                taken back, or the last one that a load left out.
+--                '0': a person's decision; the receipt says whether it is done.
 --       receipt  late: the original action's receipt, whole; otherwise the start of this action's
 --                receipt, which the reverting event's id completes
 --       window   how long the receipt is kept, ms

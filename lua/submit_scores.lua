@@ -20,7 +20,7 @@
 --        [, agents ('' approves, '?' can't tell), profile revision, profile, device revision, device ('': none)]
 --
 -- Replies  {'!COLD'}            the board is not live under this Redis history; nothing written
---          {'!SETTINGS', text}  the board's settings are others than the caller's; nothing written
+--          {'!SETTINGS', text}  the board's settings differ from the caller's; nothing written
 --          {'!BACKLOG'}         the stream is full; nothing written
 --          or one text for each action:
 --          'A score rank event'  accepted (rank '-' for a hidden user)
@@ -32,7 +32,7 @@
 --          'O'                   the total would leave +-2^50; nothing written
 --          'L ms'                rate limited for that many ms; nothing written
 --          'U'                   the verdict is '?': nobody could judge it now; nothing written
---          'S'                   a memory moved since the verdict; nothing written, judge again
+--          'S'                   a memory changed since the verdict; nothing written, judge again
 --
 -- A receipt always wins over a verdict. Lua does not roll back, so every read and every check of an
 -- argument, and with them all errors, come before the first write; memory is checked by Redis before
@@ -96,7 +96,7 @@ local shown = call('ZMSCORE', key_board, unpack(users))
 local concealed = meta[6] and call('ZMSCORE', key_hidden, unpack(users))
 
 local memories = {} -- by key; what the agents looked at, then what this call leaves
-local oldest = {} -- by rate key: the time that has to leave the window, false when there is room
+local oldest = {} -- by rate key: the time that must leave the window first, false when there is room
 for i = 0, count - 1 do
   local k = FIXED_KEYS + i * key_stride
   if rated then
@@ -109,8 +109,8 @@ for i = 0, count - 1 do
 end
 
 -- Writes. ---------------------------------------------------------------------------------------
--- The loop stands in the open: a function for it would cost a lone action as much as two commands,
--- since every call of the script makes its closures anew.
+-- The loop is not in a function: every call of the script creates its closures again, which would
+-- cost a lone action as much as two commands.
 
 local cut, now = tonumber(meta[5]) or -math.huge, now_ms()
 local receipts_expire = integer(now + window)
@@ -134,7 +134,7 @@ local function answer_from(receipt_key, text, user, points, attempt, body)
   local kept, known_points, score, known_attempt, event, agents =
     string.match(text, '^(%a)(%-?%d+),(%-?%d*),([^,]*),([^,]*),([^!]*)!?$')
   if known_points ~= points then
-    if string.sub(text, -1) ~= '!' then -- else any number of repeats would fill the stream
+    if string.sub(text, -1) ~= '!' then -- or any number of repeats could fill the stream
       append('C', '', '', body)
       receipts[receipt_key] = text .. '!'
       call('SET', receipt_key, text .. '!', 'KEEPTTL')
@@ -261,8 +261,8 @@ if top_reached then
   announce_top(key_board, key_meta, key_channel, arg_board, version, now)
 end
 
--- Board, hidden and meta expire at one instant. It is moved only when a sixteenth of the idle time
--- has passed, and set when the zset may just have been made.
+-- Board, hidden and meta expire at the same time. That time is moved only once a sixteenth of the
+-- idle time has passed, and set when the zset may just have been created.
 if counted and idle > 0 then
   local expires = tonumber(meta[7]) or 0
   if expires - now < idle * 15 / 16 or joined and cut == -math.huge then
