@@ -10,6 +10,8 @@ from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
+PATIENCE = 60.0  # seconds for what has to come, on any machine: only a failure takes as long
+
 
 @overload
 async def wait_until(
@@ -31,7 +33,7 @@ async def wait_until(
     condition: Callable[[], Any],
     *,
     description: str,
-    timeout: float = 10.0,
+    timeout: float = PATIENCE,
     interval: float = 0.01,
 ) -> Any:
     """Call ``condition`` (plain or async) every ``interval`` seconds until it is true, and return

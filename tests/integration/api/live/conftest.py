@@ -11,10 +11,12 @@ import pytest
 import uvloop
 from redis.asyncio import Redis
 
+from scoreboard.redisio.updates import SILENCE
 from scoreboard.settings import Settings
 from tests.integration.api.live.hub_server import Server, Start
 
-SETTINGS = Settings(update_interval=0.01, shutdown_grace=0, heartbeat=30, write_timeout=2)
+# Nobody is pinged, given up or aborted for being slow, unless a test asks for it.
+SETTINGS = Settings(update_interval=0.01, shutdown_grace=0, heartbeat=600, write_timeout=600)
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -23,12 +25,12 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 @pytest.fixture
 async def start(redis_url: str, redis: Redis) -> AsyncIterator[Start]:
-    """Starts a server with some settings changed."""
+    """Starts a server with some settings changed; ``silence`` is that of RedisUpdates."""
     servers: list[Server] = []
 
-    async def start(**changes: Any) -> Server:
+    async def start(*, silence: float = SILENCE, **changes: Any) -> Server:
         settings = msgspec.structs.replace(SETTINGS, **changes)
-        servers.append(await Server(redis_url, redis, settings).__aenter__())
+        servers.append(await Server(redis_url, redis, settings, silence).__aenter__())
         return servers[-1]
 
     yield start

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 from redis.asyncio import Redis
 
+from scoreboard.api.live.connections import Connection
 from scoreboard.api.live.hub import Hub
 from scoreboard.api.live.websockets import LiveLeaderboard
 from scoreboard.api.problems import guarded
@@ -21,10 +22,10 @@ from scoreboard.redisio.updates import RedisUpdates
 from scoreboard.settings import Settings
 from scoreboard.wire import messages
 from scoreboard.wire.keys import Keyspace
+from tests.support.waiting import PATIENCE
 
 PARTITIONS = 8
 LONG_TOP = b"[%b]" % b",".join([b'{"userId":"%b","score":1}' % (b"x" * 128)] * 10)
-SILENCE = 0.2
 
 
 def channel_of(board: str) -> str:
@@ -70,10 +71,10 @@ class Tokens:
 class Server:
     """A relay on a free port."""
 
-    def __init__(self, url: str, redis: Redis, settings: Settings) -> None:
+    def __init__(self, url: str, redis: Redis, settings: Settings, silence: float) -> None:
         self.boards, self.tokens = Boards(), Tokens()
         self.redis = redis
-        updates = RedisUpdates(url, channel_of, timeout=1.0, silence=SILENCE)
+        updates = RedisUpdates(url, channel_of, timeout=1.0, silence=silence)
         self.hub = Hub(updates, self.boards, settings)
         live = LiveLeaderboard(self.hub, self.tokens, RedisTickets(redis), settings)
         app = web.Application()
@@ -124,12 +125,21 @@ class Server:
         sock.setblocking(False)
         return sock
 
+    def connection_of(self, client: socket.socket) -> Connection:
+        """The relay's side of ``client``, which has joined."""
+        [connection] = [
+            each
+            for each in self.hub._connections
+            if each.transport.get_extra_info("peername") == client.getsockname()
+        ]
+        return connection
+
 
 Start = Callable[..., Awaitable[Server]]
 
 
 async def next_message(ws: ClientWebSocketResponse) -> dict[str, Any]:
-    message = await ws.receive(timeout=5)
+    message = await ws.receive(timeout=PATIENCE)
     assert message.type is WSMsgType.TEXT, message
     decoded: dict[str, Any] = json.loads(message.data)
     return decoded
@@ -137,6 +147,6 @@ async def next_message(ws: ClientWebSocketResponse) -> dict[str, Any]:
 
 async def close_code(ws: ClientWebSocketResponse) -> int | None:
     """The code with which the server closes the connection, whatever comes before."""
-    while (await ws.receive(timeout=5)).type is WSMsgType.TEXT:
+    while (await ws.receive(timeout=PATIENCE)).type is WSMsgType.TEXT:
         pass
     return ws.close_code

@@ -29,7 +29,7 @@ async def test_updates_come_again_after_redis_was_away(start: Start, valkey: Val
 
 
 async def test_a_redis_that_went_silent_is_given_up(start: Start, valkey: Valkey) -> None:
-    server = await start()
+    server = await start(silence=0.2)
     ws = await server.connect()
     await next_message(ws)
     assert valkey.process.pid is not None

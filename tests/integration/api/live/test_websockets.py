@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 from structlog.testing import capture_logs
 
+from scoreboard.api.live import hub
 from scoreboard.api.live.connections import MAX_MESSAGES, Connection
 from scoreboard.wire import messages
 from tests.integration.api.live.hub_server import LONG_TOP, Start, close_code, next_message
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 
 async def test_a_client_gets_a_snapshot_and_then_newer_versions(start: Start) -> None:
@@ -79,26 +81,45 @@ async def test_an_idle_board_sends_heartbeats_and_pings_with_its_version(start: 
     server = await start(heartbeat=0.2)
     ws = await server.connect(autoping=False)
     await next_message(ws)
-    kinds = [await ws.receive(timeout=5) for _ in range(2)]
-    await ws.pong()
+    kinds = []
+    while WSMsgType.TEXT not in kinds:
+        message = await ws.receive(timeout=PATIENCE)
+        kinds.append(message.type)
+        await ws.pong()
 
-    assert [message.type for message in kinds] == [WSMsgType.PING, WSMsgType.TEXT]
-    beat = msgspec.json.decode(kinds[1].data, type=messages.Heartbeat)
+    # The first visit may come so soon after the board was opened that it is no idle one yet.
+    assert kinds in ([WSMsgType.PING, WSMsgType.TEXT], [WSMsgType.PING] * 2 + [WSMsgType.TEXT])
+    beat = msgspec.json.decode(message.data, type=messages.Heartbeat)
     assert (beat.board, beat.version) == ("global", 1)
 
 
 async def test_a_client_that_answers_no_ping_is_aborted(start: Start) -> None:
     server = await start(heartbeat=0.2)
     answering = await server.connect()
-    silent = server.raw()
+    reading = asyncio.create_task(close_code(answering))  # which makes aiohttp answer pings
     with capture_logs() as logs:
-        await wait_until(lambda: len(server.hub._connections) == 2, description="both are there")
-        while len(server.hub._connections) == 2:
-            await next_message(answering)  # reading is what makes aiohttp answer pings
+        silent = server.raw()
+        await wait_until(lambda: logs, description="the silent client is given up")
+        await wait_until(lambda: len(server.hub._connections) == 1, description="it is gone")
 
     assert [entry["event"] for entry in logs] == ["client_silent"]
-    assert not answering.closed
+    assert not reading.done()
+    reading.cancel()
     silent.close()
+
+
+async def test_clients_have_time_to_answer_a_relay_that_stood_still(start: Start) -> None:
+    server = await start(heartbeat=0.2)
+    ws = await server.connect()
+    await next_message(ws)
+    [connection] = server.hub._connections
+    with capture_logs() as logs:
+        for _ in range(3):
+            await wait_until(lambda: connection.awaits_pong, description="a ping is sent")
+            time.sleep(0.5)  # noqa: ASYNC251 (the whole process stops, for longer than a period)
+            assert (await next_message(ws))["type"] == "heartbeat"
+
+    assert not logs
 
 
 @pytest.mark.parametrize(
@@ -124,7 +145,7 @@ async def test_a_ping_is_answered_and_a_close_is_echoed(start: Start) -> None:
     ws = await server.connect(autoping=False)
     await next_message(ws)
     await ws.ping(b"are you there")
-    answer = await ws.receive(timeout=5)
+    answer = await ws.receive(timeout=PATIENCE)
     await ws.close(code=3999)
 
     assert (answer.type, answer.data) == (WSMsgType.PONG, b"are you there")
@@ -133,33 +154,25 @@ async def test_a_ping_is_answered_and_a_close_is_echoed(start: Start) -> None:
 
 
 async def test_a_stalled_client_holds_up_nobody_and_wakes_to_the_newest(start: Start) -> None:
-    server = await start(write_timeout=20)
+    server = await start()
     live = await server.connect()
     await next_message(live)
     stalled = server.raw(receive_buffer=4096)
     await wait_until(lambda: len(server.hub._connections) == 2, description="both are there")
-    [held] = [
-        c
-        for c in server.hub._connections
-        if c.transport.get_extra_info("peername") == stalled.getsockname()
-    ]
+    held = server.connection_of(stalled)
     version = 1
-    while held.drained:
+    while held.version > version - 20:
         version += 1
         await server.publish(version, top=LONG_TOP)
         assert (await next_message(live))["version"] == version
-    assert held.transport.get_write_buffer_size() <= len(held.feed.frame())
-    for _ in range(20):
-        version += 1
-        await server.publish(version, top=LONG_TOP)
-        assert (await next_message(live))["version"] == version
+    assert 0 < held.transport.get_write_buffer_size() <= len(held.feed.frame())
 
     received = b""
-    async with asyncio.timeout(5):  # nothing new is published: the hub looks by itself
+    async with asyncio.timeout(PATIENCE):  # nothing new is published: the hub looks by itself
         while b'"version":%d,' % version not in received:
             received += await asyncio.get_running_loop().sock_recv(stalled, 65_536)
 
-    assert received.count(b'"update"') < version - 10, "the versions between were skipped"
+    assert received.count(b'"update"') <= version - 20, "the versions between were skipped"
     stalled.close()
 
 
@@ -180,18 +193,28 @@ async def test_a_client_that_stays_stalled_is_aborted(start: Start) -> None:
     stalled.close()
 
 
-async def test_at_shutdown_clients_are_told_to_come_back(start: Start) -> None:
+async def test_at_shutdown_clients_are_told_to_come_back(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "LAST_WORD", PATIENCE)
     server = await start()
     clients = [await server.connect() for _ in range(30)]
-    unresponsive = server.raw()
-    await wait_until(lambda: len(server.hub._connections) == 31, description="all are there")
     closing = asyncio.create_task(server.hub.close())
 
     assert [await close_code(ws) for ws in clients] == [1012] * 30
     assert await close_code(await server.connect()) == 1012
     await closing
     await wait_until(lambda: not server.hub._connections, description="nobody is left")
-    unresponsive.close()
+
+
+async def test_at_shutdown_nobody_waits_for_a_client_that_does_not_answer(start: Start) -> None:
+    server = await start()
+    silent = server.raw()
+    await wait_until(lambda: server.hub._connections, description="it is there")
+    await server.hub.close()
+
+    await wait_until(lambda: not server.hub._connections, description="it was dropped")
+    silent.close()
 
 
 async def test_a_closed_connection_leaves_no_cycle_behind(start: Start) -> None:
