@@ -130,19 +130,25 @@ class UnsupportedMediaType(ScoreboardError):
     title = "Unsupported media type"
 
 
-class Unavailable(ScoreboardError):
-    """A dependency is down, the board is being rebuilt or the backlog is full; nothing was
-    written. Always carries ``retry_after``."""
+class RetryLater(ScoreboardError):
+    """Base of the answers with status 503: the same call is worth repeating after ``retry_after``
+    seconds, which they always carry. What the call may have done by then, the subclass says."""
 
-    code = "unavailable"
     status = 503
-    title = "Service unavailable"
 
     def __init__(self, detail: str, *, retry_after: float = 1.0, **extra: Any) -> None:
         super().__init__(detail, retry_after=retry_after, **extra)
 
 
-class OutcomeUnknown(Unavailable):
+class Unavailable(RetryLater):
+    """A dependency is down, the board is being rebuilt or the backlog is full. Of score actions
+    nothing was written; any other call may be half done, and goes on when it is repeated."""
+
+    code = "unavailable"
+    title = "Service unavailable"
+
+
+class OutcomeUnknown(RetryLater):
     """The reply of Redis was lost and could not be recovered: the action may or may not count.
     A retry with the same ``actionId`` learns which."""
 

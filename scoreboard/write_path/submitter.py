@@ -18,7 +18,7 @@ from redis.exceptions import ResponseError
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.durability import Durability
 from scoreboard.domain.submissions import Outcome, Result, Submission
-from scoreboard.errors import OutcomeUnknown, Unavailable
+from scoreboard.errors import OutcomeUnknown, RetryLater, Unavailable
 from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.redisio.script_line import LOST_REPLY, ScriptLine
 from scoreboard.telemetry import metrics
@@ -163,7 +163,7 @@ class Submitter:
             refusal = Unavailable("Redis refused the call.")
             _fail(entries, OutcomeUnknown(LOST_REPLY) if line.unsure else refusal)
             return
-        except Unavailable as error:
+        except RetryLater as error:
             _fail(entries, OutcomeUnknown(LOST_REPLY) if line.unsure else error)
             return
         except Exception as error:  # noqa: BLE001 - handed to every caller, or they would hang
