@@ -10,13 +10,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from scoreboard.domain.boards import GateMode
+from scoreboard.domain.durability import Durability
 from scoreboard.errors import ConfigurationError
 
 PREFIX = "SCOREBOARD_"
 OF_CLIENTS = frozenset({"URL", "TOKEN"})  # read by local/running_service.py
-
-Durability = Literal["redis", "replica", "disk", "postgres"]
-GateMode = Literal["off", "flag", "reject"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
@@ -77,7 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
 
     durability: Annotated[
         Durability, Meta(description="level promised when a request names none")
-    ] = "redis"
+    ] = Durability.REDIS
     durability_timeout: Annotated[
         float, Meta(description="seconds to wait for the level asked for, then 202", gt=0, le=60)
     ] = 2.0

@@ -16,10 +16,10 @@ _TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- end of settings -->)", 
 
 def table() -> str:
     """The table in Markdown: one row for each variable, in the order of the class."""
-    schema = msgspec.json.schema(Settings)["$defs"]["Settings"]["properties"]
+    schemas = msgspec.json.schema(Settings)["$defs"]
     rows = [
-        f"| `{PREFIX}{name}` | {_shown(prop['default'])} | {_meaning(prop)} |"
-        for name, prop in schema.items()
+        f"| `{PREFIX}{name}` | {_shown(prop['default'])} | {_meaning(prop, schemas)} |"
+        for name, prop in schemas["Settings"]["properties"].items()
     ]
     return "\n".join(["| variable | default | |", "|---|---|---|", *rows, ""])
 
@@ -31,8 +31,10 @@ def _shown(default: object) -> str:
     return f"`{text}`" if text else ""
 
 
-def _meaning(prop: dict[str, object]) -> str:
-    choices = prop.get("enum")
+def _meaning(prop: dict[str, str], schemas: dict[str, dict[str, object]]) -> str:
+    """The description, and the choices, which may stand in a schema of their own."""
+    named = prop.get("$ref", "").rpartition("/")[2]
+    choices = schemas.get(named, prop).get("enum")
     listed = f": {', '.join(f'`{c}`' for c in choices)}" if isinstance(choices, list) else ""
     return f"{prop['description']}{listed}"
 

@@ -13,7 +13,7 @@ from scoreboard.api.auth import Authenticator, Principal
 from scoreboard.api.bodies import decode, read_json
 from scoreboard.api.tokens import ADMIN
 from scoreboard.domain.actions import Identifier
-from scoreboard.domain.boards import BoardSettings, Rate, is_board_name
+from scoreboard.domain.boards import BoardSettings, GateMode, Rate, is_board_name
 from scoreboard.domain.reviews import (
     KINDS,
     MAX_REASON,
@@ -24,7 +24,6 @@ from scoreboard.domain.reviews import (
     ReviewDetails,
 )
 from scoreboard.errors import Forbidden, InvalidRequest, NotFound, UnknownBoard
-from scoreboard.settings import GateMode
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50

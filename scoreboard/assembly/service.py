@@ -27,7 +27,6 @@ from scoreboard.assembly.recovery import recovery
 from scoreboard.assembly.startup import check_servers, open_board
 from scoreboard.background import keep_running
 from scoreboard.domain.boards import is_board_name
-from scoreboard.domain.durability import Durability
 from scoreboard.errors import ConfigurationError
 from scoreboard.pg.archived_boards import ArchivedBoards
 from scoreboard.pg.board_settings import StoredSettings
@@ -179,7 +178,7 @@ async def application(settings: Settings) -> web.Application:
             submitter,
             authenticator,
             default_board=settings.default_board,
-            durability=Durability(settings.durability),
+            durability=settings.durability,
             body_timeout=settings.body_timeout,
         ),
         BoardHandlers(

@@ -11,10 +11,10 @@ import typer
 
 from scoreboard.assembly.moderation import moderator
 from scoreboard.assembly.operator import load_settings, operator
-from scoreboard.domain.boards import BoardSettings, Rate, is_board_name
+from scoreboard.domain.boards import BoardSettings, GateMode, Rate, is_board_name
 from scoreboard.errors import ConfigurationError, UnknownBoard
 from scoreboard.pg.board_settings import StoredSettings
-from scoreboard.settings import GateMode, Settings
+from scoreboard.settings import Settings
 
 ACTOR = "command line"  # in the audit
 

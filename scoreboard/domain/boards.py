@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from scoreboard.domain.actions import MAX_POINTS
-from scoreboard.settings import GateMode
 
 TOP_SIZE = 10
 MAX_TOTAL = 2**50
+
+GateMode = Literal["off", "flag", "reject"]
 
 BOARD_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
 _board_name = re.compile(BOARD_PATTERN)

@@ -10,11 +10,11 @@ import asyncpg
 from redis.asyncio import Redis
 
 from scoreboard.assembly.moderation import moderator
-from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.boards import BoardSettings, GateMode
 from scoreboard.domain.reviews import Filter, Review
 from scoreboard.pg.cases import LedgerCases
 from scoreboard.pg.reviews import Reviews
-from scoreboard.settings import GateMode, Settings
+from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.moderator import Moderator
 from scoreboard.write_path.judged_calls import JudgedCalls

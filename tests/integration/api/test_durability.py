@@ -9,6 +9,7 @@ import pytest
 from multidict import CIMultiDict
 
 from scoreboard import background
+from scoreboard.domain.durability import Durability
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.write_path.commit_watch import CommitWatch
 from tests.integration.api.conftest import StartApi
@@ -156,7 +157,7 @@ async def test_a_preference_counts_on_whatever_line_it_stands(api: Api) -> None:
 
 
 async def test_another_level_may_be_the_default(start_api: StartApi) -> None:
-    api = await start_api(durability="postgres", durability_timeout=0.2)
+    api = await start_api(durability=Durability.POSTGRES, durability_timeout=0.2)
     assert (await api.post("/api/score", ACTION)).json["durability"] == "redis"
     assert (await post(api, "redis", {**ACTION, "actionId": "a2"})).status == 200
 

@@ -11,10 +11,9 @@ import pytest
 from redis.asyncio import Redis
 
 from scoreboard.assembly import model_gates
-from scoreboard.domain.boards import Rate
+from scoreboard.domain.boards import GateMode, Rate
 from scoreboard.errors import Unavailable
 from scoreboard.pg.cases import LedgerCases
-from scoreboard.settings import GateMode
 from scoreboard.write_path.judged_calls import JudgedCalls
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Answer, Api
