@@ -10,7 +10,7 @@ import typer
 from scoreboard.assembly.operator import load_settings, operator
 from scoreboard.domain.ledger import DeadLetter
 from scoreboard.errors import ConfigurationError
-from scoreboard.pg.dead import DeadLetters
+from scoreboard.pg.dead_letters import DeadLetters
 from scoreboard.settings import Settings
 from scoreboard.workers.dead_letters import Retrier
 

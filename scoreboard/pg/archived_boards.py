@@ -14,7 +14,7 @@ from scoreboard.errors import UnknownBoard
 from scoreboard.pg.pool import translated
 from scoreboard.pg.sql import statements
 
-_sql = statements("boards")
+_sql = statements("archived_boards")
 _encode = msgspec.json.Encoder().encode
 
 

@@ -12,8 +12,8 @@ import msgspec
 
 from scoreboard.domain.ledger import DeadEntry, Entry, EventId, KeptAction, LateDuplicate, Written
 from scoreboard.errors import Unavailable
+from scoreboard.pg.board_source import BoardSource
 from scoreboard.pg.pool import LOCK_SPACE, translated
-from scoreboard.pg.recovery import BoardSource
 from scoreboard.pg.sql import statements
 from scoreboard.wire.events import Event, EventKind, split_id
 

@@ -8,11 +8,11 @@ import asyncpg
 
 from scoreboard.domain.audit import LedgerTotal
 from scoreboard.domain.ledger import EventId, KeptAction
+from scoreboard.pg.board_source import CHUNK, BoardSource, kept_action
 from scoreboard.pg.pool import translated
-from scoreboard.pg.recovery import CHUNK, BoardSource, kept_action
 from scoreboard.pg.sql import statements
 
-_sql = statements("audit")
+_sql = statements("ledger_audit")
 
 
 class LedgerAudit:

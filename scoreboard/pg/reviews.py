@@ -21,8 +21,8 @@ from scoreboard.domain.reviews import (
     already_decided,
 )
 from scoreboard.errors import NotFound
+from scoreboard.pg.board_source import kept_action
 from scoreboard.pg.pool import translated
-from scoreboard.pg.recovery import kept_action
 from scoreboard.pg.sql import statements
 
 _sql = statements("reviews")

@@ -13,7 +13,7 @@ from scoreboard.workers.persister import LedgerWriter
 
 
 class DeadLetters(Protocol):
-    """Keeps the dead letters (pg/dead.DeadLetters)."""
+    """Keeps the dead letters (pg/dead_letters.DeadLetters)."""
 
     async def drop(self, letter: DeadLetter) -> None: ...
     async def explain(self, letter: DeadLetter, error: str) -> None: ...

@@ -39,7 +39,7 @@ Progress = Callable[[int], None]  # called with the number of users loaded since
 
 
 class BoardSource(Protocol):
-    """Boards as Postgres knows them (pg/recovery.BoardSource)."""
+    """Boards as Postgres knows them (pg/board_source.BoardSource)."""
 
     async def record(self, board: str) -> BoardRecord | None: ...
     async def create(self, board: str, settings: str) -> None: ...

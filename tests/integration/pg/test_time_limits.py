@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from scoreboard.errors import Unavailable
-from scoreboard.pg import recovery
+from scoreboard.pg import board_source
 from scoreboard.pg.archived_boards import ArchivedBoards
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
@@ -74,8 +74,8 @@ async def test_silence_between_two_chunks_of_a_board_is_noticed_soon(
 ) -> None:
     async with ledger.locked(PARTITION) as session:
         await session.write([event(f"1{i}-0", f"user{i}", "a1", 5) for i in range(3)], [])
-    monkeypatch.setattr(recovery, "CHUNK", 1)
-    monkeypatch.setattr(recovery, "SILENCE", PATIENCE)
+    monkeypatch.setattr(board_source, "CHUNK", 1)
+    monkeypatch.setattr(board_source, "SILENCE", PATIENCE)
     async with asyncio.timeout(LIMIT), Ledger(impatient).locked(PARTITION) as session:
         totals = session.source.totals(BOARD)
         assert len(await anext(totals)) == 1

@@ -9,7 +9,7 @@ from scoreboard.domain.ledger import LATE_DUPLICATE, BoardRecord, EventId, KeptA
 from scoreboard.pg.pool import translated
 from scoreboard.pg.sql import statements
 
-_sql = statements("recovery")
+_sql = statements("board_source")
 CHUNK = 5_000
 SILENCE = 30.0  # seconds for an answer that Postgres can give at once
 STATEMENT_PATIENCE = 600.0  # seconds for an answer that needs a pass over a large board

@@ -10,7 +10,7 @@ from scoreboard.domain.ledger import DeadLetter
 from scoreboard.pg.pool import translated
 from scoreboard.pg.sql import statements
 
-_sql = statements("dead")
+_sql = statements("dead_letters")
 
 
 class DeadLetters:
