@@ -79,6 +79,6 @@ def verifier_of(durable: Recovery, redis: Redis, postgres: LedgerAudit) -> Verif
         RedisAudit(redis, keyspace=durable.keyspace),
         durable.ledger,
         durable.loader,
-        durable.rebuilder.drain,
+        durable.rebuilder,
         keyspace=durable.keyspace,
     )

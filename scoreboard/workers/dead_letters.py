@@ -2,43 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
-
-from scoreboard.domain.audit import Difference, Report
+from scoreboard.domain.audit import Report
 from scoreboard.domain.ledger import DeadLetter
 from scoreboard.wire.events import PoisonEvent, decode_event
-from scoreboard.workers.persister import LedgerWriter
-
-
-class DeadLetters(Protocol):
-    """Keeps the dead letters (pg/dead_letters.DeadLetters)."""
-
-    async def drop(self, letter: DeadLetter) -> None: ...
-    async def explain(self, letter: DeadLetter, error: str) -> None: ...
-
-
-class Ledger(Protocol):
-    """Hands out the partitions' locks (pg/ledger.Ledger)."""
-
-    def locked(self, partition: int) -> AbstractAsyncContextManager[LedgerWriter]: ...
-
-
-class Auditor(Protocol):
-    """Compares users (workers/verifier.Verifier)."""
-
-    async def confirm(
-        self, board: str, users: Sequence[str], report: Report
-    ) -> list[Difference]: ...
-
-
-class Corrector(Protocol):
-    """Rebuilds a board from the ledger (workers/rebuilder.Rebuilder)."""
-
-    async def rebuild(
-        self, board: str, progress: Callable[[int], None] | None = None, *, correct: bool = False
-    ) -> None: ...
+from scoreboard.workers.ports import DeadLetters, PartitionLocks
+from scoreboard.workers.rebuilder import Rebuilder
+from scoreboard.workers.verifier import Verifier
 
 
 class Retrier:
@@ -46,12 +15,12 @@ class Retrier:
     rebuild or by its own duplicate; in that case its board is rebuilt from the ledger."""
 
     def __init__(
-        self, letters: DeadLetters, ledger: Ledger, auditor: Auditor, corrector: Corrector
+        self, letters: DeadLetters, locks: PartitionLocks, verifier: Verifier, rebuilder: Rebuilder
     ) -> None:
         self._letters = letters
-        self._ledger = ledger
-        self._auditor = auditor
-        self._corrector = corrector
+        self._locks = locks
+        self._verifier = verifier
+        self._rebuilder = rebuilder
 
     async def retry(self, letter: DeadLetter) -> str | None:
         """Returns None when the entry is now in the ledger and no longer a dead letter, else the
@@ -61,15 +30,15 @@ class Retrier:
         except PoisonEvent as error:
             await self._letters.explain(letter, str(error))
             return str(error)
-        async with self._ledger.locked(letter.partition) as session:
+        async with self._locks.locked(letter.partition) as session:
             written = await session.write([(event, letter.entry)], [])
         if written.dead:
             await self._letters.explain(letter, written.dead[0].error)
             return written.dead[0].error
         board = event.body.b
         report = Report(board, live=True)
-        differs = await self._auditor.confirm(board, [event.body.u], report)
+        differs = await self._verifier.confirm(board, [event.body.u], report)
         if differs or written.late:
-            await self._corrector.rebuild(board, correct=True)
+            await self._rebuilder.rebuild(board, correct=True)
         await self._letters.drop(letter)
         return None

@@ -10,20 +10,21 @@ deciding it again does only what is left to do.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Any, Protocol, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 
 import structlog
 from msgspec import structs
 
 from scoreboard.domain.boards import BoardSettings
-from scoreboard.domain.ledger import FIRST_EVENT, EventId, KeptAction
-from scoreboard.domain.reviews import Decision, Review, Verdict, already_decided
+from scoreboard.domain.ledger import FIRST_EVENT, EventId
+from scoreboard.domain.reviews import Decision, Review, already_decided
 from scoreboard.errors import BoardCold, NotDecidable, Unavailable, UnknownUser
 from scoreboard.wire.events import split_id
 from scoreboard.wire.keys import Keyspace
-from scoreboard.workers.persister import LedgerWriter
+from scoreboard.workers.ports import ModeratedBoards, PartitionLocks, ReviewQueue, SettingsStore
+from scoreboard.workers.rebuilder import Rebuilder
 
 log = structlog.get_logger(__name__)
 
@@ -36,60 +37,6 @@ CHUNK = 5_000  # earlier actions read by one query
 COLD_TRIES = 3
 
 
-class Ledger(Protocol):
-    """Hands out the partitions' locks (pg/ledger.Ledger)."""
-
-    def locked(self, partition: int) -> AbstractAsyncContextManager[LedgerWriter]: ...
-
-
-class Recovery(Protocol):
-    """Makes boards live and drains their streams into the ledger (workers/rebuilder.Rebuilder)."""
-
-    async def ensure(self, board: str, *, create: bool) -> None: ...
-    async def drain(self, partition: int, session: LedgerWriter) -> None: ...
-
-
-class Reviews(Protocol):
-    """The queue (pg/reviews.Reviews)."""
-
-    async def get(self, review_id: int) -> Review: ...
-    async def action(self, board: str, user: str, action: str) -> KeptAction | None: ...
-    async def earlier(
-        self, board: str, user: str, *, before: EventId, beyond: EventId, limit: int
-    ) -> Sequence[KeptAction]: ...
-    async def decide(
-        self,
-        review: Review,
-        verdict: Verdict,
-        *,
-        by: str,
-        reason: str,
-        hide: bool,
-        details: Mapping[str, Any],
-    ) -> Decision: ...
-    async def set_hidden(
-        self, board: str, user: str, *, hidden: bool, by: str, reason: str
-    ) -> bool: ...
-
-
-class Settings(Protocol):
-    """Boards' settings (pg/board_settings.StoredSettings)."""
-
-    def changing(
-        self, board: str, partition: int, settings: BoardSettings, *, by: str
-    ) -> AbstractAsyncContextManager[None]: ...
-
-
-class Boards(Protocol):
-    """Boards in Redis (redisio/moderation.ModeratedBoards)."""
-
-    async def approve(self, board: str, action: KeptAction) -> None: ...
-    async def revert(self, board: str, action: KeptAction, reason: str) -> bool: ...
-    async def hide(self, board: str, user: str, *, hidden: bool) -> None: ...
-    async def set_settings(self, board: str, settings: str) -> None: ...
-    async def forget_memory(self, board: str, user: str) -> None: ...
-
-
 class Moderator:
     """In every method ``by`` is the person who decides and ``reason`` says why. Every method raises
     Unavailable when Redis or Postgres is away; after that, as after any failure, it may be called
@@ -97,16 +44,16 @@ class Moderator:
 
     def __init__(
         self,
-        ledger: Ledger,
-        recovery: Recovery,
-        reviews: Reviews,
-        settings: Settings,
-        boards: Boards,
+        locks: PartitionLocks,
+        rebuilder: Rebuilder,
+        reviews: ReviewQueue,
+        settings: SettingsStore,
+        boards: ModeratedBoards,
         *,
         keyspace: Keyspace,
     ) -> None:
-        self._ledger = ledger
-        self._recovery = recovery
+        self._locks = locks
+        self._rebuilder = rebuilder
         self._reviews = reviews
         self._settings = settings
         self._boards = boards
@@ -247,7 +194,7 @@ class Moderator:
                     await persist()
                     return await work(persist)
             except BoardCold:
-                await self._recovery.ensure(board, create=False)
+                await self._rebuilder.ensure(board, create=False)
         raise Unavailable("The board does not stay live.")
 
     @asynccontextmanager
@@ -257,11 +204,11 @@ class Moderator:
             async with (
                 asyncio.timeout(PATIENCE),
                 self._slots,
-                self._ledger.locked(partition) as session,
+                self._locks.locked(partition) as session,
             ):
 
                 async def persist() -> None:
-                    await self._recovery.drain(partition, session)
+                    await self._rebuilder.drain(partition, session)
 
                 yield persist
         except TimeoutError:

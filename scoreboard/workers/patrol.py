@@ -8,13 +8,14 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Protocol
 
 import structlog
 
 from scoreboard.domain.audit import Difference, PatrolReport
 from scoreboard.errors import Unavailable
 from scoreboard.telemetry import metrics
+from scoreboard.workers.ports import PatrolledUsers, PatrolReports
+from scoreboard.workers.verifier import Verifier
 
 log = structlog.get_logger(__name__)
 
@@ -24,31 +25,12 @@ BOARDS = 50  # boards in a round
 EXAMPLES = 3  # differences of a board that are logged as examples
 
 
-class Users(Protocol):
-    """Who is on which board (pg/ledger_audit.LedgerAudit)."""
-
-    async def boards(self) -> list[str]: ...
-    async def next_users(self, board: str, after: str, count: int) -> list[str]: ...
-
-
-class Auditor(Protocol):
-    """Compares users (workers/verifier.Verifier)."""
-
-    async def check(self, board: str, users: Sequence[str]) -> list[Difference]: ...
-
-
-class Reports(Protocol):
-    """Where the result goes (redisio/patrol_reports.PatrolReports)."""
-
-    async def publish(self, report: PatrolReport, *, valid: float) -> None: ...
-
-
 class Patrol:
     """Walks through all users again and again, ``USERS`` of a board at a time."""
 
-    def __init__(self, users: Users, auditor: Auditor, reports: Reports) -> None:
+    def __init__(self, users: PatrolledUsers, verifier: Verifier, reports: PatrolReports) -> None:
         self._users = users
-        self._auditor = auditor
+        self._verifier = verifier
         self._reports = reports
         self._after: dict[str, str] = {}
 
@@ -71,7 +53,7 @@ class Patrol:
         compared, differences = 0, 0
         for board in random.sample(boards, min(BOARDS, len(boards))):
             users = await self._users.next_users(board, self._after.get(board, ""), USERS)
-            found = await self._auditor.check(board, users)
+            found = await self._verifier.check(board, users)
             self._after[board] = users[-1] if len(users) == USERS else ""
             compared += len(users)
             differences += len(found)

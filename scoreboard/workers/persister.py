@@ -10,15 +10,15 @@ import asyncio
 import random
 import time
 from collections.abc import Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import structlog
 
-from scoreboard.domain.ledger import DeadEntry, Entry, EventId, LateDuplicate, Written
+from scoreboard.domain.ledger import DeadEntry, Entry, EventId
 from scoreboard.errors import Unavailable, cause_of
 from scoreboard.telemetry import metrics
 from scoreboard.wire.events import Event, PoisonEvent, decode_event, split_id
+from scoreboard.workers.ports import DuplicateReverter, EventStream, LedgerSession, PartitionLocks
 
 log = structlog.get_logger(__name__)
 
@@ -31,41 +31,6 @@ BATCHES_A_LOCK = 10  # rounds after which the lock is released, for a rebuild th
 SPACING = 0.015
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts while a server is away
 CAUSES_LOGGED = 20  # causes of one outage that are logged
-
-
-class EventStream(Protocol):
-    """A partition's stream (redisio/streams.PartitionStream)."""
-
-    @property
-    def partition(self) -> int: ...
-    async def wait(self, timeout: float) -> None: ...
-    async def read(self, count: int) -> list[Entry]: ...
-    async def read_ahead(self, count: int) -> list[Entry]: ...
-    async def acknowledge(self, ids: Sequence[bytes]) -> int: ...
-    async def last_id(self) -> EventId: ...
-
-
-class LedgerWriter(Protocol):
-    """Writes batches while it holds a partition's lock (pg/ledger.LedgerSession)."""
-
-    async def write(
-        self, events: Sequence[tuple[Event, Entry]], dead: Sequence[DeadEntry]
-    ) -> Written: ...
-
-
-class Ledger(Protocol):
-    """Hands out a partition's lock (pg/ledger.Ledger)."""
-
-    def locked_if_free(
-        self, partition: int
-    ) -> AbstractAsyncContextManager[LedgerWriter | None]: ...
-
-
-class Reverter(Protocol):
-    """Takes actions back in Redis (redisio/reverter.LateReverter)."""
-
-    async def revert(self, duplicate: LateDuplicate) -> bool:
-        """Returns False when the board is not live; its next load will leave the action out."""
 
 
 class Batch(NamedTuple):
@@ -89,8 +54,8 @@ def decode(entries: Sequence[Entry]) -> Batch:
 
 async def persist_batches(
     stream: EventStream,
-    ledger: LedgerWriter,
-    reverter: Reverter,
+    session: LedgerSession,
+    reverter: DuplicateReverter,
     limit: int,
     *,
     most: int = 1,
@@ -107,14 +72,14 @@ async def persist_batches(
         if left and len(batch.entries) == limit:
             ahead = asyncio.create_task(_read_ahead(stream, limit))
             try:
-                last = await _persist(stream, ledger, reverter, batch)
+                last = await _persist(stream, session, reverter, batch)
             except BaseException:
                 ahead.cancel()
                 await asyncio.gather(ahead, return_exceptions=True)
                 raise
             batch = await ahead
         else:
-            last = await _persist(stream, ledger, reverter, batch)
+            last = await _persist(stream, session, reverter, batch)
             break
     return last
 
@@ -124,10 +89,10 @@ async def _read_ahead(stream: EventStream, limit: int) -> Batch:
 
 
 async def _persist(
-    stream: EventStream, ledger: LedgerWriter, reverter: Reverter, batch: Batch
+    stream: EventStream, session: LedgerSession, reverter: DuplicateReverter, batch: Batch
 ) -> EventId:
     started = time.perf_counter()
-    written = await ledger.write(batch.events, batch.dead)
+    written = await session.write(batch.events, batch.dead)
     for duplicate in written.late:
         live = await reverter.revert(duplicate)
         metrics.late_duplicates.inc()
@@ -160,13 +125,13 @@ class Persister:
     def __init__(
         self,
         streams: Sequence[EventStream],
-        ledger: Ledger,
-        reverter: Reverter,
+        locks: PartitionLocks,
+        reverter: DuplicateReverter,
         *,
         batch: int,
     ) -> None:
         self._streams = streams
-        self._ledger = ledger
+        self._locks = locks
         self._reverter = reverter
         self._batch = batch
         self._outage = _Outage()
@@ -188,12 +153,12 @@ class Persister:
         while not stopping.is_set():
             started = loop.time()
             try:
-                async with self._ledger.locked_if_free(stream.partition) as ledger:
-                    last = ledger and await persist_batches(
-                        stream, ledger, self._reverter, self._batch, most=BATCHES_A_LOCK
+                async with self._locks.locked_if_free(stream.partition) as session:
+                    last = session and await persist_batches(
+                        stream, session, self._reverter, self._batch, most=BATCHES_A_LOCK
                     )
                 self._outage.over(stream.partition)
-                if ledger is None:
+                if session is None:
                     await unless(stopping, asyncio.sleep(LOCK_WAIT))
                 elif last is None:
                     await unless(stopping, stream.wait(IDLE_WAIT))

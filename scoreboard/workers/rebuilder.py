@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -21,68 +19,26 @@ from scoreboard.domain.ledger import (
     BoardRecord,
     BoardState,
     EventId,
-    KeptAction,
-    UserTotal,
 )
 from scoreboard.errors import UnknownBoard
 from scoreboard.telemetry import metrics
 from scoreboard.wire.keys import Keyspace
-from scoreboard.workers.persister import EventStream, LedgerWriter, Reverter, persist_batches
+from scoreboard.workers.persister import persist_batches
+from scoreboard.workers.ports import (
+    BoardLedger,
+    BoardLoader,
+    BoardSource,
+    DuplicateReverter,
+    EventStream,
+    LedgerSession,
+    Progress,
+)
 
 log = structlog.get_logger(__name__)
 
 MAX_AT_ONCE = 4  # boards of one process; each holds a connection to Postgres
 
 UNKNOWN_FOR, MOST_UNKNOWN = 1.0, 10_000  # seconds, and names, for which a miss is remembered
-
-Progress = Callable[[int], None]  # called with the number of users loaded since the last call
-
-
-class BoardSource(Protocol):
-    """Boards as Postgres knows them (pg/board_source.BoardSource)."""
-
-    async def record(self, board: str) -> BoardRecord | None: ...
-    async def create(self, board: str, settings: str) -> None: ...
-    async def raise_version(self, board: str, version: int) -> None: ...
-    async def has_lost_reverts(self, board: str) -> bool: ...
-    async def settle(self, board: str) -> None: ...
-    async def correct(self, board: str) -> None: ...
-    def totals(self, board: str) -> AsyncIterator[list[UserTotal]]: ...
-    def changed_totals(self, board: str, since: EventId) -> AsyncIterator[list[UserTotal]]: ...
-    def hidden_totals(self, board: str, users: list[str]) -> AsyncIterator[list[UserTotal]]: ...
-    def receipts(self, board: str, since: EventId) -> AsyncIterator[list[KeptAction]]: ...
-
-
-class LedgerSession(LedgerWriter, Protocol):
-    """What may be done under a partition's lock (pg/ledger.LedgerSession)."""
-
-    @property
-    def source(self) -> BoardSource: ...
-
-
-class Ledger(Protocol):
-    """Hands out the locks (pg/ledger.Ledger)."""
-
-    async def knows(self, board: str) -> bool: ...
-    def locked(self, partition: int) -> AbstractAsyncContextManager[LedgerSession]: ...
-
-
-class Draft(Protocol):
-    """A board under construction (redisio/loader.BoardDraft)."""
-
-    async def add(self, totals: Sequence[UserTotal]) -> None: ...
-    async def restore_receipts(self, actions: Sequence[KeptAction]) -> None: ...
-    async def finish(self, record: BoardRecord, *, version: int, event: EventId) -> int: ...
-
-
-class BoardLoader(Protocol):
-    """Boards in Redis (redisio/loader.BoardLoader)."""
-
-    async def state(self, board: str) -> BoardState: ...
-    async def hidden_users(self, board: str) -> list[str]: ...
-    async def forget(self, board: str) -> None: ...
-    def oldest_receipt(self) -> EventId: ...
-    def begin(self, board: str, state: BoardState, *, swap: bool) -> Draft: ...
 
 
 class Rebuilder:
@@ -91,10 +47,10 @@ class Rebuilder:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: BoardLedger,
         streams: Sequence[EventStream],
         loader: BoardLoader,
-        reverter: Reverter,
+        reverter: DuplicateReverter,
         *,
         keyspace: Keyspace,
         settings_of: Callable[[str], str],
@@ -158,8 +114,8 @@ class Rebuilder:
                 correct=correct,
             )
 
-    async def drain(self, partition: int, session: LedgerWriter) -> None:
-        """Persists everything that the partition's stream holds now. The caller holds the lock."""
+    async def drain(self, partition: int, session: LedgerSession) -> None:
+        """Persists what the partition's stream holds now. The caller holds the lock."""
         stream = self._streams[partition]
         end = await stream.last_id()
         last: EventId | None = EventId(-1, 0)

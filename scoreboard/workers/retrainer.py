@@ -6,23 +6,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 import structlog
 
 from scoreboard.errors import Unavailable
+from scoreboard.workers.ports import TrainingSchedule
 
 log = structlog.get_logger(__name__)
 
 LOOK = 60.0  # seconds between two checks for boards that are due
-
-
-class TrainingSchedule(Protocol):
-    """Finds the boards that are due (pg/models.Models)."""
-
-    async def due(self, interval: float) -> list[str]:
-        """Boards with a gate whose newest model of their own is older than ``interval`` seconds.
-        Raises Unavailable."""
 
 
 class Retrainer:

@@ -8,60 +8,23 @@ differences are reported.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from scoreboard.domain.audit import Difference, LedgerTotal, Report
-from scoreboard.domain.ledger import BoardState, EventId, KeptAction
 from scoreboard.domain.stamps import total_of
 from scoreboard.wire.keys import Keyspace
-from scoreboard.workers.persister import LedgerWriter
+from scoreboard.workers.ports import (
+    AuditedBoards,
+    AuditedLedger,
+    BoardLoader,
+    PartitionLocks,
+    Progress,
+    Scores,
+)
+from scoreboard.workers.rebuilder import Rebuilder
 
 LOOKS = 5  # at a user whose score changes between two reads; then it gives up
 RECEIPT_MARGIN_MS = 10_000  # receipts that expire this soon may be gone already
-
-Progress = Callable[[int], None]
-Scores = tuple[float | None, float | None]  # zset score shown, zset score hidden
-
-
-class LedgerAudit(Protocol):
-    """Postgres (pg/ledger_audit.LedgerAudit)."""
-
-    async def users(self, board: str) -> int: ...
-    def totals(self, board: str) -> AsyncIterator[list[LedgerTotal]]: ...
-    async def totals_of(self, board: str, users: Sequence[str]) -> list[LedgerTotal]: ...
-    def receipts(self, board: str, since: EventId) -> AsyncIterator[list[KeptAction]]: ...
-    async def receipts_of(self, board: str, actions: Sequence[KeptAction]) -> list[KeptAction]: ...
-
-
-class RedisAudit(Protocol):
-    """Redis (redisio/board_audit.RedisAudit)."""
-
-    async def scores(self, board: str, users: Sequence[str]) -> list[Scores]: ...
-    def members(self, board: str) -> AsyncIterator[list[str]]: ...
-    async def differing_receipts(
-        self, board: str, actions: Sequence[KeptAction]
-    ) -> list[tuple[KeptAction, str, str]]: ...
-
-
-class Ledger(Protocol):
-    """Hands out the partitions' locks (pg/ledger.Ledger)."""
-
-    def locked(self, partition: int) -> AbstractAsyncContextManager[LedgerWriter]: ...
-
-
-class Loader(Protocol):
-    """Knows whether a board is live (redisio/loader.BoardLoader)."""
-
-    async def state(self, board: str) -> BoardState: ...
-    def oldest_receipt(self) -> EventId: ...
-
-
-class Drain(Protocol):
-    """Persists a partition's stream (workers/rebuilder.Rebuilder.drain)."""
-
-    async def __call__(self, partition: int, session: LedgerWriter) -> None: ...
 
 
 class Verifier:
@@ -69,19 +32,19 @@ class Verifier:
 
     def __init__(
         self,
-        postgres: LedgerAudit,
-        redis: RedisAudit,
-        ledger: Ledger,
-        loader: Loader,
-        drain: Drain,
+        postgres: AuditedLedger,
+        redis: AuditedBoards,
+        locks: PartitionLocks,
+        loader: BoardLoader,
+        rebuilder: Rebuilder,
         *,
         keyspace: Keyspace,
     ) -> None:
         self._postgres = postgres
         self._redis = redis
-        self._ledger = ledger
+        self._locks = locks
         self._loader = loader
-        self._drain = drain
+        self._rebuilder = rebuilder
         self._keyspace = keyspace
 
     async def verify(
@@ -91,8 +54,8 @@ class Verifier:
         with the number of users compared since its last call. A board that is not live is compared
         within Postgres only."""
         partition = self._keyspace.partition_of(board)
-        async with self._ledger.locked(partition) as session:
-            await self._drain(partition, session)
+        async with self._locks.locked(partition) as session:
+            await self._rebuilder.drain(partition, session)
         state = await self._loader.state(board)
         report = Report(board, state.live)
 
@@ -129,9 +92,9 @@ class Verifier:
         for _ in range(LOOKS):
             if not left:
                 return found
-            async with self._ledger.locked(partition) as session:
+            async with self._locks.locked(partition) as session:
                 before = await self._redis.scores(board, left)
-                await self._drain(partition, session)
+                await self._rebuilder.drain(partition, session)
                 rows = {row.user_id: row for row in await self._postgres.totals_of(board, left)}
                 after = await self._redis.scores(board, left)
                 live = (await self._loader.state(board)).live
@@ -180,8 +143,8 @@ class Verifier:
             suspects = await self._redis.differing_receipts(board, actions)
             if not suspects:
                 continue
-            async with self._ledger.locked(partition) as session:
-                await self._drain(partition, session)
+            async with self._locks.locked(partition) as session:
+                await self._rebuilder.drain(partition, session)
                 rows = await self._postgres.receipts_of(board, [a for a, _, _ in suspects])
                 found += [
                     Difference(board, action.user_id, "receipt", expected, there, action.action_id)
