@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
@@ -11,6 +11,7 @@ from msgspec import Meta, structs
 
 from scoreboard.api.auth import Authenticator, Principal
 from scoreboard.api.bodies import decode, read_json
+from scoreboard.api.ports import CaseModerator, ReviewReader, SettingsReader
 from scoreboard.api.tokens import ADMIN
 from scoreboard.domain.actions import Identifier
 from scoreboard.domain.boards import BoardSettings, GateMode, Rate, is_board_name
@@ -18,10 +19,8 @@ from scoreboard.domain.reviews import (
     KINDS,
     MAX_REASON,
     STATUSES,
-    Decision,
     Filter,
     Review,
-    ReviewDetails,
 )
 from scoreboard.errors import Forbidden, InvalidRequest, NotFound, UnknownBoard
 
@@ -76,41 +75,14 @@ class UserVisibility(msgspec.Struct, frozen=True, rename="camel"):
     hidden: bool
 
 
-class Moderator(Protocol):
-    """Decides (workers/moderator.Moderator)."""
-
-    async def approve(self, review_id: int, *, by: str, reason: str) -> Decision: ...
-    async def confirm(
-        self, review_id: int, *, by: str, reason: str, revert_earlier: bool, hide_user: bool
-    ) -> Decision: ...
-    async def set_hidden(
-        self, board: str, user: str, *, hidden: bool, by: str, reason: str
-    ) -> None: ...
-    async def configure(self, board: str, settings: BoardSettings, *, by: str) -> None: ...
-
-
-class Reviews(Protocol):
-    """The queue (pg/reviews.Reviews)."""
-
-    async def page(self, wanted: Filter, *, before: int | None, limit: int) -> list[Review]: ...
-    async def get(self, review_id: int) -> Review: ...
-    async def details(self, review: Review) -> ReviewDetails: ...
-
-
-class Settings(Protocol):
-    """Boards' settings (pg/board_settings.StoredSettings)."""
-
-    async def get(self, board: str) -> BoardSettings: ...
-
-
 class AdminHandlers:
     """The calls of moderators. ``body_timeout`` in seconds."""
 
     def __init__(
         self,
-        moderator: Moderator,
-        reviews: Reviews,
-        settings: Settings,
+        moderator: CaseModerator,
+        reviews: ReviewReader,
+        settings: SettingsReader,
         authenticator: Authenticator,
         *,
         body_timeout: float,

@@ -7,38 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
+from scoreboard.api.ports import BoardOpener, ReadableBoards
 from scoreboard.domain.standings import Standing
 from scoreboard.errors import BoardCold, ScoreboardError, Unavailable
 
 T = TypeVar("T")
 
 PATIENCE = 0.25  # seconds a read waits for a board to become live before Postgres answers
-
-
-class LiveBoards(Protocol):
-    """Boards in Redis; every method raises BoardCold or Unavailable."""
-
-    async def top(self, board: str) -> tuple[int, bytes]: ...
-    async def standings(self, board: str, users: list[str]) -> list[Standing | None]: ...
-    async def around(self, board: str, user: str, radius: int) -> list[Standing] | None: ...
-
-
-class ArchivedBoards(Protocol):
-    """Boards in Postgres; every method raises UnknownBoard or Unavailable."""
-
-    async def top(self, board: str) -> tuple[int, bytes]: ...
-    async def standings(self, board: str, users: list[str]) -> list[Standing | None]: ...
-    async def around(self, board: str, user: str, radius: int) -> list[Standing] | None: ...
-
-
-class Recovery(Protocol):
-    """Makes boards live (workers/rebuilder.py)."""
-
-    async def ensure(self, board: str, *, create: bool) -> None:
-        """Returns when the board is live; a caller that stops waiting does not stop the work.
-        Raises UnknownBoard when there is none, Unavailable when it can't be made live now."""
 
 
 class _Shared:
@@ -56,10 +33,10 @@ class _Shared:
 class BoardReader:
     """Reads boards, for the handlers and for the relay."""
 
-    def __init__(self, live: LiveBoards, archive: ArchivedBoards, recovery: Recovery) -> None:
+    def __init__(self, live: ReadableBoards, archive: ReadableBoards, opener: BoardOpener) -> None:
         self._live = live
         self._archive = archive
-        self._recovery = recovery
+        self._opener = opener
         self._shared: dict[str, _Shared] = {}
 
     async def close(self) -> None:
@@ -162,6 +139,6 @@ class BoardReader:
     async def _warm(self, board: str, *, patience: float | None) -> None:
         try:
             async with asyncio.timeout(patience):
-                await self._recovery.ensure(board, create=False)
+                await self._opener.ensure(board, create=False)
         except TimeoutError:
             raise Unavailable("The board is being rebuilt.") from None

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 
 from scoreboard.errors import InvalidRequest, UnsupportedMediaType
 
-T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 _missing = re.compile(r"required field `([^`]+)`")
 _unknown = re.compile(r"unknown field `([^`]+)`")
-
-
-class Decoder(Protocol[T_co]):
-    """A msgspec decoder, as far as it is used here."""
-
-    def decode(self, buf: bytes | msgspec.Raw, /) -> T_co: ...
 
 
 async def read_json(request: web.Request, *, timeout: float) -> bytes:
@@ -44,7 +37,7 @@ async def read_json(request: web.Request, *, timeout: float) -> bytes:
         raise InvalidRequest("The client left before the end of the body.", path="") from None
 
 
-def decode(decoder: Decoder[T], body: bytes | msgspec.Raw, within: str = "") -> T:
+def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, within: str = "") -> T:
     """The decoded body. Raises InvalidRequest with the path of the field at fault, for example
     ``actions[3].points``; ``within`` is the path of ``body`` itself."""
     try:

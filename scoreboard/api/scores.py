@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -16,6 +15,7 @@ from msgspec import UNSET
 from scoreboard.api.answers import accepted, failed, refused
 from scoreboard.api.auth import Authenticator, Principal
 from scoreboard.api.bodies import decode, read_json
+from scoreboard.api.ports import ScoreSubmitter
 from scoreboard.api.problems import CONTENT_TYPE, retry_after
 from scoreboard.domain.actions import ActionBatch, ScoreAction
 from scoreboard.domain.boards import is_board_name
@@ -34,25 +34,12 @@ _counts = {outcome: metrics.actions.labels(outcome.name.lower()) for outcome in 
 _ACKNOWLEDGED = (Outcome.ACCEPTED, Outcome.DUPLICATE)
 
 
-class Submitter(Protocol):
-    """The write path (write_path/submitter.py)."""
-
-    async def submit(
-        self,
-        board: str,
-        submissions: Sequence[Submission],
-        *,
-        create: bool,
-        durability: Durability = Durability.REDIS,
-    ) -> tuple[list[Result], Durability]: ...
-
-
 class ScoreHandlers:
     """The four calls that submit actions. ``body_timeout`` in seconds."""
 
     def __init__(
         self,
-        submitter: Submitter,
+        submitter: ScoreSubmitter,
         authenticator: Authenticator,
         *,
         default_board: str,

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 
 import structlog
 
 from scoreboard.domain.judging import Gate
 from scoreboard.errors import ScoreboardError, Unavailable
+from scoreboard.pg.models import Models
 
 log = structlog.get_logger(__name__)
 
 _Pair = tuple[Gate, Gate]  # for live boards, and for a replay of history
 
 POLL = 5.0  # seconds between two looks at which model is in force
-
-
-class Models(Protocol):
-    """Stored models (pg/models.Models)."""
-
-    async def active(self) -> dict[str, int]: ...
-    async def content(self, version: int) -> bytes: ...
 
 
 class ModelGates:

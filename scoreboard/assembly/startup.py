@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 import asyncpg
 import structlog
@@ -17,16 +16,11 @@ from scoreboard.pg.pool import translated
 from scoreboard.redisio.commands import reachable
 from scoreboard.redisio.connections import check_server
 from scoreboard.settings import Settings
+from scoreboard.workers.rebuilder import Rebuilder
 
 log = structlog.get_logger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts while a server is away
-
-
-class Recovery(Protocol):
-    """Makes boards live (workers/rebuilder.py)."""
-
-    async def ensure(self, board: str, *, create: bool) -> None: ...
 
 
 async def check_servers(settings: Settings, redis: Redis, pool: asyncpg.Pool) -> None:
@@ -43,9 +37,9 @@ async def check_servers(settings: Settings, redis: Redis, pool: asyncpg.Pool) ->
     await _persistently(check)
 
 
-async def open_board(recovery: Recovery, board: str) -> None:
-    """Ensures that the board exists and is live; waits for servers that are away."""
-    await _persistently(lambda: recovery.ensure(board, create=True))
+async def open_board(rebuilder: Rebuilder, board: str) -> None:
+    """Makes sure that the board exists and is live; waits for servers that are away."""
+    await _persistently(lambda: rebuilder.ensure(board, create=True))
 
 
 async def _persistently(attempt: Callable[[], Awaitable[None]]) -> None:

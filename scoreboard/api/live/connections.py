@@ -31,7 +31,7 @@ GONE = (RuntimeError, OSError)
 
 
 class Keeper(Protocol):
-    """Looks after connections."""
+    """Looks after connections. Implemented in hub.py, which is above this module."""
 
     def watch(self, connection: Connection) -> None:
         """Watches a connection whose buffer is in use, or that was sent a close frame, until it has
@@ -42,7 +42,8 @@ class Keeper(Protocol):
 
 
 class BoardFeed(Protocol):
-    """A board's feed (feeds.Feed), as far as it is used through its connections."""
+    """The feed of a board, as far as it is used through its connections. Implemented in feeds.py,
+    which is above this module."""
 
     board: str
     connections: set[Connection]

@@ -8,9 +8,7 @@ after every reconnect and every ten seconds, because pub/sub delivers at most on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from math import inf
-from typing import Protocol
 
 import msgspec
 import structlog
@@ -18,6 +16,7 @@ import structlog
 from scoreboard.api.live.connections import Connection, bound_kernel_buffers
 from scoreboard.api.live.feeds import Broadcaster, Feed
 from scoreboard.api.live.heartbeats import Heartbeats
+from scoreboard.api.live.ports import TopReader, UpdateSource
 from scoreboard.api.live.slow_clients import SlowClients
 from scoreboard.background import keep_running
 from scoreboard.errors import NotFound, ScoreboardError, UnknownBoard
@@ -39,25 +38,6 @@ SERVICE_RESTART = 1012
 TRY_AGAIN_LATER = 1013
 UNKNOWN_BOARD = 4404
 TOO_MANY_CONNECTIONS = 4429
-
-
-class TopReader(Protocol):
-    """Reads a board."""
-
-    async def top(self, board: str) -> tuple[int, bytes]:
-        """(version, ready JSON array of the top 10). Raises UnknownBoard, Unavailable."""
-
-
-class UpdateSource(Protocol):
-    """Delivers new versions; for what its calls promise see scoreboard.redisio.updates."""
-
-    async def subscribe(self, board: str) -> None: ...
-
-    async def unsubscribe(self, board: str) -> None: ...
-
-    async def run(
-        self, on_update: Callable[[str, bytes], None], on_resubscribed: Callable[[str], None]
-    ) -> None: ...
 
 
 class Hub:

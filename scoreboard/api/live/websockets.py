@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from math import inf
-from typing import Protocol
 
 import msgspec
 from aiohttp import web
@@ -13,39 +12,12 @@ from scoreboard.api.live import handshake
 from scoreboard.api.live.connections import Connection
 from scoreboard.api.live.feeds import Feed
 from scoreboard.api.live.hub import Hub
+from scoreboard.api.live.ports import Reader, TicketStore, TokenVerifier
 from scoreboard.api.tokens import BOARD_READ
 from scoreboard.domain.boards import is_board_name
 from scoreboard.errors import Forbidden, ScoreboardError, Unauthorized, UnknownBoard
 from scoreboard.settings import Settings
 from scoreboard.wire.tickets import Ticket
-
-
-class Reader(Protocol):
-    """A reader: a principal or the holder of a ticket."""
-
-    @property
-    def subject(self) -> str: ...
-    @property
-    def scopes(self) -> frozenset[str]: ...
-    @property
-    def boards(self) -> frozenset[str] | None: ...
-    @property
-    def expires_at(self) -> float: ...
-
-
-class Authorizer(Protocol):
-    """Verifies a request's token."""
-
-    async def authenticate(self, request: web.BaseRequest) -> Reader:
-        """Raises Unauthorized."""
-
-
-class Tickets(Protocol):
-    """Keeps one-use tickets. Both calls raise Unavailable."""
-
-    async def issue(self, ticket: Ticket) -> str: ...
-
-    async def redeem(self, token: str) -> Ticket | None: ...
 
 
 class TicketReply(msgspec.Struct, frozen=True):
@@ -58,10 +30,10 @@ class LiveLeaderboard:
     """The handlers; scoreboard.api.catalogue names their routes."""
 
     def __init__(
-        self, hub: Hub, authorizer: Authorizer, tickets: Tickets, settings: Settings
+        self, hub: Hub, verifier: TokenVerifier, tickets: TicketStore, settings: Settings
     ) -> None:
         self._hub = hub
-        self._authorizer = authorizer
+        self._verifier = verifier
         self._tickets = tickets
         self._public = settings.public_reads
         self._origins: AbstractSet[str] = settings.origins
@@ -69,7 +41,7 @@ class LiveLeaderboard:
 
     async def issue_ticket(self, request: web.Request) -> web.Response:
         """``POST /api/ws-ticket``: a ticket for the bearer of a token with ``board:read``."""
-        reader = await self._authorizer.authenticate(request)
+        reader = await self._verifier.authenticate(request)
         if BOARD_READ not in reader.scopes:
             raise Forbidden(f"The token lacks the scope {BOARD_READ}.")
         ticket = Ticket(reader.subject, reader.scopes, reader.boards, reader.expires_at)
@@ -122,7 +94,7 @@ class LiveLeaderboard:
         reader: Reader | None
         token = request.query.get("ticket")
         if token is None:
-            reader = await self._authorizer.authenticate(request)
+            reader = await self._verifier.authenticate(request)
         else:
             reader = await self._tickets.redeem(token)
             if reader is None:
