@@ -12,14 +12,15 @@ from scoreboard.assembly.metrics_server import observable
 from scoreboard.assembly.recovery import recovery, verifier_of
 from scoreboard.assembly.startup import check_servers
 from scoreboard.assembly.training_process import train_apart
+from scoreboard.background import keep_running, unless_stopped
 from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio import connections
 from scoreboard.redisio.patrol_reports import PatrolReports
 from scoreboard.settings import Settings
-from scoreboard.workers.patrol import Patrol
-from scoreboard.workers.persister import Persister, unless
+from scoreboard.workers.patrol import PAUSE, Patrol
+from scoreboard.workers.persister import Persister
 from scoreboard.workers.retrainer import Retrainer
 
 log = structlog.get_logger(__name__)
@@ -54,15 +55,15 @@ async def persist(settings: Settings) -> None:
     }
     try:
         async with observable(settings, shown):
-            await unless(stop, check_servers(settings, redis, pool))
+            await unless_stopped(stop, check_servers(settings, redis, pool))
             log.info("persisting", partitions=settings.partitions)
             async with asyncio.TaskGroup() as tasks:
-                beside = [tasks.create_task(patrol.run())]
+                beside = [tasks.create_task(keep_running("patrol", patrol.run, restart=PAUSE))]
                 if settings.retrain_interval:
                     retrainer = Retrainer(
                         Models(pool), train_apart, interval=settings.retrain_interval
                     )
-                    beside.append(tasks.create_task(retrainer.run()))
+                    beside.append(tasks.create_task(keep_running("retrainer", retrainer.run)))
                 await persister.run(stop)
                 for task in beside:
                     task.cancel()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 
 import asyncpg
 import structlog
 from redis.asyncio import Redis
 
+from scoreboard.backoff import Backoff
 from scoreboard.errors import Unavailable, cause_of
 from scoreboard.pg.migrations import check_schema
 from scoreboard.pg.pool import translated
@@ -19,8 +19,6 @@ from scoreboard.settings import Settings
 from scoreboard.workers.rebuilder import Rebuilder
 
 log = structlog.get_logger(__name__)
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts while a server is away
 
 
 async def check_servers(settings: Settings, redis: Redis, pool: asyncpg.Pool) -> None:
@@ -43,7 +41,7 @@ async def open_board(rebuilder: Rebuilder, board: str) -> None:
 
 
 async def _persistently(attempt: Callable[[], Awaitable[None]]) -> None:
-    pause, told = FIRST_PAUSE, False
+    backoff, told = Backoff(), False
     while True:
         try:
             await attempt()
@@ -51,7 +49,6 @@ async def _persistently(attempt: Callable[[], Awaitable[None]]) -> None:
             if not told:
                 log.warning("waiting_for_servers", reason=error.detail, cause=cause_of(error))
                 told = True
-            await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311
-            pause = min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(backoff.next())
         else:
             return

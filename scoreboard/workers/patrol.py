@@ -42,8 +42,6 @@ class Patrol:
                 await self.round()
             except Unavailable:
                 log.debug("patrol_skipped")
-            except Exception:  # no error here may stop the persister
-                log.exception("patrol_failed")
             await asyncio.sleep(PAUSE)
 
     async def round(self) -> PatrolReport:

@@ -7,13 +7,14 @@ pending; the next holder of the lock writes it again, which changes nothing that
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import Coroutine, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import structlog
 
+from scoreboard.background import unless_stopped
+from scoreboard.backoff import Backoff
 from scoreboard.domain.ledger import DeadEntry, Entry, EventId
 from scoreboard.errors import Unavailable, cause_of
 from scoreboard.telemetry import metrics
@@ -29,8 +30,7 @@ BATCHES_A_LOCK = 10  # rounds after which the lock is released, for a rebuild th
 # Least seconds between the starts of two rounds: a commit costs about 6 ms of CPU, half of it in
 # Postgres, whether it has one event or fifty. The first event after a quiet time does not wait.
 SPACING = 0.015
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between attempts while a server is away
-CAUSES_LOGGED = 20  # causes of one outage that are logged
+CAUSES_LOGGED = 20  # of one outage
 
 
 class Batch(NamedTuple):
@@ -159,13 +159,15 @@ class Persister:
                     )
                 self._outage.over(stream.partition)
                 if session is None:
-                    await unless(stopping, asyncio.sleep(LOCK_WAIT))
+                    await unless_stopped(stopping, asyncio.sleep(LOCK_WAIT))
                 elif last is None:
-                    await unless(stopping, stream.wait(IDLE_WAIT))
+                    await unless_stopped(stopping, stream.wait(IDLE_WAIT))
                 elif (early := started + SPACING - loop.time()) > 0:
-                    await unless(stopping, asyncio.sleep(early))
+                    await unless_stopped(stopping, asyncio.sleep(early))
             except Exception as error:  # noqa: BLE001 (whatever it is, the others go on)
-                await unless(stopping, asyncio.sleep(self._outage.pause(stream.partition, error)))
+                await unless_stopped(
+                    stopping, asyncio.sleep(self._outage.pause(stream.partition, error))
+                )
 
 
 class _Outage:
@@ -173,11 +175,11 @@ class _Outage:
     each partition's attempts during it."""
 
     def __init__(self) -> None:
-        self._pauses: dict[int, float] = {}
+        self._backoffs: dict[int, Backoff] = {}
         self._causes: set[tuple[str, str]] = set()
 
     def pause(self, partition: int, error: Exception) -> float:
-        """Seconds until the partition's next attempt: doubling, with jitter."""
+        """Seconds until the partition's next attempt."""
         cause = repr(error), cause_of(error)
         if cause not in self._causes and len(self._causes) < CAUSES_LOGGED:
             self._causes.add(cause)
@@ -189,25 +191,9 @@ class _Outage:
                 cause=cause_of(error),
                 exc_info=None if expected else error,
             )
-        pause = min(LONGEST_PAUSE, self._pauses.get(partition, FIRST_PAUSE / 2) * 2)
-        self._pauses[partition] = pause
-        return random.uniform(pause / 2, pause)  # noqa: S311 (spread, not secrecy)
+        return self._backoffs.setdefault(partition, Backoff()).next()
 
     def over(self, partition: int) -> None:
-        if self._pauses.pop(partition, None) is not None and not self._pauses:
+        if self._backoffs.pop(partition, None) is not None and not self._backoffs:
             self._causes.clear()
             log.info("persister_resumes")
-
-
-async def unless(stopping: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> None:
-    """Waits, but only until ``stopping`` is set."""
-    wait = asyncio.ensure_future(waiting)
-    stop = asyncio.ensure_future(stopping.wait())
-    try:
-        await asyncio.wait((wait, stop), return_when=asyncio.FIRST_COMPLETED)
-        if wait.done():
-            await wait
-    finally:
-        for task in (wait, stop):
-            task.cancel()
-        await asyncio.gather(wait, stop, return_exceptions=True)

@@ -37,16 +37,14 @@ class Retrainer:
         self._tried: dict[str, float] = {}  # when this process last tried a board, loop time
 
     async def run(self) -> None:
-        """Trains boards as they become due, until cancelled. A board that could not be trained
-        waits for its next turn. No error here stops the persister that runs in the same process."""
+        """Trains until cancelled, or until ``train`` raises. A board that was tried waits for its
+        next turn either way, so a run that is begun again goes on with the others."""
         while True:
             await asyncio.sleep(random.uniform(LOOK / 2, LOOK))  # noqa: S311 (spread, not secrecy)
             try:
                 await self.train_due()
             except Unavailable:
-                continue  # tried again when Postgres is back
-            except Exception:
-                log.exception("retraining_failed")
+                continue  # looked at again when Postgres is back
 
     async def train_due(self) -> None:
         """Trains the boards that are due now. Raises Unavailable."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from scoreboard import background
 from scoreboard.assembly.training_process import train_apart
 from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
@@ -69,6 +70,7 @@ async def test_a_training_that_fails_in_any_way_does_not_end_the_schedule(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retrainer_module, "LOOK", 0.01)
+    monkeypatch.setattr(background, "RESTART", 0)
     tried: list[str] = []
 
     class Schedule:
@@ -81,7 +83,8 @@ async def test_a_training_that_fails_in_any_way_does_not_end_the_schedule(
             raise TimeoutError
         return True
 
-    running = asyncio.create_task(Retrainer(Schedule(), train, interval=DAY).run())
+    retrainer = Retrainer(Schedule(), train, interval=DAY)
+    running = asyncio.create_task(background.keep_running("retrainer", retrainer.run))
     try:
         await wait_until(lambda: tried == ["slow", "few"], description="the next board's turn")
         assert not running.done()

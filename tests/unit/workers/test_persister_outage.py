@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from scoreboard.backoff import Backoff
 from scoreboard.errors import Unavailable
 from scoreboard.workers import persister
 from scoreboard.workers.persister import Persister
@@ -44,7 +45,7 @@ class Ledger:
 
 
 async def test_each_cause_of_an_outage_is_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(persister, "LONGEST_PAUSE", 0)
+    monkeypatch.setattr(persister, "Backoff", lambda: Backoff(longest=0))
     ledger, stopping = Ledger([*ERRORS]), asyncio.Event()
     streams: Any = [Stream()]
     with capture_logs() as logs:
