@@ -14,7 +14,7 @@ from scoreboard.api.bodies import decode, read_json
 from scoreboard.api.ports import CaseModerator, ReviewReader, SettingsReader
 from scoreboard.api.tokens import ADMIN
 from scoreboard.domain.actions import Identifier
-from scoreboard.domain.boards import BoardSettings, GateMode, Rate, is_board_name
+from scoreboard.domain.boards import BoardSettings, GateMode, Rate, check_board_name, is_board_name
 from scoreboard.domain.reviews import (
     KINDS,
     MAX_REASON,
@@ -22,7 +22,7 @@ from scoreboard.domain.reviews import (
     Filter,
     Review,
 )
-from scoreboard.errors import Forbidden, InvalidRequest, NotFound, UnknownBoard
+from scoreboard.errors import Forbidden, InvalidRequest, NotFound
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
@@ -186,8 +186,7 @@ class AdminHandlers:
     async def _board(self, request: web.Request) -> tuple[str, Principal]:
         principal = await self._administrator(request)
         board = request.match_info["board"]
-        if not is_board_name(board):
-            raise UnknownBoard(f"{board[:80]!r} can't be the name of a board.")
+        check_board_name(board)
         if not principal.may_moderate(board):
             raise Forbidden("The token does not allow moderating this board.")
         return board, principal
@@ -211,7 +210,7 @@ class AdminHandlers:
 
 
 def _rules(board: str, settings: BoardSettings) -> BoardRules:
-    return BoardRules(board, *structs.astuple(settings))
+    return BoardRules(board, **structs.asdict(settings))
 
 
 def _identifier(text: str, name: str) -> str:

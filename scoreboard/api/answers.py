@@ -9,8 +9,9 @@ from msgspec import UNSET, UnsetType
 
 from scoreboard.api.problems import document
 from scoreboard.domain.actions import ScoreAction
+from scoreboard.domain.boards import out_of_range
 from scoreboard.domain.submissions import Outcome, Result
-from scoreboard.errors import ScoreboardError
+from scoreboard.errors import ScoreboardError, Unavailable
 
 
 class Accepted(msgspec.Struct, frozen=True, rename="camel", gc=False):
@@ -23,6 +24,10 @@ class Accepted(msgspec.Struct, frozen=True, rename="camel", gc=False):
     rank: int | None
     action_id: str
     durability: str | UnsetType = UNSET
+
+
+def _told_by(error: ScoreboardError) -> tuple[str, int, str, str]:
+    return error.code, error.status, error.title, error.detail
 
 
 _REFUSALS: dict[Outcome, tuple[str, int, str, str]] = {
@@ -44,12 +49,7 @@ _REFUSALS: dict[Outcome, tuple[str, int, str, str]] = {
         "Refused as anomalous",
         "The action does not count; it is recorded for review.",
     ),
-    Outcome.OUT_OF_RANGE: (
-        "score_out_of_range",
-        422,
-        "Score out of range",
-        "The total would leave -2^50 to 2^50.",
-    ),
+    Outcome.OUT_OF_RANGE: _told_by(out_of_range()),
     Outcome.OUT_OF_BOUNDS: (
         "points_out_of_bounds",
         422,
@@ -62,11 +62,10 @@ _REFUSALS: dict[Outcome, tuple[str, int, str, str]] = {
         "Rate limited",
         "The board allows this user no further action yet.",
     ),
-    Outcome.UNAVAILABLE: (
-        "unavailable",
-        503,
-        "Service unavailable",
-        "The user's past, which the agents need, can't be read now; nothing was written.",
+    Outcome.UNAVAILABLE: _told_by(
+        Unavailable(
+            "The user's past, which the agents need, can't be read now; nothing was written."
+        )
     ),
 }
 

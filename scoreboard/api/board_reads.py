@@ -9,9 +9,9 @@ from scoreboard.api.auth import Authenticator
 from scoreboard.api.board_reader import BoardReader
 from scoreboard.api.bodies import decode, read_json
 from scoreboard.domain.actions import Identifier, UserList
-from scoreboard.domain.boards import is_board_name
+from scoreboard.domain.boards import check_board_name, not_on_board
 from scoreboard.domain.standings import Standing, TopEntry
-from scoreboard.errors import Forbidden, InvalidRequest, UnknownBoard, UnknownUser
+from scoreboard.errors import Forbidden, InvalidRequest
 
 _encode = msgspec.json.Encoder().encode
 _user_list = msgspec.json.Decoder(UserList)
@@ -91,7 +91,7 @@ class BoardHandlers:
         user = _user(request)
         standing = (await self._reader.standings(board, [user]))[0]
         if standing is None:
-            raise UnknownUser(f"{user!r} is not on the board {board}.")
+            raise not_on_board(user, board)
         return _json(standing)
 
     async def get_around(self, request: web.Request) -> web.Response:
@@ -100,7 +100,7 @@ class BoardHandlers:
         user = _user(request)
         around = await self._reader.around(board, user, _radius(request))
         if around is None:
-            raise UnknownUser(f"{user!r} is not on the board {board}.")
+            raise not_on_board(user, board)
         return _json(Neighbours(around))
 
     async def lookup_users(self, request: web.Request) -> web.Response:
@@ -118,8 +118,7 @@ class BoardHandlers:
 
     async def _board(self, request: web.Request) -> str:
         board = request.match_info.get("board", self._default_board)
-        if not is_board_name(board):
-            raise UnknownBoard(f"{board[:80]!r} can't be the name of a board.")
+        check_board_name(board)
         if not self._public:
             principal = await self._authenticator.authenticate(request)
             if not principal.may_read(board):

@@ -18,10 +18,10 @@ from scoreboard.api.bodies import decode, read_json
 from scoreboard.api.ports import ScoreSubmitter
 from scoreboard.api.problems import CONTENT_TYPE, retry_after
 from scoreboard.domain.actions import ActionBatch, ScoreAction
-from scoreboard.domain.boards import is_board_name
+from scoreboard.domain.boards import check_board_name
 from scoreboard.domain.durability import Durability
 from scoreboard.domain.submissions import Outcome, Result, Submission
-from scoreboard.errors import Forbidden, InvalidRequest, ScoreboardError, UnknownBoard
+from scoreboard.errors import Forbidden, InvalidRequest, ScoreboardError
 from scoreboard.telemetry import metrics
 
 _encode = msgspec.json.Encoder().encode
@@ -102,8 +102,7 @@ class ScoreHandlers:
 
     def _target(self, request: web.Request, principal: Principal) -> tuple[str, Durability]:
         board = request.match_info.get("board", self._default_board)
-        if not is_board_name(board):
-            raise UnknownBoard(f"{board[:80]!r} can't be the name of a board.")
+        check_board_name(board)
         if not (
             principal.is_trusted_on(board) or principal.may_submit_for(principal.subject, board)
         ):

@@ -17,7 +17,7 @@ from scoreboard.assembly.operator import (
 from scoreboard.commands.options import BoardOption
 from scoreboard.commands.progress import progress_bar
 from scoreboard.domain.audit import Difference, Report
-from scoreboard.errors import UnknownBoard
+from scoreboard.domain.boards import no_such_board
 from scoreboard.settings import Settings
 
 
@@ -43,7 +43,7 @@ async def _verify(settings: Settings, board: str | None, repair: bool) -> bool:
     async with operator(settings) as tools:
         for name in await tools.boards(board):
             if not await tools.durable.ledger.knows(name):
-                raise UnknownBoard(f"There is no board {name!r}.")
+                raise no_such_board(name)
             report = await _compare(tools, name)
             if report.differences and repair:
                 typer.echo(f"{name}: repairing from the ledger")

@@ -9,9 +9,11 @@ import msgspec
 from msgspec import Meta
 
 from scoreboard.domain.actions import MAX_POINTS
+from scoreboard.errors import ScoreOutOfRange, UnknownBoard, UnknownUser
 
 TOP_SIZE = 10
-MAX_TOTAL = 2**50
+TOTAL_BITS = 50
+MAX_TOTAL = 2**TOTAL_BITS
 
 GateMode = Literal["off", "flag", "reject"]
 
@@ -22,6 +24,27 @@ _board_name = re.compile(BOARD_PATTERN)
 def is_board_name(text: str) -> bool:
     """True for a well-formed board name."""
     return _board_name.fullmatch(text) is not None
+
+
+def check_board_name(text: str) -> None:
+    """Raises UnknownBoard for what can't be the name of a board."""
+    if not is_board_name(text):
+        raise UnknownBoard(f"{text[:80]!r} can't be the name of a board.")
+
+
+def no_such_board(board: str) -> UnknownBoard:
+    """The error for a board that does not exist."""
+    return UnknownBoard(f"There is no board {board!r}.")
+
+
+def not_on_board(user: str, board: str) -> UnknownUser:
+    """The error for a user who has no place on the board."""
+    return UnknownUser(f"{user!r} is not on the board {board}.")
+
+
+def out_of_range() -> ScoreOutOfRange:
+    """The error for a total that would leave +-MAX_TOTAL."""
+    return ScoreOutOfRange(f"The total would leave -2^{TOTAL_BITS} to 2^{TOTAL_BITS}.")
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

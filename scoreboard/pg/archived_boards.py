@@ -8,9 +8,8 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from scoreboard.domain.boards import TOP_SIZE
+from scoreboard.domain.boards import TOP_SIZE, no_such_board
 from scoreboard.domain.standings import Standing, TopEntry, percentile
-from scoreboard.errors import UnknownBoard
 from scoreboard.pg.pool import translated
 from scoreboard.pg.sql import statements
 
@@ -68,7 +67,7 @@ class ArchivedBoards:
     async def _version(self, connection: Any, board: str) -> int:
         version: int | None = await connection.fetchval(_sql["version"], board)
         if version is None:
-            raise UnknownBoard(f"There is no board {board!r}.")
+            raise no_such_board(board)
         return version
 
 

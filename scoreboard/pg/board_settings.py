@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from scoreboard.domain.boards import BoardSettings
-from scoreboard.errors import UnknownBoard
+from scoreboard.domain.boards import BoardSettings, no_such_board
 from scoreboard.pg.pool import translated
 from scoreboard.pg.sql import statements
 
@@ -32,7 +31,7 @@ class StoredSettings:
         with translated():
             text = await self._pool.fetchval(_sql["settings"], board)
         if text is None:
-            raise UnknownBoard(f"There is no board {board!r}.")
+            raise no_such_board(board)
         return BoardSettings.from_text(text)
 
     @asynccontextmanager

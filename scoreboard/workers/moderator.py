@@ -17,10 +17,10 @@ from typing import TypeVar
 import structlog
 from msgspec import structs
 
-from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.boards import BoardSettings, not_on_board
 from scoreboard.domain.ledger import FIRST_EVENT, EventId
 from scoreboard.domain.reviews import Decision, Review, already_decided
-from scoreboard.errors import BoardCold, NotDecidable, Unavailable, UnknownUser
+from scoreboard.errors import BoardCold, NotDecidable, Unavailable
 from scoreboard.wire.events import split_id
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.ports import ModeratedBoards, PartitionLocks, ReviewQueue, SettingsStore
@@ -126,7 +126,7 @@ class Moderator:
         async def change(_: Persist) -> None:
             await self._boards.hide(board, user, hidden=hidden)
             if not await self._reviews.set_hidden(board, user, hidden=hidden, by=by, reason=reason):
-                raise UnknownUser(f"{user!r} is not on the board {board}.")
+                raise not_on_board(user, board)
 
         await self._live(board, change)
         log.info("user_hidden" if hidden else "user_shown", board=board, user=user, by=by)

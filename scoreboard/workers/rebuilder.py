@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from scoreboard.domain.boards import no_such_board
 from scoreboard.domain.ledger import (
     VERSION_STRIDE,
     BoardRecord,
     BoardState,
     EventId,
 )
-from scoreboard.errors import UnknownBoard
 from scoreboard.telemetry import metrics
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.persister import persist_batches
@@ -96,7 +96,7 @@ class Rebuilder:
         ``correct`` the totals are first set to the ledger's sums. Raises UnknownBoard or
         Unavailable."""
         if not await self._ledger.knows(board):
-            raise UnknownBoard(f"There is no board {board!r}.")
+            raise no_such_board(board)
         partition = self._keyspace.partition_of(board)
         async with self._ledger.locked(partition) as session:
             state = await self._loader.state(board)
@@ -104,7 +104,7 @@ class Rebuilder:
             await self.drain(partition, session)
             record = await session.source.record(board)
             if record is None:
-                raise UnknownBoard(f"There is no board {board!r}.")
+                raise no_such_board(board)
             await self._make_live(
                 board,
                 session.source,
@@ -149,7 +149,7 @@ class Rebuilder:
                 self._unknown.pop(board, None)
                 await self._begin_board(board, source, state)
             else:
-                raise UnknownBoard(f"There is no board {board!r}.")
+                raise no_such_board(board)
 
     async def _check_known(self, board: str) -> None:
         """Raises UnknownBoard and remembers the name for a while, so that repeated requests for a
@@ -157,12 +157,12 @@ class Rebuilder:
         is found, since Redis is asked first."""
         now = time.monotonic()
         if self._unknown.get(board, 0.0) > now:
-            raise UnknownBoard(f"There is no board {board!r}.")
+            raise no_such_board(board)
         if not await self._ledger.knows(board):
             if len(self._unknown) >= MOST_UNKNOWN:
                 self._unknown.clear()
             self._unknown[board] = now + UNKNOWN_FOR
-            raise UnknownBoard(f"There is no board {board!r}.")
+            raise no_such_board(board)
 
     async def _begin_board(self, board: str, source: BoardSource, state: BoardState) -> None:
         """Loads a board that is new to Postgres. If Redis has the board, its data is kept: then
