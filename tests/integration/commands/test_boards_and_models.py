@@ -96,7 +96,7 @@ async def test_a_change_holds_for_the_next_action_of_a_running_service(
         (("models", "activate", "7"), "There is no model 7"),
         (("models", "rollback"), "no earlier model"),
         (("train", "--board", "duel"), "There is no board 'duel'"),
-        (("train",), "0 actions are too few"),
+        (("train",), "Training needs at least 1000 actions; got 0."),
     ],
 )
 async def test_what_makes_no_sense_is_said_in_one_line(

@@ -44,5 +44,5 @@ def test_an_agent_without_data_is_left_out() -> None:
 
 
 def test_too_few_actions_are_not_trained_on() -> None:
-    with pytest.raises(InvalidRequest, match="too few"):
+    with pytest.raises(InvalidRequest, match="at least"):
         train(season()[: LEAST_ACTIONS - 1], SMALL)
