@@ -29,7 +29,7 @@ KILLS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check load-test bench test-faults chaos clean
+.PHONY: help run test check check-pages load-test bench test-faults chaos clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,12 +47,21 @@ test-faults: $(STAMP) ## the tests that stop and kill servers, then their long f
 	$(BIN)/python -m scripts.chaos lost-replies --loss reset
 	$(BIN)/python -m scripts.chaos lost-replies --loss silence --every 20
 
-check: $(STAMP) ## lint, format, types, direction of imports, Lua
+check: $(STAMP) ## lint, format, types, direction of imports, Lua, pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_lua.py
+	@$(MAKE) --no-print-directory check-pages
+
+# Only this needs Node.js. It is skipped without it, but not in CI, which has it.
+check-pages: ## lint and format of the pages' JavaScript and CSS; needs npm
+	@if command -v npm >/dev/null; then \
+	  { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; } && \
+	  node_modules/.bin/biome ci --colors=off --error-on-warnings; \
+	elif [ -n "$$CI" ]; then echo "The check of the pages needs npm, and there is none."; exit 1; \
+	else echo "Skipped: the check of the pages' JavaScript and CSS, which needs Node.js with npm."; fi
 
 load-test: $(STAMP) ## load a server and audit it (RATE, CLIENTS, DURATION, DUPLICATES, USERS, BOARDS, COMPARE)
 	$(BIN)/python -m scripts.load_test $(if $(RATE),--rate $(RATE)) $(if $(CLIENTS),--clients $(CLIENTS)) \
@@ -68,7 +77,7 @@ chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED
 	  $(if $(ACTIONS),--actions $(ACTIONS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
 
 clean: ## remove the virtual environment and the tools' caches; keeps .scoreboard
-	rm -rf $(VENV) build reports .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) node_modules build reports .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(STAMP): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -172,13 +172,13 @@ async def test_a_reader_may_reconnect_at_once(new_page: OpenPage, feed: Feed) ->
     feed.refusal = 4429
     await feed.attach(page)
     await page.goto(feed.url)
-    await expect(page.get_by_role("heading", name="The house is full")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Too many viewers")).to_be_visible()
     feed.refusal = None
     await page.get_by_role("button", name="Try now").click()
     await feed.connected(2)
     feed.send("snapshot", 1, {"ann": 50})
     await expect_shown(page, {"ann": 50})
-    await expect(page.get_by_role("heading", name="The house is full")).to_be_hidden()
+    await expect(page.get_by_role("heading", name="Too many viewers")).to_be_hidden()
 
 
 async def test_a_user_id_is_text_whatever_it_holds(new_page: OpenPage, feed: Feed) -> None:

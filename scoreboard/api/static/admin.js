@@ -160,7 +160,8 @@ async function decide(card, verb, wanted = {}) {
 
 function leave(card, said) {
   const after = neighbour(card, 1) ?? neighbour(card, -1);
-  const held = card.element.contains(document.activeElement) || document.activeElement === document.body;
+  const held =
+    card.element.contains(document.activeElement) || document.activeElement === document.body;
   cases.delete(card.id);
   card.element.remove();
   total++;

@@ -88,10 +88,10 @@ function notice() {
     : "";
 }
 
-function noticeFor({ name, reason }) {
+function noticeFor({ name: phase, reason }) {
   const empty = rows.isEmpty;
   const unborn = ["No scores yet", "The first one takes the lead."];
-  if (name === "locked") {
+  if (phase === "locked") {
     return [
       "This board is private",
       "Paste an access token with the scope board:read. It stays in this page and is forgotten " +
@@ -102,13 +102,13 @@ function noticeFor({ name, reason }) {
     if (!wanted) return unborn;
     return [
       `There is no board “${wanted}” yet`,
-      "It comes into being with its first score, and will show up here by itself.",
+      "It is created by its first score and will then appear here by itself.",
     ];
   }
   if (reason === "full" && empty) {
-    return ["The house is full", "The server holds as many viewers as it can. You are in line."];
+    return ["Too many viewers", "The server is full. This page tries again by itself."];
   }
-  return name === "live" && empty && newest === null ? unborn : null;
+  return phase === "live" && empty && newest === null ? unborn : null;
 }
 
 let spoken = 0;

@@ -28,7 +28,7 @@ export class Case {
       "li",
       { className: "case", tabIndex: -1 },
       head(review, title),
-      findings(review),
+      findingsList(review),
       this.#recent,
       review.status === "open" ? this.#decision(on) : decided(review),
       this.#error,
@@ -48,7 +48,7 @@ export class Case {
   }
 
   set busy(busy) {
-    for (const button of this.element.querySelectorAll("button")) button.disabled = busy;
+    for (const each of this.element.querySelectorAll("button")) each.disabled = busy;
   }
 
   writeReason() {
@@ -58,7 +58,11 @@ export class Case {
   /** Shows the answer of GET /api/admin/reviews/{id}. */
   showDetails({ recent, score, hidden }) {
     const total = score === null ? "not on the board" : `${whole.format(score)} in total`;
-    const caption = make("figcaption", {}, `${total}${hidden ? ", hidden" : ""} · ${summary(recent)}`);
+    const caption = make(
+      "figcaption",
+      {},
+      `${total}${hidden ? ", hidden" : ""} · ${summary(recent)}`,
+    );
     const picture = recent.length ? [recentPicture(recent, this.review.actionId)] : [];
     this.#recent.replaceChildren(...picture, caption);
   }
@@ -74,7 +78,9 @@ export class Case {
     this.#reason = make("input", { id: hint, maxLength: 500, placeholder: "Reason (optional)" });
     this.#reason.autocomplete = "off";
     const yes = button("good", "Approve ", "a", () => approve(this));
-    const no = button("bad", kind === "flagged" ? "Take back " : "Confirm ", "c", () => confirm(this));
+    const no = button("bad", kind === "flagged" ? "Take back " : "Confirm ", "c", () =>
+      confirm(this),
+    );
     const more = button("quiet", "Confirm…", "", () => options(this));
     more.title = "Also take back earlier actions, or hide the user";
     const row = make("div", { className: "decide" }, label, this.#reason);
@@ -101,14 +107,20 @@ function head({ kind, userId, board, points, actionId, at, occurredAt, context }
       { id },
       make("span", { className: `kind ${kind}`, title: about }, word),
       make("bdi", {}, userId),
-      make("span", { className: "points" }, signed.format(points), make("span", { className: "unseen" }, " points")),
+      make(
+        "span",
+        { className: "points" },
+        signed.format(points),
+        make("span", { className: "unseen" }, " points"),
+      ),
     ),
     make("p", { className: "facts" }, facts.join(" · ")),
   );
 }
 
-function findings({ findings, kind }) {
-  if (findings.length === 0) return make("p", { className: "soft" }, `Recorded because ${KINDS[kind][1]}.`);
+function findingsList({ findings, kind }) {
+  if (findings.length === 0)
+    return make("p", { className: "soft" }, `Recorded because ${KINDS[kind][1]}.`);
   return make("ul", { className: "findings", role: "list" }, ...findings.map(finding));
 }
 

@@ -53,7 +53,10 @@ function card({ path, method, call }, schemas) {
   if (call.parameters) section("Parameters", parameters(call.parameters, schemas));
   const body = call.requestBody?.content["application/json"]?.schema;
   if (body) section("Body", schemas.fields(body) ?? schemas.words(body));
-  section("Answers", make("div", {}, ...Object.entries(call.responses).map((a) => answer(a, schemas))));
+  section(
+    "Answers",
+    make("div", {}, ...Object.entries(call.responses).map((a) => answer(a, schemas))),
+  );
   section("Try it", make("pre", {}, command(path, method, call, body && schemas.example(body))));
   return element;
 }
@@ -85,11 +88,18 @@ function answer([status, { description, content }], schemas) {
   const fields = schema && schemas.fields(schema);
   return fields
     ? make("details", {}, make("summary", {}, ...head), fields)
-    : make("details", {}, make("summary", {}, ...head), make("p", { className: "soft" }, "No body."));
+    : make(
+        "details",
+        {},
+        make("summary", {}, ...head),
+        make("p", { className: "soft" }, "No body."),
+      );
 }
 
 function command(path, method, { security }, example) {
-  const parts = [`curl '${new URL("." + path, document.baseURI).href.replace(/%7B(\w+)%7D/g, "{$1}")}'`];
+  const parts = [
+    `curl '${new URL(`.${path}`, document.baseURI).href.replace(/%7B(\w+)%7D/g, "{$1}")}'`,
+  ];
   if (method !== "get") parts[0] = parts[0].replace("curl", `curl -X ${method.toUpperCase()}`);
   if (security) parts.push(`-H "Authorization: Bearer $TOKEN"`);
   if (example !== undefined) {

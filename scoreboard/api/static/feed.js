@@ -58,7 +58,9 @@ export class Feed {
     const socket = new WebSocket(url);
     this.#socket = socket;
     let opened = false;
-    socket.onopen = () => (opened = true);
+    socket.onopen = () => {
+      opened = true;
+    };
     socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(JSON.parse(data));
     socket.onclose = async ({ code }) => {
       if (socket !== this.#socket) return;
@@ -124,7 +126,9 @@ export class Feed {
 
   // A browser does not say why a WebSocket was refused before it opened; the same read over HTTP does.
   async #whyRefused() {
-    const path = this.#board ? `api/boards/${encodeURIComponent(this.#board)}/top` : "api/score/top";
+    const path = this.#board
+      ? `api/boards/${encodeURIComponent(this.#board)}/top`
+      : "api/score/top";
     try {
       const { status } = await fetch(path, this.#request("GET"));
       if (status === 401 || status === 403) return "locked";

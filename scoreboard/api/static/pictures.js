@@ -17,7 +17,12 @@ export function rangePicture({ value, low, high }) {
   const usual = { x: at(low), y: 8, width: Math.max(4, at(high) - at(low)), height: 10, rx: 5 };
   return draw(
     "svg",
-    { class: "range", viewBox: `0 0 ${WIDTH} 26`, preserveAspectRatio: "xMinYMid", "aria-hidden": "true" },
+    {
+      class: "range",
+      viewBox: `0 0 ${WIDTH} 26`,
+      preserveAspectRatio: "xMinYMid",
+      "aria-hidden": "true",
+    },
     draw("line", { class: "line", x1: 0, x2: WIDTH, y1: 13, y2: 13 }),
     draw("rect", { class: "usual", ...usual }),
     draw("circle", { class: "value", cx: at(value), cy: 13, r: 7 }),
@@ -36,7 +41,8 @@ export function recentPicture(actions, own) {
   const highest = Math.max(1, ...actions.map(({ points }) => Math.abs(points)));
   const ground = RECENT_HEIGHT - 8;
   const marks = actions.map(({ actionId, points, outcome }, i) => {
-    const x = actions.length > 1 ? 8 + ((RECENT_WIDTH - 16) * places[i]) / across : RECENT_WIDTH / 2;
+    const x =
+      actions.length > 1 ? 8 + ((RECENT_WIDTH - 16) * places[i]) / across : RECENT_WIDTH / 2;
     const y = ground - (ground - 8) * Math.sqrt(Math.abs(points) / highest);
     return draw(
       "g",

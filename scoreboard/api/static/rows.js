@@ -6,7 +6,7 @@ const COUNT = 600;
 const NOTED = 6_000; // how long a move or a gain stays in view
 const LONG = 10_000_000; // totals from here on need a line of their own on a phone
 const number = new Intl.NumberFormat();
-const gain = new Intl.NumberFormat(undefined, { signDisplay: "always" });
+const signed = new Intl.NumberFormat(undefined, { signDisplay: "always" });
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Rows {
@@ -45,7 +45,10 @@ export class Rows {
       if (place !== row.element) this.#list.insertBefore(row.element, place ?? null);
       row.update(index + 1, score, entries, first);
     });
-    this.#list.classList.toggle("long", entries.some(({ score }) => Math.abs(score) >= LONG));
+    this.#list.classList.toggle(
+      "long",
+      entries.some(({ score }) => Math.abs(score) >= LONG),
+    );
     for (const [id, row] of this.#rows) row.glide(before.get(id));
 
     if (!first && entries.length && entries[0].userId !== leader) {
@@ -145,19 +148,24 @@ class Row {
     const isNew = this.#rank === 0;
     move.className = `move ${isNew ? "new" : places > 0 ? "up" : "down"}`;
     move.textContent = isNew ? "NEW" : `${places > 0 ? "▲" : "▼"} ${Math.abs(places)}`;
-    this.#later("move", () => (move.textContent = ""));
+    this.#later("move", () => {
+      move.textContent = "";
+    });
   }
 
   #noteGain(points) {
     const element = this.#parts.gain;
     this.#gained += points;
-    element.textContent = this.#gained ? gain.format(this.#gained) : "";
+    element.textContent = this.#gained ? signed.format(this.#gained) : "";
     element.classList.toggle("loss", this.#gained < 0);
     this.#later("gain", () => {
       element.textContent = "";
       this.#gained = 0;
     });
-    this.#parts.flash.animate([{ opacity: 1 }, { opacity: 0 }], { duration: 1_400, easing: "ease-out" });
+    this.#parts.flash.animate([{ opacity: 1 }, { opacity: 0 }], {
+      duration: 1_400,
+      easing: "ease-out",
+    });
   }
 
   #count() {

@@ -60,7 +60,8 @@ export class Schemas {
     if (either) return this.example(either[0], depth);
     if ("const" in target) return target.const;
     if (target.enum) return target.enum[0];
-    if (target.type === "array") return depth < MAX_DEPTH ? [this.example(target.items, depth + 1)] : [];
+    if (target.type === "array")
+      return depth < MAX_DEPTH ? [this.example(target.items, depth + 1)] : [];
     if (target.type === "object") {
       const fields = (target.required ?? []).map((field) => [
         field,
