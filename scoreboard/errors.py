@@ -73,22 +73,30 @@ class Forbidden(ScoreboardError):
 
 
 class NotFound(ScoreboardError):
+    """The thing that was asked for does not exist."""
+
     code = "not_found"
     status = 404
     title = "Not found"
 
 
 class UnknownBoard(NotFound):
+    """There is no board of this name."""
+
     code = "unknown_board"
     title = "Unknown board"
 
 
 class UnknownUser(NotFound):
+    """The user is not on the board."""
+
     code = "unknown_user"
     title = "User is not on the board"
 
 
 class MethodNotAllowed(ScoreboardError):
+    """The path exists, but not with this method."""
+
     code = "method_not_allowed"
     status = 405
     title = "Method not allowed"
@@ -119,12 +127,16 @@ class ScoreOutOfRange(ScoreboardError):
 
 
 class PayloadTooLarge(ScoreboardError):
+    """The body is larger than the service accepts."""
+
     code = "payload_too_large"
     status = 413
     title = "Payload too large"
 
 
 class UnsupportedMediaType(ScoreboardError):
+    """The body is not JSON."""
+
     code = "unsupported_media_type"
     status = 415
     title = "Unsupported media type"

@@ -29,7 +29,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    """This process's server. A test may ``stop``, ``kill`` and ``start`` it."""
+    """The server of this process. A test may ``stop``, ``kill`` and ``start`` it."""
     server = servers.new_valkey(tmp_path_factory.mktemp("valkey"))
     server.start()
     yield server

@@ -144,6 +144,7 @@ AGENTS: Final = tuple(FEATURES)
 
 
 def time_features(profile: Profile, case: Case, board: BoardStatistics) -> list[float]:
+    """The values of ``FEATURES["time"]``."""
     at = case.at_ms
     hour, hours = at // 3_600_000 % 24, profile.hours
     near = hours[hour - 1] + 2 * hours[hour] + hours[hour - 23]
@@ -161,6 +162,7 @@ def time_features(profile: Profile, case: Case, board: BoardStatistics) -> list[
 
 
 def location_features(profile: Profile, case: Case) -> list[float] | None:
+    """The values of ``FEATURES["location"]``; None without a position or a known place."""
     context, places = case.context, profile.places
     if context is None or context.latitude is None or context.longitude is None or not places:
         return None
@@ -198,6 +200,7 @@ def distances(profile: Profile, latitude: float, longitude: float) -> tuple[floa
 
 
 def device_features(profile: Profile, case: Case, record: DeviceRecord) -> list[float] | None:
+    """The values of ``FEATURES["device"]``; None without a device id."""
     context = case.context
     if context is None or context.device_id is None:
         return None
@@ -219,6 +222,7 @@ def device_features(profile: Profile, case: Case, record: DeviceRecord) -> list[
 
 
 def behavior_features(profile: Profile, case: Case, board: BoardStatistics) -> list[float]:
+    """The values of ``FEATURES["behavior"]``."""
     points = case.points
     gaps = profile.gaps_ms
     bucket = points_bucket(points)

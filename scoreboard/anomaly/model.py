@@ -65,6 +65,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     training: TrainingRecord
 
     def to_bytes(self) -> bytes:
+        """The model as compressed bytes, which ``from_bytes`` reads."""
         return zlib.compress(msgspec.msgpack.encode(self), 6)
 
     @classmethod

@@ -62,14 +62,17 @@ class Principal:
         return self.has(SCORE_WRITE, board)
 
     def may_submit_for(self, user_id: str, board: str) -> bool:
+        """True when the caller may post actions of this user on the board."""
         return self.has(SCORE_WRITE, board) or (
             user_id == self.subject and self.has(SCORE_SUBMIT, board)
         )
 
     def may_read(self, board: str) -> bool:
+        """True when the caller may read the board."""
         return self.has(BOARD_READ, board)
 
     def may_moderate(self, board: str) -> bool:
+        """True when the caller may moderate the board."""
         return self.has(ADMIN, board)
 
 

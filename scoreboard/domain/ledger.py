@@ -110,4 +110,5 @@ class DeadLetter(NamedTuple):
 
     @property
     def name(self) -> str:
+        """The name under which commands list it."""
         return f"{self.partition}:{self.entry[0].decode()}"

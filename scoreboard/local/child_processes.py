@@ -65,6 +65,7 @@ class Child:
 
     @property
     def running(self) -> bool:
+        """True while the process runs."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -126,10 +127,12 @@ class Child:
         stop_together([self])
 
     def ask_to_stop(self) -> None:
+        """Sends its stop signal without waiting."""
         if self._process is not None:
             self._process.send_signal(self.stop_signal)
 
     def wait_or_kill(self, timeout: float) -> None:
+        """Waits up to ``timeout`` seconds for its end, then kills it."""
         if self._process is not None:
             try:
                 self._process.wait(timeout)

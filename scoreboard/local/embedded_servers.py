@@ -107,6 +107,7 @@ class Valkey:
 
     @property
     def url(self) -> str:
+        """The server's URL, with its password."""
         return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
 
     def start(self, pause: Pause = nap) -> None:
@@ -116,9 +117,11 @@ class Valkey:
         self.process.wait_until(self._answers, timeout=START_TIMEOUT, pause=pause)
 
     def stop(self) -> None:
+        """Stops the server in good order and waits for its end."""
         self.process.stop()
 
     def kill(self) -> None:
+        """Kills the server, like a crash."""
         self.process.kill()
 
     def _configuration(self) -> str:
@@ -185,9 +188,11 @@ class Postgres:
 
     @property
     def url(self) -> str:
+        """The URL of the database ``postgres``, with the password."""
         return self.database_url("postgres")
 
     def database_url(self, database: str) -> str:
+        """The URL of a database of this server, with the password."""
         password = self._password_file.read_text(encoding="utf-8")
         return f"postgresql://scoreboard:{password}@127.0.0.1:{self.port}/{database}"
 
@@ -208,9 +213,11 @@ class Postgres:
                 pause()
 
     def stop(self) -> None:
+        """Stops the server in good order and waits for its end."""
         self.process.stop()
 
     def kill(self) -> None:
+        """Kills the server, like a crash."""
         self.process.kill()
 
     @property

@@ -46,6 +46,7 @@ class Watchdog:
 
 
 def main() -> None:
+    """Waits for the end of the standard input, then ends the children named on it."""
     children = [line.split() for line in sys.stdin]
     for pid, number in reversed(children):
         with contextlib.suppress(ProcessLookupError):

@@ -28,11 +28,12 @@ _decoder = msgspec.json.Decoder(Ticket)
 
 
 def encode_ticket(ticket: Ticket) -> bytes:
+    """The ticket's rights as JSON."""
     return _encoder.encode(ticket)
 
 
 def decode_ticket(text: bytes | str) -> Ticket:
-    """Raises msgspec.DecodeError."""
+    """The rights in the JSON text. Raises msgspec.DecodeError."""
     return _decoder.decode(text)
 
 

@@ -31,11 +31,13 @@ class Heartbeats:
         self._next = 0
 
     def add(self, connection: Connection) -> None:
+        """Puts the connection on the wheel."""
         connection.slot = self._slots[self._next]
         connection.slot.add(connection)
         self._next = (self._next + 1) % SLOTS
 
     def discard(self, connection: Connection) -> None:
+        """Takes the connection off the wheel, if it is on it."""
         if connection.slot is not None:
             connection.slot.discard(connection)
 

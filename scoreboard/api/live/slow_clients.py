@@ -25,6 +25,7 @@ class SlowClients:
         self._some = asyncio.Event()
 
     def add(self, connection: Connection) -> None:
+        """Starts to watch the connection, if it is not watched yet."""
         if connection not in self._deadlines:
             now = asyncio.get_running_loop().time()
             self._deadlines[connection] = now + self._write_timeout
@@ -32,6 +33,7 @@ class SlowClients:
             self._some.set()
 
     def discard(self, connection: Connection) -> None:
+        """Stops watching the connection, if it is watched."""
         if self._deadlines.pop(connection, None) is not None:
             metrics.lagging.set(len(self._deadlines))
 
