@@ -1,5 +1,5 @@
-"""How the live page takes what a server rarely does. The page is the real one in a real browser;
-its WebSocket is answered from here, to provoke silence, gaps and refusals at will."""
+"""How the live page reacts to what a server rarely does. The page is the real one in a real
+browser; its WebSocket is answered by the test, which can so produce silence, gaps and refusals."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def shown(page: Page) -> Scores:
 
 
 async def stop_the_clock(page: Page) -> None:
-    """Time passes in the page's scripts only by ``page.clock.fast_forward`` from here on."""
+    """From here on, time passes in the page's scripts only by ``page.clock.fast_forward``."""
     await page.clock.install(time=0)
     await page.clock.pause_at(1_000)
 

@@ -1,4 +1,4 @@
-"""SIGTERM under load: what was accepted is answered, what is held is let go."""
+"""SIGTERM under load: accepted requests are answered, and locks and connections are released."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""503 ``unavailable`` says that nothing was written; when that is not sure it must not be said."""
+"""503 ``unavailable`` says that nothing was written, so it must not be answered unless that is
+sure."""
 
 from __future__ import annotations
 

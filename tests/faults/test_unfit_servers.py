@@ -1,4 +1,4 @@
-"""Servers that the service must not trust with scores, met by its real processes."""
+"""The real processes refuse servers that can't be trusted with scores."""
 
 from __future__ import annotations
 

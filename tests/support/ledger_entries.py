@@ -62,7 +62,7 @@ async def append(redis: Redis, event_id: str, *args: Any, **kwargs: Any) -> None
 
 
 async def append_raw(redis: Redis, event_id: str, raw: dict[bytes, bytes]) -> None:
-    """Adds an entry that may be nonsense."""
+    """Adds an entry that need not be a valid event."""
     await redis.xadd(PartitionKeys(PARTITION).events, raw, id=event_id)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""What the other tests rely on: each begins with servers that run and are empty."""
+"""Each test begins with servers that run and are empty, on which the others rely."""
 
 from __future__ import annotations
 

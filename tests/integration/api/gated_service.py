@@ -34,7 +34,7 @@ async def add_model(pool: asyncpg.Pool, board: str = "", *, activate: bool = Tru
 
 
 async def set_board(api: Api, board: str, **rules: Any) -> None:
-    """Gives the board settings, by default one that takes actions however old."""
+    """Sets the board's settings; by default it accepts actions of any age."""
     admin = api.bearing(api.service.token("admin", subject="eve"))
     settings = BoardSettings(**{"allow_history": True, **rules})
     body = json.dumps(msgspec.to_builtins(settings)).encode()

@@ -1,4 +1,4 @@
-"""The OpenAPI description: valid, complete, and true for calls that nobody thought of."""
+"""The OpenAPI description: valid, complete, and true for generated calls too."""
 
 from __future__ import annotations
 

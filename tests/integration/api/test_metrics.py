@@ -1,4 +1,4 @@
-"""What a serving process tells Prometheus of the write-behind, which others do."""
+"""What a serving process's metrics say about the write-behind, which other processes do."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Redis or Postgres away, emptied, restarted: no answer but those of the table, and all is well
-again afterwards."""
+"""Redis or Postgres away, emptied, restarted: all answers are in the table, and afterwards
+everything works again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may call what: scopes, subjects, boards, and what is no token at all."""
+"""Who may call what: scopes, subjects, boards, and headers that hold no token."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_posting_needs_a_token(api: Api, path: str, body: object) -> None:
 
 
 def unusable(api: Api) -> dict[str, str]:
-    """Authorization headers that are no good, whatever is wrong with them."""
+    """Authorization headers that must be refused, each for another reason."""
     good = api.service.token()
     header, claims, signature = good.split(".")
     foreign = mint({"test": "x" * 32}, "HS256", subject="ann", scope="score:write", ttl=60)

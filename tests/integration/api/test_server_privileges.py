@@ -24,7 +24,7 @@ PASSWORD = "only-for-this-test"
 
 
 def granted(name: str) -> str:
-    """What stands between the README's marks of this name."""
+    """The text between the README's marks of this name."""
     found = re.search(f"<!-- {name} -->\n(.*?)<!-- end of {name} -->", README, re.DOTALL)
     assert found, name
     return found[1]

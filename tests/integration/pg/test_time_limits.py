@@ -1,4 +1,4 @@
-"""Nothing waits without a limit: neither for a connection nor for a Postgres that fell silent."""
+"""Every wait has a limit: for a connection, and for a Postgres that no longer answers."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.support.ledger_entries import sums, totals
 
 
 async def expire(arena: Service, user: str, action: str) -> None:
-    """What the end of the dedupe window does."""
+    """Does what the end of the dedupe window does: deletes the receipt."""
     assert await arena.redis.delete(arena.keys.action(user.encode(), action.encode())) == 1
 
 

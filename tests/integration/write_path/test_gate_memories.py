@@ -1,4 +1,4 @@
-"""Lost memories of users: made anew from the ledger, and what happens while it can't be asked."""
+"""Lost memories of users are rebuilt from the ledger; and what happens while it is away."""
 
 from __future__ import annotations
 
