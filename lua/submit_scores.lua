@@ -216,8 +216,8 @@ for i = 1, count do
       reached, clock = reached_after(before, change, clock, now)
       if not before or change ~= 0 then
         local after = stamp(total, reached)
-        -- One command adds the points and moves the stamp. Where the sum of the two doubles would
-        -- round to a neighbour of the stamp, the stamp is set outright.
+        -- One command adds the points and moves the stamp. Where the sum of the two doubles would be
+        -- rounded to a neighbour of the stamp, the exact stamp is set instead.
         local step = after - (before or 0)
         if (before or 0) + step == after then
           call('ZINCRBY', hidden and key_hidden or key_board, step, user)

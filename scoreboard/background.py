@@ -30,7 +30,7 @@ async def keep_running(
 
 
 async def unless_stopped(stopping: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> None:
-    """Waits, but no longer than until ``stopping`` is set."""
+    """Waits, but only until ``stopping`` is set."""
     wait = asyncio.ensure_future(waiting)
     stop = asyncio.ensure_future(stopping.wait())
     try:

@@ -26,7 +26,7 @@ class ScoreSubmitter(Protocol):
         durability: Durability,
     ) -> tuple[list[Result], Durability]:
         """The result of each submission, in order, and the durability reached; ``create`` lets the
-        first accepted action bring the board into being. Raises UnknownBoard, Unavailable (nothing
+        first accepted action create the board. Raises UnknownBoard, Unavailable (nothing
         was written) or OutcomeUnknown."""
 
 
@@ -70,10 +70,10 @@ class CaseModerator(Protocol):
     async def set_hidden(
         self, board: str, user: str, *, hidden: bool, by: str, reason: str
     ) -> None:
-        """Hides a user, or ends it. Raises UnknownBoard or UnknownUser."""
+        """Hides a user or shows the user again. Raises UnknownBoard or UnknownUser."""
 
     async def configure(self, board: str, settings: BoardSettings, *, by: str) -> None:
-        """Gives the board, which may be new, other settings."""
+        """Replaces the settings of a board, which may be new."""
 
 
 class ReviewReader(Protocol):

@@ -36,7 +36,7 @@ async def check_servers(settings: Settings, redis: Redis, pool: asyncpg.Pool) ->
 
 
 async def open_board(rebuilder: Rebuilder, board: str) -> None:
-    """Makes sure that the board exists and is live; waits for servers that are away."""
+    """Ensures that the board exists and is live; waits for servers that are away."""
     await _persistently(lambda: rebuilder.ensure(board, create=True))
 
 

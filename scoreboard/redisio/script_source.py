@@ -29,7 +29,7 @@ def expand(script: Script[...]) -> str:
 
 @cache
 def source(script: Script[...]) -> bytes:
-    """The expanded text as sent by SCRIPT LOAD."""
+    """The expanded text, as SCRIPT LOAD sends it."""
     return expand(script).encode()
 
 

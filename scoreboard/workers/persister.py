@@ -30,7 +30,7 @@ BATCHES_A_LOCK = 10  # rounds after which the lock is released, for a rebuild th
 # Least seconds between the starts of two rounds: a commit costs about 6 ms of CPU, half of it in
 # Postgres, whether it has one event or fifty. The first event after a quiet time does not wait.
 SPACING = 0.015
-CAUSES_LOGGED = 20  # of one outage
+CAUSES_LOGGED = 20  # causes of one outage that are logged
 
 
 class Batch(NamedTuple):

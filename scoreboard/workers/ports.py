@@ -24,7 +24,7 @@ from scoreboard.domain.ledger import (
 from scoreboard.domain.reviews import Decision, Review, Verdict
 from scoreboard.wire.events import Event
 
-Progress = Callable[[int], None]  # is told how many users were dealt with since it was last told
+Progress = Callable[[int], None]  # called with the number of users done since its last call
 Scores = tuple[float | None, float | None]  # zset score shown, zset score hidden
 
 
@@ -39,7 +39,7 @@ class EventStream(Protocol):
     def partition(self) -> int: ...
 
     async def wait(self, timeout: float) -> None:
-        """Returns when there is an entry that was not read yet, or after ``timeout`` seconds."""
+        """Returns when there is an entry that was not yet read, or after ``timeout`` seconds."""
 
     async def read(self, count: int) -> list[Entry]:
         """Up to ``count`` entries in order: first those left pending, then new ones."""
@@ -59,23 +59,24 @@ class DuplicateReverter(Protocol):
     """Takes late duplicates back in Redis. Implemented in redisio/reverter.py."""
 
     async def revert(self, duplicate: LateDuplicate) -> bool:
-        """In the order of events. False when it can't be done now: then the board's next load
-        leaves the action out."""
+        """Must be called in the order of events. Returns False when it can't be done now; the
+        board's next load will leave the action out."""
 
 
 class BoardDraft(Protocol):
-    """A board under construction, which counts at ``finish`` or not at all. Implemented in
+    """A board under construction; it changes the board only at ``finish``. Implemented in
     redisio/loader.py."""
 
     async def add(self, totals: Sequence[UserTotal]) -> None:
-        """Gives these users their totals."""
+        """Writes these users' totals into the draft."""
 
     async def restore_receipts(self, actions: Sequence[KeptAction]) -> None:
-        """Writes the receipts of these actions for what is left of their time."""
+        """Writes the receipts of these actions, each for the rest of its dedupe window."""
 
     async def finish(self, record: BoardRecord, *, version: int, event: EventId) -> int:
-        """Makes the board live; its version. ``event`` is the last one that it contains. Raises
-        Unavailable, too, when Redis changed meanwhile: then the draft is void."""
+        """Makes the board live and returns its version. ``event`` is the last event that it
+        contains. Raises Unavailable also when Redis changed meanwhile; the draft is then
+        useless."""
 
 
 class BoardLoader(Protocol):
@@ -85,17 +86,17 @@ class BoardLoader(Protocol):
         """What Redis holds of the board."""
 
     async def hidden_users(self, board: str) -> list[str]:
-        """The users that the board hides in Redis."""
+        """The users who are hidden in Redis."""
 
     async def forget(self, board: str) -> None:
-        """Makes the board cold: nothing is read from it or written to it any more."""
+        """Makes the board cold: from then on nothing is read from it or written to it."""
 
     def oldest_receipt(self) -> EventId:
-        """Events at or before this one have no receipt any more. Raises nothing."""
+        """The id of an event whose receipt expires now. Raises nothing."""
 
     def begin(self, board: str, state: BoardState, *, swap: bool) -> BoardDraft:
-        """A draft of the board: of all its users (``swap``), or of those that the fenced board
-        lacks something of. Raises nothing."""
+        """A draft of the board: with all its users (``swap``), or only with those whose latest
+        changes the fenced board lacks. Raises nothing."""
 
 
 class ModeratedBoards(Protocol):
@@ -106,14 +107,14 @@ class ModeratedBoards(Protocol):
         """Makes a refused action count. Raises ScoreOutOfRange."""
 
     async def revert(self, board: str, action: KeptAction, reason: str) -> bool:
-        """Takes an accepted action back; False when it does not count any more. Raises
+        """Takes an accepted action back; returns False when it no longer counts. Raises
         ScoreOutOfRange."""
 
     async def hide(self, board: str, user: str, *, hidden: bool) -> None:
-        """Hides a user from the board, or ends it."""
+        """Hides a user from the board, or shows the user again."""
 
     async def set_settings(self, board: str, settings: str) -> None:
-        """Gives the board the text of other settings."""
+        """Replaces the text of the board's settings."""
 
     async def forget_memory(self, board: str, user: str) -> None:
         """Drops the agents' memory of the user. Raises no BoardCold."""
@@ -152,19 +153,19 @@ class BoardSource(Protocol):
         """The board's row; None when there is no such board."""
 
     async def create(self, board: str, settings: str) -> None:
-        """Makes the board, with the text of its settings."""
+        """Creates the board, with the text of its settings."""
 
     async def raise_version(self, board: str, version: int) -> None:
-        """The board's version is at least ``version`` from now on."""
+        """Raises the board's version to at least ``version``."""
 
     async def has_lost_reverts(self, board: str) -> bool:
         """True when late duplicates were never taken back in Redis; with the stream drained."""
 
     async def settle(self, board: str) -> None:
-        """Takes these late duplicates out of the totals."""
+        """Subtracts these late duplicates from the totals."""
 
     async def correct(self, board: str) -> None:
-        """Makes every total the sum of the user's actions that count."""
+        """Sets every total to the sum of the user's actions that count."""
 
     def totals(self, board: str) -> AsyncIterator[list[UserTotal]]:
         """All users of the board, in chunks."""
@@ -229,7 +230,7 @@ class AuditedLedger(Protocol):
 
 
 class PatrolledUsers(Protocol):
-    """Who is on which board. Implemented in pg/ledger_audit.py."""
+    """Lists boards and their users. Implemented in pg/ledger_audit.py."""
 
     async def boards(self) -> list[str]:
         """The names of all boards."""
@@ -250,7 +251,8 @@ class ReviewQueue(Protocol):
     async def earlier(
         self, board: str, user: str, *, before: EventId, beyond: EventId, limit: int
     ) -> Sequence[KeptAction]:
-        """The user's actions that count, with events between the two, in the order of events."""
+        """The user's actions that count and whose events are between the two, in order of
+        events."""
 
     async def decide(
         self,
@@ -268,7 +270,7 @@ class ReviewQueue(Protocol):
     async def set_hidden(
         self, board: str, user: str, *, hidden: bool, by: str, reason: str
     ) -> bool:
-        """Hides the user, or ends it; False when the user is not on the board."""
+        """Hides the user or shows the user again; False when the user is not on the board."""
 
 
 class SettingsStore(Protocol):
@@ -292,7 +294,7 @@ class DeadLetters(Protocol):
 
 
 class TrainingSchedule(Protocol):
-    """Which boards are due for training. Implemented in pg/models.py."""
+    """Finds the boards that are due for training. Implemented in pg/models.py."""
 
     async def due(self, interval: float) -> list[str]:
         """Boards with a gate whose newest model of their own is older than ``interval`` seconds,

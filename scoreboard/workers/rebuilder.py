@@ -115,7 +115,7 @@ class Rebuilder:
             )
 
     async def drain(self, partition: int, session: LedgerSession) -> None:
-        """Persists what the partition's stream holds now. The caller holds the lock."""
+        """Persists everything that the partition's stream holds now. The caller holds the lock."""
         stream = self._streams[partition]
         end = await stream.last_id()
         last: EventId | None = EventId(-1, 0)

@@ -44,7 +44,7 @@ class Retrainer:
             try:
                 await self.train_due()
             except Unavailable:
-                continue  # looked at again when Postgres is back
+                continue  # tried again when Postgres is back
 
     async def train_due(self) -> None:
         """Trains the boards that are due now. Raises Unavailable."""

@@ -18,7 +18,7 @@ class TopReader(Protocol):
 
 
 class UpdateSource(Protocol):
-    """Tells of new versions of boards. No method raises because Redis is away. Implemented in
+    """Delivers new versions of boards. No method raises because Redis is away. Implemented in
     redisio/updates.py."""
 
     async def subscribe(self, board: str) -> None:
