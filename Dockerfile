@@ -1,16 +1,26 @@
 # The roles in one image: serve (default), persist, migrate, token, ... Redis and Postgres are
 # named by SCOREBOARD_REDIS_URL and SCOREBOARD_DATABASE_URL.
 # scripts/check_container.sh runs these steps without an engine; it knows the instructions used here.
-FROM python:3.13-slim AS build
+#
+# The base may be pinned to its digest: docker build --build-arg BASE=python:3.13.9-slim-bookworm@sha256:...
+ARG BASE=python:3.13.9-slim-bookworm
+FROM $BASE AS build
+ENV PIP_NO_CACHE_DIR=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
-COPY pyproject.toml setup.cfg ./
+COPY requirements requirements
+RUN python3 -m venv /opt/scoreboard
+RUN /opt/scoreboard/bin/python -m pip install --quiet --require-hashes --requirement requirements/service.txt
+RUN python3 -m venv /opt/build
+RUN /opt/build/bin/python -m pip install --quiet --require-hashes --requirement requirements/build.txt
+COPY pyproject.toml setup.cfg README.md ./
 COPY scoreboard scoreboard
 COPY lua lua
-RUN python3 -m venv /opt/scoreboard
-RUN /opt/scoreboard/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check .
+RUN /opt/build/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /opt/build/wheel .
+RUN /opt/scoreboard/bin/python -m pip install --quiet --no-deps /opt/build/wheel/*.whl
 RUN /opt/scoreboard/bin/python -m pip uninstall --yes --quiet pip
 
-FROM python:3.13-slim
+FROM $BASE
 COPY --from=build /opt/scoreboard /opt/scoreboard
 ENV PATH=/opt/scoreboard/bin:/usr/local/bin:/usr/bin:/bin
 ENV PYTHONUNBUFFERED=1

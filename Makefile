@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-header
 
 # make run
 HOST := 127.0.0.1
@@ -29,7 +32,7 @@ KILLS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-pages load-test bench test-faults chaos clean
+.PHONY: help run test coverage check check-pages load-test bench test-faults chaos lock release clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +49,13 @@ test-faults: $(STAMP) ## the tests that stop and kill servers, then their long f
 	$(BIN)/python -m scripts.chaos losses
 	$(BIN)/python -m scripts.chaos lost-replies --loss reset
 	$(BIN)/python -m scripts.chaos lost-replies --loss silence --every 20
+
+coverage: $(STAMP) ## the same tests, and what of the package they run, in build/coverage (ARGS as for test)
+	@rm -rf build/coverage && mkdir -p build/coverage
+	$(BIN)/python -m coverage run -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage html --quiet --directory build/coverage/html
+	$(BIN)/python -m coverage report $(if $(ARGS),--fail-under=0)
 
 check: $(STAMP) ## lint, format, types, direction of imports, Lua, pages
 	$(BIN)/ruff check .
@@ -77,11 +87,20 @@ chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED
 	  $(if $(ACTIONS),--actions $(ACTIONS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
 
 clean: ## remove the virtual environment and the tools' caches; keeps .scoreboard
-	rm -rf $(VENV) node_modules build reports .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) node_modules build dist reports .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-$(STAMP): setup.cfg pyproject.toml
+lock: $(STAMP) ## renew requirements/*.txt: the newest versions that setup.cfg allows, with hashes
+	$(LOCK) setup.cfg --output-file requirements/service.txt
+	$(LOCK) setup.cfg --extra dev --output-file requirements/dev.txt
+	$(LOCK) requirements/build.in --output-file requirements/build.txt
+
+release: $(STAMP) ## build wheel and sdist in dist/ and try them in a clean environment
+	scripts/check_release.sh
+
+$(STAMP): setup.cfg pyproject.toml requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(PIP) --require-hashes --requirement requirements/dev.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@

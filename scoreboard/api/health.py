@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from scoreboard import __version__
 from scoreboard.errors import ScoreboardError
 
 PROBE_TIMEOUT = 1.5  # seconds
@@ -19,9 +20,10 @@ Probe = Callable[[], Awaitable[Mapping[str, Any]]]
 
 class Readiness(msgspec.Struct, frozen=True):
     """The answer of /readyz. ``ready`` is true while the service takes writes; ``parts`` has the
-    state of each dependency and the write-behind lag."""
+    state of each dependency and the write-behind lag; ``version`` is that of the service."""
 
     ready: bool
+    version: str
     parts: dict[str, dict[str, Any]]
 
 
@@ -46,7 +48,7 @@ class HealthHandlers:
         if self.stopping:
             parts["process"] = {"up": False, "detail": "shutting down"}
         return web.Response(
-            body=msgspec.json.encode(Readiness(ready, parts)),
+            body=msgspec.json.encode(Readiness(ready, __version__, parts)),
             status=200 if ready else 503,
             content_type="application/json",
             headers={} if ready else {"Retry-After": "1"},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, Info
+
+from scoreboard import __version__
 
 script_calls = Counter("scoreboard_script_calls", "Calls of submit_scores that were answered")
 rejudged = Counter(
@@ -50,3 +52,6 @@ patrol_differences = Gauge(
     "scoreboard_patrol_differences",
     "Differences that the last round of the audit found; NaN while there was none lately",
 )
+
+build = Info("scoreboard_build", "The version that runs")
+build.info({"version": __version__})
