@@ -3,6 +3,7 @@
 # from the sdist, `pip install` without extras in a clean environment, each role started there, and
 # `pip install --target`. Publishes nothing. `make release` runs it in .venv.
 set -euo pipefail
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 
 work=$(mktemp -d)
@@ -20,10 +21,9 @@ version=$(.venv/bin/scoreboard --version)
 names() { python3 -m zipfile --list "$1" | awk 'NR > 1 { print $1 }' | grep -v "\.dist-info/" | sort; }
 .venv/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$work/again" dist/*.tar.gz
 diff <(names "$wheel") <(names "$work"/again/*.whl) || fail "the sdist makes another wheel"
-diff <(git ls-files --cached scoreboard | grep -v '^scoreboard/lua$' && git ls-files lua/'*.lua' | sed s#^#scoreboard/#) \
-  <(names "$wheel") >"$work/differences" || true
-! grep -E '^[<>] .*\.(py|sql|lua|js|css|html|svg|woff2|typed)$' "$work/differences" ||
-  fail "the wheel does not hold what the repository has"
+carried='\.(py|typed|sql|lua|js|css|html|svg|woff2|txt)$'
+kept() { git ls-files scoreboard lua | sed 's#^lua/#scoreboard/lua/#' | grep -E "$carried" | sort; }
+diff <(kept) <(names "$wheel" | grep -E "$carried") || fail "the wheel does not hold what git has"
 
 python3 -m venv "$work/clean"
 "$work/clean/bin/python" -m pip install --quiet --disable-pip-version-check "$wheel"
