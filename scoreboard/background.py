@@ -11,6 +11,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
+CANCEL_AGAIN = 0.25  # seconds in which a cancelled task ends, unless it missed that it was
 RESTART = 1.0  # seconds until a part that ended is run again, unless it names others
 
 
@@ -31,13 +32,26 @@ async def keep_running(
 
 async def unless_stopped(stopping: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> None:
     """Waits, but only until ``stopping`` is set."""
-    wait = asyncio.ensure_future(waiting)
-    stop = asyncio.ensure_future(stopping.wait())
+    wait = asyncio.create_task(waiting)
+    stop = asyncio.create_task(stopping.wait())
     try:
         await asyncio.wait((wait, stop), return_when=asyncio.FIRST_COMPLETED)
         if wait.done():
             await wait
     finally:
-        for task in (wait, stop):
+        await end(wait, stop)
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancels tasks and returns when all have ended. Their errors are theirs. A task may have to be
+    cancelled again: asyncio.wait_for of Python 3.11, which both drivers use, forgets a cancellation
+    that comes in the moment in which what it waits for ends."""
+    running = [task for task in tasks if not task.done()]
+    while running:
+        for task in running:
             task.cancel()
-        await asyncio.gather(wait, stop, return_exceptions=True)
+        _, still = await asyncio.wait(running, timeout=CANCEL_AGAIN)
+        running = list(still)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # so that nobody misses it

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from scoreboard.api.ports import BoardOpener, ReadableBoards
+from scoreboard.background import end
 from scoreboard.domain.standings import Standing
 from scoreboard.errors import BoardCold, ScoreboardError, Unavailable
 
@@ -41,10 +42,7 @@ class BoardReader:
 
     async def close(self) -> None:
         """Ends the reads under way."""
-        tasks = [shared.task for shared in self._shared.values() if shared.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*(shared.task for shared in self._shared.values() if shared.task is not None))
 
     async def top(self, board: str) -> tuple[int, bytes]:
         """(version, JSON array) of the live top 10, after waiting for the board to become live.

@@ -12,7 +12,7 @@ from scoreboard.assembly.metrics_server import observable
 from scoreboard.assembly.recovery import recovery, verifier_of
 from scoreboard.assembly.startup import check_servers
 from scoreboard.assembly.training_process import train_apart
-from scoreboard.background import keep_running, unless_stopped
+from scoreboard.background import end, keep_running, unless_stopped
 from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
@@ -65,8 +65,7 @@ async def persist(settings: Settings) -> None:
                     )
                     beside.append(tasks.create_task(keep_running("retrainer", retrainer.run)))
                 await persister.run(stop)
-                for task in beside:
-                    task.cancel()
+                await end(*beside)
     finally:
         await redis.aclose()
         await blocking.aclose()

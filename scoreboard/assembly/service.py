@@ -25,7 +25,7 @@ from scoreboard.assembly.model_gates import ModelGates
 from scoreboard.assembly.moderation import moderator
 from scoreboard.assembly.recovery import recovery
 from scoreboard.assembly.startup import check_servers, open_board
-from scoreboard.background import keep_running
+from scoreboard.background import end, keep_running
 from scoreboard.domain.boards import is_board_name
 from scoreboard.errors import ConfigurationError
 from scoreboard.pg.archived_boards import ArchivedBoards
@@ -209,8 +209,7 @@ async def application(settings: Settings) -> web.Application:
         task = asyncio.create_task(starting())
         task.add_done_callback(lambda done: _end_unfit(app, done))
         yield
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
     async def connected(_: web.Application) -> AsyncIterator[None]:
         yield
@@ -232,9 +231,7 @@ async def application(settings: Settings) -> web.Application:
             asyncio.create_task(keep_running("gates", gates.run)),
         ]
         yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
 
     async def say_goodbye(_: web.Application) -> None:
         health.stopping = True

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import structlog
 
-from scoreboard.background import unless_stopped
+from scoreboard.background import end, unless_stopped
 from scoreboard.backoff import Backoff
 from scoreboard.domain.ledger import DeadEntry, Entry, EventId
 from scoreboard.errors import Unavailable, cause_of
@@ -74,8 +74,7 @@ async def persist_batches(
             try:
                 last = await _persist(stream, session, reverter, batch)
             except BaseException:
-                ahead.cancel()
-                await asyncio.gather(ahead, return_exceptions=True)
+                await end(ahead)
                 raise
             batch = await ahead
         else:
@@ -145,8 +144,7 @@ class Persister:
             ]
             await stopping.wait()
             _, late = await asyncio.wait(consumers, timeout=STOP_TIMEOUT)
-            for consumer in late:
-                consumer.cancel()  # what it has read stays pending
+            await end(*late)  # what they have read stays pending
 
     async def _consume(self, stream: EventStream, stopping: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()

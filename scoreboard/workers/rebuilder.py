@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from scoreboard.background import end
 from scoreboard.domain.boards import no_such_board
 from scoreboard.domain.ledger import (
     VERSION_STRIDE,
@@ -84,10 +85,7 @@ class Rebuilder:
 
     async def close(self) -> None:
         """Cancels the loads under way; whoever needs these boards next starts again."""
-        tasks = list(self._running.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*self._running.values())
 
     async def rebuild(
         self, board: str, progress: Progress | None = None, *, correct: bool = False
