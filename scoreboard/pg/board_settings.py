@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from scoreboard.domain.boards import BoardSettings, no_such_board
+from scoreboard.pg import admin_audit
 from scoreboard.pg.pool import translated
 from scoreboard.pg.sql import statements
 
-_sql = statements("reviews")
+_sql = statements("board_settings")
 
 
 class StoredSettings:
@@ -23,13 +24,13 @@ class StoredSettings:
     async def all(self) -> dict[str, BoardSettings]:
         """The settings of all boards, by name."""
         with translated():
-            rows = await self._pool.fetch(_sql["all_settings"])
+            rows = await self._pool.fetch(_sql["all"])
         return {board: BoardSettings.from_text(text) for board, text in rows}
 
     async def get(self, board: str) -> BoardSettings:
         """Raises UnknownBoard."""
         with translated():
-            text = await self._pool.fetchval(_sql["settings"], board)
+            text = await self._pool.fetchval(_sql["get"], board)
         if text is None:
             raise no_such_board(board)
         return BoardSettings.from_text(text)
@@ -43,10 +44,10 @@ class StoredSettings:
         text = settings.to_text()
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
-                before = await connection.fetchval(_sql["settings"], board)
-                await connection.execute(_sql["set_settings"], board, partition, text)
+                before = await connection.fetchval(_sql["get"], board)
+                await connection.execute(_sql["set"], board, partition, text)
                 details = f'{{"before":{before or "null"},"after":{text}}}'
-                await connection.execute(
-                    _sql["audit"], by, "board_set", board, None, None, None, "", details
+                await admin_audit.record(
+                    connection, "board_set", by=by, board=board, details=details
                 )
                 yield

@@ -62,23 +62,23 @@ class BoardSource:
 
     async def totals(self, board: str) -> AsyncIterator[list[UserTotal]]:
         """All users of the board in chunks."""
-        async for chunk in self._chunks(_sql["totals"], board):
+        async for chunk in _chunks(self._connection, _sql["totals"], board):
             yield [UserTotal(*row) for row in chunk]
 
     async def changed_totals(self, board: str, since: EventId) -> AsyncIterator[list[UserTotal]]:
         """The users whose latest event is beyond ``since``."""
-        async for chunk in self._chunks(_sql["changed_totals"], board, *since):
+        async for chunk in _chunks(self._connection, _sql["changed_totals"], board, *since):
             yield [UserTotal(*row) for row in chunk]
 
     async def hidden_totals(self, board: str, users: list[str]) -> AsyncIterator[list[UserTotal]]:
         """The hidden users, and those listed in ``users``."""
-        async for chunk in self._chunks(_sql["hidden_totals"], board, users):
+        async for chunk in _chunks(self._connection, _sql["hidden_totals"], board, users):
             yield [UserTotal(*row) for row in chunk]
 
     async def receipts(self, board: str, since: EventId) -> AsyncIterator[list[KeptAction]]:
         """The actions whose latest event is beyond ``since``, in chunks."""
-        async for chunk in self._chunks(_sql["receipts"], board, *since):
-            yield [kept_action(*row) for row in chunk]
+        async for chunk in receipts(self._connection, board, since):
+            yield chunk
 
     async def _run(
         self,
@@ -90,15 +90,22 @@ class BoardSource:
         with translated():
             return await method(_sql[name], *args, timeout=timeout)
 
-    async def _chunks(self, query: str, *args: Any) -> AsyncIterator[list[Any]]:
-        """The rows of a query through a server-side cursor, which needs a transaction."""
-        with translated():
-            async with self._connection.transaction():
-                cursor = await self._connection.cursor(query, *args, timeout=SILENCE)
-                patience = STATEMENT_PATIENCE
-                while chunk := await cursor.fetch(CHUNK, timeout=patience):
-                    yield chunk
-                    patience = SILENCE
+
+async def receipts(connection: Any, board: str, since: EventId) -> AsyncIterator[list[KeptAction]]:
+    """The board's actions whose latest event is beyond ``since``, in chunks. Raises Unavailable."""
+    async for chunk in _chunks(connection, _sql["receipts"], board, *since):
+        yield [kept_action(*row) for row in chunk]
+
+
+async def _chunks(connection: Any, query: str, *args: Any) -> AsyncIterator[list[Any]]:
+    """The rows of a query through a server-side cursor, which needs a transaction."""
+    with translated():
+        async with connection.transaction():
+            cursor = await connection.cursor(query, *args, timeout=SILENCE)
+            patience = STATEMENT_PATIENCE
+            while chunk := await cursor.fetch(CHUNK, timeout=patience):
+                yield chunk
+                patience = SILENCE
 
 
 def kept_action(

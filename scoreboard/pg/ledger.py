@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from scoreboard.domain.ledger import DeadEntry, Entry, EventId, KeptAction, LateDuplicate, Written
+from scoreboard.domain.ledger import DeadEntry, Entry, EventId, LateDuplicate, Written
 from scoreboard.errors import Unavailable
-from scoreboard.pg.board_source import BoardSource
+from scoreboard.pg.board_source import BoardSource, kept_action
 from scoreboard.pg.pool import LOCK_SPACE, translated
 from scoreboard.pg.sql import statements
 from scoreboard.wire.events import Event, EventKind, split_id
@@ -264,20 +264,6 @@ def _board_marks(events: Sequence[Event], partition: int) -> tuple[Any, ...]:
     return list(marks), partition, versions, ms, seq
 
 
-def _late_duplicate(row: Mapping[str, Any]) -> LateDuplicate:
-    return LateDuplicate(
-        row["board"],
-        EventId(row["event_ms"], row["event_seq"]),
-        row["points"],
-        row["attempt_id"],
-        KeptAction(
-            row["user_id"],
-            row["action_id"],
-            row["kept"],
-            row["kept_points"],
-            row["kept_score"],
-            row["kept_attempt"],
-            EventId(row["latest_ms"], row["latest_seq"]),
-            tuple(row["agents"] or ()),
-        ),
-    )
+def _late_duplicate(row: asyncpg.Record) -> LateDuplicate:
+    board, ms, seq, points, attempt, *original = row
+    return LateDuplicate(board, EventId(ms, seq), points, attempt, kept_action(*original))

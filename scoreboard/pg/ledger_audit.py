@@ -8,7 +8,7 @@ import asyncpg
 
 from scoreboard.domain.audit import LedgerTotal
 from scoreboard.domain.ledger import EventId, KeptAction
-from scoreboard.pg.board_source import CHUNK, BoardSource, kept_action
+from scoreboard.pg.board_source import CHUNK, kept_action, receipts
 from scoreboard.pg.pool import translated
 from scoreboard.pg.sql import statements
 
@@ -56,7 +56,7 @@ class LedgerAudit:
         """The actions whose latest event is beyond ``since``."""
         with translated():
             async with self._pool.acquire() as connection:
-                async for chunk in BoardSource(connection, 0).receipts(board, since):
+                async for chunk in receipts(connection, board, since):
                     yield chunk
 
     async def receipts_of(self, board: str, actions: Sequence[KeptAction]) -> list[KeptAction]:

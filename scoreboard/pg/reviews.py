@@ -21,6 +21,7 @@ from scoreboard.domain.reviews import (
     already_decided,
 )
 from scoreboard.errors import NotFound
+from scoreboard.pg import admin_audit
 from scoreboard.pg.board_source import kept_action
 from scoreboard.pg.pool import translated
 from scoreboard.pg.sql import statements
@@ -105,16 +106,16 @@ class Reviews:
                 hidden = hide and await connection.fetchval(
                     _sql["set_hidden"], review.board, review.user_id, True
                 )
-                await connection.execute(
-                    _sql["audit"],
-                    by,
+                await admin_audit.record(
+                    connection,
                     verdict,
-                    review.board,
-                    review.user_id,
-                    review.action_id,
-                    review.id,
-                    reason,
-                    msgspec.json.encode(details).decode(),
+                    by=by,
+                    board=review.board,
+                    user=review.user_id,
+                    action=review.action_id,
+                    review_id=review.id,
+                    reason=reason,
+                    details=msgspec.json.encode(details).decode(),
                 )
                 return Decision(await _get(connection, review.id), hidden=bool(hidden))
 
@@ -127,8 +128,8 @@ class Reviews:
             async with self._pool.acquire() as connection, connection.transaction():
                 if await connection.fetchval(_sql["set_hidden"], board, user, hidden) is None:
                     return False
-                await connection.execute(
-                    _sql["audit"], by, decision, board, user, None, None, reason, "{}"
+                await admin_audit.record(
+                    connection, decision, by=by, board=board, user=user, reason=reason
                 )
         return True
 

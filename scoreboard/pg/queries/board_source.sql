@@ -12,9 +12,6 @@ WHERE board.board = $1
 INSERT INTO board (board, partition, settings, version) VALUES ($1, $2, $3, 1)
 ON CONFLICT DO NOTHING
 
--- name: boards
-SELECT board FROM board WHERE partition = $1 ORDER BY board
-
 -- name: raise_version
 UPDATE board SET version = greatest(version, $2), updated = now() WHERE board = $1
 

@@ -36,23 +36,7 @@ UPDATE review SET status = $2, decided_at = now(), decided_by = $3, reason = $4
 WHERE id = $1 AND status = 'open'
 RETURNING id
 
--- name: audit
--- $1 who, $2 decision, $3 board, $4 user, $5 action, $6 review, $7 why, $8 details as JSON.
-INSERT INTO admin_audit (actor, decision, board, user_id, action_id, review_id, reason, details)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb)
-
 -- name: set_hidden
 UPDATE user_score SET hidden = $3, updated = now()
 WHERE board = $1 AND user_id = $2
 RETURNING user_id
-
--- name: settings
-SELECT settings FROM board WHERE board = $1
-
--- name: all_settings
-SELECT board, settings FROM board ORDER BY board
-
--- name: set_settings
--- $1 board, $2 partition, $3 settings; the first version of a new board counts as seen.
-INSERT INTO board (board, partition, settings, version) VALUES ($1, $2, $3, 1)
-ON CONFLICT (board) DO UPDATE SET settings = excluded.settings, updated = now()

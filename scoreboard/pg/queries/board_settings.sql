@@ -1,0 +1,10 @@
+-- name: get
+SELECT settings FROM board WHERE board = $1
+
+-- name: all
+SELECT board, settings FROM board ORDER BY board
+
+-- name: set
+-- $1 board, $2 partition, $3 settings; the first version of a new board counts as seen.
+INSERT INTO board (board, partition, settings, version) VALUES ($1, $2, $3, 1)
+ON CONFLICT (board) DO UPDATE SET settings = excluded.settings, updated = now()
