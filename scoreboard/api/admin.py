@@ -11,9 +11,9 @@ from msgspec import Meta, structs
 
 from scoreboard.api.auth import Authenticator, Principal
 from scoreboard.api.bodies import decode, read_json
+from scoreboard.api.parameters import choice, identifier, number
 from scoreboard.api.ports import CaseModerator, ReviewReader, SettingsReader
 from scoreboard.api.tokens import ADMIN
-from scoreboard.domain.actions import Identifier
 from scoreboard.domain.boards import BoardSettings, GateMode, Rate, check_board_name, is_board_name
 from scoreboard.domain.reviews import (
     KINDS,
@@ -107,15 +107,15 @@ class AdminHandlers:
             if not principal.may_moderate(board):
                 raise Forbidden("The token does not allow moderating this board.")
         wanted = Filter(
-            _choice(query.get("status"), STATUSES, "status"),
-            _choice(query.get("kind"), KINDS, "kind"),
+            choice(query.get("status"), STATUSES, "status"),
+            choice(query.get("kind"), KINDS, "kind"),
             board,
-            None if user is None else _identifier(user, "user"),
+            None if user is None else identifier(user, "user"),
             principal.boards,
         )
         cursor = query.get("cursor")
-        limit = _number(query.get("limit", str(DEFAULT_LIMIT)), "limit", MAX_LIMIT)
-        before = None if cursor is None else _number(cursor, "cursor", MAX_ID)
+        limit = number(query.get("limit", str(DEFAULT_LIMIT)), "limit", least=1, most=MAX_LIMIT)
+        before = None if cursor is None else number(cursor, "cursor", least=1, most=MAX_ID)
         found = await self._reviews.page(wanted, before=before, limit=limit + 1)
         following = str(found[limit - 1].id) if len(found) > limit else None
         return _json(ReviewPage(found[:limit], following))
@@ -170,7 +170,7 @@ class AdminHandlers:
 
     async def _set_hidden(self, request: web.Request, *, hidden: bool) -> web.Response:
         board, principal = await self._board(request)
-        user = _identifier(request.match_info["user"], "userId")
+        user = identifier(request.match_info["user"], "userId")
         why = await self._body(request, self._explanation)
         await self._moderator.set_hidden(
             board, user, hidden=hidden, by=principal.subject, reason=why.reason
@@ -194,10 +194,10 @@ class AdminHandlers:
     async def _case(self, request: web.Request) -> tuple[Review, Principal]:
         principal = await self._administrator(request)
         try:
-            number = _number(request.match_info["id"], "id", MAX_ID)
+            review_id = number(request.match_info["id"], "id", least=1, most=MAX_ID)
         except InvalidRequest:
             raise NotFound("There is no such case.") from None
-        review = await self._reviews.get(number)
+        review = await self._reviews.get(review_id)
         if not principal.may_moderate(review.board):
             raise Forbidden("The token does not allow moderating this board.")
         return review, principal
@@ -211,25 +211,6 @@ class AdminHandlers:
 
 def _rules(board: str, settings: BoardSettings) -> BoardRules:
     return BoardRules(board, **structs.asdict(settings))
-
-
-def _identifier(text: str, name: str) -> str:
-    try:
-        return msgspec.convert(text, Identifier)
-    except msgspec.ValidationError as error:
-        raise InvalidRequest(f"{error}.", path=name) from error
-
-
-def _choice(text: str | None, choices: tuple[str, ...], name: str) -> str | None:
-    if text is not None and text not in choices:
-        raise InvalidRequest(f"{name} is one of {', '.join(choices)}.", path=name)
-    return text
-
-
-def _number(text: str, name: str, most: int) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:20]) <= most):
-        raise InvalidRequest(f"{name} is a number from 1 to {most}.", path=name)
-    return int(text)
 
 
 def _json(value: msgspec.Struct) -> web.Response:

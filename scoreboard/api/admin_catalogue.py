@@ -15,12 +15,11 @@ from scoreboard.api.admin import (
     UserVisibility,
 )
 from scoreboard.api.operations import Operation, Parameter
+from scoreboard.api.parameters import BOARD, USER
 from scoreboard.api.tokens import ADMIN
-from scoreboard.domain.boards import BOARD_PATTERN, BoardSettings
+from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.reviews import KINDS, STATUSES, Decision, ReviewDetails
 
-_BOARD = Parameter("board", "path", {"type": "string", "pattern": f"^{BOARD_PATTERN}$"})
-_USER = Parameter("user", "path", {"type": "string", "minLength": 1, "maxLength": 128})
 _ID = Parameter("id", "path", {"type": "integer", "minimum": 1})
 _FILTERS = (
     Parameter("status", "query", {"type": "string", "enum": list(STATUSES)}, "default: any"),
@@ -77,7 +76,7 @@ def admin_operations(handlers: AdminHandlers) -> list[Operation]:
         path = f"{board}/users/{{user}}/{verb}"
         return call(
             "POST", path, f"{verb}_user", handler, summary, answers,
-            body=Explanation, parameters=(_BOARD, _USER),
+            body=Explanation, parameters=(BOARD, USER),
         )  # fmt: skip
 
     return [
@@ -104,14 +103,14 @@ def admin_operations(handlers: AdminHandlers) -> list[Operation]:
         call(
             "GET", board, "get_board_settings", handlers.get_board, "A board's settings",
             {200: ("All settings", BoardRules), **_REFUSALS, 404: ("unknown_board", "problem")},
-            parameters=(_BOARD,),
+            parameters=(BOARD,),
         ),
         call(
             "PUT", board, "put_board_settings", handlers.put_board,
             "Replace a board's settings, or make a board",
             {200: ("In force from the next call on", BoardRules), **_BAD_BODY, **_REFUSALS,
              404: ("unknown_board: not a board's name", "problem")},
-            body=BoardSettings, parameters=(_BOARD,),
+            body=BoardSettings, parameters=(BOARD,),
         ),
         visibility("hide", handlers.hide_user, "Hide a user; the total goes on counting"),
         visibility("show", handlers.show_user, "Show a hidden user again"),

@@ -8,10 +8,11 @@ from aiohttp import web
 from scoreboard.api.auth import Authenticator
 from scoreboard.api.board_reader import BoardReader
 from scoreboard.api.bodies import decode, read_json
-from scoreboard.domain.actions import Identifier, UserList
+from scoreboard.api.parameters import identifier, number
+from scoreboard.domain.actions import UserList
 from scoreboard.domain.boards import check_board_name, not_on_board
 from scoreboard.domain.standings import Standing, TopEntry
-from scoreboard.errors import Forbidden, InvalidRequest
+from scoreboard.errors import Forbidden
 
 _encode = msgspec.json.Encoder().encode
 _user_list = msgspec.json.Decoder(UserList)
@@ -127,17 +128,12 @@ class BoardHandlers:
 
 
 def _user(request: web.Request) -> str:
-    try:
-        return msgspec.convert(request.match_info["user"], Identifier)
-    except msgspec.ValidationError as error:
-        raise InvalidRequest(f"{error}.", path="userId") from error
+    return identifier(request.match_info["user"], "userId")
 
 
 def _radius(request: web.Request) -> int:
     text = request.query.get("radius", str(DEFAULT_RADIUS))
-    if not (text.isascii() and text.isdigit() and int(text[:6]) <= MAX_RADIUS):
-        raise InvalidRequest(f"radius is a number from 0 to {MAX_RADIUS}.", path="radius")
-    return int(text)
+    return number(text, "radius", least=0, most=MAX_RADIUS)
 
 
 def _lists(header: str, tag: str) -> bool:

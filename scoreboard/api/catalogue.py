@@ -19,20 +19,19 @@ from scoreboard.api.board_reads import (
 from scoreboard.api.health import HealthHandlers, Readiness
 from scoreboard.api.live.websockets import LiveLeaderboard, TicketReply
 from scoreboard.api.operations import Operation, Parameter
+from scoreboard.api.parameters import BOARD, USER
 from scoreboard.api.scores import ScoreHandlers
 from scoreboard.api.tokens import BOARD_READ, SCORE_SUBMIT, SCORE_WRITE
 from scoreboard.domain.actions import ActionBatch, ScoreAction, UserList
 from scoreboard.domain.boards import BOARD_PATTERN
 from scoreboard.domain.standings import Standing
 
-_BOARD = Parameter("board", "path", {"type": "string", "pattern": f"^{BOARD_PATTERN}$"})
 _BOARD_QUERY = Parameter(
     "board",
     "query",
     {"type": "string", "pattern": f"^{BOARD_PATTERN}$"},
     "default: the default board",
 )
-_USER = Parameter("user", "path", {"type": "string", "minLength": 1, "maxLength": 128})
 _RADIUS = Parameter(
     "radius",
     "query",
@@ -125,7 +124,7 @@ def _submissions(handlers: ScoreHandlers) -> list[Operation]:
     found = []
     for path, name, parameters in (
         ("/api", "", []),
-        ("/api/boards/{board}", "_on_board", [_BOARD]),
+        ("/api/boards/{board}", "_on_board", [BOARD]),
     ):
         shared: dict[str, Any] = {
             "parameters": [*parameters, _PREFER],
@@ -170,21 +169,21 @@ def _reads(handlers: BoardHandlers) -> list[Operation]:
         read("/api/score/top", "get_top", handlers.get_top, "The top 10", top, ()),
         read(
             f"{base}/top", "get_top_of_board", handlers.get_top, "The top 10 of a board", top,
-            (_BOARD,),
+            (BOARD,),
         ),
         read(
             f"{base}/users/{{user}}", "get_user", handlers.get_user, "A user's standing",
-            {200: ("Rank, score and percentile", Standing), **bad, **refusals}, (_BOARD, _USER),
+            {200: ("Rank, score and percentile", Standing), **bad, **refusals}, (BOARD, USER),
         ),
         read(
             f"{base}/users/{{user}}/around", "get_around", handlers.get_around,
             "A user's neighbours", {200: ("By rank", Neighbours), **bad, **refusals},
-            (_BOARD, _USER, _RADIUS),
+            (BOARD, USER, _RADIUS),
         ),
         Operation(
             "POST", f"{base}/users:lookup", "lookup_users", handlers.lookup_users,
             "Standings of up to 500 listed users", {200: ("Standings", Lookup), **_BAD_BODY,
-            **refusals}, UserList, (_BOARD,), (BOARD_READ,), "boards",
+            **refusals}, UserList, (BOARD,), (BOARD_READ,), "boards",
         ),
     ]  # fmt: skip
 
@@ -205,7 +204,7 @@ def _live(handlers: LiveLeaderboard) -> list[Operation]:
         ),
         Operation(
             "GET", "/ws/boards/{board}", "watch_board", handlers.leaderboard,
-            "The live top 10 of a board", answers, parameters=(_BOARD, ticket), tag="live",
+            "The live top 10 of a board", answers, parameters=(BOARD, ticket), tag="live",
         ),
         Operation(
             "POST", "/api/ws-ticket", "issue_ticket", handlers.issue_ticket,

@@ -80,8 +80,8 @@ WHERE staged.kind = 'A' AND action.status = 'refused' AND action.attempt_id = st
 -- or before the highest event persisted, ($1, $2), is taken only when it was found before: otherwise
 -- it is from a history that Redis had lost, counts under the other event, and is in no total.
 SELECT staged.board, staged.event_ms, staged.event_seq, staged.points, staged.attempt_id,
-       user_id, action_id, kept, original.points AS kept_points, original.score AS kept_score,
-       original.attempt_id AS kept_attempt, latest_ms, latest_seq, agents
+       user_id, action_id, kept, original.points, original.score, original.attempt_id,
+       latest_ms, latest_seq, agents
 FROM staged JOIN kept_action AS original USING (board, user_id, action_id)
 WHERE staged.kind = 'A'
   AND (original.event_ms, original.event_seq) <> (staged.event_ms, staged.event_seq)
