@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 
 from scoreboard.api.health import HealthHandlers, Probe
-from scoreboard.errors import ConfigurationError
+from scoreboard.assembly.listening import listen
 from scoreboard.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -29,13 +29,9 @@ async def observable(settings: Settings, probes: Mapping[str, Probe]) -> AsyncIt
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
     await runner.setup()
     try:
-        try:
-            await web.TCPSite(runner, settings.host, settings.metrics_port).start()
-        except OSError as error:
-            raise ConfigurationError(
-                f"Can't listen on {settings.host}:{settings.metrics_port}: {error.strerror}. "
-                "Choose another with SCOREBOARD_METRICS_PORT."
-            ) from error
+        await listen(
+            runner, settings.host, settings.metrics_port, variable="SCOREBOARD_METRICS_PORT"
+        )
         log.info("observable", addresses=runner.addresses)
         yield
     finally:

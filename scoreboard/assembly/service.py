@@ -21,6 +21,7 @@ from scoreboard.api.live.websockets import LiveLeaderboard
 from scoreboard.api.scores import ScoreHandlers
 from scoreboard.api.tokens import keys_from
 from scoreboard.assembly import probes
+from scoreboard.assembly.listening import listen
 from scoreboard.assembly.model_gates import ModelGates
 from scoreboard.assembly.moderation import moderator
 from scoreboard.assembly.recovery import recovery
@@ -74,16 +75,14 @@ async def serve(settings: Settings) -> None:
     )
     await runner.setup()
     try:
-        site = web.TCPSite(
-            runner, settings.host, settings.port, backlog=4096, reuse_port=settings.reuse_port
+        await listen(
+            runner,
+            settings.host,
+            settings.port,
+            variable="SCOREBOARD_PORT",
+            backlog=4096,
+            reuse_port=settings.reuse_port,
         )
-        try:
-            await site.start()
-        except OSError as error:
-            raise ConfigurationError(
-                f"Can't listen on {settings.host}:{settings.port}: {error.strerror}. "
-                "Choose another with SCOREBOARD_PORT."
-            ) from error
         spare_collections()
         log.info("serving", addresses=runner.addresses)
         await end

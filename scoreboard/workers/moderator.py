@@ -128,7 +128,7 @@ class Moderator:
             if not await self._reviews.set_hidden(board, user, hidden=hidden, by=by, reason=reason):
                 raise not_on_board(user, board)
 
-        await self._live(board, change)
+        await self._on_live_board(board, change)
         log.info("user_hidden" if hidden else "user_shown", board=board, user=user, by=by)
 
     async def configure(self, board: str, settings: BoardSettings, *, by: str) -> None:
@@ -168,12 +168,12 @@ class Moderator:
     async def _decide(
         self, review_id: int, settle: Callable[[Review, Persist], Awaitable[Decision]]
     ) -> Decision:
-        board = _open(await self._reviews.get(review_id)).board
+        board = _undecided(await self._reviews.get(review_id)).board
 
         async def with_case(persist: Persist) -> Decision:
-            return await settle(_open(await self._reviews.get(review_id)), persist)
+            return await settle(_undecided(await self._reviews.get(review_id)), persist)
 
-        decision = await self._live(board, with_case)
+        decision = await self._on_live_board(board, with_case)
         log.info(
             "case_decided",
             case=review_id,
@@ -184,7 +184,7 @@ class Moderator:
         )
         return decision
 
-    async def _live(self, board: str, work: Callable[[Persist], Awaitable[T]]) -> T:
+    async def _on_live_board(self, board: str, work: Callable[[Persist], Awaitable[T]]) -> T:
         """Does the work under the lock, with the stream drained. If the board turns out to be cold,
         it is loaded and the work starts again."""
         partition = self._keyspace.partition_of(board)
@@ -215,7 +215,7 @@ class Moderator:
             raise Unavailable("This takes long. Repeat the call to continue it.") from None
 
 
-def _open(review: Review) -> Review:
+def _undecided(review: Review) -> Review:
     if review.status != "open":
         raise already_decided(review)
     if review.kind == "late_duplicate":

@@ -70,7 +70,7 @@ class Verifier:
             report.users += len(totals)
             progress(len(totals))
         if state.live:
-            tell(await self._strangers(board, report))
+            tell(await self._only_in_redis(board, report))
             tell(await self._receipts(board, report))
         return report
 
@@ -121,7 +121,7 @@ class Verifier:
             if _differences(board, total, score)
         ]
 
-    async def _strangers(self, board: str, report: Report) -> list[Difference]:
+    async def _only_in_redis(self, board: str, report: Report) -> list[Difference]:
         """The users that only Redis has. They are looked for one by one only if the numbers of
         users differ."""
         state = await self._loader.state(board)
