@@ -16,10 +16,10 @@ from scoreboard.redisio import connections
 from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
-from scoreboard.write_path.durability_waits import DurabilityWaits
 from scoreboard.write_path.plain_calls import PlainCalls
 from scoreboard.write_path.submitter import Submitter
 from scripts.chaos.proxy import Loss, Proxy
+from tests.support.stand_ins import no_durability_waits
 from tests.support.waiting import wait_until
 from tests.support.whole_service import Service, service
 
@@ -54,7 +54,7 @@ async def submitter(settings: Settings, proxy: Proxy) -> AsyncIterator[Submitter
         dedupe_window=60,
         board_idle=0,
         backlog_limit=1000,
-        waits=DurabilityWaits(None, None, timeout=1),  # type: ignore[arg-type]
+        waits=no_durability_waits(),
         judged=PlainCalls(KEYSPACE),
     )
     yield submitter

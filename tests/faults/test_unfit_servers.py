@@ -79,11 +79,12 @@ async def test_a_redis_without_an_append_only_file_is_warned_of(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    assert process.stdout is not None
+    out = process.stdout
+    assert out is not None
     said: list[bytes] = []
 
     async def warned() -> bool:
-        said.append(await process.stdout.readline())  # type: ignore[union-attr]
+        said.append(await out.readline())
         return b"append_only_off" in said[-1]
 
     try:

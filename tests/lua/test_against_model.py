@@ -181,7 +181,7 @@ def run(redis: Redis, sequence: list[list[Action]]) -> list[str]:
         for kept, points, score, attempt, event, conflict in model.answered.values()
     ]
     assert len(redis.keys("sb:*:action:*")) == len(keys)
-    moved = [event.reached_ms for event in events if event.score is not None and event.body.p]
-    assert moved == sorted(set(moved))  # type: ignore[type-var]
+    moved = [event.reached_ms or 0 for event in events if event.score is not None and event.body.p]
+    assert moved == sorted(set(moved))
     board.close()
     return letters

@@ -17,7 +17,7 @@ GROUP = b"persist"
 
 def load(
     board: Board, totals: dict[str, int], hidden: dict[str, int] | None = None, **changed: Any
-):
+) -> Any:
     """Fills the two zsets of a draft and runs the script; ``changed`` are its arguments."""
     names = {"load": board.keys.load("n"), "load_hidden": board.keys.load("n:hidden")}
     for name, users in (("load", totals), ("load_hidden", hidden or {})):

@@ -168,23 +168,23 @@ def test_times_are_written_as_rfc_3339_over_all_dates(redis_url: str) -> None:
         {piece("lib_top")}
         return rfc3339(tonumber(ARGV[1]))"""
 
-    def ms(*date: int) -> int:
-        return round(datetime(*date, tzinfo=UTC).timestamp() * 1000)  # type: ignore[misc,arg-type]
+    def ms(date: str) -> int:
+        return round(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp() * 1000)
 
     with Redis.from_url(redis_url) as redis:
 
         @settings(max_examples=400, derandomize=True, deadline=None)
-        @given(st.integers(0, ms(2400, 12, 31)))
-        @example(ms(2024, 2, 29, 23, 59, 59) + 999)
-        @example(ms(2025, 2, 28, 23, 59, 59) + 999)
-        @example(ms(2025, 3, 1))
-        @example(ms(2028, 2, 29))
-        @example(ms(2096, 2, 29))
-        @example(ms(2100, 2, 28))
-        @example(ms(2100, 3, 1))
-        @example(ms(2000, 2, 29))
-        @example(ms(2024, 12, 31, 23, 59, 59) + 999)
-        @example(ms(2400, 2, 29))
+        @given(st.integers(0, ms("2400-12-31")))
+        @example(ms("2024-02-29T23:59:59") + 999)
+        @example(ms("2025-02-28T23:59:59") + 999)
+        @example(ms("2025-03-01"))
+        @example(ms("2028-02-29"))
+        @example(ms("2096-02-29"))
+        @example(ms("2100-02-28"))
+        @example(ms("2100-03-01"))
+        @example(ms("2000-02-29"))
+        @example(ms("2024-12-31T23:59:59") + 999)
+        @example(ms("2400-02-29"))
         @example(0)
         def agrees(at: int) -> None:
             date = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -19,15 +20,17 @@ from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.workers.persister import persist_batches
-from scoreboard.write_path.durability_waits import DurabilityWaits
 from scoreboard.write_path.plain_calls import PlainCalls
 from scoreboard.write_path.submitter import CallMaker, Submitter
+from tests.support.stand_ins import no_durability_waits
 
 _attempts = itertools.count()
 
 
 class Service:
-    """Submits actions on one board, persists on demand, and shows what is where."""
+    """Submits actions on one board, persists on demand, and shows what is where.
+
+    What redis-py gives is typed Any, as its own types are those of all its modes at once."""
 
     def __init__(
         self, board: str, redis: Redis, durable: Recovery, submitter: Submitter, settings: Settings
@@ -58,20 +61,20 @@ class Service:
 
     async def zset(self, key: str | None = None) -> dict[str, float]:
         """The stamped score of every user."""
-        rows = await self.redis.zrange(key or self.keys.board, 0, -1, withscores=True)
+        rows: Any = await self.redis.zrange(key or self.keys.board, 0, -1, withscores=True)
         return {user.decode(): score for user, score in rows}
 
     async def totals(self) -> dict[str, int]:
         return {user: total_of(score) for user, score in (await self.zset()).items()}
 
     async def meta(self) -> dict[str, str]:
-        fields = await self.redis.hgetall(self.keys.meta)
+        fields: Any = await self.redis.hgetall(self.keys.meta)
         return {name.decode(): value.decode() for name, value in fields.items()}
 
     async def receipt(self, user: str, action: str) -> tuple[str, int]:
         """(text, milliseconds left) of a receipt."""
         key = self.keys.action(user.encode(), action.encode())
-        text = await self.redis.get(key)
+        text: Any = await self.redis.get(key)
         return (text or b"").decode(), await self.redis.pttl(key)
 
     async def lose_epoch(self) -> None:
@@ -87,7 +90,7 @@ async def service(
     board: str = "arena",
     *,
     judged: CallMaker | None = None,
-    **changed: object,
+    **changed: Any,
 ) -> AsyncIterator[Service]:
     """``judged`` prepares the calls while the board's gate is on."""
     settings = msgspec.structs.replace(settings, **changed)
@@ -103,7 +106,7 @@ async def service(
         dedupe_window=settings.dedupe_window,
         board_idle=settings.board_idle,
         backlog_limit=settings.backlog_limit,
-        waits=DurabilityWaits(None, None, timeout=1),  # type: ignore[arg-type]
+        waits=no_durability_waits(),
         judged=judged or PlainCalls(durable.keyspace),
     )
     yield Service(board, redis, durable, submitter, settings)

@@ -208,7 +208,8 @@ async def test_a_decision_needs_no_body_and_takes_no_unknown_field(
     await moderation.refused("k1")
     (case,) = await moderation.cases(1)
     path = f"{REVIEWS}/{case['id']}"
-    for body in ({"why": ""}, {"reason": 1}, {"reason": "x" * 501}, {"reason": "\0"}, []):
+    reasons: list[object] = [1, "x" * 501, "\0"]
+    for body in ({"why": ""}, *({"reason": reason} for reason in reasons), []):
         answer = await moderation.admin.post(f"{path}/approve", body)
         assert answer.outcome == (400, "invalid_request"), body
     assert (await moderation.admin.call("POST", f"{path}/confirm")).status == 200

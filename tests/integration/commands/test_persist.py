@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import asyncpg
 import pytest
@@ -36,7 +37,7 @@ async def backlog(redis: Redis) -> dict[str, int]:
                 user = f"user{i % USERS}"
                 expected[user] = expected.get(user, 0) + 1
                 raw = fields(user, f"a{i}", 1, score=expected[user])
-                pipe.xadd(KEY, raw, id=f"{i + 1}-0")  # type: ignore[arg-type]
+                await append_raw(pipe, f"{i + 1}-0", raw)
             await pipe.execute()
     return expected
 
@@ -88,7 +89,7 @@ async def test_a_persister_that_is_killed_again_and_again_loses_and_doubles_noth
         goal = max(1, left - draw.randrange(500, 8000))
         async with persisting(settings) as process:
             await wait_until(
-                lambda goal=goal: _shorter(redis, goal),  # type: ignore[misc]
+                partial(_shorter, redis, goal),
                 description="it has persisted some",
                 interval=draw.uniform(0.001, 0.004),
                 timeout=30,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import Any
 
 import asyncpg
 import pytest
 
 from scoreboard.settings import Settings
-from scoreboard.wire.keys import PartitionKeys
 from tests.support.arena import Service
-from tests.support.ledger_entries import fields, sums, totals
+from tests.support.ledger_entries import append_raw, fields, sums, totals
 
 ACTIONS = [(f"user{i % 5}", f"a{i}", i) for i in range(20)]
 
@@ -46,11 +46,11 @@ def scoreboard(settings: Settings) -> Command:
     return Command(settings)
 
 
-async def bury(arena: Service, **changed: object) -> None:
+async def bury(arena: Service, **changed: Any) -> None:
     """An accepted event of the script, spoiled in the stream by an unknown format."""
-    raw = fields("ann", "bad", 5, **changed)  # type: ignore[arg-type]
+    raw = fields("ann", "bad", 5, **changed)
     raw[b"d"] = raw[b"d"].replace(b'"v":1', b'"v":9')
-    await arena.redis.xadd(PartitionKeys(arena.keys.partition).events, raw)  # type: ignore[arg-type]
+    await append_raw(arena.redis, "*", raw)
     await arena.persist()
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from scoreboard.domain.ledger import DeadEntry, EventId, LateDuplicate
+from scoreboard.domain.ledger import DeadEntry, Entry, EventId, LateDuplicate
 from scoreboard.errors import Unavailable
 from scoreboard.pg.ledger import Ledger, LedgerSession
+from scoreboard.wire.events import Event
 from tests.support.ledger_entries import BOARD, PARTITION, START_MS, event, sums, totals
 from tests.support.waiting import wait_until
 
@@ -26,7 +27,9 @@ async def hasty(database_url: str) -> AsyncIterator[asyncpg.Pool]:
         yield pool
 
 
-async def write(ledger: Ledger, *events, dead: tuple[DeadEntry, ...] = ()) -> list[LateDuplicate]:
+async def write(
+    ledger: Ledger, *events: tuple[Event, Entry], dead: tuple[DeadEntry, ...] = ()
+) -> list[LateDuplicate]:
     async with ledger.locked(PARTITION) as session:
         return (await session.write(events, dead)).late
 
@@ -268,7 +271,8 @@ async def read_slowly(session: LedgerSession) -> object:
 
 
 async def settle_slowly(session: LedgerSession) -> object:
-    return await session.source.correct(BOARD)
+    await session.source.correct(BOARD)
+    return None
 
 
 @pytest.mark.parametrize("work", [write_slowly, read_slowly, settle_slowly])

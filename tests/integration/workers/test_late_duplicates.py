@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import asyncpg
 import pytest
 from redis.asyncio import Redis
@@ -61,7 +63,8 @@ async def test_a_persister_that_dies_before_acknowledging_takes_a_duplicate_back
             patch.setattr(stream, "acknowledge", die)
             with pytest.raises(Unavailable):
                 await arena.persist()
-    events = [decode_event(*entry) for entry in await arena.redis.xrange(arena.keys.events)]
+    entries: Any = await arena.redis.xrange(arena.keys.events)
+    events = [decode_event(*entry) for entry in entries]
     assert [event.kind for event in events].count(EventKind.REVERTED) == 1
     await agree(arena, database, {"ann": 6})
 

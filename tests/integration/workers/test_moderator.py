@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from scoreboard.domain.ledger import KeptAction
 from scoreboard.domain.reviews import Review
 from scoreboard.domain.submissions import Outcome
 from scoreboard.errors import (
@@ -20,7 +21,10 @@ from scoreboard.errors import (
     UnknownUser,
 )
 from scoreboard.pg.reviews import Reviews
+from scoreboard.redisio.moderation import ModeratedBoards
 from scoreboard.settings import Settings
+from scoreboard.workers.persister import LedgerWriter
+from scoreboard.workers.rebuilder import Rebuilder
 from tests.support.moderated_arena import Moderated, moderated
 
 
@@ -136,19 +140,18 @@ async def test_an_approval_that_redis_lost_before_the_ledger_had_it_is_done_agai
     court: Moderated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = await court.case("ann", "k1", 100)
-    rebuilder = court.arena.durable.rebuilder
-    drain, drains = type(rebuilder).drain, 0
+    drain, drains = Rebuilder.drain, 0
 
-    async def lose(self: object, *args: object) -> None:
+    async def lose(rebuilder: Rebuilder, partition: int, session: LedgerWriter) -> None:
         nonlocal drains
         drains += 1
         if drains == 2:  # the first was before the approval
             await court.arena.redis.flushall()
             raise Unavailable("Redis restarts, empty")
-        await drain(self, *args)  # type: ignore[arg-type]
+        await drain(rebuilder, partition, session)
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(rebuilder), "drain", lose)
+        patch.setattr(Rebuilder, "drain", lose)
         with pytest.raises(Unavailable):
             await approve(court, case)
     assert (await court.reviews.get(case.id)).status == "open"
@@ -222,18 +225,17 @@ async def test_a_confirmation_that_dies_halfway_takes_each_action_back_once(
 ) -> None:
     await court.arena.submit(*(("ann", f"k{i}", i) for i in range(1, 11)))
     case = await court.case("ann", "cheat", 100)
-    boards = type(court.moderator._boards)
-    revert, reverts = boards.revert, 0
+    revert, reverts = ModeratedBoards.revert, 0
 
-    async def die(self: object, *args: object) -> bool:
+    async def die(self: ModeratedBoards, board: str, action: KeptAction, reason: str) -> bool:
         nonlocal reverts
         reverts += 1
         if reverts == 4:
             raise Unavailable("gone")
-        return await revert(self, *args)  # type: ignore[arg-type]
+        return await revert(self, board, action, reason)
 
     with monkeypatch.context() as patch:
-        patch.setattr(boards, "revert", die)
+        patch.setattr(ModeratedBoards, "revert", die)
         with pytest.raises(Unavailable):
             await court.moderator.confirm(case.id, by="eve", reason="", revert_earlier=True)
     decision = await court.moderator.confirm(case.id, by="eve", reason="", revert_earlier=True)

@@ -10,23 +10,19 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from scoreboard.domain.ledger import Entry, EventId, LateDuplicate
+from scoreboard.domain.ledger import Entry, EventId
+from scoreboard.local.embedded_servers import Postgres
 from scoreboard.pg.ledger import Ledger, LedgerSession
+from scoreboard.pg.pool import open_pool
 from scoreboard.redisio.streams import PartitionStream
 from scoreboard.wire.keys import CONSUMER_GROUP, PartitionKeys
 from scoreboard.workers.persister import Persister, persist_batches
 from tests.support.ledger_entries import PARTITION, append, append_raw, fields, sums, totals
+from tests.support.stand_ins import NoReverter
 from tests.support.waiting import wait_until
 
 KEYS = PartitionKeys(PARTITION)
 SEED = 20_261
-
-
-class NoReverter:
-    """For streams without late duplicates."""
-
-    async def revert(self, duplicate: LateDuplicate) -> bool:
-        raise AssertionError(f"{duplicate} was not expected")
 
 
 @pytest.fixture
@@ -106,7 +102,8 @@ async def test_nothing_that_is_still_pending_is_ever_trimmed(
     await redis.xgroup_create(KEYS.events, CONSUMER_GROUP, id="0")
     await redis.xreadgroup(CONSUMER_GROUP, "dead", {KEYS.events: ">"}, count=4)
     await step(stream, ledger, limit=2)
-    assert [i async for i in _ids(redis)] == [b"3-0", b"4-0", b"5-0"]
+    left = await redis.xrange(KEYS.events) or []
+    assert [event_id for event_id, _ in left] == [b"3-0", b"4-0", b"5-0"]
     pending = await redis.xpending_range(KEYS.events, CONSUMER_GROUP, "-", "+", 10)
     assert [entry["message_id"] for entry in pending] == [b"3-0", b"4-0"]
 
@@ -122,11 +119,6 @@ async def test_reading_ahead_keeps_the_order_and_skips_nothing_that_is_pending(
         lasts = [await persist_batches(stream, session, NoReverter(), 2, most=3) for _ in range(4)]
     assert lasts == [EventId(2, 0), EventId(4, 0), EventId(10, 0), EventId(11, 0)]
     assert await totals(database) == await sums(database) == {"ann": 11}
-
-
-async def _ids(redis: Redis) -> AsyncIterator[bytes]:
-    for event_id, _ in await redis.xrange(KEYS.events):
-        yield event_id
 
 
 async def test_an_emptied_redis_is_consumed_again_from_its_new_beginning(
@@ -153,7 +145,7 @@ async def test_two_persisters_at_once_write_every_event_once_without_deadlock(
         async with redis.pipeline(transaction=False) as pipe:
             for i in range(start, start + 1000):
                 raw = fields(f"user{i % 17}", f"a{i}", 1, score=i // 17 + 1)
-                pipe.xadd(KEYS.events, raw, id=f"{i}-1")  # type: ignore[arg-type]
+                await append_raw(pipe, f"{i}-1", raw)
             await pipe.execute()
 
     def another(client: Redis) -> Persister:
@@ -300,10 +292,8 @@ async def test_only_poison_is_dead_lettered_and_its_neighbours_commit(
 
 
 async def test_postgres_away_is_waited_for(
-    redis: Redis, stream: PartitionStream, postgres, postgres_url: str
+    redis: Redis, stream: PartitionStream, postgres: Postgres, postgres_url: str
 ) -> None:
-    from scoreboard.pg.pool import open_pool
-
     pool = await open_pool(postgres_url, connections=2, timeout=5)
     try:
         async with running(Persister([stream], Ledger(pool), NoReverter(), batch=10)):

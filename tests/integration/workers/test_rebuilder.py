@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import asyncpg
 import pytest
@@ -135,6 +136,7 @@ async def test_a_redis_that_lost_its_last_writes_gets_only_those_back(
     text, _ = await arena.receipt("user4", "a39")
     await arena.redis.flushall()
     for key, dump in lost_before.items():
+        assert dump is not None
         await arena.redis.restore(key, 0, dump)
     await arena.lose_epoch()
 
@@ -197,7 +199,7 @@ async def test_a_redis_that_restarts_during_a_load_voids_it(
     await arena.redis.flushall()
     add = BoardDraft.add
 
-    async def add_and_lose(draft: BoardDraft, rows: list) -> None:  # type: ignore[type-arg]
+    async def add_and_lose(draft: BoardDraft, rows: Sequence[UserTotal]) -> None:
         await add(draft, rows)
         await arena.redis.flushall()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scripts.synthetic_season import DAY, HOUR, LONDON, MONDAY, PARIS, SYDNEY
-from tests.unit.anomaly.players import Table, refusals
+from tests.unit.anomaly.players import Table, Where, refusals
 
 APPROVED: tuple[str, ...] = ()
 
@@ -35,7 +35,7 @@ def test_location_approves_a_first_trip_at_a_plausible_speed(table: Table) -> No
 
 def test_location_refuses_a_new_device_at_a_new_place_and_goes_on_doing_so(table: Table) -> None:
     table.play_evenings(12)
-    thief = {"place": SYDNEY, "device": "burner"}
+    thief: Where = {"place": SYDNEY, "device": "burner"}
     table.now += DAY
     taken_over = [table.act(after=200, **thief) for _ in range(6)]
     assert all("location" in judgement.refused_by for judgement in taken_over)

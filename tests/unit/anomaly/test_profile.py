@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
 from scoreboard.anomaly.profile import (
     DEVICE_FORMAT,
     PROFILE_FORMAT,
@@ -11,7 +16,7 @@ from scoreboard.anomaly.profile import (
     fold,
     fold_device,
 )
-from scoreboard.domain.judging import Case
+from scoreboard.domain.judging import Case, Judgement
 from scripts.synthetic_season import DAY, LONDON, MONDAY, context
 from tests.unit.anomaly.players import Table
 
@@ -35,7 +40,9 @@ def test_a_device_record_stays_bounded_however_many_accounts_it_sees() -> None:
     assert len(payload) < 512
 
 
-def test_folding_the_ledger_rebuilds_the_profile_that_the_gate_kept(table: Table) -> None:
+def test_folding_the_ledger_rebuilds_the_profile_that_the_gate_kept(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table.play_evenings(5)
     rebuilt, kept = None, table.profiles["ann"]
     table.profiles.clear()
@@ -43,12 +50,11 @@ def test_folding_the_ledger_rebuilds_the_profile_that_the_gate_kept(table: Table
     log: list[Case] = []
     judge = replayed.gate.judge
 
-    class Recorder:
-        def judge(self, cases, *memory):  # type: ignore[no-untyped-def]
-            log.extend(cases)
-            return judge(cases, *memory)
+    def record(cases: Sequence[Case], *memory: Any) -> list[Judgement]:
+        log.extend(cases)
+        return judge(cases, *memory)
 
-    replayed.gate = Recorder()  # type: ignore[assignment]
+    monkeypatch.setattr(replayed.gate, "judge", record)
     replayed.play_evenings(5)
     for case in log:
         rebuilt = fold(rebuilt, case)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Literal
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
@@ -41,12 +42,13 @@ SMALL_RSA = rsa.generate_private_key(public_exponent=65537, key_size=1024)
 P256 = ec.generate_private_key(ec.SECP256R1())
 P384 = ec.generate_private_key(ec.SECP384R1())
 ED25519 = ed25519.Ed25519PrivateKey.generate()
-PAIRS: dict[str, PrivateKey] = {"RS256": RSA, "ES256": P256, "EdDSA": ED25519}
+Algorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
+PAIRS: dict[Algorithm, PrivateKey] = {"RS256": RSA, "ES256": P256, "EdDSA": ED25519}
 
 
-def configured(keys: object, algorithm: str = "HS256") -> Settings:
+def configured(keys: object, algorithm: Algorithm = "HS256") -> Settings:
     text = keys if isinstance(keys, str) else json.dumps(keys)
-    return Settings(jwt_keys=text, jwt_algorithm=algorithm)  # type: ignore[arg-type]
+    return Settings(jwt_keys=text, jwt_algorithm=algorithm)
 
 
 def test_the_first_configured_key_is_the_one_that_signs() -> None:
@@ -55,7 +57,7 @@ def test_the_first_configured_key_is_the_one_that_signs() -> None:
 
 
 @pytest.mark.parametrize("algorithm", PAIRS)
-async def test_a_private_key_signs_what_its_public_key_verifies(algorithm: str) -> None:
+async def test_a_private_key_signs_what_its_public_key_verifies(algorithm: Algorithm) -> None:
     signing = keys_from(configured({"k": private_pem(PAIRS[algorithm])}, algorithm))
     verifying = keys_from(configured({"k": public_pem(PAIRS[algorithm])}, algorithm))
     text = mint(signing, algorithm, subject="s", scope="score:write", ttl=60, boards=["arena"])
@@ -104,7 +106,7 @@ def test_a_public_key_alone_can_not_sign() -> None:
     ],
 )
 def test_keys_that_do_not_fit_are_refused_at_start_without_showing_them(
-    keys: object, algorithm: str, reason: str
+    keys: object, algorithm: Algorithm, reason: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=reason) as refusal:
         keys_from(configured(keys, algorithm))

@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ COLUMNS += ["country", "device_id", "user_agent", "label", "kind"]
 
 
 def write_season(path: Path, seed: int, cheats: bool, days: int = 20) -> None:
-    rows = []
+    rows: list[list[Any]] = []
     for i, case in enumerate(season(players=30, days=days, seed=seed)):
         c = case.context
         assert c is not None

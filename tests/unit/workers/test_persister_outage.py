@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from scoreboard.backoff import Backoff
+from scoreboard.domain.ledger import DeadEntry, Entry, EventId, Written
 from scoreboard.errors import Unavailable
+from scoreboard.wire.events import Event
 from scoreboard.workers import persister
 from scoreboard.workers.persister import Persister
+from tests.support.stand_ins import NoReverter
 from tests.support.waiting import wait_until
 
 ERRORS = ["Redis is away.", "Redis is away.", "Postgres is away.", "Redis is away."]
@@ -20,8 +24,17 @@ ERRORS = ["Redis is away.", "Redis is away.", "Postgres is away.", "Redis is awa
 class Stream:
     partition = 0
 
-    async def read(self, count: int) -> list[Any]:
+    async def read(self, count: int) -> list[Entry]:
         return []
+
+    async def read_ahead(self, count: int) -> list[Entry]:
+        raise AssertionError("there is nothing to read ahead of")
+
+    async def last_id(self) -> EventId:
+        raise AssertionError("nobody drains the stream")
+
+    async def acknowledge(self, ids: Sequence[bytes]) -> int:
+        raise AssertionError("nothing was written")
 
     async def wait(self, timeout: float) -> None:
         await asyncio.sleep(0)
@@ -43,22 +56,21 @@ class Ledger:
 
     async def __aexit__(self, *_: object) -> None: ...
 
+    async def write(
+        self, events: Sequence[tuple[Event, Entry]], dead: Sequence[DeadEntry]
+    ) -> Written:
+        raise AssertionError("there is nothing to write")
+
 
 async def test_each_cause_of_an_outage_is_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(persister, "Backoff", lambda: Backoff(longest=0))
     ledger, stopping = Ledger([*ERRORS]), asyncio.Event()
-    streams: Any = [Stream()]
     with capture_logs() as logs:
-        task = asyncio.create_task(
-            Persister(streams, ledger, None, batch=1).run(stopping)  # type: ignore[arg-type]
-        )
-        for outage in (1, 2):
-            await wait_until(
-                lambda outage=outage: _resumed(logs) == outage,  # type: ignore[misc]
-                description="the outage is over",
-            )
-            if outage == 1:
-                ledger.errors.extend(ERRORS)
+        waiting = Persister([Stream()], ledger, NoReverter(), batch=1)
+        task = asyncio.create_task(waiting.run(stopping))
+        await wait_until(lambda: _resumed(logs) == 1, description="the first outage is over")
+        ledger.errors.extend(ERRORS)
+        await wait_until(lambda: _resumed(logs) == 2, description="the second outage is over")
         stopping.set()
         await task
 
@@ -71,5 +83,5 @@ async def test_each_cause_of_an_outage_is_logged_once(monkeypatch: pytest.Monkey
     assert said == outage * 2
 
 
-def _resumed(logs: list[Any]) -> int:
+def _resumed(logs: list[MutableMapping[str, Any]]) -> int:
     return sum(entry["event"] == "persister_resumes" for entry in logs)
