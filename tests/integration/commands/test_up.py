@@ -16,7 +16,11 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
+
+# Seconds for a start or a stop. `up` gives each of its parts at most 120, and then says itself
+# which one hangs.
+LIMIT = 400.0
 
 
 class Up:
@@ -38,18 +42,25 @@ class Up:
 
     async def ready(self) -> dict[str, Any]:
         """Wait for run.json of this very process; what it says."""
-        return await wait_until(self._facts, description="run.json", timeout=60)
+        return await wait_until(self._facts, description="run.json", timeout=LIMIT)
+
+    async def banner(self) -> str:
+        """Wait for what it prints once run.json is there."""
+        await wait_until(lambda: "Ctrl-C" in self.said, description="the banner")
+        return self.said
 
     def end(self, number: signal.Signals | None = None) -> int:
         """Send the signal, if any, and wait; the exit code."""
         if number:
             self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(LIMIT)
 
     def _facts(self) -> dict[str, Any]:
         assert self.process.poll() is None, self.said
-        path = self.data / "run.json"
-        facts: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        try:
+            facts: dict[str, Any] = json.loads((self.data / "run.json").read_text())
+        except FileNotFoundError:
+            return {}
         return facts if facts.get("pid") == self.process.pid else {}
 
 
@@ -70,7 +81,7 @@ def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
 
 
 def top(run: dict[str, Any]) -> list[dict[str, Any]]:
-    with urllib.request.urlopen(f"{run['url']}/api/score/top", timeout=10) as answer:
+    with urllib.request.urlopen(f"{run['url']}/api/score/top", timeout=PATIENCE) as answer:
         scores: list[dict[str, Any]] = json.load(answer)["topScores"]
         return scores
 
@@ -90,9 +101,9 @@ async def test_the_pasted_curl_scores_and_the_score_survives_ctrl_c_and_kill_9(
     run = await first.ready()
     assert set(run) == {"url", "redis_url", "database_url", "pid", "token"}
     assert (first.data / "run.json").stat().st_mode & 0o777 == 0o600
-    await wait_until(lambda: "Ctrl-C" in first.said, description="the banner")
-    assert f"{run['url']}/\n" in first.said
-    assert paste(first.said)["score"] == 15
+    banner = await first.banner()
+    assert f"{run['url']}/\n" in banner
+    assert paste(banner)["score"] == 15
     assert top(run) == [{"userId": "ada", "score": 15}]
     assert first.end(signal.SIGINT) == 0
     assert not (first.data / "run.json").exists()
@@ -123,7 +134,7 @@ async def test_servers_that_are_named_are_used_instead(
     running = up(SCOREBOARD_REDIS_URL=redis_url, SCOREBOARD_DATABASE_URL=database_url)
     run = await running.ready()
     assert (run["redis_url"], run["database_url"]) == (redis_url, database_url)
-    assert paste(running.said)["score"] == 15
+    assert paste(await running.banner())["score"] == 15
     async with Redis.from_url(redis_url) as client:
         assert await client.keys("sb:*:board:global")
     assert not (running.data / "valkey").exists()
