@@ -157,6 +157,11 @@ class LedgerSession:
                 "staged", records=map(_row, events), columns=_COLUMNS, timeout=self._timeout
             )
             return await self._merge_staged(events)
+        except asyncpg.InternalClientError:
+            # Postgres said good-bye behind its last answer. asyncpg's COPY then leaves a future
+            # behind that nobody reads and on which a rollback fails; a close settles it.
+            await self.connection.close()
+            raise
         except asyncpg.PostgresError as error:
             if (error.sqlstate or "")[:2] in _DATA_ERRORS:
                 raise _DataFailure(str(error)) from error
