@@ -10,11 +10,22 @@ import pytest
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
+from scoreboard.api import board_reader
 from scoreboard.local.embedded_servers import Postgres, Valkey
 from scoreboard.settings import Settings
+from scoreboard.write_path import submitter
 from tests.support import servers
+from tests.support.waiting import PATIENCE
 
 TEST_KEY = "a key for tests only, long enough for HS256"
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service in this process waits for a board to be opened or loaded, and does not say "come
+    back later" when the machine is busy."""
+    monkeypatch.setattr(submitter, "COLD_PATIENCE", PATIENCE)
+    monkeypatch.setattr(board_reader, "PATIENCE", PATIENCE)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -122,12 +133,16 @@ async def postgres_url(postgres: Postgres, _migrated: set[str]) -> str:
 
 @pytest.fixture
 def settings(redis_url: str, database_url: str) -> Settings:
-    """Settings for this process's emptied servers; change some by ``msgspec.structs.replace``."""
+    """Settings for this process's emptied servers; change some by ``msgspec.structs.replace``.
+    Servers may take their time, unless a test says otherwise."""
     return Settings(
         redis_url=redis_url,
         database_url=database_url,
         port=0,
         jwt_keys=json.dumps({"test": TEST_KEY}),
         shutdown_grace=0,
+        redis_timeout=PATIENCE,
+        database_timeout=PATIENCE,
+        durability_timeout=PATIENCE,
         log_format="console",
     )

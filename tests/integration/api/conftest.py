@@ -11,6 +11,7 @@ from aiohttp import ClientSession, ClientTimeout
 
 from scoreboard.settings import Settings
 from tests.integration.api.described_api import Api, Description
+from tests.support.waiting import PATIENCE
 from tests.support.whole_service import service
 
 StartApi = Callable[..., Awaitable[Api]]
@@ -24,7 +25,9 @@ async def start_api(settings: Settings) -> AsyncIterator[StartApi]:
 
         async def start(base: Settings = settings, **changes: Any) -> Api:
             running = await opened.enter_async_context(service(base, **changes))
-            http = await opened.enter_async_context(ClientSession(timeout=ClientTimeout(total=20)))
+            http = await opened.enter_async_context(
+                ClientSession(timeout=ClientTimeout(total=2 * PATIENCE))
+            )
             async with http.get(f"{running.url}/openapi.json") as response:
                 description = Description(await response.json())
             return Api(running, http, description, running.token())
