@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from tests.support.waiting import PATIENCE
 
 FLAGS = [
     "--no-sandbox",
@@ -20,6 +22,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+expect.set_options(timeout=1000 * PATIENCE)
 
 OpenPage = Callable[..., Awaitable[Page]]
 
@@ -50,7 +54,7 @@ async def new_page(browser: Browser) -> AsyncIterator[OpenPage]:
         context = await browser.new_context(locale="en-US", **options)
         contexts.append(context)
         page = await context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(1000 * PATIENCE)
         page.on("pageerror", lambda error: wrongs.append(str(error)))
         page.on(
             "console",

@@ -15,7 +15,7 @@ from tests.e2e.conftest import OpenPage
 from tests.integration.api.described_api import Api, Description
 from tests.integration.api.gated_service import USUAL, add_model, play, post, set_board
 from tests.support.honest_season import SYDNEY
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 from tests.support.whole_service import service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -65,7 +65,7 @@ async def queue(settings: Settings) -> AsyncIterator[Queue]:
     await pool.close()
     async with (
         service(settings) as running,
-        ClientSession(timeout=ClientTimeout(total=20)) as http,
+        ClientSession(timeout=ClientTimeout(total=2 * PATIENCE)) as http,
         running.persisting(),
     ):
         async with http.get(f"{running.url}/openapi.json") as response:

@@ -145,7 +145,7 @@ async def test_the_page_comes_back_when_the_server_does(start: Start, new_page: 
     await expect_rows(page, ("ann", "50"))
     await service.start()
     await service.score("bob", 70)
-    await expect(page.locator("#state")).to_have_attribute("data-state", "live", timeout=15_000)
+    await expect(page.locator("#state")).to_have_attribute("data-state", "live")
     await expect_rows(page, ("bob", "70"), ("ann", "50"))
 
 

@@ -118,7 +118,7 @@ async def assert_postgres_has(running: Service, totals: dict[str, int], redis: R
     async def persisted() -> bool:
         return not await redis.xlen(events)
 
-    await wait_until(persisted, description="everything is in Postgres", timeout=60)
+    await wait_until(persisted, description="everything is in Postgres")
     connection = await asyncpg.connect(running.settings.database_url)
     try:
         for query in (

@@ -69,7 +69,7 @@ async def test_a_full_backlog_refuses_and_drains_by_itself_when_postgres_is_back
 
     await asyncio.to_thread(stack.postgres.start)
     await drained(stack)
-    await wait_until(lambda: _is_ready(stack, http), description="ready, nothing left", timeout=20)
+    await wait_until(lambda: _is_ready(stack, http), description="ready, nothing left")
     assert await poster.post() == "200"
     await drained(stack)
     await audit(stack, poster.book, ())
@@ -92,7 +92,7 @@ async def test_a_full_redis_refuses_and_goes_on_once_it_has_room(
         async def refused() -> bool:
             return await poster.post(500, padding=padding) == "503 unavailable"
 
-        await wait_until(refused, description="Redis is full", timeout=30)
+        await wait_until(refused, description="Redis is full")
         assert set(poster.answers) == {"200", "503 unavailable"}
         await redis.config_set("maxmemory", 0)
 

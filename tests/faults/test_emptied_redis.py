@@ -46,7 +46,7 @@ async def test_redis_is_emptied_again_and_again_under_writers(start_stack: Start
         clients = [Client(n, 5, session, stack.urls, book, lambda: True) for n in range(8)]
         posting = [asyncio.create_task(client.run()) for client in clients]
         for began in range(300, 3_000, 450):
-            await wait_until(partial(begun, book, began), description="load", timeout=30)
+            await wait_until(partial(begun, book, began), description="load")
             await flush(stack, faults)
         await asyncio.gather(*posting)
     await drained(stack)

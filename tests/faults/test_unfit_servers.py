@@ -13,7 +13,7 @@ import pytest
 
 from scoreboard.local.embedded_servers import Valkey
 from tests.conftest import TEST_KEY
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 
 def environment(redis_url: str, database_url: str, **settings: str) -> dict[str, str]:
@@ -34,7 +34,7 @@ def start(role: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str
         env=environ,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
 

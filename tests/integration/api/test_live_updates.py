@@ -14,13 +14,13 @@ from redis.asyncio import Redis
 
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Api
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 Message = dict[str, Any]
 
 
 async def next_message(ws: ClientWebSocketResponse) -> Message:
-    received = await ws.receive(timeout=10)
+    received = await ws.receive(timeout=PATIENCE)
     assert received.type is WSMsgType.TEXT, received
     message: Message = json.loads(received.data)
     return message
@@ -144,7 +144,7 @@ async def test_clients_are_told_to_come_back_at_a_shutdown(api: Api) -> None:
     async with api.http.ws_connect(f"{api.service.url}/ws/leaderboard") as ws:
         await next_message(ws)
         stopping = asyncio.create_task(api.service.stop())
-        assert (await ws.receive(timeout=10)).type is WSMsgType.CLOSE
+        assert (await ws.receive(timeout=PATIENCE)).type is WSMsgType.CLOSE
         await stopping
 
     assert ws.close_code == 1012
@@ -153,7 +153,7 @@ async def test_clients_are_told_to_come_back_at_a_shutdown(api: Api) -> None:
 async def test_a_board_that_does_not_exist_closes_with_4404(api: Api) -> None:
     for board in ("unknown", "No-Name"):
         async with api.http.ws_connect(f"{api.service.url}/ws/boards/{board}") as ws:
-            assert (await ws.receive(timeout=10)).type is WSMsgType.CLOSE
+            assert (await ws.receive(timeout=PATIENCE)).type is WSMsgType.CLOSE
         assert ws.close_code == 4404
 
 

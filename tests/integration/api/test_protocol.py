@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Api
+from tests.support.waiting import PATIENCE
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"}
 
@@ -84,19 +85,19 @@ class Raw:
 
     async def answer(self) -> tuple[int, dict[str, Any]]:
         """Status and JSON of the next response."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             head = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
             length = int(head.split("content-length:")[1].split("\r\n")[0])
             body = await self._reader.readexactly(length)
         return int(head.split(" ")[1]), json.loads(body)
 
     async def line(self) -> bytes:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             return await self._reader.readline()
 
     async def rest(self) -> bytes:
         """What comes until the server hangs up."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             return await self._reader.read()
 
     def close(self) -> None:

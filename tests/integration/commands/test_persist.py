@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import PartitionKeys
 from tests.support.ledger_entries import PARTITION, append, append_raw, fields, sums, totals
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 EVENTS = 30_000
 USERS = 23
@@ -71,7 +71,7 @@ async def test_a_persister_that_is_told_to_stop_finishes_its_batch_and_leaves_no
     async with persisting(settings) as process:
         await wait_until(lambda: _shorter(redis, EVENTS), description="it has begun")
         process.send_signal(signal.SIGTERM)
-        _, said = await asyncio.wait_for(process.communicate(), 25)
+        _, said = await asyncio.wait_for(process.communicate(), PATIENCE)
         assert process.returncode == 0, said.decode()
     left = await redis.xlen(KEY)
     assert 0 < left < EVENTS
@@ -92,7 +92,6 @@ async def test_a_persister_that_is_killed_again_and_again_loses_and_doubles_noth
                 partial(_shorter, redis, goal),
                 description="it has persisted some",
                 interval=draw.uniform(0.001, 0.004),
-                timeout=30,
             )
             process.kill()
             kills += 1
@@ -131,7 +130,7 @@ async def test_a_persister_shows_its_metrics_on_a_port_of_its_own(
                 and seen["scoreboard_patrol_differences"] == 0
             )
 
-        await wait_until(persisted_and_audited, description="it shows them", timeout=20)
+        await wait_until(persisted_and_audited, description="it shows them")
         async with http.get(f"{url}/healthz") as answer:
             assert (answer.status, await answer.json()) == (200, {"status": "ok"})
 
@@ -144,7 +143,7 @@ async def test_a_persister_that_can_not_show_its_metrics_says_so(
         other,
         persisting(settings, SCOREBOARD_METRICS_PORT=str(unused_tcp_port)) as process,
     ):
-        _, said = await asyncio.wait_for(process.communicate(), 25)
+        _, said = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode != 0
     assert b"Choose another with SCOREBOARD_METRICS_PORT" in said
 

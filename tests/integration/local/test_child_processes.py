@@ -14,7 +14,7 @@ from scoreboard.errors import ConfigurationError
 from scoreboard.local import data_directory
 from scoreboard.local.child_processes import MAX_LOG_BYTES, Child, Keeper, nap, stop_together
 from scoreboard.local.interruption import Interrupted, Interruption
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); "
 OWNER = """
@@ -44,7 +44,7 @@ def test_a_child_that_ends_too_early_is_quoted(tmp_path: Path) -> None:
     child = python(tmp_path, "print('first'); print('no such table'); raise SystemExit(3)")
     child.start()
     with pytest.raises(ConfigurationError, match=r"child did not start: no such table \(log: .*"):
-        child.wait_until(lambda: False, timeout=10)
+        child.wait_until(lambda: False, timeout=PATIENCE)
     assert child.exit_code == 3
 
 
@@ -57,7 +57,7 @@ def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:
 def test_a_child_that_ignores_the_request_to_stop_is_killed(tmp_path: Path) -> None:
     child = python(tmp_path, STUBBORN + "signal.pause()")
     child.start()
-    child.wait_until(lambda: child.said("up"), timeout=10)
+    child.wait_until(lambda: child.said("up"), timeout=PATIENCE)
     stop_together([child], timeout=0.1)
     assert child.exit_code == -signal.SIGKILL
 
@@ -102,7 +102,7 @@ def test_a_data_directory_is_claimed_when_the_last_child_of_the_former_owner_is_
     with data_directory.claimed(tmp_path, nap) as lock:
         child = python(tmp_path, STUBBORN + "signal.pause()", Keeper(lock, lambda child: None))
         child.start()
-        child.wait_until(lambda: child.said("up"), timeout=10)
+        child.wait_until(lambda: child.said("up"), timeout=PATIENCE)
     waited = []
 
     def end_the_child_at_last() -> None:

@@ -17,7 +17,7 @@ from scoreboard.wire.events import Event
 from tests.support.ledger_entries import BOARD, PARTITION, START_MS, event, sums, totals
 from tests.support.waiting import wait_until
 
-HASTE = 0.5  # seconds for a statement of the hasty pool
+HASTE = 2.0  # seconds for a statement of the hasty pool
 
 
 @pytest.fixture

@@ -17,14 +17,23 @@ from scoreboard.pg.archived_boards import ArchivedBoards
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
 from tests.support.ledger_entries import BOARD, PARTITION, event
+from tests.support.waiting import PATIENCE, wait_until
 
-PATIENCE = 0.2  # seconds
-LIMIT = 5.0  # seconds: some times the patience, with room for a busy machine
+HASTE = 1.0  # seconds for a connection and a statement
 
 
 @pytest.fixture
 async def impatient(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await open_pool(database_url, connections=1, timeout=PATIENCE)
+    """A pool in haste that has its connection."""
+    pool = await open_pool(database_url, connections=1, timeout=HASTE)
+
+    async def connected() -> bool:
+        try:
+            return await pool.fetchval("SELECT true")
+        except TimeoutError:
+            return False
+
+    await wait_until(connected, description="Postgres takes a connection in time")
     yield pool
     await pool.close()
 
@@ -42,7 +51,7 @@ def silent(process: int) -> Iterator[None]:
 async def test_a_request_that_gets_no_connection_is_told_to_come_back(
     impatient: asyncpg.Pool,
 ) -> None:
-    async with asyncio.timeout(LIMIT), impatient.acquire():
+    async with asyncio.timeout(PATIENCE), impatient.acquire():
         with pytest.raises(Unavailable) as one_statement:
             await Ledger(impatient).knows(BOARD)
         with pytest.raises(Unavailable) as several:
@@ -56,14 +65,14 @@ async def test_a_silent_postgres_is_given_up_when_a_session_begins(
 ) -> None:
     process = await impatient.fetchval("SELECT pg_backend_pid()")
     with silent(process), pytest.raises(Unavailable):
-        async with asyncio.timeout(LIMIT), Ledger(impatient).locked_if_free(PARTITION):
+        async with asyncio.timeout(PATIENCE), Ledger(impatient).locked_if_free(PARTITION):
             pass
 
 
 async def test_a_silent_postgres_is_given_up_when_a_batch_begins(
     impatient: asyncpg.Pool,
 ) -> None:
-    async with asyncio.timeout(LIMIT), Ledger(impatient).locked_if_free(PARTITION) as session:
+    async with asyncio.timeout(PATIENCE), Ledger(impatient).locked_if_free(PARTITION) as session:
         assert session is not None
         with silent(session.connection.get_server_pid()), pytest.raises(Unavailable):
             await session.write([event("10-0", "ann", "a1", 5)], [])
@@ -75,8 +84,8 @@ async def test_silence_between_two_chunks_of_a_board_is_noticed_soon(
     async with ledger.locked(PARTITION) as session:
         await session.write([event(f"1{i}-0", f"user{i}", "a1", 5) for i in range(3)], [])
     monkeypatch.setattr(board_source, "CHUNK", 1)
-    monkeypatch.setattr(board_source, "SILENCE", PATIENCE)
-    async with asyncio.timeout(LIMIT), Ledger(impatient).locked(PARTITION) as session:
+    monkeypatch.setattr(board_source, "SILENCE", HASTE)
+    async with asyncio.timeout(PATIENCE), Ledger(impatient).locked(PARTITION) as session:
         totals = session.source.totals(BOARD)
         assert len(await anext(totals)) == 1
         with silent(session.connection.get_server_pid()), pytest.raises(Unavailable):

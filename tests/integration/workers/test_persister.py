@@ -19,7 +19,7 @@ from scoreboard.wire.keys import CONSUMER_GROUP, PartitionKeys
 from scoreboard.workers.persister import Persister, persist_batches
 from tests.support.ledger_entries import PARTITION, append, append_raw, fields, sums, totals
 from tests.support.stand_ins import NoReverter
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 KEYS = PartitionKeys(PARTITION)
 SEED = 20_261
@@ -45,7 +45,7 @@ async def running(persister: Persister) -> AsyncIterator[None]:
         yield
     finally:
         stopping.set()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, PATIENCE)
 
 
 async def step(stream: PartitionStream, ledger: Ledger, limit: int = 100) -> EventId | None:
@@ -63,7 +63,7 @@ async def test_what_is_appended_is_committed_acknowledged_trimmed_and_announced(
             await append(redis, "10-1", "bob", "a1", 7)
             message = None
             while message is None or message["data"] != b"10-1":
-                message = await listener.get_message(timeout=5)
+                message = await listener.get_message(timeout=PATIENCE)
     assert await totals(database) == {"ann": 5, "bob": 7} == await sums(database)
     assert await redis.xlen(KEYS.events) == 0
     (group,) = await redis.xinfo_groups(KEYS.events)
@@ -294,7 +294,7 @@ async def test_only_poison_is_dead_lettered_and_its_neighbours_commit(
 async def test_postgres_away_is_waited_for(
     redis: Redis, stream: PartitionStream, postgres: Postgres, postgres_url: str
 ) -> None:
-    pool = await open_pool(postgres_url, connections=2, timeout=5)
+    pool = await open_pool(postgres_url, connections=2, timeout=PATIENCE)
     try:
         async with running(Persister([stream], Ledger(pool), NoReverter(), batch=10)):
             await append(redis, "1-0", "ann", "a1", 1)
@@ -302,7 +302,7 @@ async def test_postgres_away_is_waited_for(
             await asyncio.to_thread(postgres.stop)
             await append(redis, "2-0", "ann", "a2", 1, score=2)
             await asyncio.to_thread(postgres.start)
-            await wait_until(lambda: _empty(redis), description="the second one too", timeout=30)
+            await wait_until(lambda: _empty(redis), description="the second one too")
         assert await pool.fetchval("SELECT score FROM user_score") == 2
     finally:
         await pool.close()

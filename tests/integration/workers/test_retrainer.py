@@ -16,14 +16,14 @@ from scoreboard.settings import Settings
 from scoreboard.workers import retrainer as retrainer_module
 from scoreboard.workers.retrainer import Retrainer
 from scripts.synthetic_season import season
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 DAY = 86_400.0
 
 
 @pytest.fixture
 async def pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
-    pool = await open_pool(settings.database_url, connections=2, timeout=10)
+    pool = await open_pool(settings.database_url, connections=2, timeout=PATIENCE)
     yield pool
     await pool.close()
 
