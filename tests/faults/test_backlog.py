@@ -29,6 +29,14 @@ class Poster:
         self.answers: Counter[str] = Counter()
         self.last: dict[str, Any] = {}
 
+    async def begin(self) -> None:
+        """Posts until the board is open and has taken a batch."""
+
+        async def accepted() -> bool:
+            return await self.post() == "200"
+
+        await wait_until(accepted, description="the first batch counts")
+
     async def post(self, size: int = 100, *, padding: str = "") -> str:
         """The outcome of a batch of new actions; they are in the book when they count."""
         number = len(self.book.actions) + sum(self.answers.values()) * 1000
@@ -57,7 +65,7 @@ async def test_a_full_backlog_refuses_and_drains_by_itself_when_postgres_is_back
         servers=1, persisters=1, settings={"BACKLOG_LIMIT": str(LIMIT), "DATABASE_TIMEOUT": "0.5"}
     )
     poster = Poster(stack, http)
-    assert await poster.post() == "200"
+    await poster.begin()
     await asyncio.to_thread(stack.postgres.stop)
     for _ in range(30):
         await poster.post()
@@ -83,7 +91,7 @@ async def test_a_full_redis_refuses_and_goes_on_once_it_has_room(
         servers=1, persisters=1, valkey={**VALKEY, "maxmemory-policy": "noeviction"}
     )
     poster = Poster(stack, http)
-    assert await poster.post() == "200"
+    await poster.begin()
     async with stack.redis() as redis:
         used = (await redis.info("memory"))["used_memory"]
         await redis.config_set("maxmemory", used + 2_000_000)

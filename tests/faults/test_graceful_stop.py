@@ -44,9 +44,12 @@ async def test_a_stop_under_load_answers_what_it_accepted_and_says_goodbye(
                 answers["not accepted"] += 1
                 return
 
-    await http.post(
-        f"{url}/api/score", json={"userId": "u", "actionId": "0", "points": 1}, headers=headers
-    )
+    async def first() -> bool:
+        action = {"userId": "u", "actionId": "0", "points": 1}
+        async with http.post(f"{url}/api/score", json=action, headers=headers) as response:
+            return response.status == 200
+
+    await wait_until(first, description="the board is open")
     counted.append("0")
     sockets = [await http.ws_connect(f"{url}/ws/leaderboard") for _ in range(20)]
 
@@ -83,8 +86,13 @@ async def test_a_persister_that_is_stopped_has_acknowledged_what_it_committed(
 ) -> None:
     stack = await start_stack(servers=1, persisters=1)
     batch = {"actions": [{"userId": "u", "actionId": f"{n}", "points": 1} for n in range(1000)]}
-    async with http.post(f"{stack.urls[0]}/api/scores", json=batch, headers=stack.headers) as done:
-        assert done.status == 200
+
+    async def posted() -> bool:
+        url = f"{stack.urls[0]}/api/scores"
+        async with http.post(url, json=batch, headers=stack.headers) as response:
+            return response.status == 200
+
+    await wait_until(posted, description="the board is open and has taken the batch")
     persister = stack.persisters[0]
     persister.ask_to_stop()
     await asyncio.to_thread(persister.wait_or_kill, LIMIT)
