@@ -93,7 +93,7 @@ async def test_another_server_promises_what_was_committed_before_it_listened(
 async def test_a_level_that_is_not_reached_in_time_is_a_202_with_the_one_that_was(
     start_api: StartApi, level: str
 ) -> None:
-    api = await start_api(durability_timeout=0.5, redis_timeout=0.5)
+    api = await start_api(durability_timeout=0.5)
     answer = await post(api, level)
     batch = await post(api, level, BATCH)
 

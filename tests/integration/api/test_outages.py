@@ -16,7 +16,7 @@ from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Answer, Api
 from tests.support.waiting import PATIENCE, wait_until
 
-TIMEOUT = 0.5  # seconds that the service waits for a server here
+TIMEOUT = 1.0  # seconds that the service waits for a server here
 
 
 async def persisted(api: Api) -> None:

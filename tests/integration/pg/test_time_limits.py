@@ -29,7 +29,7 @@ async def impatient(database_url: str) -> AsyncIterator[asyncpg.Pool]:
 
     async def connected() -> bool:
         try:
-            return await pool.fetchval("SELECT true")
+            return bool(await pool.fetchval("SELECT true"))
         except TimeoutError:
             return False
 
