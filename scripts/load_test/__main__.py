@@ -13,10 +13,10 @@ import msgspec
 import typer
 from rich.console import Console
 
+from scripts.load.api import ApiError
+from scripts.load.processes import ProcessFailed
 from scripts.load_test import report, results, server, terminal
-from scripts.load_test.api import ApiError
 from scripts.load_test.plan import Plan, Target, refusal
-from scripts.load_test.processes import ProcessFailed
 from scripts.load_test.run import run
 from scripts.load_test.server import Server, ServerError
 

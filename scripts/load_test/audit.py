@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import asyncpg
 import msgspec
 
-from scripts.load_test.api import Api, ApiError
+from scripts.load.api import Api, ApiError
 from scripts.load_test.messages import Position
 from scripts.load_test.plan import Plan
 

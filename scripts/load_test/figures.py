@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import psutil
 
-from scripts.load_test import histograms
+from scripts.load import histograms
 from scripts.load_test.calls import Calls, Ints, measured
 from scripts.load_test.messages import SenderReport, WatcherReport
 from scripts.load_test.monitor import Sample

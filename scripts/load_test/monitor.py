@@ -6,8 +6,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from scripts.load_test import cpu
-from scripts.load_test.api import Api, ApiError
+from scripts.load import cpu
+from scripts.load.api import Api, ApiError
 from scripts.load_test.server import Server
 
 EVERY = 0.5  # seconds

@@ -6,7 +6,7 @@ from enum import Enum
 
 import msgspec
 
-from scripts.load_test.http1 import Answer
+from scripts.load.http1 import Answer
 from scripts.load_test.traffic import Action
 
 NO_ANSWER = "no answer"

@@ -7,10 +7,10 @@ from html import escape
 from math import inf, log10
 from pathlib import Path
 
+from scripts.load.histograms import Latency
 from scripts.load_test.audit import Check
 from scripts.load_test.charts import Axis, Line, chart
 from scripts.load_test.comparison import compared, differing_settings
-from scripts.load_test.histograms import Latency
 from scripts.load_test.results import Generator, Results
 
 STYLE = Path(__file__).with_name("report.css")

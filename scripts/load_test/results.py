@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from scripts.load.histograms import Latency
 from scripts.load_test.audit import Check
-from scripts.load_test.histograms import Latency
 from scripts.load_test.plan import Plan
 
 FORMAT = 1

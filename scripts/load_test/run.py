@@ -7,14 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from scripts.load_test import audit, figures, histograms, machine
-from scripts.load_test.api import Api
+from scripts.load import histograms
+from scripts.load.api import Api
+from scripts.load.processes import Processes
+from scripts.load_test import audit, figures, machine
 from scripts.load_test.audit import Check
 from scripts.load_test.calls import Calls, Deliveries, measured
 from scripts.load_test.messages import Position, SenderReport, SentSoFar, WatcherReport
 from scripts.load_test.monitor import Monitor, Sample
 from scripts.load_test.plan import PROBE, Plan
-from scripts.load_test.processes import Processes
 from scripts.load_test.results import Results
 from scripts.load_test.schedule import SECOND
 from scripts.load_test.series import series

@@ -13,10 +13,10 @@ from multiprocessing.connection import Connection as Pipe
 import numpy as np
 import uvloop
 
+from scripts.load.http1 import Answer
+from scripts.load.http_pool import Pool
 from scripts.load_test import messages, outcomes
 from scripts.load_test.account import Account
-from scripts.load_test.http1 import Answer
-from scripts.load_test.http_pool import Pool
 from scripts.load_test.outcomes import Reply, Verdict
 from scripts.load_test.plan import Plan, Target
 from scripts.load_test.schedule import ORDINARY, SECOND, timetable

@@ -12,8 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from scripts.load.histograms import Latency
 from scripts.load_test.comparison import compared
-from scripts.load_test.histograms import Latency
 from scripts.load_test.messages import SentSoFar
 from scripts.load_test.plan import Plan
 from scripts.load_test.results import Results

@@ -16,8 +16,9 @@ from typing import cast
 import msgspec
 import uvloop
 
-from scripts.load_test import messages, websocket
-from scripts.load_test.http1 import SWITCHING_PROTOCOLS, AnswerParser, ProtocolError
+from scripts.load import websocket
+from scripts.load.http1 import SWITCHING_PROTOCOLS, AnswerParser, ProtocolError
+from scripts.load_test import messages
 from scripts.load_test.messages import Position
 from scripts.load_test.plan import PROBE, Plan, Target
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
+from scripts.load.api import Api
 from scripts.load_test import audit, messages
-from scripts.load_test.api import Api
 from scripts.load_test.messages import Position
 from scripts.load_test.plan import Plan, Target
 from scripts.load_test.watcher import Watcher

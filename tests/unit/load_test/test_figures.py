@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from scripts.load_test import cpu, figures, histograms
+from scripts.load import cpu, histograms
+from scripts.load_test import figures
 from scripts.load_test.calls import Calls, Deliveries
 from scripts.load_test.messages import SenderReport, WatcherReport
 from scripts.load_test.monitor import Monitor, Sample

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.load_test.http1 import AnswerParser, ProtocolError
-from scripts.load_test.websocket import FrameParser
+from scripts.load.http1 import AnswerParser, ProtocolError
+from scripts.load.websocket import FrameParser
 
 answer = st.tuples(
     st.sampled_from([200, 202, 403, 409, 422, 503]),

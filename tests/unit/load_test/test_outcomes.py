@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.load_test.http1 import Answer
+from scripts.load.http1 import Answer
 from scripts.load_test.outcomes import Reply, Verdict, judge, replies
 from scripts.load_test.traffic import Action
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
 
-from scripts.load_test import histograms, report, results
+from scripts.load import histograms
+from scripts.load_test import report, results
 from scripts.load_test.audit import Check
 from scripts.load_test.charts import Axis, Line, chart
 from scripts.load_test.comparison import compared, differing_settings

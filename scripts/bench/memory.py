@@ -1,4 +1,4 @@
-"""What Redis holds for a user and for a receipt: python -m scripts.bench_memory [--json FILE]
+"""What Redis holds for a user and for a receipt: python -m scripts.bench.memory [--json FILE]
 
 Fills a board of 1,000,000 users, lets submit_scores write receipts and events in a server of its
 own, and prints what used_memory grew by. Then the same receipts are written in other forms, to show
@@ -18,7 +18,7 @@ from rich.table import Table
 
 from scoreboard.redisio.script_line import pack
 from scoreboard.wire.receipts import Kept, receipt
-from scripts.script_rig import DAY_MS, FullBoard, Line, server, user_name
+from scripts.bench.script_calls import DAY_MS, FullBoard, Line, server, user_name
 
 RECEIPTS_A_DAY = 86_400_000
 BATCH = 1_000

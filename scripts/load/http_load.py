@@ -1,4 +1,4 @@
-"""A closed- or open-loop HTTP client in a process of its own, for scripts/bench_http.py."""
+"""A closed- or open-loop HTTP client in a process of its own, for scripts/bench/http.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import uvloop
 
-from scripts.load_test.http1 import AnswerParser
+from scripts.load.http1 import AnswerParser
 
 TICK = 0.001  # seconds; what is due within one is sent together
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from scripts.cores import slowdown
+from scripts.bench.shared_cores import slowdown
 
 BENCHMARKS = {
     "script": "submit_scores alone: batch and board sizes",
@@ -52,7 +52,7 @@ def main(
             )
         started = time.perf_counter()
         report = REPORTS / f"bench-{name}.json"
-        command = [sys.executable, "-m", f"scripts.bench_{name}", "--json", str(report)]
+        command = [sys.executable, "-m", f"scripts.bench.{name}", "--json", str(report)]
         if subprocess.run(command, check=False).returncode != 0:
             failed.append(name)
         console.print(f"{time.perf_counter() - started:.0f} s, figures in {report}")

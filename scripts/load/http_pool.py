@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import Protocol, cast
 
-from scripts.load_test.http1 import Answer, AnswerParser, ProtocolError
+from scripts.load.http1 import Answer, AnswerParser, ProtocolError
 from scripts.load_test.plan import Target
 from scripts.load_test.traffic import Call, Requests
 

@@ -1,4 +1,4 @@
-"""A served relay, the clients' processes, and the gauges that scripts/bench_fanout.py reads."""
+"""A served relay, the clients' processes, and the gauges that scripts/bench/fanout.py reads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from scoreboard.api.live.hub import Hub
 from scoreboard.api.live.websockets import LiveLeaderboard
 from scoreboard.api.problems import guarded
 from scoreboard.settings import Settings
-from scripts import fanout_clients
+from scripts.load import websocket_clients
 
 BOARD = "global"
 SO_MEMINFO, WMEM_QUEUED = 55, 5  # linux/sock_diag.h: bytes that the kernel holds for sending
@@ -64,7 +64,7 @@ class Crowd:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=fanout_clients.main,
+            target=websocket_clients.main,
             args=(theirs, port, "/ws/leaderboard", receive_buffer),
             daemon=True,
         )

@@ -1,4 +1,4 @@
-"""What the relay's fan-out costs: python -m scripts.bench_fanout [--full] [--json FILE]
+"""What the relay's fan-out costs: python -m scripts.bench.fanout [--full] [--json FILE]
 
 One run measures, on this machine, with clients in other processes: memory and idle CPU of a
 connection, the longest block of the event loop and the delivery times while updates go to all
@@ -28,7 +28,7 @@ from rich.table import Table
 from scoreboard.api.live.connections import Connection
 from scoreboard.api.live.hub import Hub
 from scoreboard.settings import Settings
-from scripts.fanout_rig import (
+from scripts.bench.fanout_relay import (
     BOARD,
     Blocks,
     Board,

@@ -1,4 +1,4 @@
-"""The servers that scripts/bench_http.py compares, each in a process of its own."""
+"""The servers that scripts/bench/http.py compares, each in a process of its own."""
 
 from __future__ import annotations
 

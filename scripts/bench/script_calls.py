@@ -1,4 +1,4 @@
-"""What bench_script.py and bench_memory.py share: a server as in production, a board full of users,
+"""What bench/script.py and bench/memory.py share: a server as in production, a board full of users,
 and calls of submit_scores prepared beforehand."""
 
 from __future__ import annotations

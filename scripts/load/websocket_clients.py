@@ -1,4 +1,4 @@
-"""Many WebSocket clients in one process, for scripts/bench_fanout.py: plain sockets and epoll, so
+"""Many WebSocket clients in one process, for scripts/bench/fanout.py: plain sockets and epoll, so
 that the clients cost little next to the server that is measured."""
 
 from __future__ import annotations

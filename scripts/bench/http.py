@@ -36,9 +36,10 @@ from scoreboard.redisio.script_line import pack
 from scoreboard.redisio.script_source import digest
 from scoreboard.wire.keys import Keyspace, PartitionKeys
 from scoreboard.wire.scripts import submit_scores
-from scripts import http_load, http_rig
-from scripts.http_load import Load, Outcome
-from scripts.reporting import report
+from scripts.bench import http_servers
+from scripts.bench.figures import report
+from scripts.load import http_load
+from scripts.load.http_load import Load, Outcome
 from scripts.synthetic_season import season
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -80,11 +81,11 @@ class Rig:
         self.ports: dict[str, int] = {}
         self._pids: dict[str, int] = {}
         asyncio.run(_activate_model(postgres.url))
-        for kind in http_rig.KINDS:
+        for kind in http_servers.KINDS:
             port = free_port()
             process = subprocess.Popen(
-                [sys.executable, "-m", "scripts.http_rig", kind, str(port)],
-                env=environment | http_rig.ENVIRONMENTS.get(kind, {}),
+                [sys.executable, "-m", "scripts.bench.http_servers", kind, str(port)],
+                env=environment | http_servers.ENVIRONMENTS.get(kind, {}),
             )
             stack.callback(process.wait)
             stack.callback(process.terminate)

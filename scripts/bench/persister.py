@@ -1,6 +1,6 @@
 """How fast the persister drains a backlog into Postgres, and at what cost.
 
-    python -m scripts.bench_persister [--actions 100000] [--boards 1] [--users 10000]
+    python -m scripts.bench.persister [--actions 100000] [--boards 1] [--users 10000]
 
 Starts a Valkey and a durable Postgres of its own, fills the streams with realistic events, and
 drains them with one persister in this process while nothing else runs. The CPU time is that of the
@@ -32,7 +32,7 @@ from scoreboard.redisio.script_line import pack
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.persister import Persister
-from scripts.reporting import report
+from scripts.bench.figures import report
 
 CHUNK = 2_000
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""What submit_scores costs when it is called directly: python -m scripts.bench_script [--full]
+"""What submit_scores costs when it is called directly: python -m scripts.bench.script [--full]
 
 Calls are prepared beforehand and sent over one connection to a server of its own (append-only file
 synced every second). For every size of the board and of the call it prints the best of several
@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from scripts.script_rig import FullBoard, Line, server
+from scripts.bench.script_calls import FullBoard, Line, server
 
 SIZES = (10**3, 10**4, 10**5, 10**6)
 FULL_SIZES = (*SIZES, 10**7)

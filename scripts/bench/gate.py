@@ -1,6 +1,6 @@
 """Measure the anomaly gate's CPU time: one action, and batches of 64, all four agents.
 
-    python -m scripts.bench_gate [--model MODEL --csv STREAM.csv.gz] [--actions 20000]
+    python -m scripts.bench.gate [--model MODEL --csv STREAM.csv.gz] [--actions 20000]
 
 Plays the head of the stream to warm the profiles up, then judges its next actions against them.
 """
@@ -18,7 +18,7 @@ from scoreboard.anomaly.model import Model
 from scoreboard.anomaly.stream import read_actions
 from scoreboard.anomaly.training import train
 from scoreboard.domain.judging import Case
-from scripts.reporting import report
+from scripts.bench.figures import report
 from scripts.synthetic_season import season
 
 Memory = dict[str, bytes | None]

@@ -1,6 +1,6 @@
 """How long a board is fenced while it is made live again.
 
-    python -m scripts.bench_rebuild [--users 1000000] [--receipts 100000]
+    python -m scripts.bench.rebuild [--users 1000000] [--receipts 100000]
 
 Starts a Valkey and a durable Postgres of its own, writes a board of many users into the ledger,
 and measures: the load into an emptied Redis, a restart of Redis with its data intact, and a restart
@@ -28,7 +28,7 @@ from scoreboard.pg.pool import open_pool
 from scoreboard.redisio.connections import client
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import BoardKeys, Keyspace
-from scripts.reporting import report
+from scripts.bench.figures import report
 
 BOARD = "big"
 LOST = 1_000  # events that the crash takes

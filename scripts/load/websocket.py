@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from struct import pack
 
-from scripts.load_test.http1 import ProtocolError
+from scripts.load.http1 import ProtocolError
 from scripts.load_test.plan import Target
 
 TEXT, CLOSE, PING = 0x1, 0x8, 0x9
