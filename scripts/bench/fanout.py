@@ -14,6 +14,7 @@ import asyncio
 import gc
 import json
 import math
+import os
 import resource
 import sys
 import time
@@ -28,18 +29,19 @@ from rich.table import Table
 from scoreboard.api.live.connections import Connection
 from scoreboard.api.live.hub import Hub
 from scoreboard.settings import Settings
+from scripts.bench.fanout_clients import Crowd
 from scripts.bench.fanout_relay import (
     BOARD,
     Blocks,
     Board,
-    Crowd,
     percentile,
     queued,
     relay,
     resident,
-    taken_by_others,
     unsent,
 )
+from scripts.load import cpu
+from scripts.load.processes import Process
 
 TARGETS = {
     "memory per connection, bytes": 18 * 1024,
@@ -57,34 +59,39 @@ OTHERS, BUSY = "CPU of other programs meanwhile, %", 25.0
 BY_THE_CLOCK = {name for name in TARGETS if ", ms" in name}
 
 
-async def connected(crowds: list[Crowd], total: int) -> float:
+def taken_by_others() -> float:
+    """CPU seconds that all other programs of the machine have used so far."""
+    return cpu.machine_used() - cpu.used(os.getpid())
+
+
+async def connected(crowds: list[Process[Crowd]], total: int) -> float:
     """Opens ``total`` connections, an equal part in each process; returns seconds it took."""
     start = time.monotonic()
     shares = [total // len(crowds)] * len(crowds)
     opened = await asyncio.gather(
-        *(c.ask("connect", n) for c, n in zip(crowds, shares, strict=True))
+        *(c.call(Crowd.connect, n) for c, n in zip(crowds, shares, strict=True))
     )
     if opened != shares:
         sys.exit(f"only {sum(opened)} of {total} clients got their snapshot")
     return time.monotonic() - start
 
 
-async def hold(board: Board, crowds: list[Crowd], seconds: float) -> dict[str, float]:
+async def hold(board: Board, crowds: list[Process[Crowd]], seconds: float) -> dict[str, float]:
     """Two updates a second to all clients."""
     for crowd in crowds:
-        await crowd.ask("report")
+        await crowd.call(Crowd.report)
     blocks = Blocks()
     watching = asyncio.create_task(blocks.watch())
-    cpu, others = time.process_time(), taken_by_others(crowds)
+    spent, others = time.process_time(), taken_by_others()
     updates = int(seconds * 2)
     for _ in range(updates):
         board.change()
         await asyncio.sleep(0.5)
-    cpu, others = time.process_time() - cpu, taken_by_others(crowds) - others
+    spent, others = time.process_time() - spent, taken_by_others() - others
     watching.cancel()
-    reports = [await crowd.ask("report") for crowd in crowds]
+    reports = [await crowd.call(Crowd.report) for crowd in crowds]
     latencies = [ns for report in reports for ns in report.latencies]
-    behind = [v for crowd in crowds for v in await crowd.ask("versions") if v != board.version]
+    behind = [v for crowd in crowds for v in await crowd.call(Crowd.versions) if v != board.version]
     return {
         "updates": updates,
         "delivered": len(latencies),
@@ -94,7 +101,7 @@ async def hold(board: Board, crowds: list[Crowd], seconds: float) -> dict[str, f
         "p99 delivery, ms": percentile(latencies, 0.99),
         "longest block of the event loop, ms": blocks.longest * 1e3,
         "longest block in CPU of the loop, ms": blocks.busiest * 1e3,
-        "CPU of the server, %": 100 * cpu / seconds,
+        "CPU of the server, %": 100 * spent / seconds,
         OTHERS: 100 * others / seconds,
     }
 
@@ -132,8 +139,12 @@ async def crowd_of(total: int, seconds: float, idle: float) -> dict[str, float]:
     """Everything that is measured on one large crowd."""
     board = Board('{"userId":"player-0123456789","score":12345}')
     settings = Settings(max_connections=2 * total)
-    async with relay(board, settings) as (hub, port):
-        crowds = [Crowd(port), Crowd(port)]
+    async with (
+        relay(board, settings) as (hub, port),
+        Process(Crowd, port) as one,
+        Process(Crowd, port) as other,
+    ):
+        crowds = [one, other]
         await connected(crowds, 100)  # what is allocated once is allocated
         gc.collect()
         gc.freeze()  # as the role ``serve`` does
@@ -149,14 +160,12 @@ async def crowd_of(total: int, seconds: float, idle: float) -> dict[str, float]:
             "the same in CPU of the loop, ms": blocks.busiest * 1e3,
             "memory per connection, bytes": (resident() - before) / total,
         }
-        cpu, start = time.process_time(), time.monotonic()
+        spent, start = time.process_time(), time.monotonic()
         await asyncio.sleep(idle)
-        spent = (time.process_time() - cpu) / (time.monotonic() - start)
+        spent = (time.process_time() - spent) / (time.monotonic() - start)
         found["idle CPU per connection, µs/s"] = spent / len(hub._connections) * 1e6
         found |= await hold(board, crowds, seconds)
         found |= await cost(board, hub, rounds=16)
-        for crowd in crowds:
-            await crowd.end()
     return found
 
 
@@ -164,12 +173,15 @@ async def stalled(live: int, stalled: int, write_timeout: float) -> dict[str, fl
     """Clients that stop reading among others that go on: first they wake up, then they don't."""
     board = Board(f'{{"userId":"{"x" * 128}","score":12345}}')
     settings = Settings(max_connections=20_000, write_timeout=write_timeout)
-    async with relay(board, settings) as (hub, port):
-        readers, sleepers = Crowd(port), Crowd(port, receive_buffer=16_384)
+    async with (
+        relay(board, settings) as (hub, port),
+        Process(Crowd, port) as readers,
+        Process(Crowd, port, receive_buffer=16_384) as sleepers,
+    ):
         await connected([readers], live)
         await connected([sleepers], stalled)
-        await sleepers.ask("stall")
-        await readers.ask("report")
+        await sleepers.call(Crowd.stall)
+        await readers.call(Crowd.report)
         lagging: list[Connection] = []
         while len(lagging) < stalled:
             board.change()
@@ -189,21 +201,19 @@ async def stalled(live: int, stalled: int, write_timeout: float) -> dict[str, fl
             "stalled client, bytes in the kernel": max(map(queued, lagging)),
             "stalled client, of which frames": max(map(unsent, lagging)),
         }
-        times = await sleepers.ask("wake", board.version)
+        times = await sleepers.call(Crowd.wake, board.version)
         found["woken"] = len(times)
         found["waking client, ms to the newest version"] = max(times, default=math.nan) / 1e6
-        await sleepers.ask("stall")
+        await sleepers.call(Crowd.stall)
         start = time.monotonic()
         while len(hub._connections) > live and time.monotonic() - start < 3 * write_timeout:
             board.change()
             await asyncio.sleep(0.05)
         found["aborted"] = live + stalled - len(hub._connections)
         found["aborted after, s"] = time.monotonic() - start
-        report = await readers.ask("report")
+        report = await readers.call(Crowd.report)
         found["live clients, p99 delivery, ms"] = percentile(report.latencies, 0.99)
         found["live clients, versions that went back"] = report.backwards
-        await readers.end()
-        await sleepers.end()
     return found
 
 

@@ -1,12 +1,10 @@
-"""A served relay, the clients' processes, and the gauges that scripts/bench/fanout.py reads."""
+"""A served relay, and the gauges that scripts/bench/fanout.py reads."""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
 import math
-import multiprocessing
-import os
 import resource
 import socket
 import struct
@@ -14,9 +12,7 @@ import termios
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
@@ -25,7 +21,6 @@ from scoreboard.api.live.hub import Hub
 from scoreboard.api.live.websockets import LiveLeaderboard
 from scoreboard.api.problems import guarded
 from scoreboard.settings import Settings
-from scripts.load import websocket_clients
 
 BOARD = "global"
 SO_MEMINFO, WMEM_QUEUED = 55, 5  # linux/sock_diag.h: bytes that the kernel holds for sending
@@ -55,37 +50,6 @@ class Board:
         self.version += 1
         text = b'{"type":"update","board":"%b","version":%d,"topScores":%b,"at":"%019d"}'
         self._told(BOARD, text % (BOARD.encode(), self.version, self._top, time.monotonic_ns()))
-
-
-class Crowd:
-    """Clients in a process of their own."""
-
-    def __init__(self, port: int, receive_buffer: int | None = None) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=websocket_clients.main,
-            args=(theirs, port, "/ws/leaderboard", receive_buffer),
-            daemon=True,
-        )
-        self._process.start()
-
-    @property
-    def pid(self) -> int:
-        assert self._process.pid is not None
-        return self._process.pid
-
-    async def ask(self, name: str, argument: Any = None) -> Any:
-        self._pipe.send((name, argument))
-        return await asyncio.get_running_loop().run_in_executor(None, self._answer, self._pipe)
-
-    @staticmethod
-    def _answer(pipe: Pipe) -> Any:
-        return pipe.recv()
-
-    async def end(self) -> None:
-        self._pipe.send(("end", None))
-        await asyncio.get_running_loop().run_in_executor(None, self._process.join)
 
 
 @asynccontextmanager
@@ -120,19 +84,6 @@ class Blocks:
             await asyncio.sleep(0.002)
             self.longest = max(self.longest, time.perf_counter() - start - 0.002)
             self.busiest = max(self.busiest, time.thread_time() - cpu)
-
-
-def taken_by_others(crowds: list[Crowd]) -> float:
-    """CPU seconds that all other processes of the machine have used so far."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    user, nice, system, _, _, irq, softirq, *_ = map(
-        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-    )
-    ours = 0
-    for pid in ("self", *(str(crowd.pid) for crowd in crowds)):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ours += int(fields[11]) + int(fields[12])
-    return (user + nice + system + irq + softirq - ours) / ticks
 
 
 def resident() -> int:

@@ -8,17 +8,13 @@ the service as it is. Also batches of 100 against the script called directly, an
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -29,58 +25,46 @@ from rich.table import Table
 
 from scoreboard.anomaly.training import train
 from scoreboard.api import tokens
-from scoreboard.local.embedded_servers import Postgres, Valkey, free_port
+from scoreboard.local.embedded_servers import Valkey, free_port
 from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio.script_line import pack
 from scoreboard.redisio.script_source import digest
 from scoreboard.wire.keys import Keyspace, PartitionKeys
 from scoreboard.wire.scripts import submit_scores
-from scripts.bench import http_servers
+from scripts.bench import http_client, http_servers
 from scripts.bench.figures import report
-from scripts.load import http_load
-from scripts.load.http_load import Load, Outcome
+from scripts.bench.http_client import Load, Outcome
+from scripts.load import cpu, servers
+from scripts.load.processes import ProcessFailed
+from scripts.load.target import Target
 from scripts.synthetic_season import season
 
-TICKS = os.sysconf("SC_CLK_TCK")
+START_TRIES = 6  # of up to 10 s
 console = Console()
 
 
 class Rig:
     """A server of each kind on one Valkey and one Postgres."""
 
-    def __init__(self, stack: ExitStack, folder: Path) -> None:
+    def __init__(self, stack: ExitStack) -> None:
         # The server under test has one core and all others share the rest: left alone, the kernel
         # now and then wakes Valkey on the server's core while another is idle.
-        self._cores = sorted(os.sched_getaffinity(0))
-        stack.callback(os.sched_setaffinity, 0, self._cores)
-        os.sched_setaffinity(0, self._cores[1:] or self._cores)
+        cores = sorted(os.sched_getaffinity(0))
+        stack.callback(os.sched_setaffinity, 0, cores)
+        os.sched_setaffinity(0, cores[1:] or cores)
         # A rewrite of the append-only file, on the same core, would fall on some measurements only.
-        self.valkey = Valkey(folder / "valkey", options={"auto-aof-rewrite-percentage": "0"})
-        stack.callback(self.valkey.stop)
-        self.valkey.start()
-        postgres = Postgres(folder / "postgres")
-        stack.callback(postgres.stop)
-        postgres.start()
-        keys = {"bench": secrets.token_hex(32)}
-        environment = {
-            **os.environ,
-            "SCOREBOARD_REDIS_URL": self.valkey.url,
-            "SCOREBOARD_DATABASE_URL": postgres.url,
-            "SCOREBOARD_JWT_KEYS": json.dumps(keys),
-            "SCOREBOARD_BACKLOG_LIMIT": str(10**9),
-        }
-        subprocess.run(
-            [sys.executable, "-m", "scoreboard", "migrate"],
-            env=environment, check=True, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        self.token = tokens.mint(
-            keys, "HS256", subject="bench", scope="score:write", ttl=86_400,
-            boards=None, issuer="", audience="",
-        )  # fmt: skip
-        self.ports: dict[str, int] = {}
-        self._pids: dict[str, int] = {}
+        options = {"auto-aof-rewrite-percentage": "0"}
+        self.valkey, postgres = stack.enter_context(servers.databases(options))
+        keys = tokens.local_keys(secrets.token_hex(32))
+        token = tokens.mint(keys, "HS256", subject="bench", scope="score:write", ttl=86_400)
+        environment = servers.environment(
+            self.valkey.url, postgres.url, keys, backlog_limit=str(10**9)
+        )
+        servers.migrate(environment)
         asyncio.run(_activate_model(postgres.url))
+        self._targets: dict[str, Target] = {}
+        self._pids: dict[str, int] = {}
         for kind in http_servers.KINDS:
             port = free_port()
             process = subprocess.Popen(
@@ -89,22 +73,21 @@ class Rig:
             )
             stack.callback(process.wait)
             stack.callback(process.terminate)
-            self.ports[kind], self._pids[kind] = port, process.pid
-            if len(self._cores) > 1:
-                os.sched_setaffinity(process.pid, self._cores[:1])
-        for kind in ("bare", "full", "single", "gated"):
+            self._targets[kind] = Target(f"http://127.0.0.1:{port}", token)
+            self._pids[kind] = process.pid
+            if len(cores) > 1:
+                os.sched_setaffinity(process.pid, cores[:1])
+        for kind in http_servers.KINDS:
             self._wait_for(kind)
 
     def _wait_for(self, kind: str) -> None:
-        for _ in range(600):
-            try:
-                socket.create_connection(("127.0.0.1", self.ports[kind])).close()
-            except OSError:
-                time.sleep(0.05)
-                continue
+        for _ in range(START_TRIES):
             # The first request makes the board live.
-            outcome, _ = self.load(kind, "score", 0.5, connections=1)
-            if outcome.statuses.get(200):
+            try:
+                outcome, _ = self.load(kind, "score", 0.5, connections=1)
+            except ProcessFailed:
+                continue
+            if outcome.statuses[200]:
                 return
         raise SystemExit(f"the server {kind} did not start")
 
@@ -119,14 +102,11 @@ class Rig:
     ) -> tuple[Outcome, float]:
         """What the client saw, and the server's CPU in microseconds a request."""
         self._forget_events()
-        before = self._cpu(server)
-        outcome = http_load.run(
-            Load(
-                self.ports[server], self.token, kind, seconds, connections, rate,
-                secrets.randbits(32),
-            )
-        )  # fmt: skip
-        used = self._cpu(server) - before
+        before = cpu.used(self._pids[server])
+        seed = secrets.randbits(32)
+        load = Load(self._targets[server], kind, seconds, connections, rate, seed)
+        outcome = asyncio.run(http_client.run(load))
+        used = cpu.used(self._pids[server]) - before
         return outcome, used / max(1, len(outcome.latencies)) * 1e6
 
     def _forget_events(self) -> None:
@@ -134,10 +114,6 @@ class Rig:
         with Redis.from_url(self.valkey.url) as redis:
             for partition in range(8):
                 redis.delete(PartitionKeys(partition).events)
-
-    def _cpu(self, server: str) -> float:
-        fields = Path(f"/proc/{self._pids[server]}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 async def _activate_model(url: str) -> None:
@@ -151,13 +127,6 @@ async def _activate_model(url: str) -> None:
         )
     )
     await pool.close()
-
-
-@contextmanager
-def rig() -> Iterator[Rig]:
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-http-")))
-        yield Rig(stack, folder)
 
 
 def compare(
@@ -226,39 +195,40 @@ def main(
 ) -> None:
     """Measure the HTTP paths; about two minutes."""
     figures: dict[str, float] = {}
-    with rig() as servers:
+    with ExitStack() as stack:
+        rig = Rig(stack)
         with console.status("single posts"):
             posts = compare(
-                servers,
+                rig,
                 [(server, "score") for server in ("bare", "single", "full")],
                 seconds,
                 rounds,
             )
         with console.status("single posts with the gate on"):
             gated = compare(
-                servers,
+                rig,
                 [("full", "score-context"), ("gated", "score-context")],
                 seconds,
                 rounds,
             )
         with console.status("reads"):
-            reads = compare(servers, [("bare", "top"), ("full", "top")], seconds, rounds)
+            reads = compare(rig, [("bare", "top"), ("full", "top")], seconds, rounds)
         with console.status("latency at half the highest rate"):
             half = posts["full score"]["rate"] / 2
-            calm, _ = servers.load("full", "score", seconds * 2, rate=half)
+            calm, _ = rig.load("full", "score", seconds * 2, rate=half)
         with console.status("batches of 100"):
             batches, scripts = [], []
             for _ in range(rounds):
-                scripts.append(direct(servers.valkey, seconds, 100))
-                outcome, _ = servers.load("full", "scores-100", seconds, connections=8)
+                scripts.append(direct(rig.valkey, seconds, 100))
+                outcome, _ = rig.load("full", "scores-100", seconds, connections=8)
                 batches.append(outcome.rate * 100)
     figures |= {
         "post_rate": posts["full score"]["rate"],
         "post_vs_single": posts["full score"]["rate"] / posts["single score"]["rate"],
         "post_vs_bare": posts["full score"]["rate"] / posts["bare score"]["rate"],
         "post_cpu_vs_bare": posts["bare score"]["cpu_us"] / posts["full score"]["cpu_us"],
-        "post_p50_ms_at_half": calm.percentile(0.5) * 1e3,
-        "post_p99_ms_at_half": calm.percentile(0.99) * 1e3,
+        "post_p50_ms_at_half": calm.percentile_ms(50),
+        "post_p99_ms_at_half": calm.percentile_ms(99),
         "top_vs_bare": reads["full top"]["rate"] / reads["bare top"]["rate"],
         "gated_vs_ungated": (
             gated["gated score-context"]["rate"] / gated["full score-context"]["rate"]

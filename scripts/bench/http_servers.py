@@ -37,7 +37,7 @@ class SingleSubmitter:
 
     def __init__(self, redis: Redis, partitions: int) -> None:
         self._redis = redis
-        self._calls = PlainCalls(partitions)
+        self._calls = PlainCalls(Keyspace(partitions))
         self._partitions = partitions
         self._line = ScriptLine(redis.connection_pool, timeout=5)  # stays unused
 
@@ -89,7 +89,8 @@ async def application(kind: str) -> web.Application:
     if kind == "single":
         redis = connections.client(settings.redis_url, timeout=5, connections=128)
         single = SingleSubmitter(redis, settings.partitions)
-        service.Submitter = lambda *_, **__: _Closing(single)  # type: ignore[misc, assignment]
+        # mypy forbids to assign to another module's name.
+        setattr(service, "Submitter", lambda *_, **__: _Closing(single))  # noqa: B010
     return await service.application(settings)
 
 

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import random
 import resource
-import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -33,28 +31,14 @@ from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.persister import Persister
 from scripts.bench.figures import report
+from scripts.load.cpu import used
+from scripts.load.servers import databases
 
 CHUNK = 2_000
-TICKS = os.sysconf("SC_CLK_TCK")
 CONTEXT = (
     '{"occurredAt":"2026-01-31T18:00:00Z","ip":"203.0.113.7","country":"FR",'
     '"deviceId":"phone-4711","actionType":"kill"}'
 )
-
-
-def cpu_of(pid: int) -> float:
-    """CPU seconds of a process, of its children and of those that it has outlived."""
-    parents: dict[int, list[int]] = defaultdict(list)
-    spent: dict[int, float] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                stat = (folder / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            parents[int(stat[1])].append(int(folder.name))
-            spent[int(folder.name)] = sum(map(int, stat[11:15])) / TICKS
-    return spent.get(pid, 0.0) + sum(spent.get(child, 0.0) for child in parents[pid])
 
 
 async def fill(redis: Redis, settings: Settings, actions: int, boards: int, users: int) -> None:
@@ -103,20 +87,21 @@ async def measure(
     persister = Persister(
         durable.streams, durable.ledger, durable.reverter, batch=settings.persist_batch
     )
-    used = {Keyspace(settings.partitions).board(f"board-{i}").events for i in range(args.boards)}
+    keyspace = Keyspace(settings.partitions)
+    streams = {keyspace.board(f"board-{i}").events for i in range(args.boards)}
 
     def cpu() -> dict[str, float]:
         return {
             "persister": time.process_time(),
-            "postgres": cpu_of(postgres.process.pid or 0),
-            "valkey": cpu_of(valkey.process.pid or 0),
+            "postgres": used(postgres.process.pid or 0),
+            "valkey": used(valkey.process.pid or 0),
         }
 
     wal = await database.fetchval("SELECT pg_current_wal_lsn()")
     before, started = cpu(), time.perf_counter()
     stopping = asyncio.Event()
     task = asyncio.create_task(persister.run(stopping))
-    while sum([await redis.xlen(stream) for stream in used]):  # noqa: ASYNC110 (ask the server)
+    while sum([await redis.xlen(stream) for stream in streams]):  # noqa: ASYNC110 (ask the server)
         await asyncio.sleep(0.05)
     seconds = time.perf_counter() - started
     after = cpu()
@@ -158,19 +143,11 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=Settings().persist_batch)
     parser.add_argument("--json", type=Path, help="file to write the figures to")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="scoreboard-bench-") as folder:
-        Path(folder).chmod(0o755)
-        valkey, postgres = Valkey(Path(folder) / "valkey"), Postgres(Path(folder) / "postgres")
-        try:
-            valkey.start()
-            postgres.start()
-            settings = Settings(
-                redis_url=valkey.url, database_url=postgres.url, persist_batch=args.batch
-            )
-            figures = uvloop.run(measure(settings, args, valkey, postgres))
-        finally:
-            postgres.stop()
-            valkey.stop()
+    with databases() as (valkey, postgres):
+        settings = Settings(
+            redis_url=valkey.url, database_url=postgres.url, persist_batch=args.batch
+        )
+        figures = uvloop.run(measure(settings, args, valkey, postgres))
     report(figures, args.json, targets={"actions_per_second": "at least 25,000"})
 
 

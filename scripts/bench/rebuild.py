@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import resource
-import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import uvloop
@@ -22,13 +22,14 @@ from redis.asyncio import Redis
 
 from scoreboard.assembly.recovery import Recovery, recovery
 from scoreboard.domain.stamps import stamp
-from scoreboard.local.embedded_servers import Postgres, Valkey
+from scoreboard.local.embedded_servers import Valkey
 from scoreboard.pg.migrations import migrate
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio.connections import client
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import BoardKeys, Keyspace
 from scripts.bench.figures import report
+from scripts.load.servers import databases
 
 BOARD = "big"
 LOST = 1_000  # events that the crash takes
@@ -62,8 +63,8 @@ async def compare(database: asyncpg.Connection, redis: Redis, keys: BoardKeys) -
         "SELECT user_id, score, (extract(epoch FROM reached_at) * 1000)::bigint FROM user_score"
     )
     expected = {user.encode(): stamp(total, reached) for user, total, reached in rows}
-    found = dict(await redis.zrange(keys.board, 0, -1, withscores=True))
-    assert found == expected, "Redis and Postgres differ"
+    found: Any = await redis.zrange(keys.board, 0, -1, withscores=True)
+    assert dict(found) == expected, "Redis and Postgres differ"
 
 
 async def timed(durable: Recovery) -> float:
@@ -131,19 +132,9 @@ def main() -> None:
     parser.add_argument("--receipts", type=int, default=100_000)
     parser.add_argument("--json", type=Path, help="file to write the figures to")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="scoreboard-bench-") as folder:
-        Path(folder).chmod(0o755)
-        valkey, postgres = Valkey(Path(folder) / "valkey"), Postgres(Path(folder) / "postgres")
-        try:
-            valkey.start()
-            postgres.start()
-            settings = Settings(
-                redis_url=valkey.url, database_url=postgres.url, database_timeout=60
-            )
-            figures = uvloop.run(measure(settings, args.users, args.receipts, valkey))
-        finally:
-            postgres.stop()
-            valkey.stop()
+    with databases() as (valkey, postgres):
+        settings = Settings(redis_url=valkey.url, database_url=postgres.url, database_timeout=60)
+        figures = uvloop.run(measure(settings, args.users, args.receipts, valkey))
     report(figures, args.json, targets={"load_seconds": "below 20", "adopt_seconds": "below 1"})
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import itertools
 import random
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from scoreboard.redisio.script_source import digest, source
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.scripts import ActionArguments, submit_scores
 from scoreboard.write_path.plain_calls import body_of
+from scripts.load.servers import temporary_folder
 
 DAY_MS = 86_400_000
 MONTH_MS = 30 * DAY_MS
@@ -39,8 +39,8 @@ _actions = itertools.count(1)
 def server(binary: str | None) -> Iterator[tuple[Valkey, Any]]:
     """A Valkey (or the redis-server ``binary``) with the append-only file synced every second, and
     a client of it that has the script loaded."""
-    with tempfile.TemporaryDirectory() as folder:
-        valkey = Valkey(Path(folder) / "valkey", binary=Path(binary) if binary else None)
+    with temporary_folder() as folder:
+        valkey = Valkey(folder / "valkey", binary=Path(binary) if binary else None)
         valkey.start()
         try:
             with Redis.from_url(valkey.url) as redis:

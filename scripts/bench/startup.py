@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import http.client
-import json
-import os
 import secrets
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
+import psutil
 import typer
 
-from scoreboard.local.embedded_servers import Postgres, Valkey, free_port
+from scoreboard.api import tokens
+from scoreboard.local.child_processes import Child
+from scoreboard.local.embedded_servers import free_port
+from scripts.bench.figures import report
+from scripts.load import servers
 
+START_TIMEOUT = 60.0
 SETTLE = 2.0  # seconds at rest before the memory is read
 
 
@@ -27,57 +29,41 @@ def main(
     write_json: Annotated[Path | None, typer.Option("--json", help="Also write here.")] = None,
 ) -> None:
     """Measure start-up (until /readyz answers 200) and resident memory at rest."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-startup-")))
-        valkey = Valkey(folder / "valkey")
-        stack.callback(valkey.stop)
-        valkey.start()
-        postgres = Postgres(folder / "postgres")
-        stack.callback(postgres.stop)
-        postgres.start()
-        environment = {
-            **os.environ,
-            "SCOREBOARD_REDIS_URL": valkey.url,
-            "SCOREBOARD_DATABASE_URL": postgres.url,
-            "SCOREBOARD_JWT_KEYS": json.dumps({"bench": secrets.token_hex(32)}),
-        }
-        subprocess.run(
-            [sys.executable, "-m", "scoreboard", "migrate"],
-            env=environment, check=True, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        measured = [_start(environment) for _ in range(rounds)]
+    with servers.databases() as (valkey, postgres), servers.temporary_folder() as folder:
+        keys = tokens.local_keys(secrets.token_hex(32))
+        environment = servers.environment(valkey.url, postgres.url, keys)
+        servers.migrate(environment)
+        measured = [_start(environment, folder / "serve.log") for _ in range(rounds)]
     seconds, megabytes = zip(*measured, strict=True)
-    figures = {
-        "startup_s": statistics.median(seconds),
-        "startup_s_worst": max(seconds),
-        "idle_rss_mb": statistics.median(megabytes),
-    }
-    typer.echo(f"start-up     {figures['startup_s']:6.2f} s   (worst {max(seconds):.2f}; target 2)")
-    typer.echo(f"idle memory  {figures['idle_rss_mb']:6.1f} MB  (target 70)")
-    if write_json is not None:
-        write_json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    report(
+        {
+            "startup_s": statistics.median(seconds),
+            "startup_s_worst": max(seconds),
+            "idle_rss_mb": statistics.median(megabytes),
+        },
+        write_json,
+        targets={"startup_s": "below 2", "idle_rss_mb": "below 70"},
+    )
 
 
-def _start(environment: dict[str, str]) -> tuple[float, float]:
+def _start(environment: Mapping[str, str], log: Path) -> tuple[float, float]:
+    """Seconds until it is ready, and its memory in MB after a while."""
     port = free_port()
-    started = time.perf_counter()
-    process = subprocess.Popen(
+    child = Child(
+        "the service",
         [sys.executable, "-m", "scoreboard", "serve"],
-        env={**environment, "SCOREBOARD_PORT": str(port)}, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        log=log,
+        environment={**environment, "SCOREBOARD_PORT": str(port)},
+    )
+    started = time.perf_counter()
+    child.start()
     try:
-        while not _ready(port):
-            if process.poll() is not None:
-                raise SystemExit("the service ended at once; run `scoreboard serve` to see why")
-            time.sleep(0.05)
+        child.wait_until(lambda: _ready(port), timeout=START_TIMEOUT)
         seconds = time.perf_counter() - started
         time.sleep(SETTLE)
-        status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-        kilobytes = int(status.split("VmRSS:")[1].split()[0])
+        return seconds, psutil.Process(child.pid).memory_info().rss / 2**20
     finally:
-        process.terminate()
-        process.wait()
-    return seconds, kilobytes / 1024
+        child.stop()
 
 
 def _ready(port: int) -> bool:

@@ -1,12 +1,16 @@
-"""The parent's own calls to the server: few, one at a time, blocking."""
+"""The service's API for a program that directs a load or asks afterwards: convenient, not fast."""
 
 from __future__ import annotations
 
-import http.client
-import json
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from scripts.load_test.plan import Target
+import aiohttp
+import msgspec
+
+from scripts.load import requests
+from scripts.load.replies import Reply, replies
+from scripts.load.target import Target
 
 TIMEOUT = 10.0
 LOOKUP = 500  # users in a call of users:lookup
@@ -16,80 +20,122 @@ class ApiError(Exception):
     """The server did not answer as it has to; the text says what it was asked and how it did."""
 
 
+class NoAnswer(ApiError):
+    """``sent``: the call may have arrived. False when the connection was refused."""
+
+    def __init__(self, text: str, *, sent: bool) -> None:
+        super().__init__(text)
+        self.sent = sent
+
+
+class _Response(NamedTuple):
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
 class Api:
-    """One kept connection to the server."""
+    """Calls to one server; used as a context that closes the connections. ``timeout`` is that of a
+    call in seconds."""
 
     def __init__(self, target: Target, timeout: float = TIMEOUT) -> None:
         self._target = target
-        self._timeout = timeout
-        self._connection: http.client.HTTPConnection | None = None
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._session: aiohttp.ClientSession | None = None
 
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    async def __aenter__(self) -> Api:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            headers={"Authorization": f"Bearer {self._target.token}"},
+            timeout=self._timeout,
+        )
+        return self
 
-    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any, str]:
-        """Status, decoded JSON and ETag. Raises ApiError when there is no answer or no JSON."""
-        connection = self._connection
-        if connection is None:
-            connection = http.client.HTTPConnection(
-                self._target.host, self._target.port, timeout=self._timeout
-            )
-        self._connection = None
-        headers = {"Authorization": f"Bearer {self._target.token}"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        try:
-            connection.request(
-                method, path, None if body is None else json.dumps(body), headers=headers
-            )
-            response = connection.getresponse()
-            answer = response.read()
-            decoded = json.loads(answer) if answer else None
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            connection.close()
-            raise ApiError(f"{method} {path}: {error or type(error).__name__}") from error
-        self._connection = connection
-        return response.status, decoded, response.headers.get("ETag", "")
+    async def __aexit__(self, *_: object) -> None:
+        assert self._session is not None
+        await self._session.close()
 
-    def ok(self, method: str, path: str, body: Any = None) -> tuple[Any, str]:
-        """Decoded JSON and ETag of a call that has to succeed. Raises ApiError."""
-        status, decoded, tag = self.call(method, path, body)
-        if status != 200:
-            said = decoded.get("detail", decoded) if isinstance(decoded, dict) else decoded
-            raise ApiError(f"{method} {path} was answered {status}: {said}")
-        return decoded, tag
+    async def submit(
+        self, board: str, actions: Sequence[bytes], durability: str | None = None
+    ) -> list[Reply]:
+        """Submit one action or a batch; the reply to each, with the durability that was applied.
+        Raises NoAnswer."""
+        batch = len(actions) > 1
+        response = await self._send(
+            "POST",
+            f"/api/boards/{board}/{'scores' if batch else 'score'}",
+            requests.batch(actions) if batch else actions[0],
+            {} if durability is None else {"Prefer": f"durability={durability}"},
+        )
+        applied = response.headers.get("Preference-Applied", "").partition("=")[2]
+        return [
+            reply if reply.durability else msgspec.structs.replace(reply, durability=applied)
+            for reply in replies(response.status, response.body, len(actions), batch=batch)
+        ]
 
-    def submit(self, board: str, user: str, action: str, points: int) -> None:
-        """Submit one action. Raises ApiError unless it counts."""
-        body = {"userId": user, "actionId": action, "points": points}
-        self.ok("POST", f"/api/boards/{board}/score", body)
-
-    def top(self, board: str) -> tuple[int, str]:
+    async def top(self, board: str) -> tuple[int, str]:
         """The version and the top 10 as compact JSON text. Raises ApiError."""
-        decoded, tag = self.ok("GET", f"/api/boards/{board}/top")
-        if not tag.strip('"').isdigit():
+        response, decoded = await self._asked("GET", f"/api/boards/{board}/top")
+        version = response.headers.get("ETag", "").strip('"')
+        if not version.isdigit():
             raise ApiError(f"the top 10 of {board} came without its version")
-        return int(tag.strip('"')), json.dumps(decoded["topScores"], separators=(",", ":"))
+        return int(version), msgspec.json.encode(decoded["topScores"]).decode()
 
-    def scores(self, board: str, users: list[str]) -> dict[str, int]:
+    async def scores(self, board: str, users: Sequence[str]) -> dict[str, int]:
         """The total of each of ``users`` that is on the board. Raises ApiError."""
         found: dict[str, int] = {}
         for start in range(0, len(users), LOOKUP):
-            decoded, _ = self.ok(
-                "POST",
-                f"/api/boards/{board}/users:lookup",
-                {"userIds": users[start : start + LOOKUP]},
+            some = {"userIds": users[start : start + LOOKUP]}
+            _, decoded = await self._asked(
+                "POST", f"/api/boards/{board}/users:lookup", msgspec.json.encode(some)
             )
             found.update((row["userId"], row["score"]) for row in decoded["users"])
         return found
 
-    def backlog(self) -> int | None:
+    async def backlog(self) -> int | None:
         """Events that are not in Postgres yet; None when the server doesn't say. Raises
         ApiError."""
-        _, decoded, _ = self.call("GET", "/readyz")
+        response = await self._send("GET", "/readyz")
         try:
-            return int(decoded["parts"]["redis"]["backlog"])
+            return int(_decoded("/readyz", response)["parts"]["redis"]["backlog"])
         except (TypeError, KeyError, ValueError):
             return None
+
+    async def _asked(
+        self, method: str, path: str, body: bytes | None = None
+    ) -> tuple[_Response, Any]:
+        """The answer of a call that has to succeed, and its JSON. Raises ApiError."""
+        response = await self._send(method, path, body)
+        decoded = _decoded(path, response)
+        if response.status != 200:
+            said = decoded.get("detail", decoded) if isinstance(decoded, dict) else decoded
+            raise ApiError(f"{method} {path} was answered {response.status}: {said}")
+        return response, decoded
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> _Response:
+        assert self._session is not None
+        sent = {"Content-Type": "application/json"} if body is not None else {}
+        try:
+            async with self._session.request(
+                method, f"{self._target.url}{path}", data=body, headers={**sent, **(headers or {})}
+            ) as response:
+                return _Response(response.status, await response.read(), response.headers)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise NoAnswer(
+                f"{method} {path}: {error or type(error).__name__}",
+                # Only a refused connection tells that nothing was sent.
+                sent=not isinstance(error, aiohttp.ClientConnectorError),
+            ) from error
+
+
+def _decoded(path: str, response: _Response) -> Any:
+    try:
+        return msgspec.json.decode(response.body or b"null")
+    except msgspec.DecodeError as error:
+        raise ApiError(f"{path} was answered {response.status} without JSON: {error}") from error

@@ -1,23 +1,27 @@
-"""CPU time of the server's parts, found among the children of `scoreboard up`."""
+"""CPU time of processes and of the machine."""
 
 from __future__ import annotations
 
 import psutil
 
 PARTS = ("api", "persister", "Valkey", "Postgres")
+BUSY = ("user", "nice", "system", "irq", "softirq")
+
+
+def used(pid: int) -> float:
+    """CPU seconds (user and system) that the process has used so far, its children included, also
+    those that have ended."""
+    return sum(map(_seconds, _with_children(pid)))
 
 
 def parts(pid: int) -> dict[str, float]:
-    """CPU seconds (user and system) used so far by each of PARTS under the process ``pid``,
-    their own children included, also those that have ended."""
-    used = dict.fromkeys(PARTS, 0.0)
-    for child in _children(pid):
+    """CPU seconds used so far by each of PARTS under the `scoreboard up` with that ``pid``."""
+    spent = dict.fromkeys(PARTS, 0.0)
+    for child in _with_children(pid, recursive=False)[1:]:
         part = _part(child)
-        if part is None:
-            continue
-        for process in (child, *_children(child.pid, recursive=True)):
-            used[part] += _seconds(process)
-    return used
+        if part is not None:
+            spent[part] += used(child.pid)
+    return spent
 
 
 def machine_busy() -> float:
@@ -26,9 +30,16 @@ def machine_busy() -> float:
     return busy / 100
 
 
-def _children(pid: int, *, recursive: bool = False) -> list[psutil.Process]:
+def machine_used() -> float:
+    """CPU seconds that all processes of the machine have used so far."""
+    times = psutil.cpu_times()
+    return float(sum(getattr(times, kind, 0.0) for kind in BUSY))
+
+
+def _with_children(pid: int, *, recursive: bool = True) -> list[psutil.Process]:
     try:
-        return psutil.Process(pid).children(recursive=recursive)
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=recursive)]
     except psutil.NoSuchProcess:
         return []
 

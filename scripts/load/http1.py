@@ -1,33 +1,28 @@
-"""As much HTTP/1.1 as a load generator needs: answers with a Content-Length on kept connections.
+"""As much of HTTP/1.1 as a load generator needs: answers with a Content-Length on kept connections.
 A general client would cost several times the CPU, on the machine that is being measured."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 SWITCHING_PROTOCOLS = 101
 MAX_HEAD = 16_384
 MAX_BODY = 16 * 1024 * 1024
 _END = b"\r\n\r\n"
 _LENGTH = b"\r\ncontent-length:"
+_CLOSES = b"\r\nconnection: close"
 
 
 class ProtocolError(Exception):
     """What came is not an answer that this client understands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """``head`` is the status line and the headers."""
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """``closes``: the server will take no further request on this connection."""
 
     status: int
-    head: bytes
     body: bytes
-
-    @property
-    def closes(self) -> bool:
-        """The server will take no further request on this connection."""
-        return b"\r\nconnection: close" in self.head.lower()
+    closes: bool = False
 
 
 class AnswerParser:
@@ -48,13 +43,13 @@ class AnswerParser:
                 if len(data) - start > MAX_HEAD:
                     raise ProtocolError("the head of an answer has no end")
                 break
-            head = data[start:end]
+            head = data[start:end].lower()
             status = _status(head)
             body_at = end + len(_END)
             body_end = body_at + _length(head, status)
             if body_end > len(data):
                 break
-            answers.append(Answer(status, head, data[body_at:body_end]))
+            answers.append(Answer(status, data[body_at:body_end], _CLOSES in head))
             start = body_end
             if status == SWITCHING_PROTOCOLS:
                 break
@@ -68,7 +63,7 @@ class AnswerParser:
 
 
 def _status(head: bytes) -> int:
-    if head[:9] != b"HTTP/1.1 " or not head[9:12].isdigit():
+    if not head.startswith(b"http/1.1 ") or not head[9:12].isdigit():
         raise ProtocolError(f"not an HTTP/1.1 answer: {head[:40]!r}")
     return int(head[9:12])
 
@@ -76,11 +71,10 @@ def _status(head: bytes) -> int:
 def _length(head: bytes, status: int) -> int:
     if status < 200 or status in (204, 304):
         return 0
-    lowered = head.lower()
-    at = lowered.find(_LENGTH)
+    at = head.find(_LENGTH)
     if at < 0:
         raise ProtocolError(f"an answer {status} without Content-Length")
-    text = lowered[at + len(_LENGTH) :].partition(b"\r\n")[0].strip()
+    text = head[at + len(_LENGTH) :].partition(b"\r\n")[0].strip()
     if not text.isdigit() or int(text) > MAX_BODY:
         raise ProtocolError(f"a Content-Length of {text[:20]!r}")
     return int(text)

@@ -6,42 +6,49 @@ import asyncio
 import random
 import time
 from collections import deque
-from typing import Protocol, cast
+from collections.abc import Callable
+from typing import Generic, TypeVar, cast
 
 from scripts.load.http1 import Answer, AnswerParser, ProtocolError
-from scripts.load_test.plan import Target
-from scripts.load_test.traffic import Call, Requests
+from scripts.load.target import Target
 
 REOPEN_AFTER = 0.1  # seconds, up to twice as many
 
 
-class Owner(Protocol):
-    """Who sends the calls."""
+class Call:
+    """One request, whole, that is to be sent at the instant ``due``. Instants are monotonic ns;
+    ``sent`` is that of the last of ``attempts``."""
 
-    def answered(self, call: Call, answer: Answer, now: int) -> None: ...
+    __slots__ = ("attempts", "due", "request", "sent")
 
-    def lost(self, call: Call) -> None:
-        """The connection broke before the answer."""
+    def __init__(self, request: bytes, due: int) -> None:
+        self.request = request
+        self.due = due
+        self.sent = 0
+        self.attempts = 0
 
 
-class Connection(asyncio.Protocol):
+C = TypeVar("C", bound=Call)
+
+
+class Connection(asyncio.Protocol, Generic[C]):
     """A kept connection; ``ended`` is done when it is lost."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool[C]) -> None:
         self._pool = pool
         self._parser = AnswerParser()
         self._transport: asyncio.Transport | None = None
-        self.call: Call | None = None
+        self.call: C | None = None
         self.ended = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
 
-    def send(self, call: Call, request: bytes) -> None:
+    def send(self, call: C) -> None:
         assert self._transport is not None
         self.call = call
-        self._transport.write(request)
+        self._transport.write(call.request)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -71,17 +78,27 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
-class Pool:
-    """``size`` connections. Calls for which none is free wait, and their latency grows."""
+class Pool(Generic[C]):
+    """``size`` connections. Calls for which none is free wait, and their latency grows.
 
-    def __init__(self, owner: Owner, target: Target, requests: Requests, size: int) -> None:
-        self._owner = owner
+    ``answered`` gets a call with its answer and the instant of that; ``lost`` gets one whose
+    connection broke before the answer.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        size: int,
+        answered: Callable[[C, Answer, int], None],
+        lost: Callable[[C], None],
+    ) -> None:
         self._target = target
-        self._requests = requests
         self._size = size
-        self._idle: deque[Connection] = deque()
-        self._open: set[Connection] = set()
-        self._waiting: deque[Call] = deque()
+        self._answered = answered
+        self._lost = lost
+        self._idle: deque[Connection[C]] = deque()
+        self._open: set[Connection[C]] = set()
+        self._waiting: deque[C] = deque()
 
     @property
     def unsettled(self) -> int:
@@ -98,14 +115,15 @@ class Pool:
             for connection in self._open:
                 connection.close()
 
-    def submit(self, call: Call) -> None:
+    def submit(self, call: C) -> None:
+        """Have ``call`` sent when a connection is free; ``flush`` looks whether one is."""
         self._waiting.append(call)
 
-    def submit_first(self, call: Call) -> None:
+    def submit_first(self, call: C) -> None:
         """Ahead of those that wait."""
         self._waiting.appendleft(call)
 
-    def give_up_unsent(self) -> list[Call]:
+    def give_up_unsent(self) -> list[C]:
         """Take back the calls that wait and were never sent."""
         unsent = [call for call in self._waiting if not call.attempts]
         self._waiting = deque(call for call in self._waiting if call.attempts)
@@ -114,11 +132,7 @@ class Pool:
     def flush(self) -> None:
         """Send what waits, as far as connections are free."""
         while self._waiting and self._idle:
-            connection = self._idle.popleft()
-            call = self._waiting.popleft()
-            call.attempts += 1
-            call.sent = time.monotonic_ns()
-            connection.send(call, self._requests.of(call))
+            self._send(self._idle.popleft())
 
     def abort_older_than(self, sent: int) -> None:
         """Break the connections whose call was sent before the instant ``sent``."""
@@ -126,20 +140,29 @@ class Pool:
             if connection.call is not None and connection.call.sent < sent:
                 connection.abort()
 
-    def done(self, connection: Connection, call: Call, answer: Answer) -> None:
-        self._owner.answered(call, answer, time.monotonic_ns())
+    def done(self, connection: Connection[C], call: C, answer: Answer) -> None:
+        """From a connection: ``call`` was answered."""
+        self._answered(call, answer, time.monotonic_ns())
         if answer.closes:
             connection.close()
-            return
-        self._idle.append(connection)
-        self.flush()
+        elif self._waiting:
+            self._send(connection)
+        else:
+            self._idle.append(connection)
 
-    def gone(self, connection: Connection, call: Call | None) -> None:
+    def gone(self, connection: Connection[C], call: C | None) -> None:
+        """From a connection: it is lost, perhaps with a ``call`` under way."""
         self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         if call is not None:
-            self._owner.lost(call)
+            self._lost(call)
+
+    def _send(self, connection: Connection[C]) -> None:
+        call = self._waiting.popleft()
+        call.attempts += 1
+        call.sent = time.monotonic_ns()
+        connection.send(call)
 
     async def _hold(self, started: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()

@@ -1,22 +1,22 @@
-"""As much of a WebSocket client as a watcher needs: whole, unmasked text frames from the server."""
+"""As much of a WebSocket client as a viewer needs: whole, unmasked text frames from the server."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
-from dataclasses import dataclass
+import time
 from struct import pack
+from typing import NamedTuple, cast
 
-from scripts.load.http1 import ProtocolError
-from scripts.load_test.plan import Target
+from scripts.load.http1 import SWITCHING_PROTOCOLS, AnswerParser, ProtocolError
 
 TEXT, CLOSE, PING = 0x1, 0x8, 0x9
 MAX_PAYLOAD = 1024 * 1024
 _FIN = 0x80
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     opcode: int
     payload: bytes
 
@@ -51,14 +51,63 @@ class FrameParser:
         return frames
 
 
-def handshake(target: Target, board: str) -> bytes:
-    """The request that opens a WebSocket on ``board``."""
+def handshake(authority: str, path: str, headers: str = "") -> bytes:
+    """The request that opens a WebSocket; each of the ``headers`` ends with CR LF."""
     key = base64.b64encode(os.urandom(16)).decode()
     return (
-        f"GET /ws/leaderboard?board={board} HTTP/1.1\r\nHost: {target.authority}\r\n"
-        f"Authorization: Bearer {target.token}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: {authority}\r\n{headers}Connection: Upgrade\r\n"
+        f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
     ).encode()
+
+
+class WebSocket(asyncio.Protocol):
+    """One connection: sends ``request``, answers pings, hands texts on to ``received``. What can't
+    be understood ends it, a ValueError of ``received`` among that. ``ended`` is set without a
+    connection."""
+
+    def __init__(self, request: bytes) -> None:
+        self._request = request
+        self.ended = asyncio.Event()
+        self.ended.set()
+
+    def received(self, payload: bytes, now: int) -> None:
+        """Takes a text that came at ``now`` (monotonic ns)."""
+        raise NotImplementedError
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclasses of asyncio's.
+        self.transport = cast(asyncio.Transport, transport)
+        self._answers: AnswerParser | None = AnswerParser()
+        self._frames = FrameParser()
+        self.ended.clear()
+        self.transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        now = time.monotonic_ns()
+        try:
+            if self._answers is not None:
+                data = self._upgraded(self._answers, data)
+            for opcode, payload in self._frames.feed(data):
+                if opcode == TEXT:
+                    self.received(payload, now)
+                elif opcode == PING:
+                    self.transport.write(pong(payload))
+                elif opcode == CLOSE:
+                    self.transport.close()
+        except (ProtocolError, ValueError):
+            self.transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.ended.set()
+
+    def _upgraded(self, parser: AnswerParser, data: bytes) -> bytes:
+        """What follows the answer to the handshake."""
+        for answer in parser.feed(data):
+            if answer.status != SWITCHING_PROTOCOLS:
+                raise ProtocolError(f"the handshake was answered {answer.status}")
+            self._answers = None
+            return parser.rest()
+        return b""
 
 
 def pong(payload: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 import signal
@@ -13,12 +14,16 @@ import msgspec
 import typer
 from rich.console import Console
 
+from scoreboard.errors import ConfigurationError
 from scripts.load.api import ApiError
 from scripts.load.processes import ProcessFailed
-from scripts.load_test import report, results, server, terminal
-from scripts.load_test.plan import Plan, Target, refusal
+from scripts.load.target import Target
+from scripts.load_test import results, server
+from scripts.load_test.plan import Plan, refusal
 from scripts.load_test.run import run
-from scripts.load_test.server import Server, ServerError
+from scripts.load_test.screen import Screen
+from scripts.load_test.server import Server
+from scripts.load_test.summary import summary
 
 LOAD, GENERATOR, OUTPUT = "Load", "Generator", "Server and report"
 
@@ -113,23 +118,25 @@ def command(
     stem = f"load-{time.strftime('%Y%m%d-%H%M%S')}"
     try:
         with contextlib.ExitStack() as stack:
-            screen = stack.enter_context(terminal.Screen(console, plan))
+            screen = stack.enter_context(Screen(console, plan))
             if url is None:
                 screen.step("starting a server")
                 target = stack.enter_context(server.of_our_own(workers))
             else:
                 target = Server(Target(url.rstrip("/"), token))
-            found = run(plan, target, screen.progress, screen.step)
+            found = asyncio.run(run(plan, target, screen.tell, screen.step))
             files = _write(found, earlier, reports, stem)
             if not found.passed:
                 files += target.save_logs(reports / f"{stem}-logs")
-    except (ApiError, ProcessFailed, ServerError) as error:
+    except (ApiError, ConfigurationError, ProcessFailed) as error:
         console.print(f"[red]The run could not be made:[/] {error}")
         raise typer.Exit(2) from error
     except KeyboardInterrupt:
         console.print("Stopped; nothing was written.")
         raise typer.Exit(130) from None
-    terminal.summary(console, found, earlier, files)
+    console.print(summary(found, earlier))
+    for path in files:
+        console.print(f"Written: {path}", highlight=False, soft_wrap=True)
     if not found.passed:
         console.print("[bold red]The audit failed: see above what differs.[/]")
         raise typer.Exit(1)
@@ -145,6 +152,8 @@ def _earlier(path: Path) -> results.Results:
 def _write(
     found: results.Results, earlier: results.Results | None, folder: Path, stem: str
 ) -> list[Path]:
+    from scripts.load_test import report  # matplotlib is not for every process of the generator
+
     folder.mkdir(parents=True, exist_ok=True)
     raw, page = folder / f"{stem}.json", folder / f"{stem}.html"
     raw.write_bytes(msgspec.json.format(msgspec.json.encode(found)))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import asyncpg
 import msgspec
 
 from scripts.load.api import Api, ApiError
-from scripts.load_test.messages import Position
 from scripts.load_test.plan import Plan
+from scripts.load_test.watcher import Position
 
 MAX_SHOWN = 5  # differences that are spelled out
 SETTLE_TIMEOUT = 30.0  # seconds for the clients to have the final top 10
@@ -67,26 +67,26 @@ def answers(unsettled: int, violations: int, examples: Sequence[str]) -> Check:
     return Check("Answers", "every action has one outcome, duplicates the original's", problems)
 
 
-def boards(api: Api, plan: Plan, expected: Mapping[str, Totals]) -> Check:
+async def boards(api: Api, plan: Plan, expected: Mapping[str, Totals]) -> Check:
     """The sums of acknowledged points = the board's totals, for every user that was named."""
     problems = []
     users = [plan.user(index) for index in range(plan.users + 1)]
     try:
         for board, totals in expected.items():
-            lines = differences(f"on {board}", totals, api.scores(board, users))
+            lines = differences(f"on {board}", totals, await api.scores(board, users))
             problems += shown(lines)
     except ApiError as error:
         problems.append(f"the boards can't be read: {error}")
     return Check("Boards", _compared(expected, "users' totals, read through the API"), problems)
 
 
-def postgres(database_url: str | None, expected: Mapping[str, Totals], actions: int) -> Check:
+async def postgres(database_url: str | None, expected: Mapping[str, Totals], actions: int) -> Check:
     """The same sums = Postgres's totals = the ledger's sums, and as many rows as actions."""
     name, compared = "Postgres", _compared(expected, "totals and ledger sums")
     if database_url is None:
         return Check(name, compared, skipped="the database's address is not known")
     try:
-        return Check(name, compared, asyncio.run(_postgres(database_url, expected, actions)))
+        return Check(name, compared, await _postgres(database_url, expected, actions))
     except (OSError, asyncpg.PostgresError) as error:
         return Check(name, compared, [f"Postgres can't be read: {error}"])
 
@@ -119,13 +119,13 @@ async def _postgres(url: str, expected: Mapping[str, Totals], actions: int) -> l
     return problems
 
 
-def drained(api: Api) -> tuple[float | None, list[str]]:
+async def drained(api: Api) -> tuple[float | None, list[str]]:
     """Wait until nothing waits to be written; seconds that it took, None when the server does
     not say."""
     started = time.monotonic()
     while True:
         try:
-            backlog = api.backlog()
+            backlog = await api.backlog()
         except ApiError as error:
             return None, [f"the backlog can't be read: {error}"]
         waited = time.monotonic() - started
@@ -135,10 +135,10 @@ def drained(api: Api) -> tuple[float | None, list[str]]:
             return waited, []
         if waited > DRAIN_TIMEOUT:
             return None, [f"{backlog:,} events are still unwritten after {waited:.0f} s"]
-        time.sleep(0.05)
+        await asyncio.sleep(0.05)
 
 
-def screens(api: Api, plan: Plan, ask: Callable[[], list[Position]]) -> Check:
+async def screens(api: Api, plan: Plan, ask: Callable[[], Awaitable[list[Position]]]) -> Check:
     """Every client ends on the final top 10, by versions that only ever grew."""
     compared = f"{plan.clients:,} clients' last top 10, versions growing"
     if not plan.clients:
@@ -146,10 +146,10 @@ def screens(api: Api, plan: Plan, ask: Callable[[], list[Position]]) -> Check:
     deadline = time.monotonic() + SETTLE_TIMEOUT
     while True:
         try:
-            final = [api.top(plan.board(index)) for index in range(plan.boards)]
+            final = [await api.top(plan.board(index)) for index in range(plan.boards)]
         except ApiError as error:
             return Check("Clients", compared, [f"the top 10 can't be read: {error}"])
-        positions = ask()
+        positions = await ask()
         behind = [
             f"client {number} shows version {client.version} of {plan.board(client.board)}, "
             f"the final one is {final[client.board][0]}"
@@ -159,7 +159,7 @@ def screens(api: Api, plan: Plan, ask: Callable[[], list[Position]]) -> Check:
         ]
         if not behind or time.monotonic() > deadline:
             break
-        time.sleep(0.05)
+        await asyncio.sleep(0.05)
     backwards = [
         f"client {number} got {client.backwards} messages whose version had not grown"
         for number, client in enumerate(positions)

@@ -1,158 +1,121 @@
-"""Line charts as inline SVG, without script or dependency; colours come from the page's CSS."""
+"""The course of a run in pictures, as SVG to stand in a page."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from html import escape
+import io
+from collections.abc import Mapping, Sequence
+from math import log10
+from typing import Any
 
-WIDTH, HEIGHT = 440, 250
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 26
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, StrMethodFormatter
+
+from scripts.load.histograms import Latency
+from scripts.load_test.results import Results
+
+SIZE = (6.4, 3.4)  # inches
+TICKS = (0, 50, 90, 99, 99.9, 99.99, 99.999)  # percentiles
+# Readable on light and dark: nothing but the lines has a colour of its own.
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    **dict.fromkeys(
+        ("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color",
+         "ytick.color", "grid.color"), "#808080",
+    ),
+}  # fmt: skip
 
 Values = Sequence[float | None]
 
 
-@dataclass(frozen=True)
-class Line:
-    """``tone`` is a class of the page's CSS (t1, t2, ...), ``values`` has one entry for each x."""
-
-    name: str
-    tone: str
-    values: Values
-    dashed: bool = False
-
-
-@dataclass(frozen=True)
-class Axis:
-    """The horizontal one: its first and last position, those of the values, and which positions
-    are labelled how."""
-
-    span: tuple[float, float]
-    positions: Sequence[float]
-    ticks: Sequence[tuple[float, str]]
-    labels: Sequence[str]  # of each position, for the tooltip
-    shaded: float | None = None  # up to here nothing is measured yet
+def charts(results: Results, earlier: Results | None) -> list[str]:
+    """A chart of each of the run's series, and the percentiles beside those of ``earlier``."""
+    series = results.series
+    pictures = [
+        _over_time(results, "POST latency over time", "ms",
+                   {"max": series.post_max, "p99": series.post_p99, "p50": series.post_p50}),
+        _percentiles(results, earlier),
+        _over_time(results, "POST to WebSocket over time", "ms",
+                   {"p99": series.delivery_p99, "p50": series.delivery_p50}),
+        _over_time(results, "Answers", "actions/s",
+                   {"accepted": series.accepted, "duplicates recognised": series.duplicates,
+                    "refused": series.refused}),
+        _over_time(results, "Server CPU", "cores", series.cpu),
+        _over_time(results, "Not yet in Postgres", "events", {"events": series.backlog}),
+    ]  # fmt: skip
+    return [picture for picture in pictures if picture]
 
 
-def chart(title: str, axis: Axis, lines: Sequence[Line], unit: str, *, log: bool = False) -> str:
-    """A figure with its legend. ``unit`` stands behind the values; ``log`` scales them by
-    decades."""
-    lines = [line for line in lines if any(v is not None for v in line.values)]
-    known = [value for line in lines for value in line.values if value is not None]
-    if not known:
+def _over_time(results: Results, title: str, unit: str, lines: Mapping[str, Values]) -> str:
+    lines = {name: line for name, line in lines.items() if any(v is not None for v in line)}
+    if not lines:
         return ""
-    scale = _Scale.logarithmic(known) if log else _Scale.linear(known)
-    low, high = axis.span
+    step = results.series.step
+    with mpl.rc_context(STYLE):
+        figure, axes = _axes(title, unit, log=unit == "ms")
+        for name, line in lines.items():
+            # None becomes nan, at which the line is broken.
+            places = step * (np.arange(len(line)) + 0.5)
+            axes.plot(places, np.array(line, float), label=name, marker=".")
+        axes.set_xlabel("seconds")
+        if results.plan.warmup:
+            axes.axvspan(0, results.plan.warmup, color="#808080", alpha=0.12, label="warm-up")
+        return _svg(figure, axes)
 
-    def x(position: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * (position - low) / ((high - low) or 1)
 
-    parts = []
-    if axis.shaded is not None and axis.shaded > low:
-        width = x(min(axis.shaded, high)) - LEFT
-        parts.append(
-            f'<rect class="shade" x="{LEFT}" y="{TOP}" width="{width:.1f}" '
-            f'height="{HEIGHT - TOP - BOTTOM}"><title>warm-up</title></rect>'
-        )
-    parts += [
-        f'<g class="grid"><path d="M{LEFT},{scale.y(tick):.1f}H{WIDTH - RIGHT}"/>'
-        f'<text x="{LEFT - 6}" y="{scale.y(tick) + 4:.1f}" text-anchor="end">{number(tick)}</text>'
-        "</g>"
-        for tick in scale.ticks
+def _percentiles(results: Results, earlier: Results | None) -> str:
+    lines = [
+        ("POST", "C0-", results.post),
+        ("POST, since sent", "C1-", results.service),
+        ("POST to WebSocket", "C2-", results.delivery),
     ]
-    parts += [
-        f'<text class="tick" x="{x(position):.1f}" y="{HEIGHT - 8}" text-anchor="middle">'
-        f"{escape(label)}</text>"
-        for position, label in axis.ticks
-    ]
-    for line in lines:
-        path = _path([x(p) for p in axis.positions], line.values, scale)
-        dashed = ' stroke-dasharray="5 4"' if line.dashed else ""
-        parts.append(f'<path class="line {line.tone}"{dashed} d="{path}"/>')
-    parts += _tooltips([x(p) for p in axis.positions], axis.labels, lines, unit)
-    legend = "".join(
-        f'<span class="key {line.tone}{" dashed" if line.dashed else ""}">{escape(line.name)}'
-        "</span>"
-        for line in lines
-    )
-    return (
-        f"<figure><figcaption><b>{escape(title)}</b> <span>{escape(unit)}</span></figcaption>"
-        f'<div class="legend">{legend}</div><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(title)}">{"".join(parts)}</svg></figure>'
-    )
+    if earlier is not None:
+        lines.append(("POST before", "C0--", earlier.post))
+        lines.append(("WebSocket before", "C2--", earlier.delivery))
+    with mpl.rc_context(STYLE):
+        figure, axes = _axes("Latency by percentile", "ms", log=True)
+        for name, style, latency in lines:
+            if latency.curve:
+                axes.plot(*_curve(latency), style, label=name)
+        axes.set_xticks([_nines(p) for p in TICKS], [f"{p:g}%" for p in TICKS])
+        axes.set_xlim(0, max(_nines(line.curve[-1][0]) if line.curve else 1 for *_, line in lines))
+        return _svg(figure, axes)
 
 
-def number(value: float) -> str:
-    """A number short enough for an axis."""
-    if value >= 10_000:
-        return f"{value / 1000:,.0f}k"
-    return f"{value:,.4g}"
+def _curve(latency: Latency) -> tuple[list[float], list[float]]:
+    return [_nines(point) for point, _ in latency.curve], [value for _, value in latency.curve]
 
 
-@dataclass(frozen=True)
-class _Scale:
-    low: float
-    high: float
-    ticks: Sequence[float]
-    log: bool
-
-    @classmethod
-    def linear(cls, values: Sequence[float]) -> _Scale:
-        top = max(values) or 1.0
-        magnitude = 10.0 ** math.floor(math.log10(top / 4))
-        step = next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude * 4 >= top)
-        ticks = [step * index for index in range(math.ceil(top / step - 1e-9) + 1)]
-        return cls(0.0, ticks[-1], ticks, log=False)
-
-    @classmethod
-    def logarithmic(cls, values: Sequence[float]) -> _Scale:
-        positive = [value for value in values if value > 0] or [1.0]
-        low, high = min(positive), max(positive)
-        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-        steps = (1, 2, 5) if last - first <= 2 else (1,)
-        ticks = [m * 10.0**power for power in range(first, last + 1) for m in steps]
-        begin = max((tick for tick in ticks if tick <= low), default=low)
-        end = min((tick for tick in ticks if tick >= high), default=high)
-        return cls(begin, end, [tick for tick in ticks if begin <= tick <= end], log=True)
-
-    def y(self, value: float) -> float:
-        low, high, value = self.low, self.high, max(value, self.low)
-        if self.log:
-            low, high, value = math.log10(low), math.log10(high), math.log10(value)
-        share = (value - low) / ((high - low) or 1)
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
+def _nines(percentile: float) -> float:
+    """Each further nine is as wide as the one before."""
+    return -log10(1 - percentile / 100)
 
 
-def _path(places: Sequence[float], values: Values, scale: _Scale) -> str:
-    """Lines between neighbours that are known; gaps where nothing was measured."""
-    path = []
-    broken = True
-    for place, value in zip(places, values, strict=False):
-        if value is None:
-            broken = True
-            continue
-        path.append(f"{'M' if broken else 'L'}{place:.1f},{scale.y(value):.1f}")
-        broken = False
-    return "".join(path)
+def _axes(title: str, unit: str, *, log: bool) -> tuple[Figure, Axes]:
+    figure = Figure(SIZE, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title, loc="left")
+    axes.set_ylabel(unit)
+    if log:
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(LogFormatter())
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    return figure, axes
 
 
-def _tooltips(
-    places: Sequence[float], labels: Sequence[str], lines: Sequence[Line], unit: str
-) -> list[str]:
-    """Invisible columns whose titles tell the values."""
-    columns = []
-    for index, (place, label) in enumerate(zip(places, labels, strict=True)):
-        begin = (places[index - 1] + place) / 2 if index else place
-        end = (place + places[index + 1]) / 2 if index + 1 < len(places) else place
-        told = [
-            f"{line.name}: {value:,.4g} {unit}"
-            for line in lines
-            if index < len(line.values) and (value := line.values[index]) is not None
-        ]
-        columns.append(
-            f'<rect class="hit" x="{begin:.1f}" y="{TOP}" width="{max(end - begin, 1):.1f}" '
-            f'height="{HEIGHT - TOP - BOTTOM}"><title>{escape(label)}\n'
-            f"{escape(chr(10).join(told))}</title></rect>"
-        )
-    return columns
+def _svg(figure: Figure, axes: Axes) -> str:
+    if axes.get_yscale() == "linear":
+        axes.set_ylim(bottom=0)
+    axes.legend()
+    drawn = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(drawn, format="svg", transparent=True, metadata=nothing)
+    text = drawn.getvalue()
+    return text[text.index("<svg") :]

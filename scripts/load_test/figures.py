@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 import psutil
 
 from scripts.load import histograms
-from scripts.load_test.calls import Calls, Ints, measured
-from scripts.load_test.messages import SenderReport, WatcherReport
+from scripts.load.open_loop import SECOND
+from scripts.load_test.account import Ints, SenderReport
+from scripts.load_test.calls import Calls, measured
 from scripts.load_test.monitor import Sample
 from scripts.load_test.plan import Plan
 from scripts.load_test.results import Generator, WriteBehind
-from scripts.load_test.schedule import SECOND
+from scripts.load_test.watcher import WatcherReport
 
 LAG_BOUND = 5.0  # ms: above, the generator's own delay shows in the figures
 CPU_BOUND = 0.85  # of a core, of the one that a process can use
@@ -30,20 +31,17 @@ def rate(plan: Plan, calls: Calls, actions: Ints) -> float:
     return float(actions[measured(plan, calls.answered)].sum() / plan.duration)
 
 
-def acknowledged(
-    plan: Plan, reports: Sequence[SenderReport], before: Mapping[str, int]
-) -> dict[str, dict[str, int]]:
-    """Points by board and user, for every user with an acknowledged action. ``before`` has the
-    probe's points of each board from before the start."""
-    totals = np.sum([np.frombuffer(report.acknowledged, np.int64) for report in reports], axis=0)
-    by_board: dict[str, dict[str, int]] = {}
-    for index, row in enumerate(totals.reshape(plan.boards, plan.users + 1)):
-        board = plan.board(index)
-        row = row.copy()
-        row[plan.users] += before[board]
-        # Points are positive, so a user without points has no acknowledged action.
-        by_board[board] = {plan.user(user): int(row[user]) for user in np.flatnonzero(row).tolist()}
-    return by_board
+def acknowledged(plan: Plan, reports: Sequence[SenderReport]) -> dict[str, dict[str, int]]:
+    """Points by board and user, for every user with an acknowledged action."""
+    totals = np.sum([report.points for report in reports], axis=0)
+    totals[:, plan.users] += sum(plan.lift)  # the probe's, from before the start
+    # Points are positive, so a user without points has no acknowledged action.
+    return {
+        plan.board(index): {
+            plan.user(user): int(row[user]) for user in np.flatnonzero(row).tolist()
+        }
+        for index, row in enumerate(totals)
+    }
 
 
 def cpu_per_thousand(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import threading
+import asyncio
 import time
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from scripts.load import cpu
 from scripts.load.api import Api, ApiError
@@ -24,41 +26,34 @@ class Sample:
     backlog: int | None
 
 
-@dataclass
-class Monitor:
-    """Samples in a thread of its own, so that a slow answer holds up nothing else, and in any case
-    once before the block and once after it."""
+@asynccontextmanager
+async def monitored(server: Server) -> AsyncIterator[list[Sample]]:
+    """Samples of what happens in the block, and in any case one from before it and one from
+    after it."""
+    samples: list[Sample] = []
 
-    server: Server
-    samples: list[Sample] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="monitor")
-        self._api = Api(self.server.target, timeout=PROBE_TIMEOUT)
-
-    def __enter__(self) -> Monitor:
-        cpu.machine_busy()  # which tells of the time since it was asked last
-        self._sample()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._sample()
-        self._api.close()
-
-    def _run(self) -> None:
-        due = time.monotonic() + EVERY
-        while not self._stop.wait(due - time.monotonic()):
-            self._sample()
-            due = max(due + EVERY, time.monotonic())
-
-    def _sample(self) -> None:
+    async def sample() -> None:
         try:
-            backlog = self._api.backlog()
+            backlog = await api.backlog()
         except ApiError:
             backlog = None
-        used = {} if self.server.pid is None else cpu.parts(self.server.pid)
-        self.samples.append(Sample(time.monotonic_ns(), used, cpu.machine_busy(), backlog))
+        used = {} if server.pid is None else cpu.parts(server.pid)
+        samples.append(Sample(time.monotonic_ns(), used, cpu.machine_busy(), backlog))
+
+    async def sample_for_ever() -> None:
+        due = time.monotonic() + EVERY
+        while True:
+            await asyncio.sleep(due - time.monotonic())
+            await sample()
+            due = max(due + EVERY, time.monotonic())
+
+    async with Api(server.target, timeout=PROBE_TIMEOUT) as api:
+        cpu.machine_busy()  # which tells of the time since it was asked last
+        await sample()
+        sampling = asyncio.create_task(sample_for_ever())
+        try:
+            yield samples
+        finally:
+            sampling.cancel()
+            await asyncio.gather(sampling, return_exceptions=True)
+            await sample()

@@ -61,27 +61,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return PROBE if index == self.users else f"u{index}"
 
 
-class Target(msgspec.Struct, frozen=True):
-    """The server under load. ``token`` needs the scope score:write (and board:read where reads
-    are not public)."""
-
-    url: str
-    token: str
-
-    @property
-    def authority(self) -> str:
-        """For the Host header."""
-        return urlsplit(self.url).netloc
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.url).hostname or ""
-
-    @property
-    def port(self) -> int:
-        return urlsplit(self.url).port or 80
-
-
 def refusal(plan: Plan, url: str | None) -> str | None:
     """Why the run can't be made, or None."""
     for name in ("rate", "duration", "users", "boards", "connections", "senders", "watchers"):

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from scripts.load import histograms
-from scripts.load.api import Api
-from scripts.load.processes import Processes
+from scripts.load.api import Api, ApiError
+from scripts.load.open_loop import SECOND
+from scripts.load.processes import Process
+from scripts.load.requests import action
 from scripts.load_test import audit, figures, machine
+from scripts.load_test.account import SenderReport
 from scripts.load_test.audit import Check
 from scripts.load_test.calls import Calls, Deliveries, measured
-from scripts.load_test.messages import Position, SenderReport, SentSoFar, WatcherReport
-from scripts.load_test.monitor import Monitor, Sample
+from scripts.load_test.monitor import Sample, monitored
 from scripts.load_test.plan import PROBE, Plan
 from scripts.load_test.results import Results
-from scripts.load_test.schedule import SECOND
+from scripts.load_test.sender import Progress, Sender
 from scripts.load_test.series import series
 from scripts.load_test.server import Server
+from scripts.load_test.watcher import Position, Watcher, WatcherReport
 
 LEAD = 0.5  # seconds from the last preparation to the first call
+TELL_EVERY = 0.5  # seconds
 
-Progress = Callable[[int, SentSoFar], None]
+Tell = Callable[[list[Progress]], None]
 
 
 @dataclass(frozen=True)
@@ -39,66 +46,88 @@ class _Raw:
     checks: list[Check]
 
 
-def run(plan: Plan, server: Server, progress: Progress, step: Callable[[str], None]) -> Results:
-    """Loads ``server`` as planned. ``progress`` is told what the senders say, ``step`` what
-    happens around the load. Raises ApiError and ProcessFailed."""
-    api = Api(server.target)
-    try:
+async def run(plan: Plan, server: Server, tell: Tell, step: Callable[[str], None]) -> Results:
+    """Loads ``server`` as planned. ``tell`` is told how far the senders are, ``step`` what happens
+    around the load. Raises ApiError and ProcessFailed."""
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(Api(server.target))
         step(f"creating {plan.boards} board(s)")
-        before = _create_boards(api, plan)
-        with Processes(plan, server.target) as processes:
-            step(f"connecting {plan.clients:,} WebSocket clients, {plan.connections} connections")
-            processes.start()
-            with Monitor(server) as monitor:
-                start = time.monotonic_ns() + int(LEAD * SECOND)
-                processes.begin(start)
-                step("loading")
-                senders = processes.reports(progress)
-                step("waiting for what is written behind")
-                drained, undrained = audit.drained(api)
-            step("auditing")
-            expected = figures.acknowledged(plan, senders, before)
-            actions = sum(report.acknowledged_actions for report in senders)
-            positions: list[Position] = []
+        await _lift_probes(api, plan)
+        step(f"connecting {plan.clients:,} WebSocket clients, {plan.connections} connections")
+        watchers = [
+            await stack.enter_async_context(Process(Watcher, plan, server.target, index))
+            for index in range(min(plan.watchers, plan.clients))
+        ]
+        senders = [
+            await stack.enter_async_context(Process(Sender, plan, server.target, index))
+            for index in range(plan.senders)
+        ]
+        await asyncio.gather(
+            *(watcher.call(Watcher.connect) for watcher in watchers),
+            *(sender.call(Sender.connect) for sender in senders),
+        )
+        async with monitored(server) as samples:
+            start = time.monotonic_ns() + int(LEAD * SECOND)
+            step("loading")
+            await asyncio.gather(
+                *(watcher.call(Watcher.begin) for watcher in watchers),
+                *(sender.call(Sender.begin, start) for sender in senders),
+            )
+            accounts = await _sent(senders, tell)
+            step("waiting for what is written behind")
+            drained, undrained = await audit.drained(api)
+        step("auditing")
+        expected = figures.acknowledged(plan, accounts)
+        positions: list[Position] = []
 
-            def ask() -> list[Position]:
-                positions[:] = [c for found in processes.positions() for c in found.clients]
-                return positions
+        async def ask() -> list[Position]:
+            positions[:] = []
+            for watcher in watchers:
+                positions.extend(await watcher.call(Watcher.positions))
+            return positions
 
-            checks = [
-                _answers(senders),
-                audit.boards(api, plan, expected),
-                audit.postgres(
-                    server.database_url, expected, actions + plan.boards * len(plan.lift)
-                ),
-                audit.screens(api, plan, ask),
-            ]
-            if undrained:
-                checks.append(Check("Write-behind", "everything is written", undrained))
-            watchers = processes.finish_watchers()
-    finally:
-        api.close()
+        checks = [
+            _answers(accounts),
+            await audit.boards(api, plan, expected),
+            await audit.postgres(
+                server.database_url,
+                expected,
+                sum(account.acknowledged for account in accounts) + plan.boards * len(plan.lift),
+            ),
+            await audit.screens(api, plan, ask),
+        ]
+        if undrained:
+            checks.append(Check("Write-behind", "everything is written", undrained))
+        seen = [await watcher.call(Watcher.finish) for watcher in watchers]
     reconnects = sum(client.lost for client in positions)
-    return _results(
-        plan,
-        server,
-        _Raw(start, senders, watchers, monitor.samples, reconnects, drained, checks),
-    )
+    return _results(plan, server, _Raw(start, accounts, seen, samples, reconnects, drained, checks))
 
 
-def _create_boards(api: Api, plan: Plan) -> dict[str, int]:
-    """Makes each board by lifting its probe above everyone; the probe's points by board."""
+async def _lift_probes(api: Api, plan: Plan) -> None:
+    """Makes each board by lifting its probe above everyone. Raises ApiError."""
     for index in range(plan.boards):
         for number, points in enumerate(plan.lift):
-            api.submit(plan.board(index), PROBE, f"{plan.run}-lift-{number}", points)
-    return {plan.board(index): sum(plan.lift) for index in range(plan.boards)}
+            lift = action(PROBE, f"{plan.run}-lift-{number}", points)
+            (reply,) = await api.submit(plan.board(index), [lift])
+            if reply.status != 200:
+                raise ApiError(f"the first action on a board was answered {reply.name}")
 
 
-def _answers(senders: list[SenderReport]) -> Check:
+async def _sent(senders: Sequence[Process[Sender]], tell: Tell) -> list[SenderReport]:
+    """Wait for the senders' reports, telling of their progress meanwhile."""
+    while True:
+        progress = [await sender.call(Sender.progress) for sender in senders]
+        tell(progress)
+        if all(one.ended for one in progress):
+            return [await sender.call(Sender.report) for sender in senders]
+        await asyncio.sleep(TELL_EVERY)
+
+
+def _answers(accounts: Sequence[SenderReport]) -> Check:
     return audit.answers(
-        sum(report.unsettled for report in senders),
-        sum(report.violation_count for report in senders),
-        [text for report in senders for text in report.violations],
+        sum(account.unsettled for account in accounts),
+        sum(account.violation_count for account in accounts),
+        [text for account in accounts for text in account.violations],
     )
 
 
@@ -109,10 +138,7 @@ def _results(plan: Plan, server: Server, raw: _Raw) -> Results:
     )
     within = measured(plan, calls.due)
     accepted = figures.rate(plan, calls, calls.accepted)
-    outcomes: dict[str, int] = {}
-    for report in raw.senders:
-        for name, count in report.outcomes.items():
-            outcomes[name] = outcomes.get(name, 0) + count
+    outcomes = sum((account.outcomes for account in raw.senders), Counter[str]())
     return Results(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         url=server.target.url,
@@ -125,7 +151,7 @@ def _results(plan: Plan, server: Server, raw: _Raw) -> Results:
         post=histograms.latency(calls.latency[within]),
         service=histograms.latency(calls.service[within & (calls.service >= 0)]),
         delivery=histograms.latency(deliveries.latency),
-        probes=sum(len(report.probe_due) // 8 for report in raw.senders),
+        probes=sum(len(account.probes) for account in raw.senders),
         undelivered=deliveries.missed,
         outcomes=dict(sorted(outcomes.items())),
         cpu=figures.cpu_per_thousand(plan, calls, raw.samples, raw.start),

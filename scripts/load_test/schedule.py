@@ -1,24 +1,14 @@
-"""The open loop's timetable: when each call is due, whatever happened to the calls before it."""
+"""The open loop's timetable: when each call is due, and which of them are probes."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
+from scripts.load.open_loop import Instants, arrivals
 from scripts.load_test.plan import Plan
 
-SECOND = 1_000_000_000
 ORDINARY = -1
-
-Instants = npt.NDArray[np.int64]
-
-
-def arrivals(count: int, seconds: float, rng: np.random.Generator | None) -> Instants:
-    """``count`` ascending instants, ns after the start, over ``seconds``: evenly spaced, or with
-    ``rng`` those of a Poisson process, which given their number are uniform and independent."""
-    even = (np.arange(count) + 0.5) / max(count, 1)
-    places = even if rng is None else np.sort(rng.random(count))
-    return (places * seconds * SECOND).astype(np.int64)
 
 
 def timetable(plan: Plan, sender: int) -> tuple[Instants, npt.NDArray[np.int32]]:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scripts.load_test.calls import Calls, Deliveries, Ints
+from scripts.load.open_loop import SECOND
+from scripts.load_test.account import Ints
+from scripts.load_test.calls import Calls, Deliveries
 from scripts.load_test.monitor import Sample
 from scripts.load_test.plan import Plan
 from scripts.load_test.results import Series
-from scripts.load_test.schedule import SECOND
 
 MAX_INTERVALS = 120
 

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.load_test.plan import Target
+import msgspec
+
+from scoreboard.local.child_processes import Child, stop_together
+from scripts.load.servers import temporary_folder
+from scripts.load.target import Target
 
 START_TIMEOUT = 180.0
 STOP_TIMEOUT = 60.0
-
-
-class ServerError(Exception):
-    """The server of our own did not start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +41,19 @@ class Server:
         return [folder]
 
 
+class _Facts(msgspec.Struct):
+    """What `scoreboard up` writes down once it takes requests."""
+
+    url: str
+    token: str
+    database_url: str
+
+
 @contextlib.contextmanager
 def of_our_own(workers: int) -> Iterator[Server]:
     """A `scoreboard up` on a free port and fresh data, ended and removed afterwards. Raises
-    ServerError."""
-    with tempfile.TemporaryDirectory(prefix="scoreboard-load-") as folder:
+    ConfigurationError."""
+    with temporary_folder() as folder:
         # Variables meant for this program are not settings of the server.
         environment = {
             name: value
@@ -58,36 +61,13 @@ def of_our_own(workers: int) -> Iterator[Server]:
             if name not in {"SCOREBOARD_URL", "SCOREBOARD_TOKEN"}
         }
         command = [sys.executable, "-m", "scoreboard", "up", "--port", "0"]
-        command += ["--data-dir", folder, "--workers", str(workers)]
-        with (Path(folder) / "up.log").open("wb") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,  # Ctrl-C is for us to answer
-            )
+        command += ["--data-dir", str(folder), "--workers", str(workers)]
+        up = Child("`scoreboard up`", command, log=folder / "up.log", environment=environment)
+        up.start()
         try:
-            yield _started(process, Path(folder))
+            run = folder / "run.json"
+            up.wait_until(run.exists, timeout=START_TIMEOUT)
+            facts = msgspec.json.decode(run.read_bytes(), type=_Facts)
+            yield Server(Target(facts.url, facts.token), up.pid, facts.database_url, folder)
         finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(STOP_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _started(process: subprocess.Popen[bytes], folder: Path) -> Server:
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            time.sleep(0.05)
-            continue
-        target = Target(facts["url"], facts["token"])
-        return Server(target, process.pid, facts["database_url"], folder)
-    said = (folder / "up.log").read_text(errors="replace").strip().splitlines()
-    raise ServerError("`scoreboard up` did not start: " + " / ".join(said[-3:] or ["no output"]))
+            stop_together([up], STOP_TIMEOUT)

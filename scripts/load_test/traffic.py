@@ -6,7 +6,11 @@ import random
 
 import numpy as np
 
-from scripts.load_test.plan import MAX_GAIN, Plan, Target
+from scripts.load import requests
+from scripts.load.http_pool import Call
+from scripts.load.requests import Posts
+from scripts.load.target import Target
+from scripts.load_test.plan import MAX_GAIN, Plan
 
 REMEMBERED = 10_000  # acknowledged actions of a board that duplicates are drawn from
 
@@ -31,30 +35,19 @@ class Action:
         return twin
 
 
-class Call:
-    """One request, and what has become of it. Instants are monotonic ns."""
+class ScoreCall(Call):
+    """A call, and what has become of its actions."""
 
-    __slots__ = (
-        "accepted",
-        "actions",
-        "attempts",
-        "board",
-        "due",
-        "known",
-        "lag",
-        "probe",
-        "refused",
-        "sent",
-    )
+    __slots__ = ("accepted", "actions", "board", "known", "lag", "probe", "refused")
 
-    def __init__(self, board: int, actions: list[Action], due: int, *, probe: bool = False) -> None:
+    def __init__(
+        self, request: bytes, due: int, board: int, actions: list[Action], *, probe: bool
+    ) -> None:
+        super().__init__(request, due)
         self.board = board
         self.actions = actions  # those without a known outcome
-        self.due = due
         self.probe = probe
-        self.sent = 0
         self.lag = 0  # ns from due to the moment the generator got to it
-        self.attempts = 0
         self.accepted = 0
         self.known = 0  # deliberate duplicates that were recognised
         self.refused = 0
@@ -64,10 +57,11 @@ class Traffic:
     """The actions of one sender, the same for the same seed up to the choice of duplicates, which
     are drawn from what has been acknowledged by then."""
 
-    def __init__(self, plan: Plan, sender: int) -> None:
+    def __init__(self, plan: Plan, target: Target, sender: int) -> None:
         self._plan = plan
         self._sender = sender
-        self._names = [plan.user(index).encode() for index in range(plan.users + 1)]
+        self._posts = [Posts(target, plan.board(index)) for index in range(plan.boards)]
+        self._names = [plan.user(index) for index in range(plan.users + 1)]
         self._random = random.Random(f"{plan.seed}:{sender}")
         self._users = ZipfUsers(plan, np.random.default_rng((plan.seed, sender, 1)))
         self._calls = 0
@@ -75,15 +69,24 @@ class Traffic:
         self._acknowledged: list[list[Action]] = [[] for _ in range(plan.boards)]
         self._oldest = [0] * plan.boards
 
-    def ordinary(self, due: int) -> Call:
+    def ordinary(self, due: int) -> ScoreCall:
         """The next call that is no probe."""
         board = self._calls % self._plan.boards
         self._calls += 1
-        return Call(board, [self._next(board) for _ in range(max(self._plan.batch, 1))], due)
+        return self._call(due, board, [self._next(board) for _ in range(self._plan.batch or 1)])
 
-    def probe(self, due: int, board: int) -> Call:
+    def probe(self, due: int, board: int) -> ScoreCall:
         """A call that makes the probe's score grow, for the WebSocket clients to see."""
-        return Call(board, [self._new(self._plan.users, 1)], due, probe=True)
+        return self._call(due, board, [self._new(self._plan.users, 1)], probe=True)
+
+    def in_batch(self, call: ScoreCall) -> bool:
+        """Whether the call is one of POST /api/scores."""
+        return self._plan.batch > 0 and not call.probe
+
+    def repeat(self, call: ScoreCall, actions: list[Action]) -> None:
+        """Make ``call`` ask again for those of its ``actions``."""
+        call.actions = actions
+        call.request = self._request(call)
 
     def acknowledge(self, board: int, action: Action) -> None:
         """Make ``action`` one that may be sent again."""
@@ -102,14 +105,21 @@ class Traffic:
 
     def _new(self, user: int, points: int) -> Action:
         self._count += 1
-        body = b'{"userId":"%b","actionId":"%b-%d-%d","points":%d}' % (
-            self._names[user],
-            self._plan.run.encode(),
-            self._sender,
-            self._count,
-            points,
-        )
-        return Action(user, points, body)
+        action_id = f"{self._plan.run}-{self._sender}-{self._count}"
+        return Action(user, points, requests.action(self._names[user], action_id, points))
+
+    def _call(
+        self, due: int, board: int, actions: list[Action], *, probe: bool = False
+    ) -> ScoreCall:
+        call = ScoreCall(b"", due, board, actions, probe=probe)
+        call.request = self._request(call)
+        return call
+
+    def _request(self, call: ScoreCall) -> bytes:
+        posts = self._posts[call.board]
+        if self.in_batch(call):
+            return posts.many([action.body for action in call.actions])
+        return posts.one(call.actions[0].body)
 
 
 class ZipfUsers:
@@ -127,27 +137,3 @@ class ZipfUsers:
             places = np.searchsorted(self._cumulated, self._rng.random(8192))
             self._drawn = np.minimum(places, len(self._cumulated) - 1).tolist()
         return self._drawn.pop()
-
-
-class Requests:
-    """Calls as HTTP requests."""
-
-    def __init__(self, plan: Plan, target: Target) -> None:
-        def head(board: int, resource: str) -> bytes:
-            return (
-                f"POST /api/boards/{plan.board(board)}/{resource} HTTP/1.1\r\n"
-                f"Host: {target.authority}\r\nAuthorization: Bearer {target.token}\r\n"
-                "Content-Type: application/json\r\nContent-Length: "
-            ).encode()
-
-        self._one = [head(board, "score") for board in range(plan.boards)]
-        self._many = [head(board, "scores") for board in range(plan.boards)]
-        self._batches = plan.batch > 0
-
-    def of(self, call: Call) -> bytes:
-        """The request, whole."""
-        if call.probe or not self._batches:
-            body = call.actions[0].body
-            return b"%b%d\r\n\r\n%b" % (self._one[call.board], len(body), body)
-        body = b'{"actions":[%b]}' % b",".join([action.body for action in call.actions])
-        return b"%b%d\r\n\r\n%b" % (self._many[call.board], len(body), body)

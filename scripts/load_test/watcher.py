@@ -1,30 +1,47 @@
-"""One process of players: many WebSocket clients that note when the probe's score has grown."""
+"""Players in a process of their own: WebSocket clients that note when the probe's score grows."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import random
-import resource
-import signal
 import time
 from array import array
-from multiprocessing.connection import Connection as Pipe
-from typing import cast
+from dataclasses import dataclass
 
 import msgspec
-import uvloop
+import numpy as np
 
-from scripts.load import websocket
-from scripts.load.http1 import SWITCHING_PROTOCOLS, AnswerParser, ProtocolError
-from scripts.load_test import messages
-from scripts.load_test.messages import Position
-from scripts.load_test.plan import PROBE, Plan, Target
+from scripts.load.target import Target
+from scripts.load.websocket import WebSocket, handshake
+from scripts.load_test.account import Ints
+from scripts.load_test.plan import PROBE, Plan
 
 CONNECTING = 100  # handshakes under way at once
 CONNECT_TIMEOUT = 60.0  # seconds for all of them
 REOPEN_AFTER = 0.5  # seconds, up to twice as many
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a client stands: the newest version it has, and that top 10 as text. ``backwards``
+    counts versions that did not grow, ``lost`` connections that ended."""
+
+    board: int
+    version: int
+    top: str
+    backwards: int
+    lost: int
+
+
+@dataclass(frozen=True)
+class WatcherReport:
+    """Of each client its ``boards`` entry, when (monotonic ns) the probe's score was seen to grow,
+    and to what."""
+
+    boards: list[int]
+    seen_at: list[Ints]
+    seen_score: list[Ints]
+    cpu_seconds: float
 
 
 class TopEntry(msgspec.Struct, frozen=True, rename="camel", gc=False):
@@ -50,11 +67,9 @@ class Reader:
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(Update).decode
         self._last: dict[int, tuple[bytes, Update, int]] = {}
-        self.received = 0
 
     def read(self, board: int, payload: bytes) -> tuple[Update, int]:
         """The message and the probe's score in it. Raises msgspec.DecodeError."""
-        self.received += 1
         known = self._last.get(board)
         if known is None or known[0] != payload:
             update = self._decode(payload)
@@ -62,17 +77,16 @@ class Reader:
         return known[1], known[2]
 
 
-class Client(asyncio.Protocol):
+class Client(WebSocket):
     """One player, over all of its connections. ``open`` is set from the first snapshot on."""
 
     def __init__(self, board: int, reader: Reader, request: bytes) -> None:
+        super().__init__(request)
         self.board = board
         self.open = asyncio.Event()
-        self.ended = asyncio.Event()
         self.seen_at = array("q")
         self.seen_score = array("q")
         self._reader = reader
-        self._request = request
         self._fresh = True  # no snapshot on this connection yet
         self._version = -1
         self._last: Update | None = None
@@ -82,56 +96,18 @@ class Client(asyncio.Protocol):
     @property
     def position(self) -> Position:
         top = self._last.top_scores if self._last else []
-        return Position(
-            board=self.board,
-            connected=not self.ended.is_set(),
-            version=self._version,
-            top=msgspec.json.encode(top).decode(),
-            backwards=self._backwards,
-            lost=self._lost,
-        )
+        text = msgspec.json.encode(top).decode()
+        return Position(self.board, self._version, text, self._backwards, self._lost)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclasses of asyncio's.
-        self._transport = cast(asyncio.Transport, transport)
-        self._answers: AnswerParser | None = AnswerParser()
-        self._frames = websocket.FrameParser()
         self._fresh = True
-        self.ended.clear()
-        self._transport.write(self._request)
-
-    def data_received(self, data: bytes) -> None:
-        now = time.monotonic_ns()
-        try:
-            if self._answers is not None:
-                data = self._upgraded(self._answers, data)
-            for frame in self._frames.feed(data):
-                if frame.opcode == websocket.TEXT:
-                    self._take(frame.payload, now)
-                elif frame.opcode == websocket.PING:
-                    self._transport.write(websocket.pong(frame.payload))
-                elif frame.opcode == websocket.CLOSE:
-                    self._transport.close()
-        except (ProtocolError, msgspec.DecodeError):
-            self._transport.abort()
+        super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._lost += 1
-        self.ended.set()
+        super().connection_lost(error)
 
-    def close(self) -> None:
-        self._transport.abort()
-
-    def _upgraded(self, parser: AnswerParser, data: bytes) -> bytes:
-        """What follows the answer to the handshake."""
-        for answer in parser.feed(data):
-            if answer.status != SWITCHING_PROTOCOLS:
-                raise ProtocolError(f"the handshake was answered {answer.status}")
-            self._answers = None
-            return parser.rest()
-        return b""
-
-    def _take(self, payload: bytes, now: int) -> None:
+    def received(self, payload: bytes, now: int) -> None:
         update, probe_score = self._reader.read(self.board, payload)
         if update.type == "heartbeat":
             return
@@ -149,67 +125,52 @@ class Client(asyncio.Protocol):
 
 
 class Watcher:
-    """The clients of one process, and the parent's questions about them."""
+    """The clients of one process."""
 
-    def __init__(self, plan: Plan, target: Target, index: int, pipe: Pipe) -> None:
+    def __init__(self, plan: Plan, target: Target, index: int) -> None:
         self._target = target
-        self._pipe = pipe
-        self._reader = Reader()
         self._connecting = asyncio.Semaphore(CONNECTING)
         self._clients = []
+        reader = Reader()
         for number in range(index, plan.clients, plan.watchers):
             board = number % plan.boards
-            request = websocket.handshake(target, plan.board(board))
-            self._clients.append(Client(board, self._reader, request))
+            path = f"/ws/leaderboard?board={plan.board(board)}"
+            authorization = f"Authorization: Bearer {target.token}\r\n"
+            request = handshake(target.authority, path, authorization)
+            self._clients.append(Client(board, reader, request))
 
-    async def run(self) -> None:
-        """Connect all, then answer questions until told to finish."""
-        keeping = asyncio.create_task(self._keep_all())
+    async def connect(self) -> None:
+        """Connect all, and again whenever a connection ends. Raises ConnectionError."""
+        self._keeping = [asyncio.create_task(self._keep(client)) for client in self._clients]
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 for client in self._clients:
                     await client.open.wait()
-            messages.send(self._pipe, messages.Ready())
-            await self._answer_questions()
-        finally:
-            keeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeping
+        except TimeoutError:
+            raise ConnectionError(
+                f"not every WebSocket got its snapshot within {CONNECT_TIMEOUT:.0f} s"
+            ) from None
 
-    async def _answer_questions(self) -> None:
-        loop = asyncio.get_running_loop()
-        asked = asyncio.Event()
-        loop.add_reader(self._pipe.fileno(), asked.set)
-        os.set_blocking(self._pipe.fileno(), True)  # undone by the loop; answers may be long
-        cpu = time.process_time()
-        while True:
-            await asked.wait()
-            asked.clear()
-            while self._pipe.poll():
-                question = messages.receive(self._pipe)
-                if isinstance(question, messages.Start):
-                    cpu = time.process_time()
-                elif isinstance(question, messages.AskPositions):
-                    positions = [client.position for client in self._clients]
-                    messages.send(self._pipe, messages.Positions(positions, self._reader.received))
-                else:
-                    loop.remove_reader(self._pipe.fileno())
-                    messages.send(self._pipe, self._report(time.process_time() - cpu))
-                    return
+    async def begin(self) -> None:
+        """The load begins: count the CPU time from here."""
+        self._cpu = time.process_time()
 
-    def _report(self, cpu_seconds: float) -> messages.WatcherReport:
-        return messages.WatcherReport(
+    async def positions(self) -> list[Position]:
+        """Where each client stands."""
+        return [client.position for client in self._clients]
+
+    async def finish(self) -> WatcherReport:
+        """End the connections."""
+        cpu = time.process_time() - self._cpu
+        for task in self._keeping:
+            task.cancel()
+        await asyncio.gather(*self._keeping, return_exceptions=True)
+        return WatcherReport(
             boards=[client.board for client in self._clients],
-            seen_at=[client.seen_at.tobytes() for client in self._clients],
-            seen_score=[client.seen_score.tobytes() for client in self._clients],
-            received=self._reader.received,
-            cpu_seconds=cpu_seconds,
+            seen_at=[np.array(client.seen_at, np.int64) for client in self._clients],
+            seen_score=[np.array(client.seen_score, np.int64) for client in self._clients],
+            cpu_seconds=cpu,
         )
-
-    async def _keep_all(self) -> None:
-        async with asyncio.TaskGroup() as clients:
-            for client in self._clients:
-                clients.create_task(self._keep(client))
 
     async def _keep(self, client: Client) -> None:
         loop = asyncio.get_running_loop()
@@ -225,20 +186,6 @@ class Watcher:
                 try:
                     await client.ended.wait()
                 except asyncio.CancelledError:
-                    client.close()
+                    client.transport.abort()
                     raise
             await asyncio.sleep(REOPEN_AFTER * (1 + random.random()))
-
-
-def main(pipe: Pipe, plan: Plan, target: Target, index: int) -> None:
-    """The process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to answer
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65_536)), hard))
-    try:
-        uvloop.run(Watcher(plan, target, index, pipe).run())
-    except TimeoutError:
-        reason = f"not every WebSocket got its snapshot within {CONNECT_TIMEOUT:.0f} s"
-        messages.send(pipe, messages.Failed(reason))
-    except (EOFError, ConnectionError):
-        pass  # the parent has ended

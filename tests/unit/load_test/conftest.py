@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from scripts.load_test.plan import Plan, Target
+from scripts.load.target import Target
+from scripts.load_test.plan import Plan
 from tests.unit.load_test.stub import Stub, started
 
 

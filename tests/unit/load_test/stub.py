@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 
-from scripts.load_test.plan import Target
+from scripts.load.target import Target
 
 
 class Stub:

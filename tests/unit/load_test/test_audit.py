@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import multiprocessing
 from collections.abc import Callable
 
 import asyncpg
 import pytest
 
 from scripts.load.api import Api
-from scripts.load_test import audit, messages
-from scripts.load_test.messages import Position
-from scripts.load_test.plan import Plan, Target
-from scripts.load_test.watcher import Watcher
+from scripts.load.target import Target
+from scripts.load_test import audit
+from scripts.load_test.plan import Plan
+from scripts.load_test.watcher import Position, Watcher
 from tests.unit.load_test.stub import Stub
 
 BOARD = "load-test-0"
@@ -24,9 +22,8 @@ async def test_boards_that_hold_what_was_acknowledged_pass(
 ) -> None:
     stub.totals[BOARD] = {"u1": 10, "u2": 20, "probe": 99}
 
-    check = await asyncio.to_thread(
-        audit.boards, Api(target), make_plan(), {BOARD: {"u1": 10, "u2": 20, "probe": 99}}
-    )
+    async with Api(target) as api:
+        check = await audit.boards(api, make_plan(), {BOARD: {"u1": 10, "u2": 20, "probe": 99}})
 
     assert check.passed
 
@@ -36,9 +33,8 @@ async def test_points_lost_doubled_or_from_nowhere_are_told_user_by_user(
 ) -> None:
     stub.totals[BOARD] = {"u1": 9, "u2": 40, "u4": 1}
 
-    check = await asyncio.to_thread(
-        audit.boards, Api(target), make_plan(), {BOARD: {"u1": 10, "u2": 20, "u3": 30}}
-    )
+    async with Api(target) as api:
+        check = await audit.boards(api, make_plan(), {BOARD: {"u1": 10, "u2": 20, "u3": 30}})
 
     assert check.problems == [
         f"u1 has 9 on {BOARD}, 1 less than the 10 that were acknowledged",
@@ -97,7 +93,7 @@ async def test_postgres_is_held_against_what_was_acknowledged(
 ) -> None:
     await _fill(database_url, ledger=ledger, total=total)
 
-    check = await asyncio.to_thread(audit.postgres, database_url, {BOARD: {"u1": 30}}, 2)
+    check = await audit.postgres(database_url, {BOARD: {"u1": 30}}, 2)
 
     assert check.problems == problems
 
@@ -107,21 +103,15 @@ async def test_clients_that_have_the_final_top_10_pass(
 ) -> None:
     plan = make_plan(clients=3)
     stub.totals[BOARD] = {"u1": 10}
-    ours, theirs = multiprocessing.Pipe()
-    watching = asyncio.create_task(Watcher(plan, target, 0, theirs).run())
-    await asyncio.to_thread(messages.receive, ours)
+    watcher = Watcher(plan, target, 0)
+    await watcher.connect()
+    await watcher.begin()
     stub.totals[BOARD]["u2"] = 25
     await stub.announce(BOARD)
 
-    def ask() -> list[Position]:
-        messages.send(ours, messages.AskPositions())
-        answer = messages.receive(ours)
-        assert isinstance(answer, messages.Positions)
-        return answer.clients
-
-    check = await asyncio.to_thread(audit.screens, Api(target), plan, ask)
-    messages.send(ours, messages.Finish())
-    await watching
+    async with Api(target) as api:
+        check = await audit.screens(api, plan, watcher.positions)
+    await watcher.finish()
 
     assert check.passed
     assert check.compared.startswith("3 clients")
@@ -135,14 +125,15 @@ async def test_a_client_left_behind_or_led_back_is_named(
     stub.versions[BOARD] = 7
     top = '[{"userId":"u1","score":10}]'
 
-    def ask() -> list[Position]:
+    async def ask() -> list[Position]:
         return [
-            Position(0, True, 7, top, backwards=0, lost=0),
-            Position(0, True, 6, top, backwards=0, lost=0),
-            Position(0, True, 7, "[]", backwards=2, lost=0),
+            Position(0, 7, top, backwards=0, lost=0),
+            Position(0, 6, top, backwards=0, lost=0),
+            Position(0, 7, "[]", backwards=2, lost=0),
         ]
 
-    check = await asyncio.to_thread(audit.screens, Api(target), make_plan(clients=3), ask)
+    async with Api(target) as api:
+        check = await audit.screens(api, make_plan(clients=3), ask)
 
     assert check.problems == [
         f"client 1 shows version 6 of {BOARD}, the final one is 7",

@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from scripts.load.target import Target
 from scripts.load_test import results
-from scripts.load_test.plan import Target
 from tests.unit.load_test.stub import Stub
 
 SMALL = (

@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from scripts.load import cpu, histograms
+from scripts.load.open_loop import SECOND
+from scripts.load.target import Target
 from scripts.load_test import figures
+from scripts.load_test.account import SenderReport
 from scripts.load_test.calls import Calls, Deliveries
-from scripts.load_test.messages import SenderReport, WatcherReport
-from scripts.load_test.monitor import Monitor, Sample
-from scripts.load_test.plan import Plan, Target, refusal
-from scripts.load_test.schedule import SECOND
+from scripts.load_test.monitor import Sample, monitored
+from scripts.load_test.plan import Plan, refusal
 from scripts.load_test.series import series
 from scripts.load_test.server import Server
+from scripts.load_test.watcher import WatcherReport
 
 
-def _bytes(*values: int) -> bytes:
-    return np.array(values, np.int64).tobytes()
-
-
-def _probes(boards: list[int], due: list[int], scores: list[int]) -> SenderReport:
-    empty = _bytes()
+def _probes(*rows: tuple[int, int, int]) -> SenderReport:
+    """Of each its board, when it was due, and its score."""
     return SenderReport(
-        due=empty, lag=empty, service=empty, latency=empty, accepted=empty, known=empty,
-        refused=empty, probe_board=_bytes(*boards), probe_due=_bytes(*due),
-        probe_score=_bytes(*scores), acknowledged=empty, acknowledged_actions=0, outcomes={},
-        violations=[], violation_count=0, unsettled=0, cpu_seconds=0.0,
+        calls=np.zeros((0, 7), np.int64), probes=np.array(rows, np.int64).reshape(-1, 3),
+        points=np.zeros((1, 1), np.int64), acknowledged=0, outcomes=Counter(), violations=[],
+        violation_count=0, unsettled=0, cpu_seconds=0.0,
     )  # fmt: skip
+
+
+def _seen(*clients: tuple[int, list[int], list[int]]) -> WatcherReport:
+    """Of each client its board, when the probe's score grew, and to what."""
+    boards, at, scores = zip(*clients, strict=True)
+    return WatcherReport(list(boards), list(map(np.array, at)), list(map(np.array, scores)), 0.0)
 
 
 def _calls(**arrays: list[int]) -> Calls:
@@ -59,14 +63,8 @@ def test_a_curve_ends_where_too_few_values_speak() -> None:
 
 def test_a_probe_has_arrived_with_the_first_top_10_that_covers_it() -> None:
     # The second probe was merged into the update that shows the third.
-    sender = _probes([0, 0, 0], [100, 200, 300], [1001, 1002, 1003])
-    watcher = WatcherReport(
-        boards=[0, 0],
-        seen_at=[_bytes(50, 150, 420), _bytes(50, 160)],
-        seen_score=[_bytes(1000, 1001, 1003), _bytes(1000, 1001)],
-        received=5,
-        cpu_seconds=0.0,
-    )
+    sender = _probes((0, 100, 1001), (0, 200, 1002), (0, 300, 1003))
+    watcher = _seen((0, [50, 150, 420], [1000, 1001, 1003]), (0, [50, 160], [1000, 1001]))
     found = Deliveries.of([sender], [watcher], since=0)
 
     assert found.latency.tolist() == [50, 220, 120, 60]
@@ -74,8 +72,8 @@ def test_a_probe_has_arrived_with_the_first_top_10_that_covers_it() -> None:
 
 
 def test_probes_are_looked_for_on_their_own_board_and_after_the_warm_up_only() -> None:
-    sender = _probes([0, 1, 1], [100, 90, 200], [1001, 501, 502])
-    watcher = WatcherReport([1], [_bytes(10, 230)], [_bytes(500, 502)], 2, 0.0)
+    sender = _probes((0, 100, 1001), (1, 90, 501), (1, 200, 502))
+    watcher = _seen((1, [10, 230], [500, 502]))
     found = Deliveries.of([sender], [watcher], since=100)
 
     assert found.latency.tolist() == [30]
@@ -114,12 +112,12 @@ def test_cpu_is_known_even_if_no_sample_falls_into_the_measured_time(
     assert figures.cpu_per_thousand(plan, calls, samples, 0) == {"api": 2.0 * 1e6 / 8}
 
 
-def test_the_shortest_load_has_a_sample_before_it_and_one_after_it() -> None:
+async def test_the_shortest_load_has_a_sample_before_it_and_one_after_it() -> None:
     nobody = Target("http://127.0.0.1:1", "token")
-    with Monitor(Server(nobody, pid=os.getpid())) as monitor:
+    async with monitored(Server(nobody, pid=os.getpid())) as samples:
         during = time.monotonic_ns()
 
-    first, *_, last = monitor.samples
+    first, *_, last = samples
     assert first.at < during < last.at
     assert set(first.cpu) == set(last.cpu) == set(cpu.PARTS)
 
@@ -130,7 +128,7 @@ def test_a_late_generator_and_a_rate_not_kept_are_said(make_plan: Callable[..., 
     late = _calls(due=[0, 1, 2, 3], accepted=[1, 1, 1, 0], lag=[20_000_000] * 4)
 
     def warnings(calls: Calls) -> list[str]:
-        return figures.generator(plan, calls, [_probes([], [], [])], [], [], 0).warnings
+        return figures.generator(plan, calls, [_probes()], [], [], 0).warnings
 
     assert warnings(on_time) == []
     assert "20.0 ms late" in warnings(late)[0]
@@ -144,7 +142,7 @@ def test_other_programs_at_work_are_said(
     plan = make_plan(rate=2.0, duration=2.0)
     calls = _calls(due=[0, 1, 2, 3], accepted=[1] * 4)
     samples = [Sample(0, {"api": 0.0}, 0.9, 0), Sample(SECOND, {"api": 0.4}, 0.9, 0)]
-    found = figures.generator(plan, calls, [_probes([], [], [])], [], samples, 0)
+    found = figures.generator(plan, calls, [_probes()], [], samples, 0)
 
     assert found.others_cpu == pytest.approx(2 * 0.9 - 0.4)
     assert found.warnings == [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.load.http1 import Answer
-from scripts.load_test.outcomes import Reply, Verdict, judge, replies
+from scripts.load.replies import Reply, replies
+from scripts.load_test.outcomes import Verdict, judge
 from scripts.load_test.traffic import Action
 
 
@@ -51,13 +51,13 @@ def test_a_deliberate_duplicate(reply: Reply, verdict: Verdict) -> None:
 
 
 def test_a_refusal_of_a_whole_batch_goes_for_each_of_its_actions() -> None:
-    answer = Answer(503, b"", b'{"code":"unavailable"}')
+    found = replies(503, b'{"code":"unavailable"}', 3, batch=True)
 
-    assert replies(answer, 3, batch=True) == [Reply(503, "unavailable")] * 3
+    assert found == [Reply(503, "unavailable")] * 3
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"results":[{"status":200}]}'])
 def test_an_answer_that_does_not_fit_leaves_the_outcome_unknown(body: bytes) -> None:
-    found = replies(Answer(200, b"", body), 2, batch=True)
+    found = replies(200, body, 2, batch=True)
 
     assert [judge(reply, _action(), retried=False) for reply in found] == [Verdict.UNKNOWN] * 2

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from scripts.load.open_loop import SECOND, arrivals
 from scripts.load_test.plan import Plan
-from scripts.load_test.schedule import ORDINARY, SECOND, arrivals, timetable
+from scripts.load_test.schedule import ORDINARY, timetable
 
 
 def test_all_senders_together_make_exactly_the_rate_asked_for(

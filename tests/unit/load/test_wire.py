@@ -1,4 +1,4 @@
-"""The parser of answers, on whatever pieces the kernel hands over."""
+"""The parsers of answers and of frames, on whatever pieces the kernel hands over."""
 
 from __future__ import annotations
 

@@ -1,0 +1,148 @@
+"""The client of bench/http.py: as fast as its connections can, or at a given rate."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import time
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from scripts.load.http1 import Answer
+from scripts.load.http_pool import Call, Pool
+from scripts.load.open_loop import SECOND, OpenLoop, arrivals
+from scripts.load.processes import Process
+from scripts.load.requests import Posts, action
+from scripts.load.target import Target
+
+CONNECT_TIMEOUT = 10.0
+CLOSED_RATE = {False: 25_000, True: 1_500}  # requests made ahead for a second, by: in batches?
+
+
+@dataclass(frozen=True)
+class Load:
+    """What to send: ``kind`` names the requests (``requests_of``); ``rate`` a second, or None for
+    as fast as ``connections`` can."""
+
+    target: Target
+    kind: str
+    seconds: float
+    connections: int = 64
+    rate: float | None = None
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``latencies`` in ns, from the instant that a request was due where there was one;
+    ``statuses`` by number."""
+
+    seconds: float
+    latencies: array[int]
+    statuses: Counter[int]
+
+    @property
+    def rate(self) -> float:
+        """Answers a second."""
+        return len(self.latencies) / self.seconds
+
+    def percentile_ms(self, percent: float) -> float:
+        """Milliseconds below which ``percent`` of the latencies lie."""
+        return float(np.percentile(self.latencies, percent)) / 1e6
+
+
+async def run(load: Load) -> Outcome:
+    """Runs the load in a fresh process. Raises ProcessFailed."""
+    async with Process(Client, load) as client:
+        await client.call(Client.connect)
+        return await client.call(Client.run)
+
+
+def requests_of(load: Load) -> Iterator[bytes]:
+    """The requests of a kind, each action a new one."""
+    chance = random.Random(f"{load.seed}-{load.kind}")
+    run_id = f"{chance.randrange(16**8):08x}"
+    if load.kind == "top":
+        while True:
+            yield b"GET /api/score/top HTTP/1.1\r\nHost: b\r\n\r\n"
+    posts = Posts(load.target, None)
+    size = int(load.kind.removeprefix("scores-")) if load.kind.startswith("scores-") else 1
+    number = 0
+    while True:
+        actions = []
+        for _ in range(size):
+            number += 1
+            user = chance.randrange(10_000)
+            context = _CONTEXT % (user % 40, user) if load.kind == "score-context" else ""
+            actions.append(action(f"user{user}", f"match-{run_id}:{number}", 2, context=context))
+        yield posts.one(actions[0]) if size == 1 else posts.many(actions)
+
+
+_CONTEXT = (
+    '{"latitude":%d.5,"longitude":2.25,"country":"FR","deviceId":"phone-%d","userAgent":"Game/3"}'
+)
+
+
+class Client:
+    """Makes the requests of a load ahead, so that making them does not take the load's own time,
+    then sends them."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._requests = requests_of(load)
+        rate = load.rate or CLOSED_RATE[load.kind.startswith("scores-")]
+        count = int(load.seconds * rate) + load.connections
+        self._prepared = [Call(request, 0) for request in islice(self._requests, count)]
+        self._prepared.reverse()
+        gc.freeze()
+        self._pool = Pool[Call](load.target, load.connections, self._answered, self._lost)
+        self._latencies = array("q")
+        self._statuses = array("H")
+        self._ended = False
+
+    async def connect(self) -> None:
+        """Open the connections. Raises TimeoutError."""
+        opened = asyncio.Event()
+        self._keeping = asyncio.create_task(self._pool.keep(opened))
+        await asyncio.wait_for(opened.wait(), CONNECT_TIMEOUT)
+
+    async def run(self) -> Outcome:
+        """Send, and tell what came back meanwhile."""
+        load = self._load
+        started = time.monotonic_ns()
+        if load.rate is None:
+            for _ in range(load.connections):
+                self._submit_next(due=0)
+            self._pool.flush()
+            await asyncio.sleep(load.seconds)
+        else:
+            instants = arrivals(int(load.seconds * load.rate), load.seconds, None)
+            loop = OpenLoop(instants, lambda _, due, __: self._submit_next(due), self._pool.flush)
+            loop.begin(started)
+            await loop.ended.wait()
+        self._ended = True
+        seconds = (time.monotonic_ns() - started) / SECOND
+        return Outcome(seconds, self._latencies, Counter(self._statuses))
+
+    def _submit_next(self, due: int) -> None:
+        call = self._prepared.pop() if self._prepared else Call(next(self._requests), 0)
+        call.due = due
+        self._pool.submit(call)
+
+    def _answered(self, call: Call, answer: Answer, now: int) -> None:
+        if self._ended:
+            return
+        self._latencies.append(now - (call.due or call.sent))
+        self._statuses.append(answer.status)
+        if self._load.rate is None:
+            self._submit_next(due=0)
+
+    def _lost(self, call: Call) -> None:
+        if not self._ended:
+            self._pool.submit_first(call)
