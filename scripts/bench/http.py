@@ -59,7 +59,7 @@ class Rig:
         keys = tokens.local_keys(secrets.token_hex(32))
         token = tokens.mint(keys, "HS256", subject="bench", scope="score:write", ttl=86_400)
         environment = servers.environment(
-            self.valkey.url, postgres.url, keys, backlog_limit=str(10**9)
+            self.valkey.url, postgres.url, keys, BACKLOG_LIMIT=str(10**9)
         )
         servers.migrate(environment)
         asyncio.run(_activate_model(postgres.url))

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from scripts.load import requests
+
 LEVELS = ("redis", "replica", "disk", "postgres")
 BOARDS = 4
 Key = tuple[str, str, str]  # board, user, action id
@@ -35,8 +37,8 @@ class Action:
         return self.board, self.user, self.id
 
     @property
-    def body(self) -> dict[str, object]:
-        return {"userId": self.user, "actionId": self.id, "points": self.points}
+    def body(self) -> bytes:
+        return requests.action(self.user, self.id, self.points)
 
     def acknowledge(self, level: str, score: int, anew: float | None) -> str | None:
         """Notes an answer at ``level``. ``anew`` is when it was sent, if that made it count; None

@@ -6,37 +6,32 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import aiohttp
 
 from scripts.chaos.actions import LEVELS, Action, Book, new_actions
+from scripts.load.api import Api, NoAnswer
+from scripts.load.replies import Reply
 
-TIMEOUT = aiohttp.ClientTimeout(total=15)
 PAUSE = 0.1  # seconds at most before a refused action is sent again
 BATCH = 60
 CHOICES = [None, "redis", "postgres", "disk", "replica"]
 WEIGHTS = [30, 20, 35, 10, 2]
-LOST = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 class Client:
-    """One poster. ``urls`` are the service's processes; ``may_go`` tells whether new actions may
+    """One poster. ``apis`` are the service's processes; ``may_go`` tells whether new actions may
     be begun."""
 
     def __init__(
         self,
         number: int,
         seed: int,
-        session: aiohttp.ClientSession,
-        urls: Sequence[str],
+        apis: Sequence[Api],
         book: Book,
         may_go: Callable[[], bool],
     ) -> None:
         self._rng = random.Random(f"{seed}/client {number}/choices")
         self._new = new_actions(number, seed)
-        self._session = session
-        self._urls = urls
+        self._apis = apis
         self._book = book
         self._may_go = may_go
         self._open: list[Action] = []  # to be sent again
@@ -68,63 +63,42 @@ class Client:
     async def _post(self, actions: list[Action]) -> None:
         """One request. Afterwards each action is settled or open again."""
         level = self._rng.choices(CHOICES, WEIGHTS)[0]
-        headers = {} if level is None else {"Prefer": f"durability={level}"}
-        path = f"{self._rng.choice(self._urls)}/api/boards/{actions[0].board}"
-        single = len(actions) == 1
-        body = actions[0].body if single else {"actions": [a.body for a in actions]}
+        api = self._rng.choice(self._apis)
         sent_at = time.monotonic()
         for action in actions:
             action.sent_at = action.sent_at or sent_at
         try:
-            async with self._session.post(
-                f"{path}/{'score' if single else 'scores'}",
-                json=body,
-                headers=headers,
-                timeout=TIMEOUT,
-            ) as response:
-                document = await response.json(content_type=None)
-                status = response.status
-                applied = response.headers.get("Preference-Applied", "").partition("=")[2]
-        except LOST as error:
-            # Only a refused connection tells that nothing was sent.
-            refused = isinstance(error, aiohttp.ClientConnectorError)
-            self._book.count("no connection" if refused else "no answer")
+            replies = await api.submit(actions[0].board, [a.body for a in actions], level)
+        except NoAnswer as error:
+            self._book.count("no answer" if error.sent else "no connection")
             for action in actions:
-                action.unknown = action.unknown or not refused
+                action.unknown = action.unknown or error.sent
                 self._open.append(action)
             await asyncio.sleep(self._rng.uniform(0, PAUSE))
             return
-        if single or "results" not in document:
-            for action in actions:
-                self._settle(action, sent_at, status, document, applied)
-        else:
-            for action, item in zip(actions, document["results"], strict=True):
-                self._settle(action, sent_at, item["status"], item, applied)
-        if status == 503:
+        for action, reply in zip(actions, replies, strict=True):
+            self._settle(action, sent_at, reply)
+        if all(reply.status == 503 for reply in replies):
             await asyncio.sleep(self._rng.uniform(0, PAUSE))
 
-    def _settle(
-        self, action: Action, sent_at: float, status: int, document: dict[str, Any], applied: str
-    ) -> None:
-        code = document.get("code", "")
-        self._book.count(f"{status} {code}".strip())
-        match status, code:
-            case (200 | 202, _):
-                level = document.get("durability") or applied or "redis"
-                self._acknowledged(action, level, document["score"], sent_at)
-            case 409, "duplicate_action":
-                self._acknowledged(action, applied or "redis", document["score"], None)
-            case 503, "unavailable":
+    def _settle(self, action: Action, sent_at: float, reply: Reply) -> None:
+        self._book.count(reply.name)
+        match reply:
+            case Reply(status=200 | 202, score=int(score)):
+                self._acknowledged(action, reply.durability or "redis", score, sent_at)
+            case Reply(status=409, code="duplicate_action", score=int(score)):
+                self._acknowledged(action, reply.durability or "redis", score, None)
+            case Reply(status=503, code="unavailable"):
                 # Nothing was written, so it may be dropped; unless an earlier answer is missing.
                 if action.level or action.unknown or self._rng.random() < 0.8:
                     self._open.append(action)
                 else:
                     action.given_up = True
-            case 503, "outcome_unknown":
+            case Reply(status=503, code="outcome_unknown"):
                 action.unknown = True
                 self._open.append(action)
             case _:
-                self._book.violation(action, f"answered {status} {document}")
+                self._book.violation(action, f"answered {reply}")
 
     def _acknowledged(self, action: Action, level: str, score: int, anew: float | None) -> None:
         assert level in LEVELS

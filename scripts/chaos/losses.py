@@ -14,14 +14,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import aiohttp
 from redis.asyncio import Redis
 
 from scripts.chaos.audit import ledger_of
 from scripts.chaos.disk import SyncTrace
 from scripts.chaos.run import drained, synced_once_a_second
 from scripts.chaos.stack import Stack, running
+from scripts.load.api import Api, NoAnswer
+from scripts.load.requests import action
 
+BOARD = "arena"
 CLIENTS = 8
 SECONDS = 2.5  # of load before each fault
 TIMEOUT = 30.0
@@ -126,9 +128,9 @@ async def _round(folder: Path, case: Case) -> Measured:
             await stack.start_persister(0)
         await _answers(stack)
         await drained(stack)
-        ledger = {action for _, _, action in await ledger_of(stack)}
+        ledger = {one for _, _, one in await ledger_of(stack)}
     ended = counted.pop("fault")
-    gone = [ended - sent for action, sent in counted.items() if action not in ledger]
+    gone = [ended - sent for one, sent in counted.items() if one not in ledger]
     shutil.rmtree(folder, ignore_errors=True)
     return Measured(case.level, case.fault, len(counted), len(gone), max(gone, default=0.0))
 
@@ -139,11 +141,11 @@ async def _under_load(stack: Stack, case: Case) -> dict[str, float]:
     stopping = asyncio.Event()
     await _answers(stack)
     async with (
-        aiohttp.ClientSession(headers=stack.headers) as session,
+        stack.apis() as (api,),
         asyncio.TaskGroup() as tasks,
     ):
         for n in range(CLIENTS):
-            tasks.create_task(_post(session, stack.urls[0], n, case.level, counted, stopping))
+            tasks.create_task(_post(api, n, case.level, counted, stopping))
         trace = SyncTrace(stack.file, stack.valkey.process.pid or 0) if case.traced else None
         async with synced_once_a_second(stack, when=case.valkey is NO):
             await asyncio.sleep(SECONDS)
@@ -158,43 +160,32 @@ async def _under_load(stack: Stack, case: Case) -> dict[str, float]:
 
 
 async def _post(
-    session: aiohttp.ClientSession,
-    url: str,
-    client: int,
-    level: str,
-    counted: dict[str, float],
-    stopping: asyncio.Event,
+    api: Api, client: int, level: str, counted: dict[str, float], stopping: asyncio.Event
 ) -> None:
     number = 0
     while not stopping.is_set():
         number += 1
-        actions = [
-            {"userId": f"user{client}", "actionId": f"{client}-{number}-{n}", "points": 1}
-            for n in range(10)
-        ]
+        ids = [f"{client}-{number}-{n}" for n in range(10)]
         sent = time.monotonic()
         try:
-            async with session.post(
-                f"{url}/api/boards/arena/scores",
-                json={"actions": actions},
-                headers={"Prefer": f"durability={level}"},
-                timeout=aiohttp.ClientTimeout(total=10),
-            ) as response:
-                await response.read()
-                if response.headers.get("Preference-Applied") == f"durability={level}":
-                    counted.update({str(action["actionId"]): sent for action in actions})
-        except (aiohttp.ClientError, TimeoutError, OSError):
+            replies = await api.submit(
+                BOARD, [action(f"user{client}", one, 1) for one in ids], level
+            )
+        except NoAnswer:
             await asyncio.sleep(0.05)
+        else:
+            counted.update(
+                (one, sent)
+                for one, reply in zip(ids, replies, strict=True)
+                if reply.durability == level
+            )
 
 
 async def _answers(stack: Stack) -> None:
     """Returns once the service takes an action on the board again."""
-    action = {"userId": "probe", "actionId": "probe", "points": 1}
-    async with asyncio.timeout(TIMEOUT), aiohttp.ClientSession(headers=stack.headers) as session:
+    async with asyncio.timeout(TIMEOUT), stack.apis() as (api,):
         while True:
-            async with session.post(
-                f"{stack.urls[0]}/api/boards/arena/score", json=action
-            ) as response:
-                if response.status in (200, 409):
-                    return
+            (reply,) = await api.submit(BOARD, [action("probe", "probe", 1)])
+            if reply.status in (200, 409):
+                return
             await asyncio.sleep(0.05)

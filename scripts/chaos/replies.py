@@ -8,14 +8,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
+from scoreboard.domain.actions import MAX_BATCH
 from scripts.chaos.actions import BOARDS, Action, Book
 from scripts.chaos.audit import audit
 from scripts.chaos.clients import Client
 from scripts.chaos.proxy import Loss, lose_every, lose_none
 from scripts.chaos.run import Progress, drained
 from scripts.chaos.stack import Stack, running
+from scripts.load.api import Api
 
 CLIENTS = 8
 
@@ -29,19 +29,17 @@ async def run(
     settings = {"REDIS_TIMEOUT": "0.3" if loss is Loss.SILENCE else "3"}
     async with running(Stack(folder, servers=1, persisters=1, settings=settings)) as stack:
         began = time.monotonic()
-        async with aiohttp.ClientSession(headers=stack.headers) as session:
-            await _open_boards(session, stack.urls[0], book)
+        async with stack.apis() as apis:
+            await _open_boards(apis[0], book)
             stack.proxy.judge = lose_every(every, loss)
-            clients = [
-                Client(n, seed, session, stack.urls, book, lambda: True) for n in range(CLIENTS)
-            ]
+            clients = [Client(n, seed, apis, book, lambda: True) for n in range(CLIENTS)]
             telling = asyncio.create_task(_tell(book, stack, progress))
             await asyncio.gather(*(client.run() for client in clients))
             telling.cancel()
             stack.proxy.judge = lose_none
             answers = dict(sorted(book.answers.items()))
             progress("posting everything again")
-            again = await _post_again(session, stack.urls[0], book)
+            again = await _post_again(apis[0], book)
         await drained(stack)
         await audit(stack, book, ())
     return {
@@ -57,19 +55,18 @@ async def run(
     }
 
 
-async def _open_boards(session: aiohttp.ClientSession, url: str, book: Book) -> None:
+async def _open_boards(api: Api, book: Book) -> None:
     """Else the first actions on a board could meet one that is being made."""
     for number in range(BOARDS):
         action = Action(f"board{number}", "user0", "first", 1)
         book.actions.append(action)
-        path = f"{url}/api/boards/{action.board}/score"
-        async with session.post(path, json=action.body) as response:
-            document = await response.json()
-            assert response.status == 200, document
-            action.acknowledge("redis", document["score"], time.monotonic())
+        (reply,) = await api.submit(action.board, [action.body])
+        assert reply.status == 200, reply
+        assert reply.score is not None
+        action.acknowledge("redis", reply.score, time.monotonic())
 
 
-async def _post_again(session: aiohttp.ClientSession, url: str, book: Book) -> Counter[str]:
+async def _post_again(api: Api, book: Book) -> Counter[str]:
     """Every retry has to learn its first result."""
     answers: Counter[str] = Counter()
     boards: dict[str, list[Action]] = {}
@@ -77,15 +74,13 @@ async def _post_again(session: aiohttp.ClientSession, url: str, book: Book) -> C
         if not action.given_up:
             boards.setdefault(action.board, []).append(action)
     for board, all_of_it in boards.items():
-        for at in range(0, len(all_of_it), 1000):
-            batch = all_of_it[at : at + 1000]
-            body = {"actions": [action.body for action in batch]}
-            async with session.post(f"{url}/api/boards/{board}/scores", json=body) as response:
-                results = (await response.json())["results"]
-            for action, item in zip(batch, results, strict=True):
-                answers[f"{item['status']} {item.get('code', '')}".strip()] += 1
-                if (item["status"], item.get("score")) != (409, action.score):
-                    book.violation(action, f"was told {action.score} first and now {item}")
+        for at in range(0, len(all_of_it), MAX_BATCH):
+            batch = all_of_it[at : at + MAX_BATCH]
+            found = await api.submit(board, [action.body for action in batch])
+            for action, reply in zip(batch, found, strict=True):
+                answers[reply.name] += 1
+                if (reply.status, reply.score) != (409, action.score):
+                    book.violation(action, f"was told {action.score} first and now {reply}")
     return answers
 
 

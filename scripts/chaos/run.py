@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from scoreboard.wire.keys import PartitionKeys
 from scripts.chaos.actions import Book
 from scripts.chaos.audit import Lost, audit
@@ -56,9 +54,8 @@ async def run(
                     fired += 1
                     repairs.create_task(faults.do(fault, lock))
 
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connector, headers=stack.headers) as session:
-            clients = [Client(n, seed, session, stack.urls, book, may_go) for n in range(CLIENTS)]
+        async with stack.apis() as apis:
+            clients = [Client(n, seed, apis, book, may_go) for n in range(CLIENTS)]
             telling = asyncio.create_task(_tell(book, faults, len(plan), progress))
             try:
                 async with asyncio.TaskGroup() as tasks:

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import aiohttp
 from redis.asyncio import Redis
 
 from scoreboard.api import tokens
@@ -20,9 +19,13 @@ from scoreboard.local.child_processes import Child, stop_together
 from scoreboard.local.embedded_servers import Postgres, Valkey, free_port
 from scripts.chaos.disk import AppendOnlyFile
 from scripts.chaos.proxy import Proxy
+from scripts.load import servers
+from scripts.load.api import Api, NoAnswer
+from scripts.load.target import Target
 
 PARTITIONS = 4
 START_TIMEOUT = 60.0
+TIMEOUT = 15.0  # of a game server's calls
 SETTINGS = {
     "PARTITIONS": str(PARTITIONS),
     "REDIS_TIMEOUT": "1",
@@ -82,10 +85,21 @@ class Stack:
         return [f"http://127.0.0.1:{port}" for port in self.ports]
 
     @property
+    def token(self) -> str:
+        """A game server's."""
+        return tokens.mint(self._keys, "HS256", subject="game", scope="score:write", ttl=86_400)
+
+    @property
     def headers(self) -> dict[str, str]:
         """Of a game server's requests."""
-        token = tokens.mint(self._keys, "HS256", subject="game", scope="score:write", ttl=86_400)
-        return {"Authorization": f"Bearer {token}"}
+        return {"Authorization": f"Bearer {self.token}"}
+
+    @contextlib.asynccontextmanager
+    async def apis(self) -> AsyncIterator[list[Api]]:
+        """Each server's API, for a game server."""
+        async with contextlib.AsyncExitStack() as opened:
+            targets = [Target(url, self.token) for url in self.urls]
+            yield [await opened.enter_async_context(Api(target, TIMEOUT)) for target in targets]
 
     @property
     def proxied_url(self) -> str:
@@ -103,14 +117,9 @@ class Stack:
             asyncio.to_thread(self.postgres.start),
             self.proxy.start(),
         )
-        self.environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("SCOREBOARD_")
-        } | {f"SCOREBOARD_{name}": value for name, value in self._settings.items()}
-        self.environment |= {
-            "SCOREBOARD_REDIS_URL": self.valkey.url,
-            "SCOREBOARD_DATABASE_URL": self.postgres.url,
-            "SCOREBOARD_JWT_KEYS": json.dumps(self._keys),
-        }
+        self.environment = servers.environment(
+            self.valkey.url, self.postgres.url, self._keys, **self._settings
+        )
         async with self.redis() as redis:
             version: str = (await redis.info("server"))["redis_version"]
             self._leaves_open_multi = version.startswith("7.0.")
@@ -159,11 +168,11 @@ class Stack:
         """Starts a server and waits until it takes requests."""
         child = self.servers[number]
         child.start()
-        async with asyncio.timeout(START_TIMEOUT), aiohttp.ClientSession() as session:
+        async with asyncio.timeout(START_TIMEOUT), self.apis() as apis:
             while True:
-                with contextlib.suppress(aiohttp.ClientError, OSError):
-                    async with session.get(f"{self.urls[number]}/healthz"):
-                        return
+                with contextlib.suppress(NoAnswer):
+                    await apis[number].alive()
+                    return
                 still_there(child)
                 await asyncio.sleep(0.02)
 

@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import aiohttp
 import asyncpg
 from redis.asyncio import Redis
 
@@ -87,9 +86,9 @@ async def measure(folder: Path, step: Step, *, kills: int, seed: int, progress: 
     def may_go() -> bool:
         return len(book.actions) < begun * ACTIONS_A_KILL
 
-    async with running(stack), aiohttp.ClientSession(headers=stack.headers) as session:
+    async with running(stack), stack.apis() as apis:
         await asyncio.to_thread(stack.persisters[0].stop)
-        clients = [Client(n, seed, session, stack.urls, book, may_go) for n in range(CLIENTS)]
+        clients = [Client(n, seed, apis, book, may_go) for n in range(CLIENTS)]
         async with asyncio.TaskGroup() as tasks:
             for client in clients:
                 tasks.create_task(client.run())

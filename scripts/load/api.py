@@ -92,6 +92,10 @@ class Api:
             found.update((row["userId"], row["score"]) for row in decoded["users"])
         return found
 
+    async def alive(self) -> None:
+        """Return when the server answers at all. Raises NoAnswer."""
+        await self._send("GET", "/healthz")
+
     async def backlog(self) -> int | None:
         """Events that are not in Postgres yet; None when the server doesn't say. Raises
         ApiError."""

@@ -41,12 +41,13 @@ def environment(
     redis_url: str, database_url: str, keys: Mapping[str, str], **settings: str
 ) -> dict[str, str]:
     """Of a process of the service: this one's, with the servers, the signing ``keys`` and further
-    ``settings`` (SCOREBOARD_*, in lower case) in place of what it says of the service."""
+    ``settings`` (by their variables without SCOREBOARD_) in place of what it says of the service.
+    """
     told = {name: text for name, text in os.environ.items() if not name.startswith("SCOREBOARD_")}
     settings |= {
-        "redis_url": redis_url, "database_url": database_url, "jwt_keys": json.dumps(dict(keys))
+        "REDIS_URL": redis_url, "DATABASE_URL": database_url, "JWT_KEYS": json.dumps(dict(keys))
     }  # fmt: skip
-    return told | {f"SCOREBOARD_{name.upper()}": value for name, value in settings.items()}
+    return told | {f"SCOREBOARD_{name}": value for name, value in settings.items()}
 
 
 def migrate(environment: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from scripts.chaos.actions import Action, Book
 from scripts.chaos.audit import audit
 from scripts.chaos.run import drained
 from scripts.chaos.stack import VALKEY, Stack
+from scripts.load import requests
 from tests.faults.conftest import StartStack
 from tests.support.waiting import wait_until
 
@@ -23,7 +24,7 @@ class Poster:
 
     def __init__(self, stack: Stack, http: ClientSession) -> None:
         self._url = f"{stack.urls[0]}/api/boards/arena/scores"
-        self._headers = stack.headers
+        self._headers = {**stack.headers, "Content-Type": "application/json"}
         self._http = http
         self.book = Book(0)
         self.answers: Counter[str] = Counter()
@@ -41,8 +42,8 @@ class Poster:
         """The outcome of a batch of new actions; they are in the book when they count."""
         number = len(self.book.actions) + sum(self.answers.values()) * 1000
         batch = [Action("arena", f"user{n % 50}", f"{number + n}{padding}", 1) for n in range(size)]
-        body = {"actions": [action.body for action in batch]}
-        async with self._http.post(self._url, json=body, headers=self._headers) as response:
+        body = requests.batch([action.body for action in batch])
+        async with self._http.post(self._url, data=body, headers=self._headers) as response:
             self.last = await response.json()
             outcome = f"{response.status} {self.last.get('code', '')}".strip()
             if outcome == "200":

@@ -7,7 +7,6 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-import aiohttp
 from aiohttp import ClientSession
 
 from scoreboard.wire.keys import Keyspace
@@ -42,8 +41,8 @@ async def flush(stack: Stack, faults: Faults) -> None:
 async def test_redis_is_emptied_again_and_again_under_writers(start_stack: StartStack) -> None:
     stack = await start_stack(servers=2, persisters=1)
     book, faults = Book(3_000), Faults(stack)
-    async with aiohttp.ClientSession(headers=stack.headers) as session:
-        clients = [Client(n, 5, session, stack.urls, book, lambda: True) for n in range(8)]
+    async with stack.apis() as apis:
+        clients = [Client(n, 5, apis, book, lambda: True) for n in range(8)]
         posting = [asyncio.create_task(client.run()) for client in clients]
         for began in range(300, 3_000, 450):
             await wait_until(partial(begun, book, began), description="load")
