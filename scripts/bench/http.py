@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,7 +32,7 @@ from scoreboard.redisio.script_source import digest
 from scoreboard.wire.keys import Keyspace, PartitionKeys
 from scoreboard.wire.scripts import submit_scores
 from scripts.bench import http_client, http_servers
-from scripts.bench.figures import report
+from scripts.bench.figures import Bound, JsonFile, report
 from scripts.bench.http_client import Load, Outcome
 from scripts.load import cpu, servers
 from scripts.load.processes import ProcessFailed
@@ -189,9 +188,7 @@ def direct(valkey: Valkey, seconds: float, size: int) -> float:
 def main(
     seconds: Annotated[float, typer.Option(help="Length of one measurement.", min=0.5)] = 3.0,
     rounds: Annotated[int, typer.Option(help="How often each is measured.", min=1)] = 3,
-    write_json: Annotated[
-        Path | None, typer.Option("--json", help="Also write the figures here.")
-    ] = None,
+    json: JsonFile = None,
 ) -> None:
     """Measure the HTTP paths; about two minutes."""
     figures: dict[str, float] = {}
@@ -245,14 +242,14 @@ def main(
     console.print(table)
     report(
         figures,
-        write_json,
+        json,
         targets={
-            "post_vs_single": "at least 2.2",
-            "post_vs_bare": "at least 0.55",
-            "post_p99_ms_at_half": "below 10",
-            "top_vs_bare": "at least 0.8",
-            "batch_vs_direct": "at least 0.8",
-            "gated_vs_ungated": "at least 0.45, aim 0.6",
+            "post_vs_single": Bound(2.2, at_least=True),
+            "post_vs_bare": Bound(0.55, at_least=True),
+            "post_p99_ms_at_half": Bound(10),
+            "top_vs_bare": Bound(0.8, at_least=True),
+            "batch_vs_direct": Bound(0.8, at_least=True),
+            "gated_vs_ungated": Bound(0.45, at_least=True, aim=", aim 0.6"),
         },
     )
 

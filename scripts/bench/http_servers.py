@@ -37,8 +37,8 @@ class SingleSubmitter:
 
     def __init__(self, redis: Redis, partitions: int) -> None:
         self._redis = redis
-        self._calls = PlainCalls(Keyspace(partitions))
-        self._partitions = partitions
+        self._keyspace = Keyspace(partitions)
+        self._calls = PlainCalls(self._keyspace)
         self._line = ScriptLine(redis.connection_pool, timeout=5)  # stays unused
 
     async def submit(
@@ -49,7 +49,7 @@ class SingleSubmitter:
         create: bool,
         durability: Durability = Durability.REDIS,
     ) -> tuple[list[Result], Durability]:
-        keys = Keyspace(self._partitions).board(board)
+        keys = self._keyspace.board(board)
         call = await self._calls.prepare(board, BoardSettings(), submissions, self._line)
         script_call = submit_scores(
             **keys.written,

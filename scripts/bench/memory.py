@@ -7,18 +7,18 @@ what each part costs. A day of 1,000 actions a second makes 86.4 million receipt
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from scoreboard.redisio.script_line import pack
 from scoreboard.wire.receipts import Kept, receipt
-from scripts.bench.script_calls import DAY_MS, FullBoard, Line, server, user_name
+from scripts.bench.figures import JsonFile, write
+from scripts.bench.script_calls import DAY_MS, FullBoard, Line, running, user_name
 
 RECEIPTS_A_DAY = 86_400_000
 BATCH = 1_000
@@ -65,20 +65,22 @@ FORMS: dict[str, Callable[[bytes, bytes], tuple[bytes, ...]]] = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--users", type=int, default=1_000_000)
-    parser.add_argument("--receipts", type=int, default=200_000)
-    parser.add_argument("--server", help="path of a redis-server to use in place of Valkey")
-    parser.add_argument("--json", type=Path, help="file to write the figures to")
-    options = parser.parse_args()
-    count = options.receipts
-    with server(options.server) as (valkey, redis):
+def main(
+    users: int = 1_000_000,
+    receipts: int = 200_000,
+    server: Annotated[
+        Path | None, typer.Option(help="A redis-server to use in place of Valkey.")
+    ] = None,
+    json: JsonFile = None,
+) -> None:
+    """Measure what Redis holds for a user and for a receipt."""
+    count = receipts
+    with running(server) as (valkey, redis):
         line = Line(valkey.url)
         boards: list[FullBoard] = []
-        zset = grown(redis, lambda: boards.append(FullBoard(redis, "global", options.users)))
+        zset = grown(redis, lambda: boards.append(FullBoard(redis, "global", users)))
         (board,) = boards
-        figures = {"user on the board": zset / options.users}
+        figures = {"user on the board": zset / users}
 
         def submit() -> None:
             for _ in range(count // BATCH):
@@ -113,11 +115,8 @@ def main() -> None:
     print(f"a receipt's name has {len(name)} bytes, its text {len(text)}: {name!r} {text!r}")
     day = figures["receipt"] * RECEIPTS_A_DAY / 2**30
     print(f"{RECEIPTS_A_DAY:,} receipts of a day: {day:.1f} GiB")
-    if options.json:
-        options.json.write_text(
-            json.dumps({"bytes": figures, "receipt forms": forms, "day, GiB": day}, indent=1)
-        )
+    write({"bytes": figures, "receipt forms": forms, "day, GiB": day}, json)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

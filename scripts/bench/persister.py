@@ -9,15 +9,15 @@ persister, of Postgres (all its processes) and of Valkey.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import resource
 import time
 from collections import defaultdict
-from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
+import typer
 import uvloop
 from redis.asyncio import Redis
 
@@ -30,7 +30,7 @@ from scoreboard.redisio.script_line import pack
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.persister import Persister
-from scripts.bench.figures import report
+from scripts.bench.figures import Bound, JsonFile, report
 from scripts.load.cpu import used
 from scripts.load.servers import databases
 
@@ -41,8 +41,15 @@ CONTEXT = (
 )
 
 
-async def fill(redis: Redis, settings: Settings, actions: int, boards: int, users: int) -> None:
+class Backlog(NamedTuple):
+    actions: int
+    boards: int
+    users: int
+
+
+async def fill(redis: Redis, settings: Settings, backlog: Backlog) -> None:
     """Appends accepted events of random users, as submit_scores does."""
+    actions, boards, users = backlog
     draw = random.Random(1)
     names = [f"board-{i}" for i in range(boards)]
     keys = [Keyspace(settings.partitions).board(name).events.encode() for name in names]
@@ -75,20 +82,20 @@ async def fill(redis: Redis, settings: Settings, actions: int, boards: int, user
 
 
 async def measure(
-    settings: Settings, args: argparse.Namespace, valkey: Valkey, postgres: Postgres
+    settings: Settings, backlog: Backlog, valkey: Valkey, postgres: Postgres
 ) -> dict[str, float]:
     redis = client(settings.redis_url, timeout=10)
     blocking = client(settings.redis_url, timeout=None)
     database = await asyncpg.connect(settings.database_url)
     await migrate(database)
-    await fill(redis, settings, args.actions, args.boards, args.users)
+    await fill(redis, settings, backlog)
     pool = await open_pool(settings.database_url, connections=settings.partitions, timeout=60)
     durable = recovery(settings, redis, blocking, pool)
     persister = Persister(
         durable.streams, durable.ledger, durable.reverter, batch=settings.persist_batch
     )
     keyspace = Keyspace(settings.partitions)
-    streams = {keyspace.board(f"board-{i}").events for i in range(args.boards)}
+    streams = {keyspace.board(f"board-{i}").events for i in range(backlog.boards)}
 
     def cpu() -> dict[str, float]:
         return {
@@ -112,17 +119,17 @@ async def measure(
         "SELECT (SELECT count(*) FROM score_action) + (SELECT count(*) FROM user_score)"
     )
     written = await database.fetchval("SELECT count(*) FROM score_action")
-    assert written == args.actions, f"{written} of {args.actions} actions are in the ledger"
+    assert written == backlog.actions, f"{written} of {backlog.actions} actions are in the ledger"
     for closing in (redis, blocking):
         await closing.aclose()
     await pool.close()
     await database.close()
-    thousands = args.actions / 1000
+    thousands = backlog.actions / 1000
     return {
-        "actions": args.actions,
-        "boards": args.boards,
+        "actions": backlog.actions,
+        "boards": backlog.boards,
         "seconds": round(seconds, 2),
-        "actions_per_second": round(args.actions / seconds),
+        "actions_per_second": round(backlog.actions / seconds),
         "rows": int(rows),
         "wal_bytes_per_thousand": round(float(wal_bytes) / thousands),
         **{
@@ -135,21 +142,20 @@ async def measure(
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--actions", type=int, default=100_000)
-    parser.add_argument("--boards", type=int, default=1)
-    parser.add_argument("--users", type=int, default=10_000)
-    parser.add_argument("--batch", type=int, default=Settings().persist_batch)
-    parser.add_argument("--json", type=Path, help="file to write the figures to")
-    args = parser.parse_args()
+def main(
+    actions: int = 100_000,
+    boards: int = 1,
+    users: int = 10_000,
+    batch: int = Settings().persist_batch,
+    json: JsonFile = None,
+) -> None:
+    """Measure how fast the persister drains a backlog into Postgres, and at what cost."""
+    backlog = Backlog(actions, boards, users)
     with databases() as (valkey, postgres):
-        settings = Settings(
-            redis_url=valkey.url, database_url=postgres.url, persist_batch=args.batch
-        )
-        figures = uvloop.run(measure(settings, args, valkey, postgres))
-    report(figures, args.json, targets={"actions_per_second": "at least 25,000"})
+        settings = Settings(redis_url=valkey.url, database_url=postgres.url, persist_batch=batch)
+        figures = uvloop.run(measure(settings, backlog, valkey, postgres))
+    report(figures, json, targets={"actions_per_second": Bound(25_000, at_least=True)})
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

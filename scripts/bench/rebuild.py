@@ -9,14 +9,13 @@ that lost the last events. Every zset is compared with the ledger bit by bit aft
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import resource
 import time
-from pathlib import Path
 from typing import Any
 
 import asyncpg
+import typer
 import uvloop
 from redis.asyncio import Redis
 
@@ -28,7 +27,7 @@ from scoreboard.pg.pool import open_pool
 from scoreboard.redisio.connections import client
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import BoardKeys, Keyspace
-from scripts.bench.figures import report
+from scripts.bench.figures import Bound, JsonFile, report
 from scripts.load.servers import databases
 
 BOARD = "big"
@@ -126,17 +125,13 @@ async def restart(valkey: Valkey) -> None:
     await asyncio.to_thread(valkey.start)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--users", type=int, default=1_000_000)
-    parser.add_argument("--receipts", type=int, default=100_000)
-    parser.add_argument("--json", type=Path, help="file to write the figures to")
-    args = parser.parse_args()
+def main(users: int = 1_000_000, receipts: int = 100_000, json: JsonFile = None) -> None:
+    """Measure how long a board is fenced while it is made live again."""
     with databases() as (valkey, postgres):
         settings = Settings(redis_url=valkey.url, database_url=postgres.url, database_timeout=60)
-        figures = uvloop.run(measure(settings, args.users, args.receipts, valkey))
-    report(figures, args.json, targets={"load_seconds": "below 20", "adopt_seconds": "below 1"})
+        figures = uvloop.run(measure(settings, users, receipts, valkey))
+    report(figures, json, targets={"load_seconds": Bound(20), "adopt_seconds": Bound(1)})
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -10,19 +10,19 @@ script grows with the board, next to the logarithm.
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
-from scripts.bench.script_calls import FullBoard, Line, server
+from scripts.bench.figures import JsonFile, write
+from scripts.bench.script_calls import FullBoard, Line, running
 
 SIZES = (10**3, 10**4, 10**5, 10**6)
 FULL_SIZES = (*SIZES, 10**7)
@@ -82,20 +82,22 @@ def growth(figures: list[Figures]) -> list[dict[str, float]]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="also a board of 10,000,000 users")
-    parser.add_argument("--seconds", type=float, default=40, help="new rounds begin until then")
-    parser.add_argument("--server", help="path of a redis-server to use in place of Valkey")
-    parser.add_argument("--json", type=Path, help="file to write the figures to")
-    options = parser.parse_args()
-    with server(options.server) as (valkey, redis):
-        sizes = FULL_SIZES if options.full else SIZES
+def main(
+    full: Annotated[bool, typer.Option("--full", help="Also 10,000,000 users.")] = False,
+    seconds: Annotated[float, typer.Option(help="New rounds begin until then.")] = 40,
+    server: Annotated[
+        Path | None, typer.Option(help="A redis-server to use in place of Valkey.")
+    ] = None,
+    json: JsonFile = None,
+) -> None:
+    """Measure what submit_scores costs when it is called directly."""
+    with running(server) as (valkey, redis):
+        sizes = FULL_SIZES if full else SIZES
         boards = [FullBoard(redis, f"users-{size}", size) for size in sizes]
         figures = [Figures(board.users, batch) for board in boards for batch in BATCHES]
         line = Line(valkey.url)
         rounds, started = 0, time.monotonic()
-        while time.monotonic() - started < options.seconds:
+        while time.monotonic() - started < seconds:
             for board in boards:
                 for best in figures:
                     if best.users == board.users:
@@ -120,14 +122,8 @@ def main() -> None:
             f"from {step['from']:,} to {step['to']:,} users: time in the script "
             f"x{step['script']:.2f}, logarithm x{step['logarithm']:.2f}"
         )
-    if options.json:
-        report = {
-            "server": f"{name} {version}",
-            "figures": [asdict(best) for best in figures],
-            "growth": steps,
-        }
-        options.json.write_text(json.dumps(report, indent=1))
+    write({"server": f"{name} {version}", "figures": figures, "growth": steps}, json)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

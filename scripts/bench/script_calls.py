@@ -36,11 +36,11 @@ _actions = itertools.count(1)
 
 
 @contextmanager
-def server(binary: str | None) -> Iterator[tuple[Valkey, Any]]:
+def running(binary: Path | None) -> Iterator[tuple[Valkey, Any]]:
     """A Valkey (or the redis-server ``binary``) with the append-only file synced every second, and
     a client of it that has the script loaded."""
     with temporary_folder() as folder:
-        valkey = Valkey(folder / "valkey", binary=Path(binary) if binary else None)
+        valkey = Valkey(folder / "valkey", binary=binary)
         valkey.start()
         try:
             with Redis.from_url(valkey.url) as redis:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing.synchronize import Barrier
+from contextlib import ExitStack
 
 TURNS = 300_000
+BUSY = "import os, sys\nos.sched_setaffinity(0, {int(sys.argv[1])})\nprint()\nwhile True: pass"
 
 
 def slowdown() -> float:
     """How much longer this core takes for the same work while the others are busy: 1.0 where each
     has all of its own, near 2.0 where two share one. Takes about a second."""
     cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, cores[:1])
-    try:
+    with ExitStack() as stack:
+        stack.callback(os.sched_setaffinity, 0, cores)
+        os.sched_setaffinity(0, cores[:1])
         alone = min(_work() for _ in range(5))
-        with _busy(cores[1:]):
-            return min(_work() for _ in range(5)) / alone
-    finally:
-        os.sched_setaffinity(0, cores)
+        for core in cores[1:]:
+            command = [sys.executable, "-uc", BUSY, str(core)]
+            other = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
+            stack.callback(other.kill)
+            assert other.stdout is not None
+            other.stdout.readline()
+        return min(_work() for _ in range(5)) / alone
 
 
 def _work() -> float:
@@ -32,26 +36,3 @@ def _work() -> float:
     for i in range(TURNS):
         some[i & 1023] = str(i)
     return time.process_time() - started
-
-
-@contextmanager
-def _busy(cores: list[int]) -> Iterator[None]:
-    context = multiprocessing.get_context("fork")
-    started = context.Barrier(len(cores) + 1)
-    others = [context.Process(target=_spin, args=(core, started), daemon=True) for core in cores]
-    for other in others:
-        other.start()
-    started.wait()
-    try:
-        yield
-    finally:
-        for other in others:
-            other.kill()
-            other.join()
-
-
-def _spin(core: int, started: Barrier) -> None:
-    os.sched_setaffinity(0, {core})
-    started.wait()
-    while True:
-        _work()

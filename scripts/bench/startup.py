@@ -17,7 +17,7 @@ import typer
 from scoreboard.api import tokens
 from scoreboard.local.child_processes import Child
 from scoreboard.local.embedded_servers import free_port
-from scripts.bench.figures import report
+from scripts.bench.figures import Bound, JsonFile, report
 from scripts.load import servers
 
 START_TIMEOUT = 60.0
@@ -26,7 +26,7 @@ SETTLE = 2.0  # seconds at rest before the memory is read
 
 def main(
     rounds: Annotated[int, typer.Option(help="How often to start.", min=1)] = 5,
-    write_json: Annotated[Path | None, typer.Option("--json", help="Also write here.")] = None,
+    json: JsonFile = None,
 ) -> None:
     """Measure start-up (until /readyz answers 200) and resident memory at rest."""
     with servers.databases() as (valkey, postgres), servers.temporary_folder() as folder:
@@ -41,8 +41,8 @@ def main(
             "startup_s_worst": max(seconds),
             "idle_rss_mb": statistics.median(megabytes),
         },
-        write_json,
-        targets={"startup_s": "below 2", "idle_rss_mb": "below 70"},
+        json,
+        targets={"startup_s": Bound(2), "idle_rss_mb": Bound(70)},
     )
 
 

@@ -75,6 +75,6 @@ def _length(head: bytes, status: int) -> int:
     if at < 0:
         raise ProtocolError(f"an answer {status} without Content-Length")
     text = head[at + len(_LENGTH) :].partition(b"\r\n")[0].strip()
-    if not text.isdigit() or int(text) > MAX_BODY:
+    if not text.isdigit() or (length := int(text)) > MAX_BODY:
         raise ProtocolError(f"a Content-Length of {text[:20]!r}")
-    return int(text)
+    return length

@@ -7,6 +7,7 @@ import contextlib
 import secrets
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -25,75 +26,45 @@ from scripts.load_test.screen import Screen
 from scripts.load_test.server import Server
 from scripts.load_test.summary import summary
 
-LOAD, GENERATOR, OUTPUT = "Load", "Generator", "Server and report"
+load = partial(typer.Option, rich_help_panel="Load")
+generator = partial(typer.Option, rich_help_panel="Generator")
+output = partial(typer.Option, rich_help_panel="Server and report")
+
+URL = "A server that runs on this machine; default: start one."
 
 
 def command(
-    rate: Annotated[
-        float, typer.Option(help="Actions a second, sent whatever the server does.",
-                            rich_help_panel=LOAD)
-    ] = 2000,
-    clients: Annotated[
-        int, typer.Option(help="WebSocket clients watching the boards.", rich_help_panel=LOAD)
-    ] = 200,
-    duration: Annotated[
-        float, typer.Option(help="Seconds that are measured.", rich_help_panel=LOAD)
-    ] = 20,
-    warmup: Annotated[
-        float, typer.Option(help="Seconds of load before that.", rich_help_panel=LOAD)
-    ] = 3,
+    rate: Annotated[float, load(help="Actions a second, sent whatever the server does.")] = 2000,
+    clients: Annotated[int, load(help="WebSocket clients watching the boards.")] = 200,
+    duration: Annotated[float, load(help="Seconds that are measured.")] = 20,
+    warmup: Annotated[float, load(help="Seconds of load before that.")] = 3,
     duplicates: Annotated[
-        float, typer.Option(help="Share of actions that repeat an acknowledged one.",
-                            rich_help_panel=LOAD)
+        float, load(help="Share of actions that repeat an acknowledged one.")
     ] = 0.05,
-    users: Annotated[
-        int, typer.Option(help="Users that score, by Zipf's law.", rich_help_panel=LOAD)
-    ] = 10_000,
-    boards: Annotated[
-        int, typer.Option(help="Boards that share the load.", rich_help_panel=LOAD)
-    ] = 1,
-    batch: Annotated[
-        int, typer.Option(help="Actions in a call of POST /api/scores; 0: one by one.",
-                          rich_help_panel=LOAD)
-    ] = 0,
-    skew: Annotated[
-        float, typer.Option(help="Zipf's exponent; 0 makes all users alike.",
-                            rich_help_panel=LOAD)
-    ] = 1.0,
+    users: Annotated[int, load(help="Users that score, by Zipf's law.")] = 10_000,
+    boards: Annotated[int, load(help="Boards that share the load.")] = 1,
+    batch: Annotated[int, load(help="Actions in a call of POST /api/scores; 0: one by one.")] = 0,
+    skew: Annotated[float, load(help="Zipf's exponent; 0 makes all users alike.")] = 1.0,
     even: Annotated[
-        bool, typer.Option("--even", help="Evenly spaced calls instead of a Poisson process.",
-                           rich_help_panel=LOAD)
+        bool, load("--even", help="Evenly spaced calls instead of a Poisson process.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=LOAD)] = 1,
-    connections: Annotated[
-        int, typer.Option(help="HTTP connections of the game servers.", rich_help_panel=GENERATOR)
-    ] = 64,
-    senders: Annotated[
-        int, typer.Option(help="Processes of game servers.", rich_help_panel=GENERATOR)
-    ] = 2,
-    watchers: Annotated[
-        int, typer.Option(help="Processes of WebSocket clients.", rich_help_panel=GENERATOR)
-    ] = 1,
-    url: Annotated[
-        str | None, typer.Option(envvar="SCOREBOARD_URL", rich_help_panel=OUTPUT,
-                                 help="A server that runs on this machine; default: start one.")
-    ] = None,
+    seed: Annotated[int, load(help="Of everything random.")] = 1,
+    connections: Annotated[int, generator(help="HTTP connections of the game servers.")] = 64,
+    senders: Annotated[int, generator(help="Processes of game servers.")] = 2,
+    watchers: Annotated[int, generator(help="Processes of WebSocket clients.")] = 1,
+    url: Annotated[str | None, output(envvar="SCOREBOARD_URL", help=URL)] = None,
     token: Annotated[
-        str, typer.Option(envvar="SCOREBOARD_TOKEN", rich_help_panel=OUTPUT, show_envvar=True,
-                          help="Token for it, with score:write.")
+        str, output(envvar="SCOREBOARD_TOKEN", help="Token for it, with score:write.")
     ] = "",
-    workers: Annotated[
-        int, typer.Option(help="Serving processes of the server that is started.",
-                          rich_help_panel=OUTPUT)
-    ] = 1,
+    workers: Annotated[int, output(help="Serving processes of the server that is started.")] = 1,
     compare: Annotated[
-        Path | None, typer.Option(help="JSON of an earlier run to compare with.",
-                                  rich_help_panel=OUTPUT, exists=True, dir_okay=False)
+        Path | None,
+        output(help="JSON of an earlier run to compare with.", exists=True, dir_okay=False),
     ] = None,
-    reports: Annotated[
-        Path, typer.Option(help="Folder for the JSON and the HTML report.", rich_help_panel=OUTPUT)
-    ] = Path("reports"),
-) -> None:  # fmt: skip
+    reports: Annotated[Path, output(help="Folder for the JSON and the HTML report.")] = Path(
+        "reports"
+    ),
+) -> None:
     """Load a server at a constant rate, measure it, and audit that nothing got lost or doubled.
 
     Latencies count from the moment a call was due, so a server that stalls can't hide it. Without

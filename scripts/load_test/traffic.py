@@ -127,13 +127,12 @@ class ZipfUsers:
 
     def __init__(self, plan: Plan, rng: np.random.Generator) -> None:
         weights = 1.0 / np.arange(1, plan.users + 1) ** plan.skew
-        self._cumulated = np.cumsum(weights) / weights.sum()
+        self._shares = weights / weights.sum()
         self._rng = rng
         self._drawn: list[int] = []
 
     def draw(self) -> int:
         """The index of a user."""
         if not self._drawn:
-            places = np.searchsorted(self._cumulated, self._rng.random(8192))
-            self._drawn = np.minimum(places, len(self._cumulated) - 1).tolist()
+            self._drawn = self._rng.choice(len(self._shares), 8192, p=self._shares).tolist()
         return self._drawn.pop()
