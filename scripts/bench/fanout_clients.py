@@ -62,7 +62,6 @@ class Crowd:
         self._port = port
         self._receive_buffer = receive_buffer
         self._clients: list[Client] = []
-        self._connecting = asyncio.Semaphore(IN_FLIGHT)
         self.seen = Seen()
         self.waking: dict[Client, int] = {}  # woken clients and the version they wait for
         self._woken_at = 0
@@ -70,13 +69,20 @@ class Crowd:
         self._all_woken = asyncio.Event()
 
     async def connect(self, count: int) -> int:
-        """Opens ``count`` connections; returns how many got their snapshot."""
-        source = f"127.0.0.{1 + len(self._clients) // PORTS}"
-        fresh = [asyncio.create_task(self._dial(source)) for _ in range(count)]
-        done, late = await asyncio.wait(fresh, timeout=CONNECT_TIMEOUT)
+        """Opens ``count`` connections, one after the other so that the server is not asked to
+        accept hundreds at a stroke; returns how many got their snapshot."""
+        in_flight = asyncio.Semaphore(IN_FLIGHT)
+        opening = []
+        for _ in range(count):
+            await in_flight.acquire()
+            client = await self._dial()
+            self._clients.append(client)
+            opened = asyncio.create_task(client.open.wait())
+            opened.add_done_callback(lambda _: in_flight.release())
+            opening.append(opened)
+        done, late = await asyncio.wait(opening, timeout=CONNECT_TIMEOUT)
         for task in late:
             task.cancel()
-        self._clients += [task.result() for task in done]
         return len(done)
 
     async def report(self) -> Seen:
@@ -112,17 +118,15 @@ class Crowd:
             if not self.waking:
                 self._all_woken.set()
 
-    async def _dial(self, source: str) -> Client:
+    async def _dial(self) -> Client:
         loop = asyncio.get_running_loop()
-        async with self._connecting:
-            sock = socket.socket()
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._receive_buffer is not None:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
-            sock.setblocking(False)
-            sock.bind((source, 0))
-            await loop.sock_connect(sock, ("127.0.0.1", self._port))
-            client = Client(handshake(f"127.0.0.1:{self._port}", PATH, BROWSER), self)
-            await loop.create_connection(lambda: client, sock=sock)
-            await client.open.wait()
-            return client
+        sock = socket.socket()
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._receive_buffer is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
+        sock.setblocking(False)
+        sock.bind((f"127.0.0.{1 + len(self._clients) // PORTS}", 0))
+        await loop.sock_connect(sock, ("127.0.0.1", self._port))
+        client = Client(handshake(f"127.0.0.1:{self._port}", PATH, BROWSER), self)
+        await loop.create_connection(lambda: client, sock=sock)
+        return client
