@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -29,11 +30,14 @@ class Bound(NamedTuple):
 
 
 def report(
-    figures: Mapping[str, float], file: Path | None, targets: Mapping[str, Bound]
+    figures: Mapping[str, float],
+    file: Path | None = None,
+    targets: Mapping[str, Bound] = MappingProxyType({}),
 ) -> list[str]:
     """Prints the figures by name, and writes them to ``file`` if there is one. Returns the names
     of those that missed their target."""
     table = Table("figure", "measured", "target", "")
+    table.columns[0].no_wrap = True
     table.columns[1].justify = "right"
     missed = []
     for name, value in figures.items():

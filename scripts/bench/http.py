@@ -20,20 +20,18 @@ from typing import Annotated
 import typer
 from redis import Redis
 from rich.console import Console
-from rich.table import Table
 
 from scoreboard.anomaly.training import train
 from scoreboard.api import tokens
+from scoreboard.domain.actions import ScoreAction
 from scoreboard.local.embedded_servers import Valkey, free_port
 from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
-from scoreboard.redisio.script_line import pack
-from scoreboard.redisio.script_source import digest
 from scoreboard.wire.keys import Keyspace, PartitionKeys
-from scoreboard.wire.scripts import submit_scores
 from scripts.bench import http_client, http_servers
 from scripts.bench.figures import Bound, JsonFile, report
 from scripts.bench.http_client import Load, Outcome
+from scripts.bench.script_calls import Line, submit_call
 from scripts.load import cpu, servers
 from scripts.load.processes import ProcessFailed
 from scripts.load.target import Target
@@ -150,39 +148,27 @@ def direct(valkey: Valkey, seconds: float, size: int) -> float:
     """Actions a second of the script called directly with commands that were made before."""
     keys = Keyspace(8).board("global")
     with Redis.from_url(valkey.url, protocol=2) as redis:
-        settings = redis.hget(keys.meta, "settings")
-        connection = redis.connection_pool.get_connection()
-        commands = []
-        run_id = secrets.token_hex(4)
-        for call in range(int(seconds * 100_000 / size)):
-            names = [keys.board, keys.hidden, keys.meta, keys.events, keys.channel]
-            parts = [name.encode() for name in names]
-            args: list[bytes] = [
-                b"global", settings, b"%d" % size, b"86400000", b"2592000000", b"1000000000",
-                b"-2147483648", b"2147483647", b"0", b"0", b"0", b"0", b"0",
-            ]  # fmt: skip
-            for i in range(size):
-                user, action = (
-                    b"user%d" % ((call * size + i * 7919) % 10_000),
-                    (f"match-{run_id}:{call}-{i}".encode()),
-                )
-                parts.append(keys.action(user, action))
-                body = (
-                    b'{"v":1,"b":"global","u":"%b","a":"%b","p":15,"t":"direct.%x","i":1790000000000}'
-                    % (user, action, call * size + i)
-                )
-                args += [user, b"15", b"direct.%x" % (call * size + i), body]
-            head = [b"EVALSHA", digest(submit_scores), b"%d" % len(parts)]
-            commands.append(pack([*head, *parts, *args]))
-        started = time.perf_counter()
-        done = 0
-        for command in commands:
-            connection.send_packed_command([command], check_health=False)
-            connection.read_response()
-            done += size
-            if time.perf_counter() - started > seconds:
-                break
-        return done / (time.perf_counter() - started)
+        settings = redis.hget(keys.meta, "settings").decode()
+    run_id = secrets.token_hex(4)
+    actions = [
+        ScoreAction(f"user{number * 7919 % 10_000}", f"match-{run_id}:{number}", 15)
+        for number in range(int(seconds * 100_000))
+    ]
+    calls = [
+        submit_call(keys, "global", settings, actions[start : start + size])
+        for start in range(0, len(actions), size)
+    ]
+    line = Line(valkey.url)
+    started = time.perf_counter()
+    done = 0
+    for call in calls:
+        line.run([call], 1)
+        done += size
+        if time.perf_counter() - started > seconds:
+            break
+    rate = done / (time.perf_counter() - started)
+    line.close()
+    return rate
 
 
 def main(
@@ -191,23 +177,14 @@ def main(
     json: JsonFile = None,
 ) -> None:
     """Measure the HTTP paths; about two minutes."""
-    figures: dict[str, float] = {}
     with ExitStack() as stack:
         rig = Rig(stack)
         with console.status("single posts"):
-            posts = compare(
-                rig,
-                [(server, "score") for server in ("bare", "single", "full")],
-                seconds,
-                rounds,
-            )
+            kinds = [(server, "score") for server in ("bare", "single", "full")]
+            posts = compare(rig, kinds, seconds, rounds)
         with console.status("single posts with the gate on"):
-            gated = compare(
-                rig,
-                [("full", "score-context"), ("gated", "score-context")],
-                seconds,
-                rounds,
-            )
+            kinds = [("full", "score-context"), ("gated", "score-context")]
+            gated = compare(rig, kinds, seconds, rounds)
         with console.status("reads"):
             reads = compare(rig, [("bare", "top"), ("full", "top")], seconds, rounds)
         with console.status("latency at half the highest rate"):
@@ -219,7 +196,7 @@ def main(
                 scripts.append(direct(rig.valkey, seconds, 100))
                 outcome, _ = rig.load("full", "scores-100", seconds, connections=8)
                 batches.append(outcome.rate * 100)
-    figures |= {
+    figures = {
         "post_rate": posts["full score"]["rate"],
         "post_vs_single": posts["full score"]["rate"] / posts["single score"]["rate"],
         "post_vs_bare": posts["full score"]["rate"] / posts["bare score"]["rate"],
@@ -234,12 +211,9 @@ def main(
         "direct_actions": statistics.median(scripts),
         "batch_vs_direct": statistics.median(b / s for b, s in zip(batches, scripts, strict=True)),
     }
-    table = Table(title="HTTP paths, medians")
-    for column in ("what", "rate/s", "server CPU, µs"):
-        table.add_column(column, justify="left" if column == "what" else "right")
     for name, measured in {**posts, **gated, **reads}.items():
-        table.add_row(name, f"{measured['rate']:,.0f}", f"{measured['cpu_us']:.1f}")
-    console.print(table)
+        figures[f"{name}, requests/s"] = measured["rate"]
+        figures[f"{name}, server CPU, µs"] = measured["cpu_us"]
     report(
         figures,
         json,

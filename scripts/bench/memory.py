@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from scoreboard.redisio.script_line import pack
 from scoreboard.wire.receipts import Kept, receipt
-from scripts.bench.figures import JsonFile, write
+from scripts.bench.figures import JsonFile, report, write
 from scripts.bench.script_calls import DAY_MS, FullBoard, Line, running, user_name
 
 RECEIPTS_A_DAY = 86_400_000
@@ -100,17 +98,9 @@ def main(
         line.close()
         info = redis.info()
 
-    allocator = info["mem_allocator"]
     version = info.get("valkey_version", info["redis_version"])
-    table = Table(title=f"bytes of used_memory, version {version}, allocator {allocator}")
-    table.add_column("one more")
-    table.add_column("bytes", justify="right")
-    for title, size in figures.items():
-        table.add_row(title, f"{size:.0f}")
-    table.add_section()
-    for title, size in forms.items():
-        table.add_row(f"receipt {title}", f"{size:.0f}")
-    Console().print(table)
+    print(f"bytes of used_memory, version {version}, allocator {info['mem_allocator']}")
+    report(figures | {f"receipt {form}": size for form, size in forms.items()})
     name, text = as_written(board, count - 1)
     print(f"a receipt's name has {len(name)} bytes, its text {len(text)}: {name!r} {text!r}")
     day = figures["receipt"] * RECEIPTS_A_DAY / 2**30

@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from scoreboard.domain.submissions import Submission
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.redisio.script_line import pack
 from scoreboard.redisio.script_source import digest, source
-from scoreboard.wire.keys import Keyspace
+from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.wire.scripts import ActionArguments, submit_scores
 from scoreboard.write_path.plain_calls import body_of
 from scripts.load.servers import temporary_folder
@@ -33,6 +33,7 @@ LOADED_MS = 1_750_000_000_000  # when the users already on a board reached their
 ZADD_ROWS = 5_000
 
 _actions = itertools.count(1)
+_attempts = itertools.count(1)
 
 
 @contextmanager
@@ -85,37 +86,50 @@ class FullBoard:
 
     def call(self, actions: int) -> bytes:
         """A call with that many new actions of random users, ready to send."""
-        call = submit_scores(
-            **self.keys.written,
-            arg_board=self.name,
-            arg_settings=BoardSettings().to_text(),
-            arg_count=actions,
-            arg_window=DAY_MS,
-            arg_idle=MONTH_MS,
-            arg_backlog=10**9,
-            arg_min=-(2**31),
-            arg_max=2**31,
-            arg_rate=0,
-            arg_rate_ms=0,
-            arg_gated=0,
-            arg_memory=0,
-            arg_rewrite=0,
+        numbers = itertools.islice(_actions, actions)
+        return submit_call(
+            self.keys,
+            self.name,
+            BoardSettings().to_text(),
+            [
+                ScoreAction(
+                    user_name(self._random.randrange(self.users)),
+                    f"match-{number // 32}:kill-{number}",
+                    self._random.randint(1, 100),
+                )
+                for number in numbers
+            ],
         )
-        for _ in range(actions):
-            number = next(_actions)
-            action = ScoreAction(
-                user_name(self._random.randrange(self.users)),
-                f"match-{number // 32}:kill-{number}",
-                self._random.randint(1, 100),
-            )
-            attempt = f"Zk3vQ9sX{number:x}"
-            user = action.user_id.encode()
-            call.keys.append(self.keys.action(user, action.action_id.encode()))
-            body = body_of(self.name, Submission(action, attempt, LOADED_MS, LOADED_MS))
-            points = b"%d" % action.points
-            call.args.extend(ActionArguments(user, points, attempt.encode(), body))
-        script, keys, args = call
-        return pack((b"EVALSHA", digest(script), b"%d" % len(keys), *keys, *args))
+
+
+def submit_call(
+    keys: BoardKeys, board: str, settings: str, actions: Sequence[ScoreAction]
+) -> bytes:
+    """A call of submit_scores, ready to send."""
+    call = submit_scores(
+        **keys.written,
+        arg_board=board,
+        arg_settings=settings,
+        arg_count=len(actions),
+        arg_window=DAY_MS,
+        arg_idle=MONTH_MS,
+        arg_backlog=10**9,
+        arg_min=-(2**31),
+        arg_max=2**31,
+        arg_rate=0,
+        arg_rate_ms=0,
+        arg_gated=0,
+        arg_memory=0,
+        arg_rewrite=0,
+    )
+    for action in actions:
+        attempt = f"Zk3vQ9sX{next(_attempts):x}"
+        user = action.user_id.encode()
+        call.keys.append(keys.action(user, action.action_id.encode()))
+        body = body_of(board, Submission(action, attempt, LOADED_MS, LOADED_MS))
+        points = b"%d" % action.points
+        call.args.extend(ActionArguments(user, points, attempt.encode(), body))
+    return pack((b"EVALSHA", digest(call.script), b"%d" % len(call.keys), *call.keys, *call.args))
 
 
 class Line:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +18,7 @@ from scripts.chaos.proxy import Loss
 from scripts.chaos.stalled_persister import Step
 from scripts.chaos.steps import Row
 from scripts.chaos.steps import measure as kill_at
+from scripts.load.servers import temporary_folder
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -45,8 +45,8 @@ def run(
     seed = secrets.randbelow(10**6) if seed is None else seed
     print(f"seed {seed}: {actions:,} actions, {kills} kills")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
-    with tempfile.TemporaryDirectory(prefix="scoreboard-chaos-") as temporary:
-        where = folder or Path(temporary)
+    with temporary_folder() as temporary:
+        where = folder or temporary
         where.mkdir(parents=True, exist_ok=True)
         if any(where.iterdir()):
             raise typer.BadParameter(f"{where} is not empty")
@@ -72,12 +72,9 @@ def lost_replies(
     loss: Annotated[Loss, typer.Option(help="How replies are lost.")] = Loss.RESET,
 ) -> None:
     """Lose every Nth reply of Redis, and see that each retry learns its first result."""
-    with tempfile.TemporaryDirectory(prefix="scoreboard-chaos-") as folder:
-        Path(folder).chmod(0o755)
+    with temporary_folder() as folder:
         found = asyncio.run(
-            replies.run(
-                Path(folder), seed=seed, actions=actions, every=every, loss=loss, progress=_print
-            )
+            replies.run(folder, seed=seed, actions=actions, every=every, loss=loss, progress=_print)
         )
     print(json.dumps(found, indent=2))
     if found["violations"]:
@@ -92,10 +89,9 @@ def losses(
 ) -> None:
     """Measure what each level of durability loses by each fault, as a table."""
     rows: list[Measured] = []
-    with tempfile.TemporaryDirectory(prefix="scoreboard-chaos-") as folder:
-        Path(folder).chmod(0o755)
+    with temporary_folder() as folder:
         for case in CASES:
-            row = asyncio.run(measure(Path(folder), case, rounds))
+            row = asyncio.run(measure(folder, case, rounds))
             _print(f"{row.level}, {row.fault}: {row.lost:,} of {row.acknowledged:,} lost")
             rows.append(row)
     print("\n| level | fault | acknowledged | lost | oldest lost |\n|---|---|---|---|---|")
@@ -120,9 +116,9 @@ def steps(
     seed = secrets.randbelow(10**6) if seed is None else seed
     print(f"seed {seed}: {kills} kills at each step")
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="scoreboard-chaos-") as temporary:
+    with temporary_folder() as temporary:
         for step in Step:
-            folder = Path(temporary) / step.name
+            folder = temporary / step.name
             rows.append(asyncio.run(kill_at(folder, step, kills=kills, seed=seed, progress=_print)))
     print("\n| step | kills | actions | in hand | committed | lost | doubled |")
     print("|---|---|---|---|---|---|---|")
