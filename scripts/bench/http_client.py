@@ -41,11 +41,12 @@ class Load:
 @dataclass(frozen=True)
 class Outcome:
     """``latencies`` in ns, from the instant that a request was due where there was one;
-    ``statuses`` by number."""
+    ``statuses`` by number; ``unanswered`` were due and had no answer by the end."""
 
     seconds: float
     latencies: array[int]
     statuses: Counter[int]
+    unanswered: int
 
     @property
     def rate(self) -> float:
@@ -128,7 +129,7 @@ class Client:
             await loop.ended.wait()
         self._ended = True
         seconds = (time.monotonic_ns() - started) / SECOND
-        return Outcome(seconds, self._latencies, Counter(self._statuses))
+        return Outcome(seconds, self._latencies, Counter(self._statuses), self._pool.unsettled)
 
     def _submit_next(self, due: int) -> None:
         call = self._prepared.pop() if self._prepared else Call(next(self._requests), 0)

@@ -16,14 +16,6 @@ import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
-
-
-class Cut(NamedTuple):
-    """``since``: when the last sync began (monotonic seconds); older writes are safe."""
-
-    lost_bytes: int
-    since: float
 
 
 class AppendOnlyFile:
@@ -44,18 +36,19 @@ class AppendOnlyFile:
                     self._synced[path] = _sync(path)
             self._since = began
 
-    def cut(self, rng: random.Random | None) -> Cut:
+    def cut(self, rng: random.Random | None) -> float:
         """Loses an unsynced end of the file, all of it or what ``rng`` draws, while Redis is down;
-        what is left is safe then."""
+        what is left is safe then. Returns when the last sync began (monotonic seconds): what was
+        written before is not lost."""
         with self._lock:
             path = self.path
             size = path.stat().st_size
             safe = min(size, self._synced.get(path, 0))
             left = safe if rng is None else rng.randint(safe, size)
             os.truncate(path, left)
-            cut = Cut(size - left, self._since)
+            since = self._since
         self.sync()
-        return cut
+        return since
 
     def synced_up_to(self, size: int) -> None:
         """Notes what is safe without the harness's doing."""

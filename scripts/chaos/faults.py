@@ -130,8 +130,8 @@ class Faults:
         await asyncio.to_thread(self.stack.valkey.kill)
         ended = time.monotonic()
         rng = random.Random(fault.draw) if fault.draw % 2 else None
-        cut = await asyncio.to_thread(self.stack.file.cut, rng)
-        self.losses.append(Emptied("cut", cut.since, ended))
+        since = await asyncio.to_thread(self.stack.file.cut, rng)
+        self.losses.append(Emptied("cut", since, ended))
         await self._start_redis(fault)
 
     async def _start_redis(self, fault: Fault) -> None:
