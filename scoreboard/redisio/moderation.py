@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 from redis.asyncio import Redis
 
+from scoreboard.domain.boards import out_of_range
 from scoreboard.domain.ledger import KeptAction
-from scoreboard.errors import BoardCold, ScoreOutOfRange, Unavailable
+from scoreboard.errors import BoardCold, Unavailable
 from scoreboard.redisio.commands import reachable, run_script
 from scoreboard.redisio.reverter import revert_call
 from scoreboard.wire import scripts
@@ -110,4 +111,4 @@ def _check(answer: bytes) -> None:
     if answer == COLD:
         raise BoardCold("The board is not live in Redis.")
     if answer == RANGE:
-        raise ScoreOutOfRange("The total would leave -2^50 to 2^50.")
+        raise out_of_range()

@@ -5,24 +5,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
 
 import structlog
 
+from scoreboard.redisio.updates import RedisUpdates
 from scoreboard.wire.events import split_id
 
 log = structlog.get_logger(__name__)
-
-
-class Subscriptions(Protocol):
-    """Subscriptions to channels, one for each partition (redisio/updates.RedisUpdates)."""
-
-    async def subscribe(self, name: str) -> None: ...
-
-    def run(
-        self, on_update: Callable[[str, bytes], None], on_resubscribed: Callable[[str], None]
-    ) -> Coroutine[Any, Any, None]: ...
 
 
 class CommitWatch:
@@ -33,7 +22,7 @@ class CommitWatch:
     with False although the event is committed, which promises too little but nothing false.
     """
 
-    def __init__(self, subscriptions: Subscriptions) -> None:
+    def __init__(self, subscriptions: RedisUpdates) -> None:
         self._subscriptions = subscriptions
         self._subscribed: set[int] = set()
         self._highest: dict[int, tuple[int, int]] = {}

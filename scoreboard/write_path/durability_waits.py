@@ -10,32 +10,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from scoreboard.domain.durability import Durability
 from scoreboard.domain.submissions import Outcome, Result, Submission
 from scoreboard.errors import Unavailable
 from scoreboard.redisio.script_line import pack
 from scoreboard.wire.events import split_id
+from scoreboard.write_path.ports import Commits, RecordedActions
 
 _COUNTED = (Outcome.ACCEPTED, Outcome.DUPLICATE)
-
-
-class Commits(Protocol):
-    """Knows up to which event a partition is in Postgres."""
-
-    async def watch(self, partition: int) -> None:
-        """Must be called before the event is written."""
-
-    async def wait(self, partition: int, event: str, timeout: float) -> bool:
-        """True when events up to this one are committed, False after ``timeout`` seconds."""
-
-
-class Ledger(Protocol):
-    """Knows what is in Postgres (pg/ledger.Ledger)."""
-
-    async def has_counted(self, board: str, actions: Sequence[tuple[str, str]]) -> bool:
-        """True when it has all these (user, action id). Raises Unavailable."""
 
 
 class DurabilityWaits:
@@ -44,9 +28,9 @@ class DurabilityWaits:
     WAIT covers the writes of its own connection, so it is sent on the script's connection.
     """
 
-    def __init__(self, commits: Commits, ledger: Ledger, *, timeout: float) -> None:
+    def __init__(self, commits: Commits, recorded: RecordedActions, *, timeout: float) -> None:
         self._commits = commits
-        self._ledger = ledger
+        self._recorded = recorded
         self._timeout = timeout
         self._commands: dict[Durability, tuple[bytes, ...]] = {
             Durability.REDIS: (),
@@ -110,7 +94,7 @@ class DurabilityWaits:
     async def _is_recorded(self, board: str, actions: Sequence[tuple[str, str]]) -> bool:
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._ledger.has_counted(board, actions)
+                return await self._recorded.has_counted(board, actions)
         except (Unavailable, TimeoutError):
             return False
 

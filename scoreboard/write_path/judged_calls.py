@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
@@ -19,6 +19,7 @@ from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.wire.scripts import ActionArguments, VerdictArguments
 from scoreboard.write_path.plain_calls import Call, body_of
+from scoreboard.write_path.ports import PastActions
 
 _encode = msgspec.json.Encoder().encode
 
@@ -33,13 +34,6 @@ RECALL_PATIENCE = 2.0  # seconds that this query may take
 _UNJUDGED = VerdictArguments(b"", b"-", b"", b"", b"")
 # Sent with an action that can't be judged now: answered as unavailable unless it has a receipt.
 _UNAVAILABLE = VerdictArguments(b"?", b"-", b"", b"", b"")
-
-
-class Ledger(Protocol):
-    """Knows what users did before (pg/cases.LedgerCases)."""
-
-    async def recent(self, board: str, users: Sequence[str]) -> Mapping[str, Sequence[Case]]:
-        """The latest accepted actions of each, oldest first. Raises Unavailable."""
 
 
 class _Memory:
@@ -74,10 +68,12 @@ class _Memory:
 class JudgedCalls:
     """Prepares calls of boards in mode ``flag`` or ``reject``."""
 
-    def __init__(self, redis: Redis, gates: Gates, ledger: Ledger, *, keyspace: Keyspace) -> None:
+    def __init__(
+        self, redis: Redis, gates: Gates, past: PastActions, *, keyspace: Keyspace
+    ) -> None:
         self._redis = redis
         self._gates = gates
-        self._ledger = ledger
+        self._past = past
         self._keyspace = keyspace
 
     async def prepare(
@@ -185,7 +181,7 @@ class JudgedCalls:
             some = lost[start : start + RECALLED]
             try:
                 async with asyncio.timeout(RECALL_PATIENCE):
-                    past = await self._ledger.recent(board, some)
+                    past = await self._past.recent(board, some)
             except (TimeoutError, Unavailable):
                 # They are asked for at the next call. The rest is not asked for now, since each
                 # further query might take as long.

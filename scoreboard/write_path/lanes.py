@@ -12,8 +12,8 @@ from scoreboard.domain.submissions import Submission
 # Most actions gathered into one call, unless a single request has more. Such a call occupies Redis
 # for about 2 ms; in a call of twice the size each action takes a fifth longer.
 FULL_CALL = 100
-# Lanes of a board, by user: while Redis works on one's call, this process answers the other's, and
-# a user's actions keep their order.
+# Lanes of a board, by a request's first user: while Redis works on the call of one lane, this
+# process answers that of the other.
 LANES = 2
 
 

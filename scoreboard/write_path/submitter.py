@@ -1,8 +1,13 @@
 """The write path: score actions gathered into few calls of submit_scores.
 
-Each board has two lanes, each with one call in flight; a user's actions always take the same one.
-Actions that arrive during a call wait and go, in order of arrival, into the lane's next call. So 64
-concurrent posters cost a few calls, and a lone poster does not wait.
+Each board has two lanes, each with one call in flight. A request goes whole into the lane of its
+first user. Actions that arrive during a call wait and go, in order of arrival, into the lane's next
+call. So 64 concurrent posters cost a few calls, and a lone poster does not wait.
+
+A user's actions count in the order of a request, and requests that name the user first in the order
+of their arrival. Of requests that are under way at the same time, one that names the user later, in
+a batch, may overtake or be overtaken. Whoever needs an order across such requests waits for an
+answer before the next post; then every earlier action has counted.
 """
 
 from __future__ import annotations
@@ -10,7 +15,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from typing import Protocol
 
 import structlog
 from redis.exceptions import ResponseError
@@ -27,7 +31,8 @@ from scoreboard.wire.replies import parse_reply
 from scoreboard.wire.scripts import BACKLOG, COLD, SETTINGS, submit_scores
 from scoreboard.write_path.durability_waits import DurabilityWaits
 from scoreboard.write_path.lanes import FULL_CALL, LANES, Entry, Lane
-from scoreboard.write_path.plain_calls import Call, PlainCalls
+from scoreboard.write_path.plain_calls import PlainCalls
+from scoreboard.write_path.ports import BoardRecovery, CallMaker
 
 log = structlog.get_logger(__name__)
 
@@ -40,34 +45,13 @@ REJUDGED = 8
 COLD_PATIENCE = 1.0  # seconds a write waits for a board to become live before it is told to retry
 
 
-class Recovery(Protocol):
-    """Makes a board live (see workers/rebuilder.py)."""
-
-    async def ensure(self, board: str, *, create: bool) -> None:
-        """Returns when the board is live; a caller that stops waiting does not stop the work.
-        Raises UnknownBoard when there is none and ``create`` is False, Unavailable when it can't
-        be made live now."""
-
-
-class CallMaker(Protocol):
-    """Turns submissions into the keys and arguments of one call."""
-
-    async def prepare(
-        self,
-        board: str,
-        settings: BoardSettings,
-        submissions: Sequence[Submission],
-        line: ScriptLine,
-    ) -> Call: ...
-
-
 class Submitter:
     """Submits score actions. ``judged`` prepares the calls of boards whose gate is on."""
 
     def __init__(
         self,
         lines: ScriptLines,
-        recovery: Recovery,
+        recovery: BoardRecovery,
         *,
         keyspace: Keyspace,
         dedupe_window: float,

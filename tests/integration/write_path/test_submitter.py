@@ -49,6 +49,32 @@ async def test_actions_count_in_the_order_of_their_arrival(arena: Service) -> No
     assert [result.score for [result] in results] == list(range(1, 201))
 
 
+async def test_a_users_answered_actions_are_in_order_whoever_a_batch_names_first(
+    arena: Service,
+) -> None:
+    others = [name for n in range(20) if hash(name := f"other{n}") % 2 != hash("ann") % 2]
+    assert len(others) > 1, "batches of these go into the lane that ann's own posts do not take"
+    scores = []
+    for n, other in enumerate(others):
+        [own] = await arena.submit(("ann", f"own {n}", 1))
+        _, batched = await arena.submit((other, f"b {n}", 1), ("ann", f"batched {n}", 1))
+        scores += [own.score, batched.score]
+
+    assert scores == list(range(1, 2 * len(others) + 1))
+
+
+async def test_requests_of_one_user_that_are_under_way_together_count_each_once(
+    arena: Service,
+) -> None:
+    await arena.submit(("ann", "makes the board", 0))
+    answers = await asyncio.gather(
+        *(arena.submit((f"other{n}", f"b {n}", 1), ("ann", f"batched {n}", 1)) for n in range(100)),
+        *(arena.submit(("ann", f"own {n}", 1)) for n in range(100)),
+    )
+
+    assert sorted(results[-1].score or 0 for results in answers) == list(range(1, 201))
+
+
 async def test_a_batch_stays_together_among_others(arena: Service) -> None:
     await arena.submit(("ann", "makes the board", 0))
     batches = [[("ann", f"batch {b}, {n}", 1) for n in range(300)] for b in range(8)]
