@@ -56,7 +56,7 @@ async def connect(*args: Any, **kwargs: Any) -> asyncpg.Connection:
         ) from None
 
 
-class _Pool(asyncpg.Pool):  # type: ignore[misc]
+class _Pool(asyncpg.Pool):  # type: ignore[misc]  # asyncpg comes without types
     """A pool that waits at most ``patience`` seconds, both when it hands out a connection and when
     it takes one back; asyncpg's own pool would wait for ever."""
 

@@ -36,6 +36,7 @@ class _Closed:
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         try:
+            # The class of connections that it is mixed into has the method.
             await super().send_packed_command(command, check_health)  # type: ignore[misc]
         except (RuntimeError, AttributeError) as error:
             raise RedisConnectionError(str(error)) from error

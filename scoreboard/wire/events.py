@@ -87,6 +87,7 @@ _kinds = {kind.value.encode(): kind for kind in EventKind}
 
 def split_id(event_id: str | bytes) -> tuple[int, int]:
     """(milliseconds, sequence) of an entry's id."""
+    # mypy does not see that the hyphen has the type of the id.
     ms, _, seq = event_id.partition(b"-" if isinstance(event_id, bytes) else "-")  # type: ignore[arg-type]
     return int(ms), int(seq)
 

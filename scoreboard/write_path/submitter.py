@@ -193,7 +193,7 @@ class Submitter:
             todo = [i for i in todo if results[i] is None]
             most = REJUDGED if stale else 2 * most
             metrics.rejudged.inc(stale)
-        return results, reached  # type: ignore[return-value]
+        return results, reached  # type: ignore[return-value]  # none is None any more
 
     async def _run(
         self,

@@ -23,7 +23,7 @@ from scoreboard.errors import (
 from scoreboard.pg.reviews import Reviews
 from scoreboard.redisio.moderation import ModeratedBoards
 from scoreboard.settings import Settings
-from scoreboard.workers.persister import LedgerWriter
+from scoreboard.workers.ports import LedgerSession
 from scoreboard.workers.rebuilder import Rebuilder
 from tests.support.moderated_arena import Moderated, moderated
 
@@ -142,7 +142,7 @@ async def test_an_approval_that_redis_lost_before_the_ledger_had_it_is_done_agai
     case = await court.case("ann", "k1", 100)
     drain, drains = Rebuilder.drain, 0
 
-    async def lose(rebuilder: Rebuilder, partition: int, session: LedgerWriter) -> None:
+    async def lose(rebuilder: Rebuilder, partition: int, session: LedgerSession) -> None:
         nonlocal drains
         drains += 1
         if drains == 2:  # the first was before the approval

@@ -146,7 +146,7 @@ async def test_what_an_overloaded_server_never_got_is_given_up_and_told(
 async def test_a_server_that_counts_duplicates_is_caught(
     stub: Stub, target: Target, make_plan: Callable[..., Plan]
 ) -> None:
-    class Forgetful(dict):  # type: ignore[type-arg]
+    class Forgetful(dict[tuple[str, str, str], int]):
         def __contains__(self, key: object) -> bool:
             return False
 

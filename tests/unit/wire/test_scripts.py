@@ -33,7 +33,7 @@ def test_a_missing_name_fails_at_the_call(name: str) -> None:
 
 def test_a_wrong_name_fails_at_the_call() -> None:
     with pytest.raises(TypeError, match="arg_raduis"):
-        read_things(**READ, arg_raduis=5)
+        read_things(**READ, arg_raduis=5)  # type: ignore[call-arg]  # mypy finds it as well
 
 
 def test_the_locals_of_lua_have_the_keywords_names() -> None:
