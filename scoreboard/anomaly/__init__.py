@@ -1,1 +1,1 @@
-"""The four agents: features, forests, training and the gate that asks them."""
+"""The anomaly gate: its agents, their memory, their training and how well they decide."""

@@ -1,56 +1,79 @@
-"""One trained agent: its forest, its limits, and the reasons that it gives."""
+"""What an agent of the gate is: its features, how it sees them, and its exact rules.
+
+Every feature is 0 when nothing is unusual and grows the stranger the action is. A forest isolates
+values that are rare on either side, and nobody may be refused for being too ordinary.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
+import msgspec
 import numpy as np
 
-from scoreboard.anomaly.features import FEATURES
-from scoreboard.anomaly.forest import Forest
-from scoreboard.anomaly.model import AgentModel
-from scoreboard.domain.judging import Reason
+from scoreboard.anomaly.board import BoardStatistics
+from scoreboard.anomaly.forest import Floats
+from scoreboard.anomaly.memory.records import DeviceRecord, Profile
+from scoreboard.anomaly.rules import GateRules
+from scoreboard.domain.judging import Case, Reason
+
+NEVER: Final = math.inf
+"""For ``Feature.alone``: the forest alone decides."""
 
 
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A feature of an agent. ``about`` tells a reviewer what a high value says about the user.
+
+    Up to ``alone``, the edge of the plausible, its value is never a reason for refusal by itself,
+    however rare it was in training. ``shown`` converts a value to ``unit``, for reviewers.
+    ``weight`` is the feature's part of the refusals, where most features have 1; evidence that
+    grows slowly needs a larger part.
+    """
+
+    name: str
+    unit: str
+    about: str
+    alone: float = 0.0
+    shown: Callable[[float], float] = lambda value: value
+    weight: float = 1.0
+
+
+class Scene(msgspec.Struct, gc=False):
+    """All that an agent may look at: an action and the memories as they were before it, except that
+    the attempt itself is already noted, so the tempo includes it.
+
+    ``device`` is None when the action names no device, ``board`` while the board has no model.
+    """
+
+    case: Case
+    profile: Profile
+    device: DeviceRecord | None
+    board: BoardStatistics | None
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
-    """A trained agent, ready to judge rows of its features."""
+    """An agent as its file declares it, before any training.
 
-    def __init__(self, name: str, model: AgentModel) -> None:
-        self.name = name
-        self.features = FEATURES[name]
-        self.threshold = model.threshold
-        self.forest = Forest(model.trees)
-        self._typical = np.array([r.typical for r in model.features])
-        self._limit_of = [math.inf if r.limit is None else r.limit for r in model.features]
-        self._limits = np.array(self._limit_of)
-        self._usual = [
-            sorted((feature.shown(usual.low), feature.shown(usual.high)))
-            for feature, usual in zip(self.features, model.features, strict=True)
-        ]
+    ``look`` returns the values of ``features``, in their order, or None when the inputs that they
+    need are missing; the agent then abstains.
 
-    def suspicions(self, rows: list[list[float]]) -> list[float]:
-        """For each row, the forest's score divided by its threshold; above 1 means refused. A value
-        over its limit raises the result above 1 as well."""
-        values = np.array(rows)
-        scores = self.forest.score(values) / self.threshold
-        if (values > self._limits).any():
-            worst = (values / self._limits).max(axis=1)
-            lifted = np.maximum(scores, 1.0) + 0.1 * np.clip(worst - 1.0, 1e-6, 1.0)
-            scores = np.where(worst > 1.0, lifted, scores)
-        suspicions: list[float] = scores.tolist()
-        return suspicions
+    ``doubt`` is an exact rule on the action alone, asked before any memory is changed: an action
+    that it refuses is not reliable enough to be judged further or remembered. ``rule`` is an exact
+    rule on the scene and the values from ``look``; it also holds without a model, if ``look``
+    needs none. Both return None when they have no objection.
 
-    def reasons(self, row: list[float]) -> list[Reason]:
-        """The values above their limits; without any, the one feature whose usual value would lower
-        the score the most."""
-        beyond = [i for i, limit in enumerate(self._limit_of) if row[i] > limit]
-        if not beyond:
-            variants = np.tile(np.array(row), (len(row), 1))
-            np.fill_diagonal(variants, np.minimum(row, self._typical))
-            beyond = [int(self.forest.score(variants).argmin())]
-        return [self._reason(i, row[i]) for i in beyond]
+    ``novelties`` changes copies of training rows, given as one column per feature, into plausible
+    novelties, of which a season may have too few for a forest to learn that they are ordinary.
+    """
 
-    def _reason(self, i: int, value: float) -> Reason:
-        feature, (low, high) = self.features[i], self._usual[i]
-        shown = feature.shown(value)
-        return Reason(self.name, feature.name, shown, low, high, feature.unit, feature.about)
+    name: str
+    features: tuple[Feature, ...]
+    look: Callable[[Scene], list[float] | None]
+    doubt: Callable[[Case, GateRules], Reason | None] | None = None
+    rule: Callable[[Scene, list[float], GateRules], Reason | None] | None = None
+    novelties: Callable[[dict[str, Floats], np.random.Generator], None] | None = None

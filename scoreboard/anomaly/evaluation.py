@@ -9,9 +9,9 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from scoreboard.anomaly.features import AGENTS
+from scoreboard.anomaly import agents
 from scoreboard.anomaly.forest import Floats
-from scoreboard.anomaly.profile import SESSION_BREAK_S
+from scoreboard.anomaly.memory.sessions import SESSION_BREAK_MS
 from scoreboard.anomaly.replay import Flags, Played
 from scoreboard.anomaly.stream import Labelled
 
@@ -70,7 +70,7 @@ def measure(rows: Sequence[Labelled], played: Played) -> Evaluation:
         new_users_refused=_share(refused[~labels & played.first]),
         agents={
             name: _curve(played.scores[:, i], labels, played.scores[:, i] > 1.0)
-            for i, name in enumerate(AGENTS)
+            for i, name in enumerate(agents.names())
         },
         overall=_curve(played.scores.max(axis=1), labels, refused),
         honest=int((~labels).sum()),
@@ -87,7 +87,7 @@ def _kinds(rows: Sequence[Labelled], refused: Flags) -> dict[str, KindQuality]:
             continue
         key, at_ms = (row.kind, row.case.user_id), row.case.at_ms
         last_ms, episode = current.get(key, (0, []))
-        if not episode or at_ms - last_ms >= SESSION_BREAK_S * 1000:
+        if not episode or at_ms - last_ms >= SESSION_BREAK_MS:
             episode = []
             episodes[row.kind].append(episode)
         episode.append(was_refused)

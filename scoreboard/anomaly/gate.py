@@ -1,36 +1,30 @@
-"""The anomaly gate: four agents judge every action before it is written; all must approve.
+"""The anomaly gate: its agents judge every action before it is written; all must approve.
 
 Pure computation: the caller reads the profiles and device records and stores the new ones.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from scoreboard.anomaly.agent import Agent
-from scoreboard.anomaly.features import (
-    AGENTS,
-    behavior_features,
-    device_features,
-    location_features,
-    time_features,
-)
-from scoreboard.anomaly.model import Model
-from scoreboard.anomaly.profile import (
+import msgspec
+
+from scoreboard.anomaly import agents
+from scoreboard.anomaly.agent import Scene
+from scoreboard.anomaly.memory.devices import note_account
+from scoreboard.anomaly.memory.learning import fold, note_acceptance, note_refusal
+from scoreboard.anomaly.memory.records import (
     DeviceRecord,
     Profile,
     decode_device,
     decode_profile,
     encode,
-    fold,
-    note_acceptance,
-    note_account,
-    note_attempt,
-    note_refusal,
 )
+from scoreboard.anomaly.memory.tempo import note_attempt
+from scoreboard.anomaly.model import Model
+from scoreboard.anomaly.rules import GateRules
+from scoreboard.anomaly.trained import TrainedAgent
 from scoreboard.domain.judging import Case, Judgement, Reason
 
 RULE: Final = 2.0
@@ -38,31 +32,19 @@ RULE: Final = 2.0
 limit's."""
 
 
-@dataclass(frozen=True, slots=True)
-class GateRules:
-    """The exact rules beside the forests.
+class _Seat(msgspec.Struct):
+    """A case on its way through the gate: first its inputs, then what the agents say about it.
 
-    ``max_ahead_ms`` is how far an action's own time may be ahead of the time of receipt,
-    ``max_age_ms`` how far behind it; None allows a replay of history. ``max_speed_kmh`` is faster
-    than any airliner, counted from door to door.
+    ``rows`` has no entry for an agent that abstains. A ``doubted`` case is neither judged further
+    nor remembered.
     """
 
-    max_ahead_ms: int = 120_000
-    max_age_ms: int | None = 86_400_000
-    max_speed_kmh: float = 1_000.0
-
-
-@dataclass(slots=True)
-class _Seat:
-    """A case on its way through the gate: first its inputs, then what the agents say about it."""
-
     index: int
-    case: Case
-    profile: Profile
-    record: DeviceRecord | None
-    rows: dict[str, list[float] | None]
+    scene: Scene
+    rows: dict[str, list[float]]
     scores: dict[str, float | None]
-    broken: list[Reason]
+    reasons: list[Reason]
+    doubted: bool
 
 
 class Gate:
@@ -71,8 +53,16 @@ class Gate:
     def __init__(self, model: Model | None, rules: GateRules | None = None) -> None:
         self.model = model
         self.rules = rules or GateRules()
-        agents = model.agents if model else {}
-        self._agents = [Agent(name, agents[name]) for name in AGENTS if name in agents]
+        self._board = model.board if model else None
+        self._names = agents.names()
+        trained = model.agents if model else {}
+        self._trained = [
+            TrainedAgent(agent, trained[agent.name])
+            for agent in agents.REGISTERED
+            if agent.name in trained
+        ]
+        self._looking = [a for a in agents.REGISTERED if a.rule or a.name in trained]
+        self._doubts = [agent.doubt for agent in agents.REGISTERED if agent.doubt]
 
     def judge(
         self,
@@ -104,7 +94,7 @@ class Gate:
                     records[device] = decode_device(devices.get(device))
                 record = records[device] if device is not None else None
                 seats.append(self._seat(index, case, memory[user], record))
-            self._ask_agents(seats)
+            self._ask_forests(seats)
             for seat in seats:
                 judged[seat.index] = self._verdict(seat, accept_refused)
         return [judged[index] for index in range(len(cases))]
@@ -114,66 +104,45 @@ class Gate:
         return fold(None, *cases)
 
     def _seat(self, index: int, case: Case, profile: Profile, record: DeviceRecord | None) -> _Seat:
-        """Notes the attempt, checks the hard rules and gathers the agents' features."""
-        broken = self._broken_timestamps(case)
-        rows: dict[str, list[float] | None] = {}
-        if not broken:
-            note_attempt(profile, case)
-            rows["location"] = location_features(profile, case)
-            broken = self._broken_limits(case, rows["location"])
-            if self.model is not None:
-                rows["time"] = time_features(profile, case, self.model.board)
-                rows["behavior"] = behavior_features(profile, case, self.model.board)
-                rows["device"] = device_features(profile, case, record) if record else None
-        return _Seat(index, case, profile, record, rows, dict.fromkeys(AGENTS), broken)
+        """Notes the attempt, gathers the agents' features and checks the hard rules."""
+        scene = Scene(case, profile, record, self._board)
+        rows: dict[str, list[float]] = {}
+        scores: dict[str, float | None] = dict.fromkeys(self._names)
+        reasons = [reason for doubt in self._doubts if (reason := doubt(case, self.rules))]
+        if reasons:
+            return _Seat(index, scene, rows, scores, reasons, doubted=True)
+        note_attempt(profile, case.at_ms)
+        for agent in self._looking:
+            row = agent.look(scene)
+            if row is not None:
+                rows[agent.name] = row
+                if agent.rule and (reason := agent.rule(scene, row, self.rules)):
+                    reasons.append(reason)
+        return _Seat(index, scene, rows, scores, reasons, doubted=False)
 
-    def _broken_timestamps(self, case: Case) -> list[Reason]:
-        ahead, rules = case.at_ms - case.received_ms, self.rules
-        if ahead > rules.max_ahead_ms:
-            about, limit = "is from the future", rules.max_ahead_ms / 1000
-            return [Reason("time", "clock", ahead / 1000, 0.0, limit, "s", about)]
-        if rules.max_age_ms is not None and -ahead > rules.max_age_ms:
-            about, limit = "is from too long ago", rules.max_age_ms / 1000
-            return [Reason("time", "clock", ahead / 1000, -limit, 0.0, "s", about)]
-        return []
-
-    def _broken_limits(self, case: Case, location: list[float] | None) -> list[Reason]:
-        broken = []
-        if location is not None:
-            speed = math.expm1(location[0])
-            if speed > (most := self.rules.max_speed_kmh):
-                about = "moved faster than an airliner"
-                broken.append(Reason("location", "speed", speed, 0.0, most, "km/h", about))
-        if self.model is not None:
-            low, high = self.model.board.points_low, self.model.board.points_high
-            if not low <= case.points <= high:
-                about = "makes points that no honest action makes"
-                values = float(case.points), float(low), float(high)
-                broken.append(Reason("behavior", "points", *values, "points", about))
-        return broken
-
-    def _ask_agents(self, seats: list[_Seat]) -> None:
-        for agent in self._agents:
-            asked = [seat for seat in seats if seat.rows.get(agent.name) is not None]
-            rows = [row for seat in asked if (row := seat.rows[agent.name]) is not None]
-            if rows:
-                for seat, score in zip(asked, agent.suspicions(rows), strict=True):
-                    seat.scores[agent.name] = score
+    def _ask_forests(self, seats: list[_Seat]) -> None:
+        for agent in self._trained:
+            name = agent.name
+            asked = [seat for seat in seats if name in seat.rows]
+            if asked:
+                suspicions = agent.suspicions([seat.rows[name] for seat in asked])
+                for seat, score in zip(asked, suspicions, strict=True):
+                    seat.scores[name] = score
 
     def _verdict(self, seat: _Seat, accept_refused: bool) -> Judgement:
         """Combines the agents' answers into a verdict and updates the memories."""
-        case, profile, record, scores = seat.case, seat.profile, seat.record, seat.scores
-        reasons = seat.broken
+        scene, scores, reasons = seat.scene, seat.scores, seat.reasons
+        case, profile, record = scene.case, scene.profile, scene.device
         for reason in reasons:
             scores[reason.agent] = RULE
-        for agent in self._agents:
-            score, row = scores[agent.name], seat.rows.get(agent.name)
-            if score is not None and 1.0 < score < RULE and row is not None:
-                reasons = [*reasons, *agent.reasons(row)]
-        if record is not None and seat.rows:
+        for agent in self._trained:
+            score = scores[agent.name]
+            if score is not None and 1.0 < score < RULE:
+                reasons.extend(agent.reasons(seat.rows[agent.name]))
+        if record is not None and not seat.doubted:
             note_account(record, case)
         device = encode(record) if record is not None else None
-        if not seat.rows:  # the clock is wrong: nothing in the case is reliable enough to remember
+        if seat.doubted:
             applied, attempted = encode(profile), None
         elif not reasons or accept_refused:
             note_acceptance(profile, case)
@@ -183,14 +152,9 @@ class Gate:
             note_acceptance(if_applied, case)
             note_refusal(profile, case)
             applied, attempted = encode(if_applied), encode(profile)
-        return Judgement(
-            tuple(name for name in AGENTS if name in {r.agent for r in reasons}),
-            reasons,
-            scores,
-            applied,
-            device,
-            attempted,
-        )
+        refusing = {reason.agent for reason in reasons}
+        refused_by = tuple(name for name in self._names if name in refusing) if refusing else ()
+        return Judgement(refused_by, reasons, scores, applied, device, attempted)
 
 
 def _rounds(cases: Sequence[Case]) -> list[list[int]]:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from scoreboard.anomaly.features import BoardStatistics
+from scoreboard.anomaly.board import BoardStatistics
 from scoreboard.anomaly.forest import Trees
 from scoreboard.errors import ScoreboardError
 

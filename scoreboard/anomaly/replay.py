@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from scoreboard.anomaly.features import AGENTS
+from scoreboard.anomaly import agents
 from scoreboard.anomaly.gate import Gate
 from scoreboard.domain.judging import Case
 
@@ -44,7 +44,8 @@ def play(
     profiles: dict[str, bytes | None] = {}
     devices: dict[str, bytes | None] = {}
     seen: defaultdict[str, int] = defaultdict(int)
-    scores = np.zeros((len(cases), len(AGENTS)))
+    names = agents.names()
+    scores = np.zeros((len(cases), len(names)))
     refused, first = np.zeros(len(cases), bool), np.zeros(len(cases), bool)
     spent = 0.0
     for start in range(0, len(cases), BATCH):
@@ -53,7 +54,7 @@ def play(
         judgements = gate.judge(batch, profiles, devices)
         spent += time.process_time() - began
         for i, (case, judgement) in enumerate(zip(batch, judgements, strict=True), start):
-            scores[i] = [judgement.scores[name] or 0.0 for name in AGENTS]
+            scores[i] = [judgement.scores[name] or 0.0 for name in names]
             refused[i] = bool(judgement.refused_by)
             first[i] = seen[case.user_id] < FIRST_ACTIONS
             seen[case.user_id] += 1

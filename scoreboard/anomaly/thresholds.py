@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from scoreboard.anomaly.features import FEATURES
+from scoreboard.anomaly.agent import Agent
 from scoreboard.anomaly.forest import Floats, Forest, Trees
 from scoreboard.anomaly.model import AgentModel, FeatureRange
 
@@ -17,8 +17,8 @@ LIMITS_SHARE: Final = 0.9
 class FittedAgent:
     """An agent's forest and its scores of the training rows, before thresholds are chosen."""
 
-    def __init__(self, name: str, rows: Floats, novel: Floats, trees: Trees) -> None:
-        self._features = FEATURES[name]
+    def __init__(self, agent: Agent, rows: Floats, novel: Floats, trees: Trees) -> None:
+        self._features = agent.features
         self._rows = rows
         self._ordered = np.sort(rows, axis=0)
         self._plausible = np.array([feature.alone for feature in self._features])

@@ -76,8 +76,8 @@ class ModelGates:
 def _build(content: bytes | None) -> _Pair:
     # Imported here, so that processes without a gate do not load numpy.
     from scoreboard.anomaly.gate import Gate as AnomalyGate
-    from scoreboard.anomaly.gate import GateRules
     from scoreboard.anomaly.model import Model
+    from scoreboard.anomaly.rules import GateRules
 
     model = None if content is None else Model.from_bytes(content)
     return AnomalyGate(model), AnomalyGate(model, GateRules(max_age_ms=None))

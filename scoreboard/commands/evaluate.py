@@ -59,9 +59,10 @@ def evaluate_csv(
     """The rows, the gate's answers and the figures. Raises UnusableModel for bytes that are not a
     model, InvalidRequest for a file that can't be read as score actions."""
     from scoreboard.anomaly.evaluation import measure
-    from scoreboard.anomaly.gate import Gate, GateRules
+    from scoreboard.anomaly.gate import Gate
     from scoreboard.anomaly.model import Model
     from scoreboard.anomaly.replay import play
+    from scoreboard.anomaly.rules import GateRules
     from scoreboard.anomaly.stream import read_actions
 
     gate = Gate(Model.from_bytes(model.read_bytes()), GateRules(max_age_ms=None))
@@ -86,7 +87,7 @@ def show(evaluation: Evaluation, console: Console) -> None:
             f"{kind.recall_episodes:.3f}",
         )
     agents = Table("agent", "AUROC", "average precision", "honest actions refused")
-    for name, curve in [*evaluation.agents.items(), ("all four", evaluation.overall)]:
+    for name, curve in [*evaluation.agents.items(), ("all together", evaluation.overall)]:
         agents.add_row(name, *_cells(curve), f"{curve.false_refusals:.3%}")
     console.print(kinds, agents)
     console.print(
@@ -109,7 +110,7 @@ def draw(rows: Sequence[Labelled], played: Played, evaluation: Evaluation, targe
     figure = Figure(figsize=(11, 5), layout="constrained")
     roc, precision = figure.subplots(1, 2)
     columns = [*zip(evaluation.agents, played.scores.T, strict=True)]
-    for name, scores in [*columns, ("all four", played.scores.max(axis=1))]:
+    for name, scores in [*columns, ("all together", played.scores.max(axis=1))]:
         alarms, recall, precise = points_of_curves(scores, labels)
         roc.plot(alarms, recall, label=name)
         precision.plot(recall, precise, label=name)

@@ -64,6 +64,8 @@ def train_command(
     --csv and --save neither a server nor a database is needed."""
     if importlib.util.find_spec("sklearn") is None:
         raise ConfigurationError("Training needs scikit-learn: pip install 'scoreboard[train]'.")
+    from scoreboard.anomaly import agents
+
     console = Console(stderr=True)
     settings = None if csv and save else load_settings()
     if csv:
@@ -77,7 +79,7 @@ def train_command(
     console.print(f"Trained on {record.actions:,} actions of {record.users:,} users.")
     for name, share in record.refused.items():
         console.print(f"  {name}: refuses {share:.3%} of them")
-    for name in ("time", "location", "device", "behavior"):
+    for name in agents.names():
         if name not in record.refused:
             console.print(f"  {name}: too little data; abstains")
     if save:

@@ -15,8 +15,9 @@ from typing import Annotated
 
 import typer
 
-from scoreboard.anomaly.gate import Gate, GateRules
+from scoreboard.anomaly.gate import Gate
 from scoreboard.anomaly.model import Model
+from scoreboard.anomaly.rules import GateRules
 from scoreboard.anomaly.stream import read_actions
 from scoreboard.anomaly.training import train
 from scoreboard.domain.judging import Case

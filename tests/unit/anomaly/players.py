@@ -6,7 +6,8 @@ import random
 from dataclasses import dataclass, field
 from typing import TypedDict, Unpack
 
-from scoreboard.anomaly.gate import Gate, GateRules
+from scoreboard.anomaly.gate import Gate
+from scoreboard.anomaly.rules import GateRules
 from scoreboard.domain.judging import Case, Judgement
 from scripts.synthetic_season import DAY, HOUR, MONDAY, context
 

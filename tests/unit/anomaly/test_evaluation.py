@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from scoreboard.anomaly import agents
 from scoreboard.anomaly.evaluation import measure
-from scoreboard.anomaly.features import AGENTS
 from scoreboard.anomaly.replay import Played
 from scoreboard.anomaly.stream import Labelled
 from scoreboard.domain.judging import Case
@@ -20,7 +20,7 @@ def row(minute: float, kind: str = "honest", user: str = "ann") -> Labelled:
 
 
 def played(scores: list[float], first: list[bool] | None = None) -> Played:
-    columns = np.zeros((len(scores), len(AGENTS)))
+    columns = np.zeros((len(scores), len(agents.REGISTERED)))
     columns[:, -1] = scores
     flags = np.array(first or [False] * len(scores))
     return Played(columns, np.array(scores) > 1.0, flags, seconds=0.5)

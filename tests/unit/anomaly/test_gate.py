@@ -5,9 +5,11 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoreboard.anomaly.gate import Gate, GateRules
+from scoreboard.anomaly.gate import Gate
+from scoreboard.anomaly.memory.learning import fold
+from scoreboard.anomaly.memory.records import decode_profile
 from scoreboard.anomaly.model import Model
-from scoreboard.anomaly.profile import decode_profile, fold
+from scoreboard.anomaly.rules import GateRules
 from scoreboard.domain.actions import ActionContext
 from scoreboard.domain.judging import Case
 from scripts.synthetic_season import DAY, HOUR, MONDAY, context, season

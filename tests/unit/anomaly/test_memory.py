@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from scoreboard.anomaly.profile import (
+from scoreboard.anomaly.memory.devices import note_account
+from scoreboard.anomaly.memory.learning import fold
+from scoreboard.anomaly.memory.records import (
     DEVICE_FORMAT,
     PROFILE_FORMAT,
+    DeviceRecord,
     decode_device,
     decode_profile,
     encode,
-    fold,
-    fold_device,
 )
 from scoreboard.domain.judging import Case, Judgement
 from scripts.synthetic_season import DAY, LONDON, MONDAY, context
@@ -33,11 +34,10 @@ def test_a_profile_stays_under_a_kilobyte_whatever_the_user_does() -> None:
 
 
 def test_a_device_record_stays_bounded_however_many_accounts_it_sees() -> None:
-    payload = None
+    record = DeviceRecord()
     for i in range(500):
-        payload = fold_device(payload, Case(f"user-{i}", 1, MONDAY + i, MONDAY + i, context()))
-    assert payload is not None
-    assert len(payload) < 512
+        note_account(record, Case(f"user-{i}", 1, MONDAY + i, MONDAY + i, context()))
+    assert len(encode(record)) < 512
 
 
 def test_folding_the_ledger_rebuilds_the_profile_that_the_gate_kept(
@@ -67,7 +67,8 @@ def test_a_payload_of_another_format_or_damaged_reads_as_no_memory() -> None:
     other.format = PROFILE_FORMAT + 1
     for strange in (encode(other), payload[:-1], b"", b"\xc1", None):
         assert decode_profile(strange).actions == 0
-    record = decode_device(fold_device(None, Case("ann", 2, MONDAY, MONDAY, context())))
-    assert len(record.accounts) == 1
+    record = DeviceRecord()
+    note_account(record, Case("ann", 2, MONDAY, MONDAY, context()))
+    assert decode_device(encode(record)).accounts == record.accounts
     record.format = DEVICE_FORMAT + 1
     assert decode_device(encode(record)).accounts == []

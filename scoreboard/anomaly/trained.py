@@ -1,0 +1,56 @@
+"""An agent with what training made of it: its forest, its limits, the reasons that it gives."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from scoreboard.anomaly.agent import Agent
+from scoreboard.anomaly.forest import Forest
+from scoreboard.anomaly.model import AgentModel
+from scoreboard.domain.judging import Reason
+
+
+class TrainedAgent:
+    """A trained agent, ready to judge rows of its features."""
+
+    def __init__(self, agent: Agent, model: AgentModel) -> None:
+        self.name = agent.name
+        self.features = agent.features
+        self.threshold = model.threshold
+        self.forest = Forest(model.trees)
+        self._typical = np.array([r.typical for r in model.features])
+        self._limit_of = [math.inf if r.limit is None else r.limit for r in model.features]
+        self._limits = np.array(self._limit_of)
+        self._usual = [
+            sorted((feature.shown(usual.low), feature.shown(usual.high)))
+            for feature, usual in zip(self.features, model.features, strict=True)
+        ]
+
+    def suspicions(self, rows: list[list[float]]) -> list[float]:
+        """For each row, the forest's score divided by its threshold; above 1 means refused. A value
+        over its limit raises the result above 1 as well."""
+        values = np.array(rows)
+        scores = self.forest.score(values) / self.threshold
+        if (values > self._limits).any():
+            worst = (values / self._limits).max(axis=1)
+            lifted = np.maximum(scores, 1.0) + 0.1 * np.clip(worst - 1.0, 1e-6, 1.0)
+            scores = np.where(worst > 1.0, lifted, scores)
+        suspicions: list[float] = scores.tolist()
+        return suspicions
+
+    def reasons(self, row: list[float]) -> list[Reason]:
+        """The values above their limits; without any, the one feature whose usual value would lower
+        the score the most."""
+        beyond = [i for i, limit in enumerate(self._limit_of) if row[i] > limit]
+        if not beyond:
+            variants = np.tile(np.array(row), (len(row), 1))
+            np.fill_diagonal(variants, np.minimum(row, self._typical))
+            beyond = [int(self.forest.score(variants).argmin())]
+        return [self._reason(i, row[i]) for i in beyond]
+
+    def _reason(self, i: int, value: float) -> Reason:
+        feature, (low, high) = self.features[i], self._usual[i]
+        shown = feature.shown(value)
+        return Reason(self.name, feature.name, shown, low, high, feature.unit, feature.about)
