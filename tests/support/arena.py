@@ -21,7 +21,8 @@ from scoreboard.settings import Settings
 from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.workers.persister import persist_batches
 from scoreboard.write_path.plain_calls import PlainCalls
-from scoreboard.write_path.submitter import CallMaker, Submitter
+from scoreboard.write_path.ports import CallMaker
+from scoreboard.write_path.submitter import Submitter
 from tests.support.stand_ins import no_durability_waits
 
 _attempts = itertools.count()
