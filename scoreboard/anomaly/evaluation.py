@@ -13,11 +13,19 @@ from scoreboard.anomaly import agents
 from scoreboard.anomaly.forest import Floats
 from scoreboard.anomaly.memory.sessions import SESSION_BREAK_MS
 from scoreboard.anomaly.replay import Flags, Played
-from scoreboard.anomaly.stream import Labelled
+from scoreboard.domain.judging import Case
 
 LONG_EPISODE: Final = 10
 """Kinds of cheat whose episodes have at least this many actions on average are measured by
 episodes. The first actions of a burst look honest, so a share of actions could never reach 1."""
+
+
+class Labelled(msgspec.Struct, gc=False):
+    """A case, whether it is a cheat (1) or honest (0), and of which kind."""
+
+    case: Case
+    label: int
+    kind: str
 
 
 class KindQuality(msgspec.Struct, frozen=True):

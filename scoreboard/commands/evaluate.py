@@ -10,15 +10,15 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from scoreboard.commands.action_file import read_actions
 from scoreboard.commands.progress import stage_bars
 from scoreboard.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scoreboard.anomaly.evaluation import Curve, Evaluation
+    from scoreboard.anomaly.evaluation import Curve, Evaluation, Labelled
     from scoreboard.anomaly.replay import Played
-    from scoreboard.anomaly.stream import Labelled
 
 
 def evaluate_command(
@@ -58,15 +58,14 @@ def evaluate_csv(
 ) -> tuple[Sequence[Labelled], Played, Evaluation]:
     """The rows, the gate's answers and the figures. Raises UnusableModel for bytes that are not a
     model, InvalidRequest for a file that can't be read as score actions."""
-    from scoreboard.anomaly.evaluation import measure
+    from scoreboard.anomaly.evaluation import Labelled, measure
     from scoreboard.anomaly.gate import Gate
     from scoreboard.anomaly.model import Model
     from scoreboard.anomaly.replay import play
     from scoreboard.anomaly.rules import GateRules
-    from scoreboard.anomaly.stream import read_actions
 
     gate = Gate(Model.from_bytes(model.read_bytes()), GateRules(max_age_ms=None))
-    rows = list(read_actions(csv))
+    rows = [Labelled(row.case, row.label, row.kind) for row in read_actions(csv)]
     with stage_bars(console) as progress:
         played = play(gate, [row.case for row in rows], progress)
     return rows, played, measure(rows, played)

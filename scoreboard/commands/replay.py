@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import csv
-import gzip
-import io
-import zlib
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,21 +22,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from scoreboard.commands.action_file import RecordedAction, read_actions
 from scoreboard.commands.options import DataDirOption, TokenOption, UrlOption
-from scoreboard.domain.actions import MAX_BATCH
+from scoreboard.domain.actions import MAX_BATCH, ScoreAction
 from scoreboard.errors import ConfigurationError
 from scoreboard.local import running_service
 from scoreboard.local.running_service import DEFAULT_DATA_DIR, Target
 
 COLUMNS = ("ts", "user_id", "action_id", "points")
-TEXT_CONTEXT = {
-    "ip": "ip",
-    "country": "country",
-    "device_id": "deviceId",
-    "user_agent": "userAgent",
-    "action_type": "actionType",
-}
-NUMBER_CONTEXT = ("latitude", "longitude")
 ATTEMPTS = 30  # attempts for one batch, while the service answers 503 or not at all
 LONGEST_PAUSE = 10.0  # seconds
 
@@ -92,7 +80,8 @@ def replay_command(
 async def _replay(
     service: Target, file: Path, board: str, batch: int, speed: float | None
 ) -> Counter[str]:
-    total = sum(map(len, _batches(file, batch)))  # finds a malformed file first
+    # The whole file is read before the first post, so that a malformed one is refused right here.
+    total = sum(1 for _ in read_actions(file, COLUMNS))
     outcomes: Counter[str] = Counter()
     loop = asyncio.get_running_loop()
     console = Console(stderr=True)
@@ -113,10 +102,10 @@ async def _replay(
             started, first_ms = loop.time(), None
             for rows in _batches(file, batch):
                 if speed is not None:
-                    first_ms = rows[0][0] if first_ms is None else first_ms
-                    due = started + (rows[-1][0] - first_ms) / 1000 / speed
+                    first_ms = rows[0].at_ms if first_ms is None else first_ms
+                    due = started + (rows[-1].at_ms - first_ms) / 1000 / speed
                     await asyncio.sleep(max(0.0, due - loop.time()))
-                actions = [action for _, action in rows]
+                actions = [row.action for row in rows]
                 board_url = f"{service.url}/api/boards/{board}"
                 outcomes.update(await _post(session, board_url, actions, first=not outcomes))
                 pace = sum(outcomes.values()) / (loop.time() - started)
@@ -125,7 +114,7 @@ async def _replay(
 
 
 async def _post(
-    session: aiohttp.ClientSession, board_url: str, actions: list[dict[str, Any]], *, first: bool
+    session: aiohttp.ClientSession, board_url: str, actions: list[ScoreAction], *, first: bool
 ) -> list[str]:
     """The outcome of each action. A batch without an answer is posted again, which is safe: an
     action that counted the first time is answered as a duplicate."""
@@ -155,47 +144,7 @@ def _outcome(result: dict[str, Any]) -> str:
     return ACCEPTED if result["status"] in (200, 202) else str(result["code"])
 
 
-def _lines(file: Path) -> Iterator[str]:
-    with contextlib.ExitStack() as opened:
-        try:
-            raw = opened.enter_context(file.open("rb"))
-            zipped = file.suffix == ".gz"
-            plain = opened.enter_context(gzip.GzipFile(fileobj=raw)) if zipped else raw
-            yield from opened.enter_context(io.TextIOWrapper(plain, encoding="utf-8", newline=""))
-        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{file} can't be read: {error}") from error
-
-
-def _batches(file: Path, size: int) -> Iterator[list[tuple[int, dict[str, Any]]]]:
-    """Lists of up to ``size`` pairs: the time in milliseconds and the action."""
-    reader = csv.DictReader(_lines(file))
-    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-    if missing:
-        raise ConfigurationError(f"{file}: no column {', '.join(missing)}")
-    batch: list[tuple[int, dict[str, Any]]] = []
-    for number, row in enumerate(reader, 2):
-        try:
-            batch.append(_action(row))
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ConfigurationError(f"{file}, line {number}: {error}") from error
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
+def _batches(file: Path, size: int) -> Iterator[list[RecordedAction]]:
+    actions = read_actions(file, COLUMNS)
+    while batch := list(islice(actions, size)):
         yield batch
-
-
-def _action(row: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    if row["points"] is None:
-        raise ValueError("fewer columns than the first line names")
-    ms = int(row["ts"])
-    moment = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
-    context: dict[str, Any] = {"occurredAt": moment}
-    context.update({name: row[column] for column, name in TEXT_CONTEXT.items() if row.get(column)})
-    context.update({name: float(row[name]) for name in NUMBER_CONTEXT if row.get(name)})
-    return ms, {
-        "userId": row["user_id"],
-        "actionId": row["action_id"],
-        "points": int(row["points"]),
-        "context": context,
-    }

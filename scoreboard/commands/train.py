@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from scoreboard.assembly.operator import load_settings, operator
+from scoreboard.commands.action_file import read_actions
 from scoreboard.commands.progress import stage_bars
 from scoreboard.domain.judging import Case
 from scoreboard.errors import ConfigurationError, UnknownBoard
@@ -69,7 +70,7 @@ def train_command(
     console = Console(stderr=True)
     settings = None if csv and save else load_settings()
     if csv:
-        cases = _from_csv(csv)
+        cases = [row.case for row in read_actions(csv) if not row.label]
     else:
         assert settings is not None
         since_ms = round(since.replace(tzinfo=UTC).timestamp() * 1000) if since else 0
@@ -89,13 +90,6 @@ def train_command(
         assert settings is not None
         version = asyncio.run(_store(settings, board, model, activate=activate))
         console.print(f"model {version} {'is in force' if activate else 'is stored'}")
-
-
-def _from_csv(csv: Path) -> list[Case]:
-    """Raises InvalidRequest for a file that can't be read as score actions."""
-    from scoreboard.anomaly.stream import read_actions
-
-    return [row.case for row in read_actions(csv) if not row.label]
 
 
 async def _from_ledger(settings: Settings, board: str, since_ms: int) -> list[Case]:

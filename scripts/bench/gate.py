@@ -18,8 +18,8 @@ import typer
 from scoreboard.anomaly.gate import Gate
 from scoreboard.anomaly.model import Model
 from scoreboard.anomaly.rules import GateRules
-from scoreboard.anomaly.stream import read_actions
 from scoreboard.anomaly.training import train
+from scoreboard.commands.action_file import read_actions
 from scoreboard.domain.judging import Case
 from scripts.bench.figures import Bound, JsonFile, report
 from scripts.synthetic_season import season

@@ -192,31 +192,14 @@ async def test_a_replay_with_anything_but_duplicates_says_so_and_fails(replay: R
     assert (ended.code, counts(ended)) == (1, {"action_conflict": 1, "invalid_request": 1})
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ("", ["no column ts, user_id, action_id, points"]),
-        ("ts,user_id,points\n", ["no column action_id"]),
-        (f"{HEAD}\n{ROWS}1477438650000,ann,a9,many\n", ["line 5", "many"]),
-        (f"{HEAD}\nyesterday,ann,a9,1\n", ["line 2", "yesterday"]),
-        (f"{HEAD}\n1477438650000,ann\n", ["line 2", "fewer columns"]),
-        (b"\xff\xfe\x00", ["can't be read"]),
-    ],
-    ids=["empty", "column", "points", "time", "short row", "not UTF-8"],
-)
-async def test_a_malformed_file_is_told_with_its_line(
-    replay: Replay, content: str | bytes, words: list[str]
+async def test_a_malformed_file_is_told_before_anything_is_posted(
+    replay: Replay, running: Service
 ) -> None:
-    assert_one_line(await replay(content), "actions.csv", *words)
+    ended = await replay(f"{HEAD}\n{ROWS}1477438650000,ann,a9,many\n", "--batch", "1")
+    top = await scoreboard("top", "--board", "arena", SCOREBOARD_URL=running.url)
 
-
-@pytest.mark.parametrize(
-    "content",
-    [b"no gzip", gzip.compress(HEAD.encode(), mtime=0)[:-9]],
-    ids=["no archive", "cut off"],
-)
-async def test_a_damaged_archive_is_told(replay: Replay, content: bytes) -> None:
-    assert_one_line(await replay(content, name="actions.csv.gz"), "actions.csv.gz", "can't be read")
+    assert_one_line(ended, "actions.csv, line 5", "many")
+    assert_one_line(top, "unknown_board")
 
 
 async def test_a_replay_needs_a_token_that_may_write(replay: Replay, running: Service) -> None:

@@ -7,9 +7,8 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from scoreboard.anomaly import agents
-from scoreboard.anomaly.evaluation import measure
+from scoreboard.anomaly.evaluation import Labelled, measure
 from scoreboard.anomaly.replay import Played
-from scoreboard.anomaly.stream import Labelled
 from scoreboard.domain.judging import Case
 from scripts.synthetic_season import HOUR, MONDAY
 

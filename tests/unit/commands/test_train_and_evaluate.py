@@ -1,4 +1,4 @@
-"""``scoreboard train`` and ``evaluate`` from file to file, and the CSV that they read."""
+"""``scoreboard train`` and ``evaluate`` from file to file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-from scoreboard.anomaly.stream import read_actions
 from scoreboard.commands.evaluate import evaluate_command
 from scoreboard.commands.train import train_command
-from scoreboard.errors import InvalidRequest
 from scripts.synthetic_season import season
 
 pytest.importorskip("sklearn", reason="training needs the extra `train`")
@@ -58,27 +56,3 @@ def test_rows_labelled_as_cheats_are_not_trained_on(tmp_path: Path) -> None:
     for name in ("labelled", "honest"):
         train_command(csv=tmp_path / f"{name}.csv.gz", save=tmp_path / name)
     assert (tmp_path / "labelled").read_bytes() == (tmp_path / "honest").read_bytes()
-
-
-def test_only_four_columns_are_needed(tmp_path: Path) -> None:
-    path = tmp_path / "bare.csv"
-    path.write_text("ts,user_id,action_id,points\n1000,ann,a-1,3\n")
-    (row,) = read_actions(path)
-    assert (row.case.user_id, row.case.points, row.case.at_ms, row.label) == ("ann", 3, 1000, 0)
-    assert row.case.context is not None
-    assert row.case.context.device_id is None
-
-
-@pytest.mark.parametrize(
-    ("text", "about"),
-    [
-        ("ts,points\n1,2\n", "no column user_id"),
-        ("ts,user_id,points\n1,ann,two\n", "line 2"),
-        ("ts,user_id,points\n1,ann\n", "line 2"),
-    ],
-)
-def test_a_bad_file_is_refused_with_its_line(tmp_path: Path, text: str, about: str) -> None:
-    path = tmp_path / "bad.csv"
-    path.write_text(text)
-    with pytest.raises(InvalidRequest, match=about):
-        list(read_actions(path))

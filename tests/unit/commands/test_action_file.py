@@ -1,0 +1,221 @@
+"""The CSV file of score actions: what is read, and what each command says of a wrong one."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scoreboard.__main__ import main
+from scoreboard.anomaly.model import Model, TrainingRecord
+from scoreboard.anomaly.training import board_statistics
+from scoreboard.commands.action_file import read_actions
+from scoreboard.domain.actions import ActionContext
+from scripts.synthetic_season import season
+
+HEAD = "ts,user_id,action_id,points,latitude,user_agent,label"
+FIRST = '1477438650000,ann,a1,2,48.85,"Game, 3",0\n'
+SECOND = '1477438651000,bob,b1,3,,"Game\n4",0\n'  # on lines 3 and 4
+ROWS = f"{HEAD}\n{FIRST}{SECOND}"  # the next line is 5
+
+LINES = "".join(f"{1477438650000 + i},ann,a{i},1,,,0\n" for i in range(20_000))
+LONG = gzip.compress(f"{HEAD}\n{LINES}".encode(), mtime=0)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model without agents: all that ``evaluate`` needs to come to its file."""
+    path = tmp_path / "model"
+    board = board_statistics(season(players=2, days=5))
+    record = TrainingRecord(0, 0, 0, 0, seed=0, false_alarm_rate=0.001, refused={})
+    path.write_bytes(Model(board=board, agents={}, training=record).to_bytes())
+    return path
+
+
+Refused = Callable[[Path], str]
+
+
+@pytest.fixture(params=["replay", "train", "evaluate"])
+def refused(
+    request: pytest.FixtureRequest,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Refused:
+    """Runs a command on a file that it can't take and returns what it says."""
+
+    def refused(file: Path) -> str:
+        arguments = {
+            "replay": [str(file), "--board", "arena", "--url", "http://127.0.0.1:1"],
+            "train": ["--csv", str(file), "--save", str(model.with_name("new"))],
+            "evaluate": ["--model", str(model), "--csv", str(file)],
+        }[request.param]
+        monkeypatch.setattr(sys, "argv", ["scoreboard", request.param, *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert (ended.value.code, said.out) == (1, "")
+        assert said.err.startswith("scoreboard: ")
+        assert said.err.endswith(".\n")
+        assert said.err.count("\n") == 1
+        return said.err
+
+    return refused
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "wrong", "advice"),
+    [
+        ("", 1, "no column ts, user_id", "separated by commas"),
+        ("ts;user_id;action_id;points\n", 1, "no column ts, user_id", "separated by commas"),
+        ("ts,user_id,action_id\n1,ann,a1\n", 1, "no column points", "the first line has to name"),
+        (f"{ROWS}1477438652000,ann\n", 5, "2 columns", "complete the row or take it out"),
+        (f"{ROWS}\n\n1477438652000,ann\n", 7, "2 columns", "complete the row or take it out"),
+        (f"{ROWS}1477438652000,ann,a2,many,,,0\n", 5, "points is 'many'", "a whole number"),
+        (f"{ROWS}1477438652000,ann,a2,,,,0\n", 5, "points is ''", "a whole number"),
+        (f"{ROWS}1477438652000,ann,a2,1.5,,,0\n", 5, "points is '1.5'", "a whole number"),
+        (f"{ROWS}1477438652000,ann,a2,2147483648,,,0\n", 5, "2147483648", "to 2,147,483,647"),
+        (f"{ROWS}1477438652000,ann,a2,-2147483648,,,0\n", 5, "-2147483648", "from -2,147,483,647"),
+        (f"{ROWS}yesterday,ann,a2,1,,,0\n", 5, "ts is 'yesterday'", "a whole number"),
+        (f"{ROWS}1477438652000000000,ann,a2,1,,,0\n", 5, "ts is '14774386", "a whole number"),
+        (f"{ROWS}1477438652000,ann,a2,1,north,,0\n", 5, "latitude is 'north'", "degrees, or empty"),
+        (f"{ROWS}1477438652000,ann,a2,1,nan,,0\n", 5, "latitude is 'nan'", "degrees, or empty"),
+        (f"{ROWS}1477438652000,ann,a2,1,,,cheat\n", 5, "label is 'cheat'", "a whole number"),
+        (f'{ROWS}1477438652000,"ann\nb",a2,no,,,0\n', 5, "points is 'no'", "a whole number"),
+        (f'{ROWS}1477438652000,ann,a2,1,,"Game,0\n\n\n', 5, "no row of CSV", "close its quotes"),
+        (f'{ROWS}1477438652000,ann,a2,1,,"Game,0\n{LINES}', 5, "limit", "close its quotes"),
+        (f"{ROWS}1477438652000,ann,a2,1,,{'x' * 200_000},0\n", 5, "limit", "close its quotes"),
+    ],
+    ids=[
+        *("empty", "semicolons", "no column", "short row", "short row after empty lines"),
+        *("words for points", "no points", "fractions", "points too high", "points too low"),
+        *("words for ts", "ts in nanoseconds", "words for a place", "not a number"),
+        *("words for label", "in a row of two lines", "unclosed quote at the end"),
+        *("unclosed quote", "long field"),
+    ],
+)
+def test_a_wrong_file_is_told_with_its_line_and_what_to_do(
+    refused: Refused, tmp_path: Path, content: str, line: int, wrong: str, advice: str
+) -> None:
+    file = tmp_path / "actions.csv"
+    file.write_text(content, encoding="utf-8", newline="")
+
+    said = refused(file)
+
+    assert f"{file}, line {line}: " in said
+    assert wrong in said
+    assert advice in said
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+def test_bytes_that_are_not_utf8_are_told_with_their_line(
+    refused: Refused, tmp_path: Path, end: bytes
+) -> None:
+    file = tmp_path / "actions.csv"
+    right = f"{HEAD}\n{LINES}1477438652000,zoë,a2,1,,,0\n".encode()
+    wrong = "1477438652000,zoë,a3,1,,,0\n".encode("latin-1")
+    file.write_bytes((right + wrong + right).replace(b"\n", end))
+
+    said = refused(file)
+
+    assert f"{file}, line 20,003: not UTF-8; save the file in this encoding" in said
+
+
+@pytest.mark.parametrize(
+    "length", [20, len(LONG) // 2, len(LONG) - 8, len(LONG) - 1], ids=["head", "half", "sum", "end"]
+)
+def test_an_archive_that_is_cut_off_is_told_with_the_line_where_it_ends(
+    refused: Refused, tmp_path: Path, length: int
+) -> None:
+    file = tmp_path / "actions.csv.gz"
+    file.write_bytes(LONG[:length])
+    whole = tmp_path / "whole.csv"
+    whole.write_bytes(gzip.decompress(LONG))
+    total = whole.read_bytes().count(b"\n")
+
+    said = refused(file)
+
+    assert "is cut off here; copy it again" in said
+    line = int(said.split(", line ")[1].split(":")[0].replace(",", ""))
+    assert 1 <= line <= total + 1
+    if length > len(LONG) - 9:
+        assert line == total + 1, "the lines are all there, their checksum is not"
+
+
+def test_a_damaged_archive_is_told(refused: Refused, tmp_path: Path) -> None:
+    file = tmp_path / "actions.csv.gz"
+    checksum, length = LONG[-8:-4], LONG[-4:]
+    file.write_bytes(LONG[:-8] + checksum[::-1] + length)
+
+    said = refused(file)
+
+    assert f"{file}, line 20,002: can't be unpacked" in said
+    assert "copy the file again" in said
+
+
+def test_a_file_that_is_no_archive_is_told(refused: Refused, tmp_path: Path) -> None:
+    file = tmp_path / "actions.csv.gz"
+    file.write_text(ROWS)
+
+    said = refused(file)
+
+    assert f"{file}, line 1: can't be unpacked" in said
+    assert "take .gz off its name" in said
+
+
+def test_a_row_is_an_action_as_a_client_would_send_it(tmp_path: Path) -> None:
+    file = tmp_path / "actions.csv"
+    context = "latitude,longitude,country,device_id,user_agent,ip,action_type"
+    file.write_text(
+        f"points,ts,user_id,action_id,{context}\n"
+        '3,1477438650250,zoë,a1,48.85,-0.5,FR,phone,"Game, ""3""",10.0.0.1,three\n',
+        encoding="utf-8",
+    )
+
+    (row,) = read_actions(file)
+
+    assert (row.at_ms, row.label, row.kind) == (1477438650250, 0, "honest")
+    action = row.action
+    assert (action.user_id, action.action_id, action.points) == ("zoë", "a1", 3)
+    assert action.context == ActionContext(
+        occurred_at="2016-10-25T23:37:30.250+00:00",
+        ip="10.0.0.1",
+        latitude=48.85,
+        longitude=-0.5,
+        country="FR",
+        device_id="phone",
+        user_agent='Game, "3"',
+        action_type="three",
+    )
+
+
+def test_three_columns_are_enough_and_what_is_empty_is_not_there(tmp_path: Path) -> None:
+    bare, empty = tmp_path / "bare.csv", tmp_path / "empty.csv"
+    bare.write_text("ts,user_id,points\n1000,ann,3\n")
+    empty.write_text("ts,user_id,points,latitude,device_id,label,kind\n1000,ann,3,,,,\n")
+
+    assert list(read_actions(bare)) == list(read_actions(empty))
+    (row,) = read_actions(bare)
+    assert row.action.context == ActionContext(occurred_at="1970-01-01T00:00:01.000+00:00")
+    assert (row.case.at_ms, row.case.received_ms) == (1000, 1000)
+
+
+def test_a_label_without_a_kind_is_a_cheat(tmp_path: Path) -> None:
+    file = tmp_path / "actions.csv"
+    file.write_text("ts,user_id,points,label,kind\n1,ann,3,1,\n2,ann,3,1,burst\n3,ann,3,0,\n")
+
+    assert [row.kind for row in read_actions(file)] == ["cheat", "burst", "honest"]
+
+
+def test_rows_may_have_more_columns_than_the_first_line_and_empty_lines_between(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "actions.csv"
+    with file.open("w", newline="") as out:
+        csv.writer(out).writerows([["ts", "user_id", "points"], [], [1, "ann", 3, "more"], []])
+
+    assert [row.action.points for row in read_actions(file)] == [3]
