@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 import time
+from abc import ABC, abstractmethod
 from struct import pack
 from typing import NamedTuple, cast
 
@@ -60,7 +61,7 @@ def handshake(authority: str, path: str, headers: str = "") -> bytes:
     ).encode()
 
 
-class WebSocket(asyncio.Protocol):
+class WebSocket(ABC, asyncio.Protocol):
     """One connection: sends ``request``, answers pings, hands texts on to ``received``. What can't
     be understood ends it, a ValueError of ``received`` among that. ``ended`` is set without a
     connection."""
@@ -70,9 +71,9 @@ class WebSocket(asyncio.Protocol):
         self.ended = asyncio.Event()
         self.ended.set()
 
+    @abstractmethod
     def received(self, payload: bytes, now: int) -> None:
         """Takes a text that came at ``now`` (monotonic ns)."""
-        raise NotImplementedError
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
