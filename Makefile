@@ -90,9 +90,9 @@ clean: ## remove the virtual environment and the tools' caches; keeps .scoreboar
 	rm -rf $(VENV) node_modules build dist reports .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 lock: $(STAMP) ## renew requirements/*.txt: the newest versions that setup.cfg allows, with hashes
-	$(LOCK) setup.cfg --output-file requirements/service.txt
 	$(LOCK) setup.cfg --extra dev --output-file requirements/dev.txt
-	$(LOCK) requirements/build.in --output-file requirements/build.txt
+	$(LOCK) setup.cfg --constraints requirements/dev.txt --output-file requirements/service.txt
+	$(LOCK) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
 
 release: $(STAMP) ## build wheel and sdist in dist/ and try them in a clean environment
 	scripts/check_release.sh

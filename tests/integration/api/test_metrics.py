@@ -1,4 +1,4 @@
-"""What a serving process's metrics say about the write-behind, which other processes do."""
+"""What a serving process says of itself, and of the write-behind, which other processes do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from math import isnan
 
 from redis.asyncio import Redis
 
+from scoreboard import __version__
 from scoreboard.domain.audit import PatrolReport
 from scoreboard.redisio.patrol_reports import PatrolReports
 from tests.integration.api.described_api import Api
@@ -48,3 +49,11 @@ async def test_metrics_have_the_backlog_and_what_the_audit_found(api: Api, redis
 
     await PatrolReports(redis).publish(PatrolReport(1, users=5, differences=3), valid=60)
     assert await shown("patrol_differences") == [3]
+
+
+async def test_readiness_metrics_and_description_tell_the_same_version(api: Api) -> None:
+    metrics = (await api.get("/metrics")).body.decode().splitlines()
+
+    assert (await api.get("/readyz")).json["version"] == __version__
+    assert (await api.get("/openapi.json")).json["info"]["version"] == __version__
+    assert f'scoreboard_build_info{{version="{__version__}"}} 1.0' in metrics

@@ -16,6 +16,7 @@ import pytest
 from aiohttp import ClientConnectionError, ClientSession
 from redis.asyncio import Redis
 
+from scoreboard import __version__
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import PartitionKeys
 from tests.support.ledger_entries import PARTITION, append, append_raw, fields, sums, totals
@@ -131,6 +132,7 @@ async def test_a_persister_shows_its_metrics_on_a_port_of_its_own(
             )
 
         await wait_until(persisted_and_audited, description="it shows them")
+        assert (await shown())[f'scoreboard_build_info{{version="{__version__}"}}'] == 1
         async with http.get(f"{url}/healthz") as answer:
             assert (answer.status, await answer.json()) == (200, {"status": "ok"})
 
