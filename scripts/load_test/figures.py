@@ -66,14 +66,13 @@ def cpu_per_thousand(
 def write_behind(
     plan: Plan, samples: Sequence[Sample], start: int, events: float, drained: float | None
 ) -> WriteBehind:
-    """``events`` is how many come a second: what is accepted."""
-    backlogs = [
-        sample.backlog
-        for sample in samples
-        if sample.backlog is not None and measured(plan, np.array([sample.at - start]))[0]
-    ]
-    if not backlogs:
+    """``events`` is how many come a second: what is accepted. Where a busy machine took no sample
+    in the time measured, those from before and after it stand in."""
+    told = [(sample.at, sample.backlog) for sample in samples if sample.backlog is not None]
+    if not told:
         return WriteBehind(None, None, None, drained)
+    inside = [backlog for at, backlog in told if measured(plan, np.array([at - start]))[0]]
+    backlogs = inside or [backlog for _, backlog in told]
     mean = sum(backlogs) / len(backlogs)
     return WriteBehind(mean, max(backlogs), mean / events if events else None, drained)
 
