@@ -31,6 +31,8 @@ NOT_DURABLE = {
     "max_connections": "200",
 }
 
+_made: list[Postgres] = []  # kept, as Python warns of a running process that nobody refers to
+
 
 def new_valkey(folder: Path, **options: str) -> Valkey:
     """A server that is not started yet; ``options`` are its settings, ``_`` for ``-``."""
@@ -78,6 +80,7 @@ def shared_cluster() -> str:
         if not address.exists():
             postgres = new_postgres(folder / "postgres", **NOT_DURABLE)
             postgres.start()
+            _made.append(postgres)
             address.write_text(postgres.database_url(""))
         return address.read_text()
 

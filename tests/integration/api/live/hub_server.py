@@ -84,6 +84,7 @@ class Server:
         self.runner = web.AppRunner(app)
         self.port = 0
         self.http: ClientSession
+        self._opened: list[ClientWebSocketResponse] = []
 
     async def __aenter__(self) -> Server:
         self.running = asyncio.create_task(self.hub.run())
@@ -94,6 +95,8 @@ class Server:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for ws in self._opened:
+            await ws.close()
         await self.http.close()
         await self.hub.close()
         self.running.cancel()
@@ -103,8 +106,9 @@ class Server:
     async def connect(
         self, path: str = "/ws/leaderboard", **options: Any
     ) -> ClientWebSocketResponse:
-        ws: ClientWebSocketResponse = await self.http.ws_connect(path, **options)
-        return ws
+        """Opens a WebSocket, which is closed with the server at the latest."""
+        self._opened.append(await self.http.ws_connect(path, **options))
+        return self._opened[-1]
 
     async def publish(self, version: int, board: str = "global", top: bytes = b"[]") -> None:
         """What the script does when the top 10 has changed."""
