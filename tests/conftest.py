@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -15,9 +14,8 @@ from scoreboard.local.embedded_servers import Postgres, Valkey
 from scoreboard.settings import Settings
 from scoreboard.write_path import submitter
 from tests.support import servers
+from tests.support.signing import JWT_KEYS
 from tests.support.waiting import PATIENCE
-
-TEST_KEY = "a key for tests only, long enough for HS256"
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +137,7 @@ def settings(redis_url: str, database_url: str) -> Settings:
         redis_url=redis_url,
         database_url=database_url,
         port=0,
-        jwt_keys=json.dumps({"test": TEST_KEY}),
+        jwt_keys=JWT_KEYS,
         shutdown_grace=0,
         redis_timeout=PATIENCE,
         database_timeout=PATIENCE,

@@ -17,11 +17,9 @@ from scoreboard.__main__ import COMMANDS
 from scoreboard.local.embedded_servers import free_port
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
-from tests.conftest import TEST_KEY
 from tests.support.command import Ended, scoreboard
+from tests.support.signing import JWT_KEYS, TEST_KEY
 from tests.support.whole_service import Service, service
-
-KEYS = json.dumps({"test": TEST_KEY})
 
 
 def assert_one_line(ended: Ended, *words: str) -> None:
@@ -75,7 +73,7 @@ async def test_a_mistyped_command_or_option_is_a_usage_error() -> None:
 async def test_a_token_is_all_that_token_prints() -> None:
     ended = await scoreboard(
         *("token", "--sub", "ann", "--scope", "score:submit", "--ttl", "60", "--boards", "arena"),
-        SCOREBOARD_JWT_KEYS=KEYS,
+        SCOREBOARD_JWT_KEYS=JWT_KEYS,
     )
 
     claims = jwt.decode(ended.out.strip(), TEST_KEY, algorithms=["HS256"])
@@ -105,7 +103,7 @@ async def test_a_wrong_setting_is_named(environment: dict[str, str], words: list
 async def test_what_names_a_service_for_other_commands_is_in_nobodys_way() -> None:
     ended = await scoreboard(
         *("token", "--sub", "ann", "--scope", "admin"),
-        SCOREBOARD_JWT_KEYS=KEYS,
+        SCOREBOARD_JWT_KEYS=JWT_KEYS,
         SCOREBOARD_URL="http://127.0.0.1:8080",
         SCOREBOARD_TOKEN="x",
     )

@@ -30,13 +30,17 @@ class Feed:
         self.sockets: list[WebSocketRoute] = []
         self.refusal: int | None = None
 
-    async def attach(self, page: Page) -> None:
+    async def open(self, page: Page) -> None:
+        """Opens the live page, and waits for its WebSocket."""
+
         async def accept(socket: WebSocketRoute) -> None:
             self.sockets.append(socket)
             if self.refusal is not None:
                 await socket.close(code=self.refusal)
 
         await page.route_web_socket("**/ws/leaderboard*", accept)
+        await page.goto(self.url)
+        await self.connected()
 
     async def connected(self, times: int = 1) -> WebSocketRoute:
         await wait_until(
@@ -87,9 +91,7 @@ def is_true(page: Page, script: str) -> Callable[[], Awaitable[bool]]:
 
 async def test_an_older_version_is_ignored(new_page: OpenPage, feed: Feed) -> None:
     page = await new_page()
-    await feed.attach(page)
-    await page.goto(feed.url)
-    await feed.connected()
+    await feed.open(page)
     feed.send("snapshot", 5, {"ann": 50})
     feed.send("update", 4, {"ann": 40})
     feed.send("update", 6, {"ann": 60, "bob": 10})
@@ -100,9 +102,7 @@ async def test_an_older_version_is_ignored(new_page: OpenPage, feed: Feed) -> No
 async def test_a_silent_connection_is_replaced(new_page: OpenPage, feed: Feed) -> None:
     page = await new_page()
     await page.clock.install()
-    await feed.attach(page)
-    await page.goto(feed.url)
-    await feed.connected()
+    await feed.open(page)
     feed.send("snapshot", 1, {"ann": 50})
     await expect(page.locator("#state-text")).to_have_text("Live")
     await page.clock.fast_forward(40_000)
@@ -122,9 +122,7 @@ async def test_a_heartbeat_that_shows_a_gap_makes_the_page_read_again(
 ) -> None:
     page = await new_page()
     await page.clock.install()
-    await feed.attach(page)
-    await page.goto(feed.url)
-    await feed.connected()
+    await feed.open(page)
     feed.send("snapshot", 1, {"ann": 50})
     feed.send("heartbeat", 3)
     await expect(page.locator("#state-text")).to_have_text("Live")
@@ -142,8 +140,7 @@ async def test_it_comes_back_with_growing_waits_of_at_most_thirty_seconds(
     await stop_the_clock(page)
     await page.add_init_script("Math.random = () => 0.999999")
     feed.refusal = 1012
-    await feed.attach(page)
-    await page.goto(feed.url)
+    await feed.open(page)
     for attempt, seconds in enumerate((2, 4, 8, 16, 30, 30), start=1):
         await feed.connected(attempt)
         await expect(page.locator("#state-text")).to_have_text(f"Reconnecting in {seconds} s")
@@ -157,8 +154,7 @@ async def test_the_shortest_wait_is_half_a_second(new_page: OpenPage, feed: Feed
     await stop_the_clock(page)
     await page.add_init_script("Math.random = () => 0")
     feed.refusal = 1012
-    await feed.attach(page)
-    await page.goto(feed.url)
+    await feed.open(page)
     await expect(page.locator("#state-text")).to_have_text("Reconnecting in 1 s")
     await page.clock.fast_forward(490)
     assert len(feed.sockets) == 1
@@ -170,8 +166,7 @@ async def test_a_reader_may_reconnect_at_once(new_page: OpenPage, feed: Feed) ->
     page = await new_page()
     await page.add_init_script("Math.random = () => 0.999999")
     feed.refusal = 4429
-    await feed.attach(page)
-    await page.goto(feed.url)
+    await feed.open(page)
     await expect(page.get_by_role("heading", name="Too many viewers")).to_be_visible()
     feed.refusal = None
     await page.get_by_role("button", name="Try now").click()
@@ -183,9 +178,7 @@ async def test_a_reader_may_reconnect_at_once(new_page: OpenPage, feed: Feed) ->
 
 async def test_a_user_id_is_text_whatever_it_holds(new_page: OpenPage, feed: Feed) -> None:
     page = await new_page()
-    await feed.attach(page)
-    await page.goto(feed.url)
-    await feed.connected()
+    await feed.open(page)
     hostile = ["<img src=x onerror=alert(1)>", "\u202egnissorc", "日本語", "x" * 128, "&amp;"]
     feed.send("snapshot", 1, {user: 50 - n for n, user in enumerate(hostile)})
     await expect(page.locator(".user")).to_have_text(hostile, use_inner_text=False)
@@ -198,9 +191,7 @@ async def test_a_screen_reader_hears_ranks_names_and_points_and_a_change_now_and
 ) -> None:
     page = await new_page()
     await page.clock.install()
-    await feed.attach(page)
-    await page.goto(feed.url)
-    await feed.connected()
+    await feed.open(page)
     feed.send("snapshot", 1, {"ann": 1050, "bob": 40})
     await expect_shown(page, {"ann": 1050, "bob": 40})
     await expect(page.get_by_role("list", name="arena")).to_match_aria_snapshot("""
@@ -235,9 +226,7 @@ async def test_rows_glide_unless_the_reader_prefers_less_motion(
     moving = """document.getAnimations().filter((a) =>
         a.effect.getKeyframes().some((frame) => frame.transform)).length"""
     page = await new_page(reduced_motion=preference)
-    await feed.attach(page)
-    await page.goto(feed.url)
-    await feed.connected()
+    await feed.open(page)
     feed.send("snapshot", 1, {"ann": 50, "bob": 40})
     await expect_shown(page, {"ann": 50, "bob": 40})
     await wait_until(is_true(page, f"{moving} === 0"), description="the first rows are at rest")

@@ -12,6 +12,7 @@ from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
 from scoreboard.settings import Settings
 from tests.support.arena import Service, service
+from tests.support.moderated_arena import Moderated, moderated
 
 
 @pytest.fixture
@@ -38,4 +39,13 @@ async def database(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 async def arena(settings: Settings, redis: Redis, pool: asyncpg.Pool) -> AsyncIterator[Service]:
     """The board ``arena`` behind the whole write path."""
     async with service(settings, redis, pool) as running:
+        yield running
+
+
+@pytest.fixture
+async def court(
+    settings: Settings, redis: Redis, pool: asyncpg.Pool, database: asyncpg.Connection
+) -> AsyncIterator[Moderated]:
+    """The board ``arena`` with a gate that is off, and its moderator."""
+    async with moderated(settings, redis, pool, database) as running:
         yield running

@@ -3,7 +3,6 @@ own, in this process, on the tests' servers."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -21,6 +20,7 @@ from scoreboard.redisio import connections
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.persister import Persister
+from tests.support.persisting import at_work
 
 
 class Service:
@@ -94,13 +94,8 @@ class Service:
             persister = Persister(
                 durable.streams, durable.ledger, durable.reverter, batch=settings.persist_batch
             )
-            stopping = asyncio.Event()
-            running = asyncio.create_task(persister.run(stopping))
-            try:
-                yield
-            finally:
-                stopping.set()
-                await running
+            await opened.enter_async_context(at_work(persister))
+            yield
 
 
 @asynccontextmanager

@@ -14,25 +14,10 @@ from scoreboard.domain.boards import BoardSettings, Rate
 from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.models import Models
 from scoreboard.settings import Settings
+from tests.integration.commands.conftest import Run
 from tests.support.arena import Service
-from tests.support.command import Ended, scoreboard
 from tests.support.honest_season import season
 from tests.support.moderated_arena import moderated
-
-
-@pytest.fixture
-def servers(settings: Settings) -> dict[str, str]:
-    """The environment that names the tests' servers."""
-    return {
-        "SCOREBOARD_REDIS_URL": settings.redis_url,
-        "SCOREBOARD_DATABASE_URL": settings.database_url,
-    }
-
-
-async def run(servers: dict[str, str], *arguments: str) -> Ended:
-    ended = await scoreboard(*arguments, **servers)
-    assert ended.code == 0, ended
-    return ended
 
 
 async def record(pool: asyncpg.Pool, board: str, seed: int = 1) -> int:
@@ -56,31 +41,29 @@ async def record(pool: asyncpg.Pool, board: str, seed: int = 1) -> int:
     return len(rows)
 
 
-async def test_a_board_is_made_shown_and_changed_bit_by_bit(
-    servers: dict[str, str], pool: asyncpg.Pool
-) -> None:
+async def test_a_board_is_made_shown_and_changed_bit_by_bit(run: Run, pool: asyncpg.Pool) -> None:
     made = await run(
-        servers, "boards", "set", "duel", "--mode", "reject", "--rate", "20/60", "--max-points", "9"
+        "boards", "set", "duel", "--mode", "reject", "--rate", "20/60", "--max-points", "9"
     )
     assert "duel  mode reject, points -2147483647 to 9, rate 20/60 s" in made.out
-    await run(servers, "boards", "set", "duel", "--min-points", "1", "--allow-history")
+    await run("boards", "set", "duel", "--min-points", "1", "--allow-history")
     assert await StoredSettings(pool).get("duel") == BoardSettings(
         mode="reject", min_points=1, max_points=9, rate=Rate(20, 60), allow_history=True
     )
-    shown = (await run(servers, "boards", "show", "duel")).out.splitlines()
+    shown = (await run("boards", "show", "duel")).out.splitlines()
     assert shown[:3] == ['mode: "reject"', "minPoints: 1", "maxPoints: 9"]
-    await run(servers, "boards", "set", "duel", "--rate", "none", "--no-allow-history")
-    listed = (await run(servers, "boards", "list")).out
+    await run("boards", "set", "duel", "--rate", "none", "--no-allow-history")
+    listed = (await run("boards", "list")).out
     assert listed == "duel  mode reject, points 1 to 9, no rate\n"
     audited = await pool.fetch("SELECT actor, decision, board FROM admin_audit ORDER BY id")
     assert [tuple(row) for row in audited] == [("command line", "board_set", "duel")] * 3
 
 
 async def test_a_change_holds_for_the_next_action_of_a_running_service(
-    servers: dict[str, str], arena: Service
+    run: Run, arena: Service
 ) -> None:
     assert (await arena.submit(("ann", "k1", 5)))[0].outcome.name == "ACCEPTED"
-    await run(servers, "boards", "set", "arena", "--max-points", "4")
+    await run("boards", "set", "arena", "--max-points", "4")
     assert (await arena.submit(("ann", "k2", 5)))[0].outcome.name == "OUT_OF_BOUNDS"
 
 
@@ -100,19 +83,16 @@ async def test_a_change_holds_for_the_next_action_of_a_running_service(
     ],
 )
 async def test_what_makes_no_sense_is_said_in_one_line(
-    servers: dict[str, str],
+    run: Run,
     database_url: str,
     arguments: tuple[str, ...],
     complaint: str,
 ) -> None:
-    ended = await scoreboard(*arguments, **servers)
-    assert ended.code == 1
-    assert complaint in ended.err
-    assert "Traceback" not in ended.err
+    assert complaint in (await run(*arguments, code=1)).err
 
 
 async def test_verify_finds_nothing_wrong_after_decisions(
-    servers: dict[str, str],
+    run: Run,
     settings: Settings,
     redis: Redis,
     pool: asyncpg.Pool,
@@ -128,16 +108,16 @@ async def test_verify_finds_nothing_wrong_after_decisions(
         await court.moderator.confirm(
             reverted.id, by="eve", reason="", revert_earlier=True, hide_user=True
         )
-        ended = await run(servers, "verify", "--board", "arena")
+        ended = await run("verify", "--board", "arena")
         assert "arena: 2 users, 5 receipts, 0 differences" in ended.out
         await court.agree({"ann": 105, "bob": 0})
 
 
 async def test_a_model_trained_on_the_ledger_is_put_in_force_and_can_be_rolled_back(
-    servers: dict[str, str], pool: asyncpg.Pool
+    run: Run, pool: asyncpg.Pool
 ) -> None:
     count = await record(pool, "arena")
-    ended = await run(servers, "train", "--seed", "1")
+    ended = await run("train", "--seed", "1")
     assert f"Trained on {count:,} actions of 30 users." in ended.err
     assert "model 1 is in force" in ended.err
     models = Models(pool)
@@ -146,29 +126,27 @@ async def test_a_model_trained_on_the_ledger_is_put_in_force_and_can_be_rolled_b
     assert model.training.actions == count
     assert set(model.agents) == {"time", "location", "device", "behavior"}
 
-    ended = await run(servers, "train", "--seed", "2", "--no-activate")
+    ended = await run("train", "--seed", "2", "--no-activate")
     assert "model 2 is stored" in ended.err
     assert await models.active() == {"": 1}
-    await run(servers, "models", "activate", "2")
-    listed = (await run(servers, "models", "list")).out.splitlines()
+    await run("models", "activate", "2")
+    listed = (await run("models", "list")).out.splitlines()
     assert [line.split()[:2] for line in listed] == [["*", "2"], ["1", "all"]]
     assert "trained" in listed[0]
     assert f"actions {count}" in listed[0]
-    await run(servers, "models", "rollback")
+    await run("models", "rollback")
     assert await models.active() == {"": 1}
 
 
-async def test_the_list_of_models_shows_counts_whole(
-    servers: dict[str, str], pool: asyncpg.Pool
-) -> None:
+async def test_the_list_of_models_shows_counts_whole(run: Run, pool: asyncpg.Pool) -> None:
     figures = {"actions": 137_554, "refused by time": 0.00034567}
     await Models(pool).add("", b"x", first_ms=0, last_ms=1, false_alarm_rate=0.001, quality=figures)
-    (line,) = (await run(servers, "models", "list")).out.splitlines()
+    (line,) = (await run("models", "list")).out.splitlines()
     assert line.endswith("actions 137554, refused by time 0.0003457")
 
 
 async def test_training_reads_one_board_since_a_day_and_can_write_a_file(
-    servers: dict[str, str], pool: asyncpg.Pool, tmp_path: Path
+    run: Run, pool: asyncpg.Pool, tmp_path: Path
 ) -> None:
     await record(pool, "arena")
     await pool.execute("INSERT INTO board (board, partition) VALUES ('arena', 0)")
@@ -178,7 +156,7 @@ async def test_training_reads_one_board_since_a_day_and_can_write_a_file(
         " attempt_id FROM score_action"
     )
     saved = tmp_path / "model"
-    await run(servers, "train", "--board", "arena", "--since", "2026-01-19", "--save", str(saved))
+    await run("train", "--board", "arena", "--since", "2026-01-19", "--save", str(saved))
     model = Model.from_bytes(saved.read_bytes())
     assert model.board.points_high == 3
     wanted = [case for case in season() if case.at_ms >= 1_768_780_800_000]  # 2026-01-19

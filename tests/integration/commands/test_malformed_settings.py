@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from tests.conftest import TEST_KEY
-from tests.support.command import scoreboard
+from tests.support.command import named, scoreboard
 
-NOWHERE = {
-    "SCOREBOARD_REDIS_URL": "redis://127.0.0.1:1/0",
-    "SCOREBOARD_DATABASE_URL": "postgresql://scoreboard@127.0.0.1:1/scoreboard",
-    "SCOREBOARD_JWT_KEYS": json.dumps({"test": TEST_KEY}),
-    "SCOREBOARD_PORT": "0",
-}
+NOWHERE = named("redis://127.0.0.1:1/0", "postgresql://scoreboard@127.0.0.1:1/scoreboard")
 
 
 @pytest.mark.parametrize(

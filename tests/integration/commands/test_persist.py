@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from asyncio.subprocess import Process
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 import asyncpg
@@ -19,6 +17,7 @@ from redis.asyncio import Redis
 from scoreboard import __version__
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import PartitionKeys
+from tests.support.command import named, started
 from tests.support.ledger_entries import PARTITION, append, append_raw, fields, sums, totals
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -43,27 +42,10 @@ async def backlog(redis: Redis) -> dict[str, int]:
     return expected
 
 
-@asynccontextmanager
-async def persisting(
-    settings: Settings, **further: str
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "scoreboard", "persist"),
-        env={
-            **{n: v for n, v in os.environ.items() if not n.startswith("SCOREBOARD_")},
-            "SCOREBOARD_REDIS_URL": settings.redis_url,
-            "SCOREBOARD_DATABASE_URL": settings.database_url,
-            "SCOREBOARD_PERSIST_BATCH": "500",
-            **further,
-        },
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+def persisting(settings: Settings, **further: str) -> AbstractAsyncContextManager[Process]:
+    """``scoreboard persist`` on the tests' servers, in small batches."""
+    servers = named(settings.redis_url, settings.database_url)
+    return started("persist", **servers, SCOREBOARD_PERSIST_BATCH="500", **further)
 
 
 async def test_a_persister_that_is_told_to_stop_finishes_its_batch_and_leaves_nothing_pending(
@@ -72,7 +54,7 @@ async def test_a_persister_that_is_told_to_stop_finishes_its_batch_and_leaves_no
     async with persisting(settings) as process:
         await wait_until(lambda: _shorter(redis, EVENTS), description="it has begun")
         process.send_signal(signal.SIGTERM)
-        _, said = await asyncio.wait_for(process.communicate(), PATIENCE)
+        said, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
         assert process.returncode == 0, said.decode()
     left = await redis.xlen(KEY)
     assert 0 < left < EVENTS
@@ -145,7 +127,7 @@ async def test_a_persister_that_can_not_show_its_metrics_says_so(
         other,
         persisting(settings, SCOREBOARD_METRICS_PORT=str(unused_tcp_port)) as process,
     ):
-        _, said = await asyncio.wait_for(process.communicate(), PATIENCE)
+        said, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode != 0
     assert b"Choose another with SCOREBOARD_METRICS_PORT" in said
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -15,6 +12,7 @@ from aiohttp import ClientSession
 
 from scoreboard.settings import Settings
 from tests.integration.api.gated_service import USUAL, action, add_model
+from tests.support.command import named, started
 from tests.support.honest_season import honest_model
 from tests.support.whole_service import Service
 
@@ -24,30 +22,15 @@ LATER = USUAL[-1] + 600
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[str]:
     """``scoreboard serve`` in a process of its own; its URL."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "scoreboard", "serve", "--port", "0"),
-        env={
-            **os.environ,
-            "SCOREBOARD_REDIS_URL": settings.redis_url,
-            "SCOREBOARD_DATABASE_URL": settings.database_url,
-            "SCOREBOARD_JWT_KEYS": settings.jwt_keys,
-            "SCOREBOARD_SHUTDOWN_GRACE": "0",
-        },
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    assert process.stdout is not None
-    try:
+    servers = named(settings.redis_url, settings.database_url)
+    async with started("serve", **servers, SCOREBOARD_SHUTDOWN_GRACE="0") as process:
+        assert process.stdout is not None
         async for line in process.stdout:
             if b'"serving"' in line:
                 host, port = msgspec.json.decode(line)["addresses"][0]
                 yield f"http://{host}:{port}"
                 return
         raise AssertionError("the process ended before it served")
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        await process.communicate()
 
 
 async def test_four_processes_accept_no_more_of_a_burst_than_one(

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from tests.support.command import environment
 from tests.support.waiting import PATIENCE, wait_until
 
 # Seconds for a start or a stop. `up` gives each of its parts at most 120, and then says itself
@@ -26,14 +27,13 @@ LIMIT = 400.0
 class Up:
     """One `scoreboard up` and what it says."""
 
-    def __init__(self, data: Path, said: Path, options: tuple[str, ...], **environment: str):
+    def __init__(self, data: Path, said: Path, options: tuple[str, ...], **variables: str):
         self.data = data
         self._said = said
         command = [sys.executable, "-m", "scoreboard", "up", "--data-dir", str(data), *options]
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("SCOREBOARD_")}
         with said.open("wb") as output:
             self.process = subprocess.Popen(
-                command, env=clean | environment, stdout=output, stderr=subprocess.STDOUT
+                command, env=environment(**variables), stdout=output, stderr=subprocess.STDOUT
             )
 
     @property
@@ -69,9 +69,9 @@ def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
     """Starts `scoreboard up` on the test's data directory; what still runs is stopped."""
     started: list[Up] = []
 
-    def start(*options: str, **environment: str) -> Up:
+    def start(*options: str, **variables: str) -> Up:
         said = tmp_path / f"said-{len(started)}"
-        started.append(Up(tmp_path / "data", said, options or ("--port=0",), **environment))
+        started.append(Up(tmp_path / "data", said, options or ("--port=0",), **variables))
         return started[-1]
 
     yield start

@@ -22,6 +22,13 @@ async def expire(arena: Service, user: str, action: str) -> None:
     assert await arena.redis.delete(arena.keys.action(user.encode(), action.encode())) == 1
 
 
+async def count_and_forget(arena: Service) -> None:
+    """Ann's action is in the ledger, and its receipt has expired."""
+    await arena.submit(("ann", "a1", 5))
+    await arena.persist()
+    await expire(arena, "ann", "a1")
+
+
 async def agree(arena: Service, database: asyncpg.Connection, expected: dict[str, int]) -> None:
     await arena.persist()
     assert await totals(database) == await sums(database) == await arena.totals() == expected
@@ -49,9 +56,7 @@ async def test_a_late_duplicate_is_taken_back_and_its_original_receipt_restored(
 async def test_a_persister_that_dies_before_acknowledging_takes_a_duplicate_back_once(
     arena: Service, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await arena.submit(("ann", "a1", 5))
-    await arena.persist()
-    await expire(arena, "ann", "a1")
+    await count_and_forget(arena)
     await arena.submit(("ann", "a1", 5), ("ann", "a2", 1))
     stream = arena.durable.streams[arena.keys.partition]
 
@@ -100,9 +105,7 @@ async def test_a_duplicate_that_redis_forgot_to_take_back_is_left_out_by_the_reb
 async def test_a_revert_that_redis_refuses_holds_nobody_up_and_is_done_by_the_rebuild(
     arena: Service, database: asyncpg.Connection
 ) -> None:
-    await arena.submit(("ann", "a1", 5))
-    await arena.persist()
-    await expire(arena, "ann", "a1")
+    await count_and_forget(arena)
     await arena.submit(("ann", "a1", 5), ("bob", "a1", 3))
     await arena.redis.delete(arena.keys.hidden)
     await arena.redis.zrem(arena.keys.board, "ann")
@@ -118,9 +121,7 @@ async def test_a_revert_that_redis_refuses_holds_nobody_up_and_is_done_by_the_re
 async def test_a_revert_that_was_lost_with_redis_is_done_by_the_rebuild(
     arena: Service, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await arena.submit(("ann", "a1", 5))
-    await arena.persist()
-    await expire(arena, "ann", "a1")
+    await count_and_forget(arena)
     await arena.submit(("ann", "a1", 5))
 
     async def lose(reverter: LateReverter, duplicate: LateDuplicate) -> bool:
@@ -143,9 +144,7 @@ async def _flush(redis: Redis) -> None:
 async def test_a_late_duplicate_is_taken_back_while_redis_is_out_of_memory(
     arena: Service, database: asyncpg.Connection
 ) -> None:
-    await arena.submit(("ann", "a1", 5))
-    await arena.persist()
-    await expire(arena, "ann", "a1")
+    await count_and_forget(arena)
     await arena.submit(("ann", "a1", 5))
     await arena.redis.config_set("maxmemory", 1)
     try:

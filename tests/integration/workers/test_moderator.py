@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
-from redis.asyncio import Redis
 
 from scoreboard.domain.ledger import KeptAction
 from scoreboard.domain.reviews import Review
@@ -22,19 +19,15 @@ from scoreboard.errors import (
 )
 from scoreboard.pg.reviews import Reviews
 from scoreboard.redisio.moderation import ModeratedBoards
-from scoreboard.settings import Settings
 from scoreboard.workers.ports import LedgerSession
 from scoreboard.workers.rebuilder import Rebuilder
-from tests.support.moderated_arena import Moderated, moderated
+from tests.support.moderated_arena import Moderated
 
 
 @pytest.fixture
-async def court(
-    settings: Settings, redis: Redis, pool: asyncpg.Pool, database: asyncpg.Connection
-) -> AsyncIterator[Moderated]:
-    async with moderated(settings, redis, pool, database) as running:
-        await running.set_mode("reject")
-        yield running
+async def court(court: Moderated) -> Moderated:
+    await court.set_mode("reject")
+    return court
 
 
 async def approve(court: Moderated, case: Review) -> Review:

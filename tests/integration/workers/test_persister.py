@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -18,6 +17,7 @@ from scoreboard.redisio.streams import PartitionStream
 from scoreboard.wire.keys import CONSUMER_GROUP, PartitionKeys
 from scoreboard.workers.persister import Persister, persist_batches
 from tests.support.ledger_entries import PARTITION, append, append_raw, fields, sums, totals
+from tests.support.persisting import at_work
 from tests.support.stand_ins import NoReverter
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -36,18 +36,6 @@ def stream(redis: Redis, blocking: Redis) -> PartitionStream:
     return PartitionStream(redis, blocking, PARTITION)
 
 
-@asynccontextmanager
-async def running(persister: Persister) -> AsyncIterator[None]:
-    """The persister at work; stopped in good order at the end."""
-    stopping = asyncio.Event()
-    task = asyncio.create_task(persister.run(stopping))
-    try:
-        yield
-    finally:
-        stopping.set()
-        await asyncio.wait_for(task, PATIENCE)
-
-
 async def step(stream: PartitionStream, ledger: Ledger, limit: int = 100) -> EventId | None:
     async with ledger.locked(PARTITION) as session:
         return await persist_batches(stream, session, NoReverter(), limit)
@@ -58,7 +46,7 @@ async def test_what_is_appended_is_committed_acknowledged_trimmed_and_announced(
 ) -> None:
     async with redis.pubsub(ignore_subscribe_messages=True) as listener:
         await listener.subscribe(KEYS.persisted)
-        async with running(Persister([stream], ledger, NoReverter(), batch=100)):
+        async with at_work(Persister([stream], ledger, NoReverter(), batch=100)):
             await append(redis, "10-0", "ann", "a1", 5)
             await append(redis, "10-1", "bob", "a1", 7)
             message = None
@@ -124,7 +112,7 @@ async def test_reading_ahead_keeps_the_order_and_skips_nothing_that_is_pending(
 async def test_an_emptied_redis_is_consumed_again_from_its_new_beginning(
     redis: Redis, stream: PartitionStream, ledger: Ledger, database: asyncpg.Connection
 ) -> None:
-    async with running(Persister([stream], ledger, NoReverter(), batch=100)):
+    async with at_work(Persister([stream], ledger, NoReverter(), batch=100)):
         await append(redis, "10-0", "ann", "a1", 5)
         await wait_until(lambda: totals(database), description="the first event is persisted")
         await redis.flushall()
@@ -156,8 +144,8 @@ async def test_two_persisters_at_once_write_every_event_once_without_deadlock(
     async with (
         Redis.from_url(redis_url) as one,
         Redis.from_url(redis_url) as two,
-        running(another(one)),
-        running(another(two)),
+        at_work(another(one)),
+        at_work(another(two)),
     ):
         for start in range(0, 5000, 1000):
             await fill(start)
@@ -296,7 +284,7 @@ async def test_postgres_away_is_waited_for(
 ) -> None:
     pool = await open_pool(postgres_url, connections=2, timeout=PATIENCE)
     try:
-        async with running(Persister([stream], Ledger(pool), NoReverter(), batch=10)):
+        async with at_work(Persister([stream], Ledger(pool), NoReverter(), batch=10)):
             await append(redis, "1-0", "ann", "a1", 1)
             await wait_until(lambda: _empty(redis), description="the first is persisted")
             await asyncio.to_thread(postgres.stop)

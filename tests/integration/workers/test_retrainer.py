@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -11,21 +10,13 @@ import pytest
 from scoreboard import background
 from scoreboard.assembly.training_process import train_apart
 from scoreboard.pg.models import Models
-from scoreboard.pg.pool import open_pool
 from scoreboard.settings import Settings
 from scoreboard.workers import retrainer as retrainer_module
 from scoreboard.workers.retrainer import Retrainer
 from scripts.synthetic_season import season
-from tests.support.waiting import PATIENCE, wait_until
+from tests.support.waiting import wait_until
 
 DAY = 86_400.0
-
-
-@pytest.fixture
-async def pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
-    pool = await open_pool(settings.database_url, connections=2, timeout=PATIENCE)
-    yield pool
-    await pool.close()
 
 
 async def add_board(pool: asyncpg.Pool, board: str, mode: str) -> None:

@@ -41,6 +41,13 @@ async def audit(arena: Service, pool: asyncpg.Pool) -> Audit:
     return Audit(arena, pool)
 
 
+async def damage(arena: Service, database: asyncpg.Connection) -> None:
+    """A wrong total and a lost one in Postgres, a wrong one and a strange user in Redis."""
+    await database.execute("UPDATE user_score SET score = 999 WHERE user_id = 'user1'")
+    await database.execute("DELETE FROM user_score WHERE user_id = 'user2'")
+    await arena.redis.zadd(arena.keys.board, {"user3": stamp(7, START_MS), "ghost": 3.5})
+
+
 async def test_a_sound_board_has_no_differences_persisted_or_not(
     arena: Service, audit: Audit
 ) -> None:
@@ -56,9 +63,7 @@ async def test_each_place_that_disagrees_with_the_ledger_is_named(
 ) -> None:
     await arena.persist()
     truth = await sums(database)
-    await database.execute("UPDATE user_score SET score = 999 WHERE user_id = 'user1'")
-    await database.execute("DELETE FROM user_score WHERE user_id = 'user2'")
-    await arena.redis.zadd(arena.keys.board, {"user3": stamp(7, START_MS), "ghost": 3.5})
+    await damage(arena, database)
     await arena.redis.zrem(arena.keys.board, "user4")
     await arena.redis.zadd(arena.keys.hidden, {"user5": stamp(truth["user5"], START_MS)})
     await arena.redis.delete(arena.keys.action(b"user6", b"a6"))
@@ -82,9 +87,7 @@ async def test_a_repair_makes_the_board_what_its_ledger_says(
 ) -> None:
     await arena.persist()
     truth = await sums(database)
-    await database.execute("UPDATE user_score SET score = 999 WHERE user_id = 'user1'")
-    await database.execute("DELETE FROM user_score WHERE user_id = 'user2'")
-    await arena.redis.zadd(arena.keys.board, {"user3": stamp(7, START_MS), "ghost": 3.5})
+    await damage(arena, database)
     await arena.durable.rebuilder.rebuild("arena", correct=True)
     assert (await audit.run()).differences == 0, audit.found
     assert await arena.totals() == await totals(database) == truth

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import asyncpg
 import pytest
 from redis.asyncio import Redis
 
@@ -15,22 +14,18 @@ from scoreboard.domain.submissions import Outcome, Result, Submission
 from scoreboard.errors import Unavailable
 from scoreboard.pg.cases import LedgerCases
 from scoreboard.redisio.script_line import ScriptLine
-from scoreboard.settings import Settings
-from tests.support.moderated_arena import Moderated, moderated
+from tests.support.moderated_arena import Moderated
 
 
 @pytest.fixture
-async def court(
-    settings: Settings, redis: Redis, pool: asyncpg.Pool, database: asyncpg.Connection
-) -> AsyncIterator[Moderated]:
+async def court(court: Moderated) -> Moderated:
     """The board with five actions of ann in the ledger, whose memory is lost."""
-    async with moderated(settings, redis, pool, database) as running:
-        await running.set_mode("reject")
-        await running.arena.submit(*(("ann", f"k{i}", i) for i in range(5)))
-        await running.arena.persist()
-        await redis.delete(running.arena.keys.profile(b"ann"))
-        running.gate.remembered.clear()
-        yield running
+    await court.set_mode("reject")
+    await court.arena.submit(*(("ann", f"k{i}", i) for i in range(5)))
+    await court.arena.persist()
+    await court.arena.redis.delete(court.arena.keys.profile(b"ann"))
+    court.gate.remembered.clear()
+    return court
 
 
 @pytest.fixture

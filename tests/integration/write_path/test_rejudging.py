@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
-from redis.asyncio import Redis
 
 from scoreboard.domain.boards import BoardSettings, Rate
 from scoreboard.domain.submissions import Outcome
-from scoreboard.settings import Settings
 from scoreboard.write_path.submitter import REJUDGED
-from tests.support.moderated_arena import Moderated, moderated
+from tests.support.moderated_arena import Moderated
 
 COUNT = 400
-
-
-@pytest.fixture
-async def court(
-    settings: Settings, redis: Redis, pool: asyncpg.Pool, database: asyncpg.Connection
-) -> AsyncIterator[Moderated]:
-    async with moderated(settings, redis, pool, database) as running:
-        yield running
 
 
 async def configure(court: Moderated, settings: BoardSettings) -> None:
