@@ -118,8 +118,17 @@ def _kind(episodes: list[list[bool]]) -> KindQuality:
     )
 
 
-def points_of_curves(scores: Floats, labels: Flags) -> tuple[Floats, Floats, Floats]:
-    """False-alarm rate, recall and precision at every distinct threshold, strictest first."""
+def curves(rows: Sequence[Labelled], played: Played) -> dict[str, tuple[Floats, Floats, Floats]]:
+    """False-alarm rate, recall and precision at every distinct threshold, strictest first: of each
+    agent, and of ``all together``. Empty without both labels."""
+    labels = np.array([row.label for row in rows], bool)
+    if labels.all() or not labels.any():
+        return {}
+    drawn = {name: _points(played.scores[:, i], labels) for i, name in enumerate(agents.names())}
+    return {**drawn, "all together": _points(played.scores.max(axis=1), labels)}
+
+
+def _points(scores: Floats, labels: Flags) -> tuple[Floats, Floats, Floats]:
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     caught = np.cumsum(labels[order])[ends]
@@ -131,7 +140,7 @@ def _curve(scores: Floats, labels: Flags, refused: Flags) -> Curve:
     false_refusals = _share(refused[~labels])
     if labels.all() or not labels.any():
         return Curve(None, None, false_refusals)
-    alarms, recall, precision = points_of_curves(scores, labels)
+    alarms, recall, precision = _points(scores, labels)
     auroc = float(np.trapezoid(np.append(0.0, recall), np.append(0.0, alarms)))
     steps = np.diff(np.append(0.0, recall))
     return Curve(auroc, float((steps * precision).sum()), false_refusals)

@@ -50,7 +50,7 @@ def evaluate_command(
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(evaluation)) + b"\n")
     if plot is not None:
-        draw(rows, played, evaluation, plot)
+        draw(rows, played, plot)
 
 
 def evaluate_csv(
@@ -96,21 +96,18 @@ def show(evaluation: Evaluation, console: Console) -> None:
     console.print(f"CPU time: {evaluation.microseconds:.1f} microseconds an action")
 
 
-def draw(rows: Sequence[Labelled], played: Played, evaluation: Evaluation, target: Path) -> None:
+def draw(rows: Sequence[Labelled], played: Played, target: Path) -> None:
     """ROC and precision-recall curves of each agent and of all together."""
-    import numpy as np
     from matplotlib.figure import Figure
 
-    from scoreboard.anomaly.evaluation import points_of_curves
+    from scoreboard.anomaly.evaluation import curves
 
-    labels = np.array([row.label for row in rows], bool)
-    if labels.all() or not labels.any():
+    drawn = curves(rows, played)
+    if not drawn:
         raise ConfigurationError("Curves need actions of both labels, 0 and 1.")
     figure = Figure(figsize=(11, 5), layout="constrained")
     roc, precision = figure.subplots(1, 2)
-    columns = [*zip(evaluation.agents, played.scores.T, strict=True)]
-    for name, scores in [*columns, ("all together", played.scores.max(axis=1))]:
-        alarms, recall, precise = points_of_curves(scores, labels)
+    for name, (alarms, recall, precise) in drawn.items():
         roc.plot(alarms, recall, label=name)
         precision.plot(recall, precise, label=name)
     roc.set(xlabel="honest actions refused", ylabel="cheating actions refused", title="ROC")

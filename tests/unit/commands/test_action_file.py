@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from scoreboard.__main__ import main
+from scoreboard.anomaly.board import board_statistics
 from scoreboard.anomaly.model import Model, TrainingRecord
-from scoreboard.anomaly.training import board_statistics
 from scoreboard.commands.action_file import read_actions
 from scoreboard.domain.actions import ActionContext
 from scripts.synthetic_season import season

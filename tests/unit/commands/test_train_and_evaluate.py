@@ -41,13 +41,19 @@ def test_a_model_trained_on_one_season_catches_the_bursts_of_another(tmp_path: P
     write_season(tmp_path / "labelled.csv.gz", seed=2, cheats=True)
     model, figures = tmp_path / "model", tmp_path / "figures.json"
     train_command(csv=tmp_path / "honest.csv.gz", save=model, seed=1)
-    evaluate_command(model=model, csv=tmp_path / "labelled.csv.gz", json=figures)
+    evaluate_command(
+        model=model,
+        csv=tmp_path / "labelled.csv.gz",
+        json=figures,
+        plot=tmp_path / "curves.svg",
+    )
     found = json.loads(figures.read_text())
     burst = found["kinds"]["burst"]
     assert burst["recall"] == 1.0
     assert burst["recall_actions"] >= 11 / 12
     assert found["false_refusals"] < 0.02
     assert set(found["agents"]) == {"time", "location", "device", "behavior"}
+    assert "<svg" in (tmp_path / "curves.svg").read_text()
 
 
 def test_rows_labelled_as_cheats_are_not_trained_on(tmp_path: Path) -> None:
