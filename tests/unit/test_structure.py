@@ -1,0 +1,108 @@
+"""The map of the house in docs/design.md, the tree and the import contracts say the same."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "scoreboard"
+DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+
+SETUP = ConfigParser()
+SETUP.read(ROOT / "setup.cfg", encoding="utf-8")
+
+
+def marked(name: str) -> str:
+    """The text between a part's two marks."""
+    found = re.search(rf"<!-- {name} -->(.*?)<!-- end of {name} -->", DESIGN, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def rows(name: str) -> list[str]:
+    """The first column of a table of the map."""
+    return re.findall(r"^\| `([^`]+)` \| .+ \|$", marked(name), re.MULTILINE)
+
+
+ROOMS = rows("rooms")
+FOLDERS = rows("folders")
+
+
+def source_files(folder: Path) -> list[Path]:
+    """What stands in the folder and below, relative to it, but for what Python compiles."""
+    found = (file.relative_to(folder) for file in folder.rglob("*") if not file.is_dir())
+    return [file for file in found if "__pycache__" not in file.parts]
+
+
+def layers() -> list[set[str]]:
+    """The layers of the import contract, the highest first."""
+    lines = SETUP["importlinter:contract:layers"]["layers"].strip().split("\n")
+    return [
+        {name.strip().removeprefix("scoreboard.") for name in line.split("|")} for line in lines
+    ]
+
+
+def test_every_file_of_the_package_is_in_a_room_of_the_map() -> None:
+    of_the_package = {Path("__init__.py"), Path("py.typed"), Path("lua")}
+    files = set(source_files(PACKAGE)) - of_the_package
+
+    assert len(files) > 100
+    rooms = {Path(room) for room in ROOMS}
+    assert sorted(file for file in files if not {file.parent, file.with_suffix("")} & rooms) == []
+
+
+def test_every_room_of_the_map_is_there_once() -> None:
+    assert sorted(set(ROOMS)) == sorted(ROOMS)
+    missing = [r for r in ROOMS if not ((PACKAGE / r).is_dir() or (PACKAGE / f"{r}.py").is_file())]
+    assert missing == []
+
+
+def test_every_folder_of_the_map_is_there_and_none_of_scripts_and_tests_is_left_out() -> None:
+    assert [folder for folder in FOLDERS if not (ROOT / folder).is_dir()] == []
+    for parent in ("tests", "scripts"):
+        files = source_files(ROOT / parent)
+        there = {f"{parent}/{file.parts[0]}" for file in files if len(file.parts) > 1}
+        assert there == {folder for folder in FOLDERS if folder.startswith(f"{parent}/")}
+
+
+def test_folders_of_tests_are_named_after_the_rooms_that_they_test() -> None:
+    rooms = {*ROOMS, *(folder.removeprefix("scripts/") for folder in FOLDERS)}
+    for kind in ("unit", "integration"):
+        tests = ROOT / "tests" / kind
+        there = {file.parent.as_posix() for file in source_files(tests)} - {"."}
+        assert there <= rooms
+
+
+def test_the_arrows_of_the_map_are_those_of_the_import_contract() -> None:
+    drawn = marked("arrows").split("->")
+
+    assert [{name.strip() for name in layer.split("|")} for layer in drawn] == layers()
+
+
+def test_every_room_at_the_top_has_its_place_in_the_import_contract() -> None:
+    top = {room for room in ROOMS if "/" not in room} - {"lua"}
+
+    assert set().union(*layers()) == top
+
+
+def test_no_library_but_msgspec_is_open_to_domain_and_wire() -> None:
+    forbidden = SETUP["importlinter:contract:core"]["forbidden_modules"].split()
+
+    assert libraries() - {"msgspec"} == set(forbidden)
+
+
+def libraries() -> set[str]:
+    """What the package imports from elsewhere than itself and Python."""
+    modules: set[str] = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.module is not None
+                modules.add(node.module)
+    return {module.split(".")[0] for module in modules} - {*sys.stdlib_module_names, PACKAGE.name}
