@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -13,24 +12,24 @@ from typer.core import TyperGroup
 from scoreboard import __version__
 from scoreboard.errors import ScoreboardError
 
-# Command: the module and function behind it. Loaded when asked for, so that `serve` starts without
+# Each is `NAME_command` in commands/NAME.py, loaded when asked for, so that `serve` starts without
 # what only `train` needs. The order is that of `scoreboard --help`.
-COMMANDS = {
-    "up": "up:up_command",
-    "serve": "serve:serve_command",
-    "persist": "persist:persist_command",
-    "migrate": "migrate:migrate_command",
-    "rebuild": "rebuild:rebuild_command",
-    "verify": "verify:verify_command",
-    "dead": "dead:dead_command",
-    "boards": "boards:boards_command",
-    "models": "models:models_command",
-    "token": "token:token_command",
-    "train": "train:train_command",
-    "evaluate": "evaluate:evaluate_command",
-    "replay": "replay:replay_command",
-    "top": "top:top_command",
-}
+COMMANDS = (
+    "up",
+    "serve",
+    "persist",
+    "migrate",
+    "rebuild",
+    "verify",
+    "dead",
+    "boards",
+    "models",
+    "token",
+    "train",
+    "evaluate",
+    "replay",
+    "top",
+)
 
 
 class _Commands(TyperGroup):
@@ -42,21 +41,18 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        found = _function(cmd_name)
-        return found if isinstance(found, typer.core.TyperGroup) else _command(cmd_name, found)
+        found = _loaded(cmd_name)
+        if not isinstance(found, typer.Typer):
+            function, found = found, typer.Typer(add_completion=False, rich_markup_mode=None)
+            found.command()(function)
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
 
 
-def _function(command: str) -> Any:
-    module, _, name = COMMANDS[command].partition(":")
-    return getattr(importlib.import_module(f"scoreboard.commands.{module}"), name)
-
-
-def _command(name: str, function: Callable[..., None]) -> Any:
-    single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(name)(function)
-    command = typer.main.get_command(single)
-    command.name = name
-    return command
+def _loaded(command: str) -> Any:
+    """A function, or a Typer with subcommands."""
+    return getattr(importlib.import_module(f"scoreboard.commands.{command}"), f"{command}_command")
 
 
 app = typer.Typer(
@@ -83,7 +79,7 @@ def main() -> None:
         if sys.argv[1:] in (["serve"], ["persist"]):
             # A role as it is deployed, configured by its environment: it starts without what
             # parsing options takes, 8 MB for the rest of its life.
-            _function(sys.argv[1])()
+            _loaded(sys.argv[1])()
         else:
             app()
     except ScoreboardError as error:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import asyncpg
 from redis.asyncio import Redis
 
-from scoreboard import settings as configuration
 from scoreboard.assembly.recovery import Recovery, recovery, verifier_of
+from scoreboard.assembly.startup import configure
 from scoreboard.local.running_service import with_servers
 from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.pg.migrations import check_schema
@@ -19,7 +19,6 @@ from scoreboard.pg.pool import open_pool, translated
 from scoreboard.redisio import connections
 from scoreboard.redisio.board_audit import RedisAudit
 from scoreboard.settings import Settings
-from scoreboard.telemetry import logs
 from scoreboard.workers.verifier import Verifier
 
 TIMEOUT = 60.0  # seconds for one statement or command; no client waits for these commands
@@ -46,9 +45,7 @@ class Operator:
 def load_settings() -> Settings:
     """Settings from the environment; if it names no servers, those of a running ``up`` are used.
     Also sets up the log, on standard error."""
-    settings = configuration.load(with_servers(os.environ))
-    logs.configure(settings.log_format, settings.log_level)
-    return settings
+    return configure(with_servers(os.environ))
 
 
 @asynccontextmanager

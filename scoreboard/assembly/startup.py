@@ -1,14 +1,15 @@
-"""Checks that a role makes at its start, before it relies on its servers."""
+"""A process's start: its settings, and checks of its servers before it relies on them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import asyncpg
 import structlog
 from redis.asyncio import Redis
 
+from scoreboard import settings as configuration
 from scoreboard.backoff import Backoff
 from scoreboard.errors import Unavailable, cause_of
 from scoreboard.pg.migrations import check_schema
@@ -16,9 +17,18 @@ from scoreboard.pg.pool import translated
 from scoreboard.redisio.commands import reachable
 from scoreboard.redisio.connections import check_server
 from scoreboard.settings import Settings
+from scoreboard.telemetry import logs
 from scoreboard.workers.rebuilder import Rebuilder
 
 log = structlog.get_logger(__name__)
+
+
+def configure(environ: Mapping[str, str]) -> Settings:
+    """Settings from the environment, and the log, on standard error, as they say. Raises
+    ConfigurationError for a setting that is wrong."""
+    settings = configuration.load(environ)
+    logs.configure(settings.log_format, settings.log_level)
+    return settings
 
 
 async def check_servers(settings: Settings, redis: Redis, pool: asyncpg.Pool) -> None:

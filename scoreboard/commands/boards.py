@@ -11,6 +11,7 @@ import typer
 
 from scoreboard.assembly.moderation import moderator
 from scoreboard.assembly.operator import load_settings, operator
+from scoreboard.commands.options import command_group
 from scoreboard.domain.boards import BoardSettings, GateMode, Rate, is_board_name
 from scoreboard.errors import ConfigurationError, UnknownBoard
 from scoreboard.pg.board_settings import StoredSettings
@@ -22,22 +23,19 @@ _rate = re.compile(r"(?P<actions>\d{1,6})/(?P<seconds>\d{1,6}(\.\d+)?)")
 
 Board = Annotated[str, typer.Argument(metavar="BOARD")]
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Show and set boards: the anomaly gate's mode, bounds of points, rates.",
+boards_command = command_group(
+    "Show and set boards: the anomaly gate's mode, bounds of points, rates."
 )
 
 
-@app.command("list")
+@boards_command.command("list")
 def list_command() -> None:
     """Show all boards with their settings."""
     for board, settings in asyncio.run(_all(load_settings())).items():
         typer.echo(f"{board}  {_described(settings)}")
 
 
-@app.command("show")
+@boards_command.command("show")
 def show_command(board: Board) -> None:
     """Show a board's settings in the API's format."""
     settings = asyncio.run(_get(load_settings(), board))
@@ -47,7 +45,7 @@ def show_command(board: Board) -> None:
         typer.echo(f"{names[name]}: {msgspec.json.encode(value).decode()}")
 
 
-@app.command("set")
+@boards_command.command("set")
 def set_command(
     board: Board,
     mode: Annotated[
@@ -82,9 +80,6 @@ def set_command(
         raise ConfigurationError(f"{board!r} can't be the name of a board")
     settings = asyncio.run(_set(load_settings(), board, changes))
     typer.echo(f"{board}  {_described(settings)}")
-
-
-boards_command = typer.main.get_command(app)
 
 
 def _parsed(rate: str) -> Rate | None:

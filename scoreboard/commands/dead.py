@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scoreboard.assembly.operator import load_settings, operator
+from scoreboard.commands.options import command_group
 from scoreboard.domain.ledger import DeadLetter
 from scoreboard.errors import ConfigurationError
 from scoreboard.pg.dead_letters import DeadLetters
@@ -21,15 +22,12 @@ Names = Annotated[
 ]
 Every = Annotated[bool, typer.Option("--all", help="All dead letters.")]
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Look at entries that could not be written, try them again, or drop them.",
+dead_command = command_group(
+    "Look at entries that could not be written, try them again, or drop them."
 )
 
 
-@app.command("list")
+@dead_command.command("list")
 def list_command(
     limit: Annotated[int, typer.Option(min=1, max=MOST, help="Most letters to show.")] = 100,
 ) -> None:
@@ -44,7 +42,7 @@ def list_command(
     typer.echo(f"{len(letters)} dead letters", err=True)
 
 
-@app.command("retry")
+@dead_command.command("retry")
 def retry_command(names: Names = None, every: Every = False) -> None:
     """Write entries again, once the cause of their error is gone. The exit code is 1 when one could
     not be written."""
@@ -52,14 +50,11 @@ def retry_command(names: Names = None, every: Every = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command("drop")
+@dead_command.command("drop")
 def drop_command(names: Names = None, every: Every = False) -> None:
     """Remove dead letters for good: their actions stay out of the ledger. After that `scoreboard
     verify --repair` removes them from Redis as well."""
     asyncio.run(_drop(load_settings(), _chosen(names, every)))
-
-
-dead_command = typer.main.get_command(app)
 
 
 def _readable(raw: bytes) -> str:

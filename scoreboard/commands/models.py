@@ -8,18 +8,16 @@ from typing import Annotated
 import typer
 
 from scoreboard.assembly.operator import load_settings, operator
+from scoreboard.commands.options import command_group
 from scoreboard.pg.models import ModelRow, Models
 from scoreboard.settings import Settings
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Show trained models and put one in force; running servers follow within seconds.",
+models_command = command_group(
+    "Show trained models and put one in force; running servers follow within seconds."
 )
 
 
-@app.command("list")
+@models_command.command("list")
 def list_command() -> None:
     """Show the newest hundred models, those in force marked with *."""
     for row in asyncio.run(_list(load_settings())):
@@ -41,7 +39,7 @@ def _figure(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
-@app.command("activate")
+@models_command.command("activate")
 def activate_command(
     version: Annotated[int, typer.Argument(help="As `models list` shows it.")],
 ) -> None:
@@ -50,7 +48,7 @@ def activate_command(
     typer.echo(f"model {version} is in force")
 
 
-@app.command("rollback")
+@models_command.command("rollback")
 def rollback_command(
     board: Annotated[
         str, typer.Option(help="The board; default: the model for all without one of their own.")
@@ -59,9 +57,6 @@ def rollback_command(
     """Go back to the model before the one in force."""
     version = asyncio.run(_rollback(load_settings(), board))
     typer.echo(f"model {version} is in force")
-
-
-models_command = typer.main.get_command(app)
 
 
 async def _list(settings: Settings) -> list[ModelRow]:

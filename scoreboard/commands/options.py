@@ -1,4 +1,4 @@
-"""Options that several commands take."""
+"""Options that several commands take, and the form of those with subcommands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-BoardOption = Annotated[str | None, typer.Option("--board", help="The board; default: all.")]
 UrlOption = Annotated[
     str | None,
     typer.Option(help="The service; default: SCOREBOARD_URL, else what `scoreboard up` left here."),
@@ -19,3 +18,10 @@ TokenOption = Annotated[
 DataDirOption = Annotated[
     Path, typer.Option(help="The data directory of `scoreboard up`, for its run.json.")
 ]
+
+
+def command_group(description: str) -> typer.Typer:
+    """A command that consists of subcommands."""
+    return typer.Typer(
+        add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=description
+    )

@@ -10,6 +10,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    SpinnerColumn,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
@@ -46,4 +47,18 @@ def progress_bar(console: Console) -> Progress:
         TextColumn("users"),
         TimeRemainingColumn(),
         console=console,
+    )
+
+
+def pace_bar(console: Console) -> Progress:
+    """A file's actions done of all, and the task's field ``pace``. Shown only in a terminal."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[pace]}"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
     )

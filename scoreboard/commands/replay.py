@@ -13,17 +13,11 @@ import aiohttp
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
+from scoreboard.backoff import Backoff
 from scoreboard.commands.action_file import RecordedAction, read_actions
 from scoreboard.commands.options import DataDirOption, TokenOption, UrlOption
+from scoreboard.commands.progress import pace_bar
 from scoreboard.domain.actions import MAX_BATCH, ScoreAction
 from scoreboard.errors import ConfigurationError
 from scoreboard.local import running_service
@@ -84,21 +78,10 @@ async def _replay(
     total = sum(1 for _ in read_actions(file, COLUMNS))
     outcomes: Counter[str] = Counter()
     loop = asyncio.get_running_loop()
-    console = Console(stderr=True)
-    progress = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[pace]}"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
     timeout = aiohttp.ClientTimeout(total=60)
     async with aiohttp.ClientSession(headers=service.headers, timeout=timeout) as session:
-        with progress:
-            task = progress.add_task(f"{file.name} to {board}", total=total, pace="")
+        with pace_bar(Console(stderr=True)) as bar:
+            task = bar.add_task(f"{file.name} to {board}", total=total, pace="")
             started, first_ms = loop.time(), None
             for rows in _batches(file, batch):
                 if speed is not None:
@@ -109,7 +92,7 @@ async def _replay(
                 board_url = f"{service.url}/api/boards/{board}"
                 outcomes.update(await _post(session, board_url, actions, first=not outcomes))
                 pace = sum(outcomes.values()) / (loop.time() - started)
-                progress.update(task, advance=len(rows), pace=f"{pace:,.0f} actions/s")
+                bar.update(task, advance=len(rows), pace=f"{pace:,.0f} actions/s")
     return outcomes
 
 
@@ -121,8 +104,9 @@ async def _post(
     body = msgspec.json.encode({"actions": actions})
     headers = {"Content-Type": "application/json"}
     problem = ""
-    for attempt in range(ATTEMPTS):
-        pause = min(LONGEST_PAUSE, 0.25 * 2**attempt)
+    backoff = Backoff(0.25, LONGEST_PAUSE)
+    for _ in range(ATTEMPTS):
+        pause = backoff.next()
         try:
             async with session.post(f"{board_url}/scores", data=body, headers=headers) as response:
                 answer = await response.json(content_type=None)

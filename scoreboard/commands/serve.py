@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 import uvloop
 
-from scoreboard import settings as configuration
 from scoreboard.assembly.service import serve
-from scoreboard.telemetry import logs
+from scoreboard.assembly.startup import configure
 
 
 def serve_command(
@@ -23,6 +22,4 @@ def serve_command(
         environ["SCOREBOARD_HOST"] = host
     if port is not None:
         environ["SCOREBOARD_PORT"] = str(port)
-    settings = configuration.load(environ)
-    logs.configure(settings.log_format, settings.log_level)
-    uvloop.run(serve(settings))
+    uvloop.run(serve(configure(environ)))

@@ -11,6 +11,7 @@ import typer
 from scoreboard import settings as configuration
 from scoreboard.local import supervisor
 from scoreboard.local.interruption import Interrupted
+from scoreboard.local.running_service import DEFAULT_DATA_DIR
 
 
 def up_command(
@@ -20,7 +21,7 @@ def up_command(
     ] = 8080,
     data_dir: Annotated[
         Path, typer.Option(help="Where data, logs, the secret and run.json are kept.")
-    ] = Path(".scoreboard"),
+    ] = DEFAULT_DATA_DIR,
     workers: Annotated[
         int, typer.Option(help="Serving processes that share the port.", min=1, max=64)
     ] = 1,

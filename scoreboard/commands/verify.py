@@ -9,12 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from scoreboard.assembly.operator import (
-    Operator,
-    load_settings,
-    operator,
-)
-from scoreboard.commands.options import BoardOption
+from scoreboard.assembly.operator import Operator, load_settings, operator
 from scoreboard.commands.progress import progress_bar
 from scoreboard.domain.audit import Difference, Report
 from scoreboard.domain.boards import no_such_board
@@ -22,7 +17,7 @@ from scoreboard.settings import Settings
 
 
 def verify_command(
-    board: BoardOption = None,
+    board: Annotated[str | None, typer.Option(help="The board; default: all.")] = None,
     repair: Annotated[
         bool,
         typer.Option("--repair", help="Set boards that differ to what their ledger says."),

@@ -37,7 +37,7 @@ async def test_help_names_every_command_with_a_sentence() -> None:
     assert ended.code == 0
     lines = [line.split(maxsplit=1) for line in ended.out.splitlines() if line.startswith("  ")]
     described = {line[0]: line[1] for line in lines if len(line) == 2}
-    assert described.keys() >= COMMANDS.keys()
+    assert described.keys() >= {*COMMANDS}
     assert all(len(described[command]) > 20 for command in COMMANDS)
 
 

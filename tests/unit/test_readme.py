@@ -16,7 +16,7 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
 
 
 def test_every_command_is_listed_in_the_order_of_its_help() -> None:
-    assert re.findall(r"^\| `scoreboard ([a-z]+)` \| .+ \|$", TEXT, re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^\| `scoreboard ([a-z]+)` \| .+ \|$", TEXT, re.MULTILINE) == [*COMMANDS]
 
 
 def test_every_link_leads_somewhere() -> None:
