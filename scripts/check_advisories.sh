@@ -1,26 +1,28 @@
 #!/usr/bin/env bash
 # Looks the locked packages up in the advisories that pip-audit knows. A finding fails; a machine
-# from which they can't be had says so and passes.
+# from which they can't be had says so, and why, and passes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 answer=$(mktemp)
-trap 'rm -f "$answer"' EXIT
+errors=$(mktemp)
+trap 'rm -f "$answer" "$errors"' EXIT
+code=0
 timeout 120 .venv/bin/pip-audit --disable-pip --require-hashes --progress-spinner off --format json \
   --requirement requirements/service.txt --requirement requirements/dev.txt \
-  >"$answer" 2>/dev/null || true # its code says less than its answer
-python3 - "$answer" <<'PYTHON'
+  >"$answer" 2>"$errors" || code=$?
+[ $code != 2 ] || { cat "$errors" && exit 2; } # called wrongly; else its answer says more
+python3 - "$answer" "$errors" <<'PYTHON'
 import json
 import sys
+from pathlib import Path
 
-try:
-    with open(sys.argv[1], encoding="utf-8") as answer:
-        packages = json.load(answer)["dependencies"]
-except ValueError:
-    packages = []
+answer, errors = (Path(name).read_text(encoding="utf-8") for name in sys.argv[1:])
+packages = json.loads(answer)["dependencies"] if answer else []
 known = [package for package in packages if "vulns" in package]
 if not known:
-    print("advisories: can't be had from here; nothing was looked up")
+    reasons = [package["skip_reason"] for package in packages] or errors.splitlines()[-1:]
+    print("advisories: nothing was looked up, they can't be had from here:", *reasons[:1])
     sys.exit()
 found = [(package, advisory) for package in known for advisory in package["vulns"]]
 for package, advisory in found:
