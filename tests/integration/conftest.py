@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
 from scoreboard.settings import Settings
-from tests.support.arena import Service, service
+from tests.support.arena import Arena, opened_arena
 from tests.support.moderated_arena import Moderated, moderated
 
 
@@ -36,9 +36,9 @@ async def database(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-async def arena(settings: Settings, redis: Redis, pool: asyncpg.Pool) -> AsyncIterator[Service]:
+async def arena(settings: Settings, redis: Redis, pool: asyncpg.Pool) -> AsyncIterator[Arena]:
     """The board ``arena`` behind the whole write path."""
-    async with service(settings, redis, pool) as running:
+    async with opened_arena(settings, redis, pool) as running:
         yield running
 
 

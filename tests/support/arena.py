@@ -28,7 +28,7 @@ from tests.support.stand_ins import no_durability_waits
 _attempts = itertools.count()
 
 
-class Service:
+class Arena:
     """Submits actions on one board, persists on demand, and shows what is where.
 
     What redis-py gives is typed Any, as its own types are those of all its modes at once."""
@@ -84,7 +84,7 @@ class Service:
 
 
 @asynccontextmanager
-async def service(
+async def opened_arena(
     settings: Settings,
     redis: Redis,
     pool: asyncpg.Pool,
@@ -92,7 +92,7 @@ async def service(
     *,
     judged: CallMaker | None = None,
     **changed: Any,
-) -> AsyncIterator[Service]:
+) -> AsyncIterator[Arena]:
     """``judged`` prepares the calls while the board's gate is on."""
     settings = msgspec.structs.replace(settings, **changed)
     durable = recovery(settings, redis, redis, pool)
@@ -110,6 +110,6 @@ async def service(
         waits=no_durability_waits(),
         judged=judged or PlainCalls(durable.keyspace),
     )
-    yield Service(board, redis, durable, submitter, settings)
+    yield Arena(board, redis, durable, submitter, settings)
     await submitter.close()
     await durable.rebuilder.close()

@@ -18,7 +18,7 @@ from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.moderator import Moderator
 from scoreboard.write_path.judged_calls import JudgedCalls
-from tests.support.arena import Service, service
+from tests.support.arena import Arena, opened_arena
 from tests.support.ledger_entries import sums, totals
 from tests.support.suspicious_gate import OneGate, SuspiciousGate
 
@@ -27,7 +27,7 @@ from tests.support.suspicious_gate import OneGate, SuspiciousGate
 class Moderated:
     """The service, who decides on its cases, and where they are looked up."""
 
-    arena: Service
+    arena: Arena
     moderator: Moderator
     reviews: Reviews
     gate: SuspiciousGate
@@ -73,6 +73,6 @@ async def moderated(
     judged = JudgedCalls(
         redis, OneGate(gate), LedgerCases(pool), keyspace=Keyspace(settings.partitions)
     )
-    async with service(settings, redis, pool, judged=judged) as arena:
+    async with opened_arena(settings, redis, pool, judged=judged) as arena:
         decides = moderator(settings, redis, pool, arena.durable)
         yield Moderated(arena, decides, Reviews(pool), gate, judged, database)

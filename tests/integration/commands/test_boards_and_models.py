@@ -15,7 +15,7 @@ from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.models import Models
 from scoreboard.settings import Settings
 from tests.integration.commands.conftest import Run
-from tests.support.arena import Service
+from tests.support.arena import Arena
 from tests.support.honest_season import season
 from tests.support.moderated_arena import moderated
 
@@ -60,7 +60,7 @@ async def test_a_board_is_made_shown_and_changed_bit_by_bit(run: Run, pool: asyn
 
 
 async def test_a_change_holds_for_the_next_action_of_a_running_service(
-    run: Run, arena: Service
+    run: Run, arena: Arena
 ) -> None:
     assert (await arena.submit(("ann", "k1", 5)))[0].outcome.name == "ACCEPTED"
     await run("boards", "set", "arena", "--max-points", "4")

@@ -7,13 +7,13 @@ from typing import Any
 import asyncpg
 
 from tests.integration.commands.conftest import Run
-from tests.support.arena import Service
+from tests.support.arena import Arena
 from tests.support.ledger_entries import append_raw, fields, sums, totals
 
 ACTIONS = [(f"user{i % 5}", f"a{i}", i) for i in range(20)]
 
 
-async def bury(arena: Service, **changed: Any) -> None:
+async def bury(arena: Arena, **changed: Any) -> None:
     """An accepted event of the script, spoiled in the stream by an unknown format."""
     raw = fields("ann", "bad", 5, **changed)
     raw[b"d"] = raw[b"d"].replace(b'"v":1', b'"v":9')
@@ -22,7 +22,7 @@ async def bury(arena: Service, **changed: Any) -> None:
 
 
 async def test_verify_ends_well_where_all_is_well_and_with_1_where_it_is_not(
-    arena: Service, run: Run, database: asyncpg.Connection
+    arena: Arena, run: Run, database: asyncpg.Connection
 ) -> None:
     await arena.submit(*ACTIONS)
     said = (await run("verify")).out
@@ -38,7 +38,7 @@ async def test_verify_ends_well_where_all_is_well_and_with_1_where_it_is_not(
     assert (await totals(database))["user1"] == truth
 
 
-async def test_rebuild_brings_all_boards_back(arena: Service, run: Run) -> None:
+async def test_rebuild_brings_all_boards_back(arena: Arena, run: Run) -> None:
     await arena.submit(*ACTIONS)
     await arena.persist()
     before = await arena.zset()
@@ -50,7 +50,7 @@ async def test_rebuild_brings_all_boards_back(arena: Service, run: Run) -> None:
     assert await arena.zset() == before
 
 
-async def test_commands_say_in_one_line_what_is_wrong(run: Run, arena: Service) -> None:
+async def test_commands_say_in_one_line_what_is_wrong(run: Run, arena: Arena) -> None:
     for arguments, complaint in (
         (("rebuild",), "--board NAME, or --all"),
         (("rebuild", "--board", "nothing"), "There is no board 'nothing'"),
@@ -61,7 +61,7 @@ async def test_commands_say_in_one_line_what_is_wrong(run: Run, arena: Service) 
 
 
 async def test_a_dead_letter_is_listed_stays_dead_while_its_cause_lasts_and_can_be_dropped(
-    arena: Service, run: Run, database: asyncpg.Connection
+    arena: Arena, run: Run, database: asyncpg.Connection
 ) -> None:
     await arena.submit(*ACTIONS)
     await bury(arena)
@@ -76,7 +76,7 @@ async def test_a_dead_letter_is_listed_stays_dead_while_its_cause_lasts_and_can_
 
 
 async def test_a_dead_letter_whose_cause_is_gone_counts_again_everywhere(
-    arena: Service, run: Run, database: asyncpg.Connection
+    arena: Arena, run: Run, database: asyncpg.Connection
 ) -> None:
     await arena.submit(*ACTIONS)
     await bury(arena)

@@ -13,29 +13,29 @@ from scoreboard.domain.submissions import Outcome
 from scoreboard.errors import Unavailable
 from scoreboard.redisio.reverter import LateReverter
 from scoreboard.wire.events import EventKind, decode_event
-from tests.support.arena import Service
+from tests.support.arena import Arena
 from tests.support.ledger_entries import sums, totals
 
 
-async def expire(arena: Service, user: str, action: str) -> None:
+async def expire(arena: Arena, user: str, action: str) -> None:
     """Does what the end of the dedupe window does: deletes the receipt."""
     assert await arena.redis.delete(arena.keys.action(user.encode(), action.encode())) == 1
 
 
-async def count_and_forget(arena: Service) -> None:
+async def count_and_forget(arena: Arena) -> None:
     """Ann's action is in the ledger, and its receipt has expired."""
     await arena.submit(("ann", "a1", 5))
     await arena.persist()
     await expire(arena, "ann", "a1")
 
 
-async def agree(arena: Service, database: asyncpg.Connection, expected: dict[str, int]) -> None:
+async def agree(arena: Arena, database: asyncpg.Connection, expected: dict[str, int]) -> None:
     await arena.persist()
     assert await totals(database) == await sums(database) == await arena.totals() == expected
 
 
 async def test_a_late_duplicate_is_taken_back_and_its_original_receipt_restored(
-    arena: Service, database: asyncpg.Connection
+    arena: Arena, database: asyncpg.Connection
 ) -> None:
     (first,) = await arena.submit(("ann", "a1", 5))
     await arena.submit(("ann", "a2", 10))
@@ -54,7 +54,7 @@ async def test_a_late_duplicate_is_taken_back_and_its_original_receipt_restored(
 
 
 async def test_a_persister_that_dies_before_acknowledging_takes_a_duplicate_back_once(
-    arena: Service, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    arena: Arena, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await count_and_forget(arena)
     await arena.submit(("ann", "a1", 5), ("ann", "a2", 1))
@@ -75,7 +75,7 @@ async def test_a_persister_that_dies_before_acknowledging_takes_a_duplicate_back
 
 
 async def test_several_late_duplicates_of_several_users_in_one_batch(
-    arena: Service, database: asyncpg.Connection
+    arena: Arena, database: asyncpg.Connection
 ) -> None:
     actions = [(f"user{i % 3}", f"a{i}", i + 1) for i in range(12)]
     await arena.submit(*actions)
@@ -89,7 +89,7 @@ async def test_several_late_duplicates_of_several_users_in_one_batch(
 
 
 async def test_a_duplicate_that_redis_forgot_to_take_back_is_left_out_by_the_rebuild(
-    arena: Service, database: asyncpg.Connection
+    arena: Arena, database: asyncpg.Connection
 ) -> None:
     await arena.submit(("ann", "a1", 5), ("bob", "a1", 3))
     await arena.persist()
@@ -103,7 +103,7 @@ async def test_a_duplicate_that_redis_forgot_to_take_back_is_left_out_by_the_reb
 
 
 async def test_a_revert_that_redis_refuses_holds_nobody_up_and_is_done_by_the_rebuild(
-    arena: Service, database: asyncpg.Connection
+    arena: Arena, database: asyncpg.Connection
 ) -> None:
     await count_and_forget(arena)
     await arena.submit(("ann", "a1", 5), ("bob", "a1", 3))
@@ -119,7 +119,7 @@ async def test_a_revert_that_redis_refuses_holds_nobody_up_and_is_done_by_the_re
 
 
 async def test_a_revert_that_was_lost_with_redis_is_done_by_the_rebuild(
-    arena: Service, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    arena: Arena, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await count_and_forget(arena)
     await arena.submit(("ann", "a1", 5))
@@ -142,7 +142,7 @@ async def _flush(redis: Redis) -> None:
 
 
 async def test_a_late_duplicate_is_taken_back_while_redis_is_out_of_memory(
-    arena: Service, database: asyncpg.Connection
+    arena: Arena, database: asyncpg.Connection
 ) -> None:
     await count_and_forget(arena)
     await arena.submit(("ann", "a1", 5))

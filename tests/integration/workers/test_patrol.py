@@ -14,11 +14,11 @@ from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.redisio.patrol_reports import PatrolReports
 from scoreboard.workers import patrol
 from scoreboard.workers.patrol import Patrol
-from tests.support.arena import Service
+from tests.support.arena import Arena
 
 
 async def test_a_difference_is_found_within_as_many_rounds_as_it_takes_to_walk_the_board(
-    arena: Service,
+    arena: Arena,
     pool: asyncpg.Pool,
     database: asyncpg.Connection,
     monkeypatch: pytest.MonkeyPatch,

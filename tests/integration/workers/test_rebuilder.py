@@ -18,7 +18,7 @@ from scoreboard.settings import Settings
 from scoreboard.wire.events import split_id
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.rebuilder import MAX_AT_ONCE
-from tests.support.arena import Service, service
+from tests.support.arena import Arena, opened_arena
 from tests.support.ledger_entries import PARTITIONS, sums, totals
 from tests.support.waiting import wait_until
 
@@ -26,7 +26,7 @@ ACTIONS = [(f"user{i % 7}", f"a{i}", i) for i in range(40)]
 
 
 async def test_the_first_action_brings_a_board_into_being(
-    arena: Service, database: asyncpg.Connection
+    arena: Arena, database: asyncpg.Connection
 ) -> None:
     (result,) = await arena.submit(("ann", "a1", 5))
     assert (result.outcome, result.score, result.rank) == (Outcome.ACCEPTED, 5, 1)
@@ -35,7 +35,7 @@ async def test_the_first_action_brings_a_board_into_being(
 
 
 async def test_an_unknown_board_stays_unknown_unless_it_may_be_made(
-    arena: Service, database: asyncpg.Connection
+    arena: Arena, database: asyncpg.Connection
 ) -> None:
     with pytest.raises(UnknownBoard):
         await arena.durable.rebuilder.ensure("arena", create=False)
@@ -43,7 +43,7 @@ async def test_an_unknown_board_stays_unknown_unless_it_may_be_made(
     assert await arena.redis.keys() == []
 
 
-async def test_an_emptied_redis_gets_back_the_same_bits(arena: Service) -> None:
+async def test_an_emptied_redis_gets_back_the_same_bits(arena: Arena) -> None:
     await arena.submit(*ACTIONS)
     await arena.persist()
     before, meta = await arena.zset(), await arena.meta()
@@ -56,7 +56,7 @@ async def test_an_emptied_redis_gets_back_the_same_bits(arena: Service) -> None:
     assert int(after["version"]) >= int(meta["version"]) + VERSION_STRIDE
 
 
-async def test_a_retry_after_a_rebuild_learns_its_first_result(arena: Service) -> None:
+async def test_a_retry_after_a_rebuild_learns_its_first_result(arena: Arena) -> None:
     (first,) = await arena.submit(("ann", "a1", 5))
     await arena.submit(("ann", "a2", 6))
     text, left = await arena.receipt("ann", "a1")
@@ -72,7 +72,7 @@ async def test_a_retry_after_a_rebuild_learns_its_first_result(arena: Service) -
 
 
 async def test_ids_never_go_back_after_redis_was_emptied(
-    arena: Service, database: asyncpg.Connection
+    arena: Arena, database: asyncpg.Connection
 ) -> None:
     await arena.submit(("ann", "a1", 5))
     await arena.persist()
@@ -89,7 +89,7 @@ async def test_ids_never_go_back_after_redis_was_emptied(
     assert await totals(database) == await sums(database) == {"ann": 10}
 
 
-async def test_versions_never_go_back_even_when_their_events_were_lost(arena: Service) -> None:
+async def test_versions_never_go_back_even_when_their_events_were_lost(arena: Arena) -> None:
     seen = [0]
     for round_ in range(3):
         await arena.submit(("ann", f"lost{round_}", 5), ("bob", f"lost{round_}", 9))
@@ -101,7 +101,7 @@ async def test_versions_never_go_back_even_when_their_events_were_lost(arena: Se
 
 
 async def test_what_the_stream_still_holds_is_persisted_before_a_board_is_loaded(
-    arena: Service, database: asyncpg.Connection
+    arena: Arena, database: asyncpg.Connection
 ) -> None:
     await arena.submit(*ACTIONS)
     before = await arena.zset()
@@ -111,7 +111,7 @@ async def test_what_the_stream_still_holds_is_persisted_before_a_board_is_loaded
     assert await totals(database) == await sums(database) == await arena.totals()
 
 
-async def test_a_restart_with_all_data_adopts_the_board_as_it_is(arena: Service) -> None:
+async def test_a_restart_with_all_data_adopts_the_board_as_it_is(arena: Arena) -> None:
     await arena.submit(*ACTIONS)
     before, meta = await arena.zset(), await arena.meta()
     await arena.lose_epoch()
@@ -126,7 +126,7 @@ async def test_a_restart_with_all_data_adopts_the_board_as_it_is(arena: Service)
 
 
 async def test_a_redis_that_lost_its_last_writes_gets_only_those_back(
-    arena: Service, database: asyncpg.Connection
+    arena: Arena, database: asyncpg.Connection
 ) -> None:
     await arena.submit(*ACTIONS[:20])
     lost_before = {key: await arena.redis.dump(key) for key in await arena.redis.keys()}
@@ -151,7 +151,7 @@ async def test_a_redis_that_lost_its_last_writes_gets_only_those_back(
 
 
 async def test_an_event_in_a_persisters_hands_while_redis_is_emptied_counts_once(
-    arena: Service, database: asyncpg.Connection
+    arena: Arena, database: asyncpg.Connection
 ) -> None:
     """The client retries during the rebuild, which waits for the persister's lock."""
     await arena.submit(("ann", "a1", 5))
@@ -173,12 +173,12 @@ async def test_an_event_in_a_persisters_hands_while_redis_is_emptied_counts_once
 
 
 async def test_many_callers_cause_one_rebuild(
-    settings: Settings, redis: Redis, pool: asyncpg.Pool, arena: Service
+    settings: Settings, redis: Redis, pool: asyncpg.Pool, arena: Arena
 ) -> None:
     await arena.submit(*ACTIONS)
     await arena.persist()
     await redis.flushall()
-    async with service(settings, redis, pool) as other:
+    async with opened_arena(settings, redis, pool) as other:
         await asyncio.gather(
             *(
                 process.durable.rebuilder.ensure("arena", create=create)
@@ -192,7 +192,7 @@ async def test_many_callers_cause_one_rebuild(
 
 
 async def test_a_redis_that_restarts_during_a_load_voids_it(
-    arena: Service, monkeypatch: pytest.MonkeyPatch
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await arena.submit(*ACTIONS)
     await arena.persist()
@@ -213,7 +213,7 @@ async def test_a_redis_that_restarts_during_a_load_voids_it(
 
 
 async def test_hidden_users_stay_hidden_and_go_on_counting(
-    arena: Service, database: asyncpg.Connection
+    arena: Arena, database: asyncpg.Connection
 ) -> None:
     await arena.submit(("ann", "a1", 50), ("bob", "a1", 7))
     await arena.persist()
@@ -232,7 +232,7 @@ async def test_hidden_users_stay_hidden_and_go_on_counting(
     assert set(await arena.zset(arena.keys.hidden)) == {"bob"}
 
 
-async def test_a_forced_rebuild_throws_away_what_only_redis_believes(arena: Service) -> None:
+async def test_a_forced_rebuild_throws_away_what_only_redis_believes(arena: Arena) -> None:
     await arena.submit(*ACTIONS)
     truth = await arena.zset()
     await arena.redis.zadd(arena.keys.board, {"ghost": 10.5, "user1": 3.5})
@@ -248,13 +248,13 @@ async def test_forced_rebuilds_under_writers_lose_and_double_nothing(
     settings: Settings,
     redis: Redis,
     pool: asyncpg.Pool,
-    arena: Service,
+    arena: Arena,
     database: asyncpg.Connection,
 ) -> None:
     await arena.submit(("user0", "first", 1))
     accepted: list[int] = []
 
-    async def write(process: Service, writer: int) -> None:
+    async def write(process: Arena, writer: int) -> None:
         for i in range(60):
             for _ in range(100):
                 try:
@@ -265,7 +265,7 @@ async def test_forced_rebuilds_under_writers_lose_and_double_nothing(
             assert result.outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE)
             accepted.append(1)
 
-    async with service(settings, redis, pool) as other:
+    async with opened_arena(settings, redis, pool) as other:
         writing = asyncio.gather(*(write(p, w) for w, p in enumerate((arena, other, arena, other))))
         rebuilds = 0
         while not writing.done():
@@ -279,7 +279,7 @@ async def test_forced_rebuilds_under_writers_lose_and_double_nothing(
 
 
 async def test_boards_that_wait_for_one_partition_hold_up_no_other(
-    arena: Service, ledger: Ledger, pool: asyncpg.Pool
+    arena: Arena, ledger: Ledger, pool: asyncpg.Pool
 ) -> None:
     names = [f"board{i}" for i in range(100)]
     waiting = [b for b in names if Keyspace(PARTITIONS).partition_of(b) == arena.keys.partition]
@@ -305,7 +305,7 @@ async def test_boards_that_wait_for_one_partition_hold_up_no_other(
 
 
 async def test_a_board_that_only_redis_knows_is_kept(
-    arena: Service, database: asyncpg.Connection
+    arena: Arena, database: asyncpg.Connection
 ) -> None:
     """Another, empty Postgres must not cost what Redis still has."""
     await arena.submit(*ACTIONS)
@@ -317,7 +317,7 @@ async def test_a_board_that_only_redis_knows_is_kept(
     assert await arena.zset() == before
 
 
-async def test_the_idle_expiry_of_a_loaded_board_is_one_instant(arena: Service) -> None:
+async def test_the_idle_expiry_of_a_loaded_board_is_one_instant(arena: Arena) -> None:
     await arena.submit(*ACTIONS)
     await arena.persist()
     await arena.redis.flushall()
@@ -328,7 +328,7 @@ async def test_the_idle_expiry_of_a_loaded_board_is_one_instant(arena: Service) 
     assert await arena.redis.keys("*:load:*") == []
 
 
-async def test_the_stream_can_be_consumed_after_a_load(arena: Service) -> None:
+async def test_the_stream_can_be_consumed_after_a_load(arena: Arena) -> None:
     await arena.submit(("ann", "a1", 5))
     await arena.persist()
     await arena.redis.flushall()
@@ -340,7 +340,7 @@ async def test_the_stream_can_be_consumed_after_a_load(arena: Service) -> None:
 
 
 async def test_a_name_asked_for_in_vain_is_looked_up_again_only_after_a_while(
-    arena: Service, database: asyncpg.Connection
+    arena: Arena, database: asyncpg.Connection
 ) -> None:
     async def ask() -> None:
         await arena.durable.rebuilder.ensure("arena", create=False)
@@ -363,7 +363,7 @@ async def test_a_name_asked_for_in_vain_is_looked_up_again_only_after_a_while(
     await wait_until(known, description="the board to be looked up again")
 
 
-async def test_a_loader_that_was_overtaken_leaves_the_live_board_alone(arena: Service) -> None:
+async def test_a_loader_that_was_overtaken_leaves_the_live_board_alone(arena: Arena) -> None:
     loader = arena.durable.loader
     await arena.submit(("ann", "a1", 5))
     draft = loader.begin(arena.board, await loader.state(arena.board), swap=False)
@@ -376,7 +376,7 @@ async def test_a_loader_that_was_overtaken_leaves_the_live_board_alone(arena: Se
     assert await arena.totals() == {"ann": 7}
 
 
-async def test_a_draft_outlives_its_receipts_however_many_there_are(arena: Service) -> None:
+async def test_a_draft_outlives_its_receipts_however_many_there_are(arena: Arena) -> None:
     loader = arena.durable.loader
     draft = loader.begin(arena.board, await loader.state(arena.board), swap=True)
     await draft.add([UserTotal("ann", 5, 1_735_689_600_000, False)])

@@ -13,7 +13,7 @@ from scoreboard.domain.audit import Difference, Report
 from scoreboard.domain.stamps import stamp
 from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.workers.persister import Persister
-from tests.support.arena import Service
+from tests.support.arena import Arena
 from tests.support.ledger_entries import START_MS, sums, totals
 
 ACTIONS = [(f"user{i % 7}", f"a{i}", i) for i in range(40)]
@@ -23,7 +23,7 @@ SEED = 11
 class Audit:
     """The verifier over the board, with what it told."""
 
-    def __init__(self, arena: Service, pool: asyncpg.Pool) -> None:
+    def __init__(self, arena: Arena, pool: asyncpg.Pool) -> None:
         self.verifier = verifier_of(arena.durable, arena.redis, LedgerAudit(pool))
         self.found: list[Difference] = []
 
@@ -36,12 +36,12 @@ class Audit:
 
 
 @pytest.fixture
-async def audit(arena: Service, pool: asyncpg.Pool) -> Audit:
+async def audit(arena: Arena, pool: asyncpg.Pool) -> Audit:
     await arena.submit(*ACTIONS)
     return Audit(arena, pool)
 
 
-async def damage(arena: Service, database: asyncpg.Connection) -> None:
+async def damage(arena: Arena, database: asyncpg.Connection) -> None:
     """A wrong total and a lost one in Postgres, a wrong one and a strange user in Redis."""
     await database.execute("UPDATE user_score SET score = 999 WHERE user_id = 'user1'")
     await database.execute("DELETE FROM user_score WHERE user_id = 'user2'")
@@ -49,7 +49,7 @@ async def damage(arena: Service, database: asyncpg.Connection) -> None:
 
 
 async def test_a_sound_board_has_no_differences_persisted_or_not(
-    arena: Service, audit: Audit
+    arena: Arena, audit: Audit
 ) -> None:
     for _ in range(2):
         report = await audit.run()
@@ -59,7 +59,7 @@ async def test_a_sound_board_has_no_differences_persisted_or_not(
 
 
 async def test_each_place_that_disagrees_with_the_ledger_is_named(
-    arena: Service, audit: Audit, database: asyncpg.Connection
+    arena: Arena, audit: Audit, database: asyncpg.Connection
 ) -> None:
     await arena.persist()
     truth = await sums(database)
@@ -83,7 +83,7 @@ async def test_each_place_that_disagrees_with_the_ledger_is_named(
 
 
 async def test_a_repair_makes_the_board_what_its_ledger_says(
-    arena: Service, audit: Audit, database: asyncpg.Connection
+    arena: Arena, audit: Audit, database: asyncpg.Connection
 ) -> None:
     await arena.persist()
     truth = await sums(database)
@@ -94,7 +94,7 @@ async def test_a_repair_makes_the_board_what_its_ledger_says(
 
 
 async def test_a_board_that_is_not_live_is_compared_within_postgres(
-    arena: Service, audit: Audit, database: asyncpg.Connection
+    arena: Arena, audit: Audit, database: asyncpg.Connection
 ) -> None:
     await arena.persist()
     await arena.redis.flushall()
@@ -106,7 +106,7 @@ async def test_a_board_that_is_not_live_is_compared_within_postgres(
 
 
 async def test_nothing_differs_while_scores_pour_in(
-    arena: Service, audit: Audit, database: asyncpg.Connection
+    arena: Arena, audit: Audit, database: asyncpg.Connection
 ) -> None:
     draw = random.Random(SEED)
     stopping = asyncio.Event()

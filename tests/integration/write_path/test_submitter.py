@@ -13,7 +13,7 @@ from scoreboard.domain.submissions import Submission
 from scoreboard.errors import Unavailable, UnknownBoard
 from scoreboard.wire.keys import Keyspace
 from scoreboard.write_path import submitter
-from tests.support.arena import Service
+from tests.support.arena import Arena
 from tests.support.waiting import wait_until
 
 
@@ -23,7 +23,7 @@ async def calls(redis: Redis) -> int:
     return int(stats.get("cmdstat_evalsha", {}).get("calls", 0))
 
 
-async def test_64_concurrent_posters_cost_a_few_calls(arena: Service, redis: Redis) -> None:
+async def test_64_concurrent_posters_cost_a_few_calls(arena: Arena, redis: Redis) -> None:
     await arena.submit(("first", "makes the board", 0))
     before = await calls(redis)
     results = await asyncio.gather(*(arena.submit((f"user{n}", "a1", n)) for n in range(64)))
@@ -33,7 +33,7 @@ async def test_64_concurrent_posters_cost_a_few_calls(arena: Service, redis: Red
 
 
 async def test_a_lone_action_waits_for_nobody_and_costs_one_call(
-    arena: Service, redis: Redis
+    arena: Arena, redis: Redis
 ) -> None:
     await arena.submit(("ann", "makes the board", 0))
     before = await calls(redis)
@@ -42,7 +42,7 @@ async def test_a_lone_action_waits_for_nobody_and_costs_one_call(
     assert await calls(redis) - before == 1
 
 
-async def test_actions_count_in_the_order_of_their_arrival(arena: Service) -> None:
+async def test_actions_count_in_the_order_of_their_arrival(arena: Arena) -> None:
     await arena.submit(("ann", "makes the board", 0))
     results = await asyncio.gather(*(arena.submit(("ann", f"a{n}", 1)) for n in range(200)))
 
@@ -50,7 +50,7 @@ async def test_actions_count_in_the_order_of_their_arrival(arena: Service) -> No
 
 
 async def test_a_users_answered_actions_are_in_order_whoever_a_batch_names_first(
-    arena: Service,
+    arena: Arena,
 ) -> None:
     others = [name for n in range(20) if hash(name := f"other{n}") % 2 != hash("ann") % 2]
     assert len(others) > 1, "batches of these go into the lane that ann's own posts do not take"
@@ -64,7 +64,7 @@ async def test_a_users_answered_actions_are_in_order_whoever_a_batch_names_first
 
 
 async def test_requests_of_one_user_that_are_under_way_together_count_each_once(
-    arena: Service,
+    arena: Arena,
 ) -> None:
     await arena.submit(("ann", "makes the board", 0))
     answers = await asyncio.gather(
@@ -75,7 +75,7 @@ async def test_requests_of_one_user_that_are_under_way_together_count_each_once(
     assert sorted(results[-1].score or 0 for results in answers) == list(range(1, 201))
 
 
-async def test_a_batch_stays_together_among_others(arena: Service) -> None:
+async def test_a_batch_stays_together_among_others(arena: Arena) -> None:
     await arena.submit(("ann", "makes the board", 0))
     batches = [[("ann", f"batch {b}, {n}", 1) for n in range(300)] for b in range(8)]
     results = await asyncio.gather(*(arena.submit(*batch) for batch in batches))
@@ -84,7 +84,7 @@ async def test_a_batch_stays_together_among_others(arena: Service) -> None:
     assert scores == list(range(1, 8 * 300 + 1))
 
 
-async def test_a_board_does_not_wait_for_another(arena: Service) -> None:
+async def test_a_board_does_not_wait_for_another(arena: Arena) -> None:
     await arena.submit(("ann", "makes the board", 0))
     action = Submission(ScoreAction("ann", "a1", 5), "attempt", 0, 0)
     other = board_of_another_partition(arena)
@@ -97,13 +97,13 @@ async def test_a_board_does_not_wait_for_another(arena: Service) -> None:
     assert results[0].score == 5
 
 
-def board_of_another_partition(arena: Service) -> str:
+def board_of_another_partition(arena: Arena) -> str:
     names = (f"board-{n}" for n in itertools.count())
     return next(name for name in names if Keyspace(8).partition_of(name) != arena.keys.partition)
 
 
 async def test_an_error_reaches_all_who_wait_and_the_next_call_works(
-    arena: Service, redis: Redis
+    arena: Arena, redis: Redis
 ) -> None:
     await arena.submit(("ann", "a1", 5))
     await redis.rename(arena.keys.board, "aside")
@@ -119,7 +119,7 @@ async def test_an_error_reaches_all_who_wait_and_the_next_call_works(
 
 
 async def test_a_lane_has_a_longest_queue(
-    arena: Service, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    arena: Arena, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(submitter, "MAX_QUEUED", 10)
     await arena.submit(("ann", "makes the board", 0))
@@ -133,7 +133,7 @@ async def test_a_lane_has_a_longest_queue(
 
 
 async def test_a_write_waits_a_moment_for_a_board_and_is_then_told_to_come_back(
-    arena: Service, monkeypatch: pytest.MonkeyPatch
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(submitter, "COLD_PATIENCE", 0.05)
     async with arena.durable.ledger.locked(arena.keys.partition):  # nobody can rebuild meanwhile
@@ -151,7 +151,7 @@ async def test_a_write_waits_a_moment_for_a_board_and_is_then_told_to_come_back(
     assert await arena.totals() == {"ann": 5}
 
 
-async def test_who_may_not_make_a_board_never_makes_one(arena: Service) -> None:
+async def test_who_may_not_make_a_board_never_makes_one(arena: Arena) -> None:
     action = Submission(ScoreAction("ann", "a1", 5), "attempt", 0, 0)
     with pytest.raises(UnknownBoard):
         await arena.submitter.submit("other", [action], create=False)
