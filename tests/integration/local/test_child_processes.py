@@ -137,10 +137,11 @@ def test_a_secret_that_is_too_short_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_signal_is_a_wish_that_ends_the_next_pause() -> None:
+    former = signal.getsignal(signal.SIGTERM)
     with Interruption() as interruption:
         interruption.pause()
         os.kill(os.getpid(), signal.SIGTERM)
         assert interruption.wanted
         with pytest.raises(Interrupted):
             interruption.pause()
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == former
