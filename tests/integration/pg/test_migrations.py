@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from scoreboard import files
 from scoreboard.errors import ConfigurationError
 from scoreboard.pg.migrations import check_schema, migrate
 
@@ -36,6 +37,12 @@ async def test_processes_that_migrate_at_the_same_time_take_turns(bare_url: str)
     assert len(done) == 1
     assert done[0] == sorted(done[0])
     assert done[0][0] == "0001_ledger"
+
+
+def test_the_files_are_numbered_from_one_without_gaps() -> None:
+    texts = files.texts("pg", "migrations", suffix=".sql")
+
+    assert [name[:5] for name in texts] == [f"{n:04}_" for n in range(1, len(texts) + 1)]
 
 
 async def test_a_database_without_the_schema_is_refused_with_the_command_to_run(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scoreboard.wire import scripts
 from scoreboard.wire.scripts import Argument, Key, Script
+
+CATALOGUE = Path(__file__).parents[3] / "lua" / "README.md"
 
 
 def _read_things(
@@ -50,3 +54,11 @@ def test_a_script_of_many_actions_knows_where_each_argument_of_an_action_stands(
     assert positions.pop("FIXED_KEYS") == 5
     assert positions.pop("FIXED_ARGS") == 13
     assert positions == {name.upper(): place for place, name in enumerate(fields, 1)}
+
+
+def test_every_script_and_piece_is_in_the_catalogue() -> None:
+    text = CATALOGUE.read_text(encoding="utf-8").split("\n## Keys\n")[0]
+    listed = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    listed += re.findall(r"`(lib_\w+)` \(", text)
+
+    assert sorted(listed) == sorted(file.stem for file in CATALOGUE.parent.glob("*.lua"))
