@@ -106,3 +106,14 @@ def libraries() -> set[str]:
                 assert node.module is not None
                 modules.add(node.module)
     return {module.split(".")[0] for module in modules} - {*sys.stdlib_module_names, PACKAGE.name}
+
+
+def test_every_file_that_contributors_are_sent_to_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w./]+/[\w./]*|\w+\.(?:md|cfg))`", text)
+    named += re.findall(r"\]\(([^)#]+)[^)]*\)", text)
+    to_be_made = {name for name in named if "NAME" in name or "NNNN" in name}
+    paths = set(named) - to_be_made - set(ROOMS)
+
+    assert len(paths) > 40
+    assert [path for path in paths if not (ROOT / path).exists()] == []
