@@ -3,7 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# make run needs less than the tools for developers, which bring all of it.
 STAMP := $(VENV)/.installed
+TO_RUN := $(or $(wildcard $(STAMP)),$(VENV)/.installed-to-run)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-header
@@ -14,7 +16,7 @@ PORT ?= 8080
 DATA_DIR ?= .scoreboard
 WORKERS ?= 1
 
-# make load-test: what is not given is left to the script's own defaults
+# make load-test, make test-hostile: what is not given is left to the script's own defaults
 RATE ?=
 CLIENTS ?=
 DURATION ?=
@@ -31,28 +33,37 @@ KILLS ?=
 # further options of the command behind a target
 ARGS ?=
 
+# Without the compiled files each of the hundreds of processes of a test run would compile the package.
+unexport PYTHONDONTWRITEBYTECODE
+
+# For two cores: most tests wait for servers half of their time. Each process takes its tests in a row.
+TESTS := -m pytest -n 4 --dist worksteal
+
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check check-pages load-test bench test-faults chaos lock release clean
+.PHONY: help run test coverage check check-pages test-clients load-test bench test-faults chaos lock docs-renderer release clean test-hostile
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(STAMP) ## start everything on 127.0.0.1:8080 (PORT, HOST, DATA_DIR, WORKERS)
+run: $(TO_RUN) ## start everything on 127.0.0.1:8080 (PORT, HOST, DATA_DIR, WORKERS)
 	@exec $(BIN)/scoreboard up --host $(HOST) --port $(PORT) --data-dir $(DATA_DIR) --workers $(WORKERS)
 
 test: $(STAMP) ## run all tests on servers they start (ARGS="-k name", REDIS_SERVER=/path/to/redis-server)
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python $(TESTS) $(ARGS)
 
 test-faults: $(STAMP) ## the tests that stop and kill servers, then their long forms (15 minutes)
-	$(BIN)/python -m pytest -n 2 tests/faults $(ARGS)
+	EVERY_FAULT=1 $(BIN)/python $(TESTS) tests/faults $(ARGS)
 	$(BIN)/python -m scripts.chaos steps
 	$(BIN)/python -m scripts.chaos losses
 	$(BIN)/python -m scripts.chaos lost-replies --loss reset
 	$(BIN)/python -m scripts.chaos lost-replies --loss silence --every 20
 
-coverage: $(STAMP) ## the same tests, and what of the package they run, in build/coverage (ARGS as for test)
+# Of the faults only those that run the service in their own process: the others mostly wait for processes
+# that tracing slows down, and many of these are killed.
+coverage: $(STAMP) ## all tests but most of those of faults, and what of the package they run, in build/coverage
 	@rm -rf build/coverage && mkdir -p build/coverage
-	$(BIN)/python -m coverage run -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m coverage run $(TESTS) tests/e2e tests/faults/test_cluster.py tests/faults/test_sentinel.py \
+	  tests/integration tests/lua tests/unit tests/support $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage html --quiet --fail-under=0 --directory build/coverage/html
 	$(BIN)/python -m coverage report $(if $(ARGS),--fail-under=0)
@@ -66,12 +77,16 @@ check: $(STAMP) ## lint, format, types, direction of imports, Lua, pages
 	@$(MAKE) --no-print-directory check-pages
 
 # Only this needs Node.js. It is skipped without it, but not in CI, which has it.
-check-pages: ## lint and format of the pages' JavaScript and CSS; needs npm
+check-pages: ## lint and format of the JavaScript and CSS, types of the client's; needs npm
 	@if command -v npm >/dev/null; then \
 	  { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; } && \
-	  node_modules/.bin/biome ci --colors=off --error-on-warnings; \
+	  node_modules/.bin/biome ci --colors=off --error-on-warnings && \
+	  node_modules/.bin/tsc --project clients/javascript; \
 	elif [ -n "$$CI" ]; then echo "The check of the pages needs npm, and there is none."; exit 1; \
 	else echo "Skipped: the check of the pages' JavaScript and CSS, which needs Node.js with npm."; fi
+
+test-clients: $(STAMP) ## every client against the conformance suite, with a table (ARGS="-k python")
+	$(BIN)/python -m pytest clients/conformance $(ARGS)
 
 load-test: $(STAMP) ## load a server and audit it (RATE, CLIENTS, DURATION, DUPLICATES, USERS, BOARDS, COMPARE)
 	$(BIN)/python -m scripts.load_test $(if $(RATE),--rate $(RATE)) $(if $(CLIENTS),--clients $(CLIENTS)) \
@@ -86,21 +101,38 @@ chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED
 	$(BIN)/python -m scripts.chaos run $(if $(SEED),--seed $(SEED)) \
 	  $(if $(ACTIONS),--actions $(ACTIONS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
 
-clean: ## remove the virtual environment and the tools' caches; keeps .scoreboard
-	rm -rf $(VENV) node_modules build dist reports .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+test-hostile: $(STAMP) ## attack a service of our own, with an honest client all the while (DURATION, SEED, ARGS="raw-http")
+	$(BIN)/python -m scripts.hostile $(if $(DURATION),--seconds $(DURATION)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+clean: ## remove the virtual environment, what was built and the tools' caches; keeps .scoreboard and reports
+	rm -rf $(VENV) node_modules build dist scoreboard.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache
 
 lock: $(STAMP) ## renew requirements/*.txt: the newest versions that setup.cfg allows, with hashes
 	$(LOCK) setup.cfg --extra dev --output-file requirements/dev.txt
 	$(LOCK) setup.cfg --constraints requirements/dev.txt --output-file requirements/service.txt
+	$(LOCK) setup.cfg --extra embedded --extra train --constraints requirements/dev.txt --output-file requirements/run.txt
 	$(LOCK) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
+
+docs-renderer: $(STAMP) ## fetch the pinned Redoc, which shows /docs, from npm; needs npm
+	@command -v npm >/dev/null || { echo "This needs Node.js with npm, and there is none."; exit 1; }
+	$(BIN)/python -m scripts.renew_redoc
 
 release: $(STAMP) ## build wheel and sdist in dist/ and try them in a clean environment
 	scripts/check_release.sh
 
+# A virtual environment with what the files of requirements/ list, and with this package.
+define install
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+  { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
+@echo "Installing into $(VENV)/, once; this takes a few minutes."
+$(PYTHON) -m venv $(VENV)
+$(PIP) --require-hashes $(foreach list,$(1),--requirement requirements/$(list).txt)
+PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable . # setuptools warns at length of any such install
+@touch $@
+endef
+
 $(STAMP): setup.cfg pyproject.toml requirements/dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) --require-hashes --requirement requirements/dev.txt
-	$(PIP) --no-deps --no-build-isolation --editable .
-	@touch $@
+	$(call install,dev)
+
+$(VENV)/.installed-to-run: setup.cfg pyproject.toml requirements/run.txt requirements/build.txt
+	$(call install,run build)

@@ -1,6 +1,4 @@
 -- The guard that every script on a live board begins with. Needs lib_epoch.
-local COLD = '!COLD'
-
 -- The board's epoch and, from place 2 on, the named fields of its meta hash; nil when the board is
 -- not live under the present history of Redis.
 local function live_meta(meta_key, ...)

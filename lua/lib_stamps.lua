@@ -3,6 +3,7 @@
 -- in scoreboard/domain/stamps.py. Integers become text by '%.0f', doubles by '%.17g': tostring and
 -- cjson keep 14 digits only.
 local STAMP_EPOCH_MS = 1735689600000
+local STAMP_LAST_MS = STAMP_EPOCH_MS + 2 ^ 41 -- in 2094; a later stamp would read as one point less
 
 local function stamp(total, reached_ms)
   return total + (2 ^ 41 - (reached_ms - STAMP_EPOCH_MS)) / 2 ^ 42
@@ -22,7 +23,13 @@ local function double(number)
   return string.format('%.17g', number)
 end
 
+-- The server's clock. A script that writes asks for it before its first write, since it fails when
+-- no stamp can hold the time.
 local function now_ms()
   local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  local ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  if ms < STAMP_EPOCH_MS or ms > STAMP_LAST_MS then
+    error({err = 'CLOCK This server believes that it is second ' .. time[1] .. ' since 1970'})
+  end
+  return ms
 end

@@ -1,5 +1,4 @@
--- The top 10 and its announcement. Needs lib_stamps.
-local TOP_SIZE = 10
+-- The top 10, or as many as the board's rules say, and its announcement. Needs lib_stamps, lib_rules.
 
 -- Days since 1970 to a calendar date, by the Gregorian cycle of 400 years (146,097 days).
 local function rfc3339(ms)
@@ -23,28 +22,35 @@ end
 
 -- The ready JSON array of the top 10, and the cut: the zset score of the 10th as text, '-inf'
 -- while there are fewer. A score below the cut can't change the top 10.
-local function read_top(board_key)
-  local rows = redis.call('ZREVRANGE', board_key, 0, TOP_SIZE - 1, 'WITHSCORES')
+local function read_top(rules, board_key)
+  local rows = redis.call('ZREVRANGE', board_key, 0, rules.top - 1, 'WITHSCORES')
   local entries = {}
   for i = 1, #rows, 2 do
     entries[#entries + 1] = '{"userId":' .. cjson.encode(rows[i])
-      .. ',"score":' .. integer(math.floor(tonumber(rows[i + 1]))) .. '}'
+      .. ',"score":' .. integer(turned(rules, math.floor(tonumber(rows[i + 1])))) .. '}'
   end
-  local cut = #entries == TOP_SIZE and double(tonumber(rows[2 * TOP_SIZE])) or '-inf'
+  local cut = #entries == rules.top and double(tonumber(rows[#rows])) or '-inf'
   return '[' .. table.concat(entries, ',') .. ']', cut
 end
 
--- Compares the top 10 with the one in the meta hash; when it changed, stores it under the next
--- version and publishes the finished WebSocket text. Returns the board's version as a number.
-local function announce_top(board_key, meta_key, channel, board, version, ms)
-  local top, cut = read_top(board_key)
+-- What a message says of its table: the board, and of an occurrence's table (period not nil) which.
+local function about(board, period, number)
+  local text = '"board":"' .. board .. '"'
+  return period and text .. ',"period":"' .. period .. '","occurrence":' .. number or text
+end
+
+-- Compares the top 10 with the one in the table's meta hash; when it changed, stores it under the
+-- next version and publishes the finished WebSocket text. `version` is the highest of any table of the
+-- board. Returns what that is now.
+local function announce_top(rules, table_key, meta_key, channel, subject, version, ms)
+  local top, cut = read_top(rules, table_key)
   if top == redis.call('HGET', meta_key, 'top') then
     redis.call('HSET', meta_key, 'cut', cut)
     return version
   end
   version = version + 1
   redis.call('HSET', meta_key, 'version', integer(version), 'top', top, 'cut', cut)
-  redis.call('PUBLISH', channel, '{"type":"update","board":"' .. board .. '","version":'
+  redis.call('PUBLISH', channel, '{"type":"update",' .. subject .. ',"version":'
     .. integer(version) .. ',"topScores":' .. top .. ',"at":"' .. rfc3339(ms) .. '"}')
   return version
 end

@@ -1,40 +1,49 @@
 #!lua
--- remove_user: hides a user from a board, or shows a hidden one again. A hidden user's total and
--- its stamp are kept aside and go on counting.
+-- remove_user: hides a user from a fenced board, or shows a hidden one again, and makes the board
+-- live. A hidden user's total and its stamp are kept aside and go on counting. Who is hidden is
+-- committed in Postgres while the board is fenced, so that it can't be half done: should this never
+-- run, the board's next load brings it.
 --
--- KEYS  board, hidden, meta, channel
+-- KEYS  board, hidden, meta, channel; then of each occurrence that is not final: board, hidden, meta,
+--       channel, players
 -- ARGV  board  the board's name, for the published text
 --       user
 --       hide   '1': hide, '0': show
+--       epoch  the reply of fence_board
+--       then of each of these occurrences: its name (`week:12`)
 --
--- Replies  {'!COLD'}  the board is not live under this Redis history; nothing written
---          {version}  the board's version; running it again changes nothing
+-- Replies  {'!COLD'}  Redis has another history by now, the board is not fenced any more, or it has
+--                     lost a zset; nothing written: its load brings, or has brought, who is hidden
+--          {version}  the highest version of the board's tables
 -- include: lib_epoch
--- include: lib_live
+-- include: lib_lost
 -- include: lib_stamps
+-- include: lib_rules
+-- include: lib_settings
 -- include: lib_top
-local meta = live_meta(key_meta, 'version', 'expires')
-if not meta then
+-- include: lib_tables
+local meta = redis.call('HMGET', key_meta, 'epoch', 'version', 'expires', 'settings', 'counter')
+local tables = meta[1] == 'fenced' and current_epoch() == arg_epoch
+  and tables_of({board = key_board, hidden = key_hidden, meta = key_meta, channel = key_channel},
+    FIXED_KEYS, FIXED_ARGS, TABLE, TABLE)
+if not tables then
   return {COLD}
 end
-local from, into = key_board, key_hidden
-if arg_hide ~= '1' then
-  from, into = key_hidden, key_board
+local now = now_ms()
+redis.call('HSET', key_meta, 'epoch', arg_epoch)
+for _, one in ipairs(tables) do
+  local from, into = one.board, one.hidden
+  if arg_hide ~= '1' then
+    from, into = into, from
+  end
+  local stamped = redis.call('ZSCORE', from, arg_user)
+  if stamped then
+    redis.call('ZREM', from, arg_user)
+    redis.call('ZADD', into, double(tonumber(stamped)), arg_user)
+    if meta[3] then
+      redis.call('PEXPIREAT', into, meta[3]) -- the zset may just have been made
+    end
+    note_hidden(one)
+  end
 end
-local stamped = redis.call('ZSCORE', from, arg_user)
-if not stamped then
-  return {meta[2]}
-end
-redis.call('ZREM', from, arg_user)
-redis.call('ZADD', into, double(tonumber(stamped)), arg_user)
-if meta[3] then
-  redis.call('PEXPIREAT', into, meta[3]) -- the zset may just have been made
-end
-if redis.call('EXISTS', key_hidden) == 1 then
-  redis.call('HSET', key_meta, 'hidden', '1')
-else
-  redis.call('HDEL', key_meta, 'hidden')
-end
-local version = announce_top(key_board, key_meta, key_channel, arg_board, tonumber(meta[2]),
-  now_ms())
-return {integer(version)}
+return {integer(announce_all(rules_of(meta[4]), tables, meta[2], meta[5], now))}

@@ -1,8 +1,11 @@
 #!lua
 -- submit_scores: N score actions of one board, in order, atomically and in one round trip.
 --
--- KEYS   board, hidden, meta, events, channel;
---        then for each action: receipt [, rate] [, profile, device]
+-- KEYS   board, hidden, meta, events, channel, moves;
+--        then for each action: receipt [, rate] [, profile, device];
+--        then, where there are limits and no periods: players
+--        then for each period: board, hidden, meta, channel of the occurrence that the caller names [,
+--        players]; and where latecomers count, board, hidden, meta [, players] of the one before
 -- ARGV   board      the board's name, for the published text
 --        settings   the settings text that the caller prepared the call under
 --        count      number of actions
@@ -14,25 +17,49 @@
 --        rate_ms    length of the rate's window, ms
 --        gated      '1': each action brings the agents' verdict and two memories
 --        memory     how long an idle memory is kept, ms
+--        totals     the rules of totals (lib_rules), as settings has them
+--        limits     likewise when the board takes actions, and of whom (lib_limits); '': always, of all.
+--                   Where it has periods, of whom holds for each occurrence
+--        periods    '1' or '0': whether the board has a table of all time to show; then for each of its
+--                   periods 'g' or '-': whether latecomers count; '': it has none
 --        rewrite    '1': a receipt that is hit is written again, so that a durability wait on this
 --                   connection covers it
 --        then for each action: user, points, attempt, body
 --        [, agents ('' approves, '?' can't tell), profile revision, profile, device revision, device ('': none)]
+--        then for each period: its name, and the occurrence that the caller believes to be the latest
+--        (lib_periods: number, start, end, final)
+--        then, where latecomers count, for each action: when it happened, Unix ms; '': now
 --
--- Replies  {'!COLD'}            the board is not live under this Redis history; nothing written
+-- Replies  {'!COLD'}            the board is not live under this Redis history, or has lost a zset;
+--                               nothing written
 --          {'!SETTINGS', text}  the board's settings differ from the caller's; nothing written
 --          {'!BACKLOG'}         the stream is full; nothing written
+--          {'!PERIOD', time, name, text, ...}  the caller is mistaken about a period: the board's time,
+--                               Unix ms, and what it knows of each (lib_periods; '': no occurrence yet);
+--                               nothing written
 --          or one text for each action:
---          'A score rank event'  accepted (rank '-' for a hidden user)
+--          'A score rank event'  accepted (rank '-' for a hidden user); where the operator is not sum,
+--                               ' previous' follows: the total before it ('-': none); for each
+--                               occurrence in which it counts '|name number score rank changed' follows
+--                               (rank '-': as above, or the occurrence is over; changed '1' or '0')
 --          'D score event'       duplicate of an action with the same points
+--          'K [ms]'              the board is closed, or none of its periods is open, and opens at ms;
+--                               nothing written
+--          'T'                   no attempt is left to the user; nothing written
+--          'N'                   the user has to join first; nothing written
+--          'F'                   the user is not in, and the board is full; nothing written
 --          'C'                   conflict: the same action with other points; the first is recorded and marks the
 --                               receipt
 --          'R agents'            refused by these agents (comma-separated), now or before
 --          'B'                   points outside the board's bounds; nothing written
 --          'O'                   the total would leave +-2^50; nothing written
---          'L ms'                rate limited for that many ms; nothing written
+--          'L ms'                rate limited for that many ms; nothing written, but that times of the
+--                               user that the clock has not reached yet become now
 --          'U'                   the verdict is '?': nobody could judge it now; nothing written
 --          'S'                   a memory changed since the verdict; nothing written, judge again
+--
+-- Totals in receipts and in the stream are as they are kept, negated where less is better
+-- (lib_rules); those in replies are as people see them.
 --
 -- A receipt always wins over a verdict. Lua does not roll back, so every read and every check of an
 -- argument, and with them all errors, come before the first write; memory is checked by Redis before
@@ -40,12 +67,15 @@
 -- text count as absent and are replaced. Numbers go to redis.call as they are: it writes 17 digits.
 -- include: lib_epoch
 -- include: lib_live
+-- include: lib_lost
 -- include: lib_stamps
+-- include: lib_rules
 -- include: lib_totals
 -- include: lib_top
 local call = redis.call
 
-local meta = live_meta(key_meta, 'settings', 'version', 'clock', 'cut', 'hidden', 'expires')
+local meta = live_meta(key_meta, 'settings', 'version', 'clock', 'cut', 'hidden', 'expires',
+  'watched')
 local version, clock = meta and tonumber(meta[3]), meta and tonumber(meta[4])
 if not (version and clock and meta[2]) then
   return {COLD}
@@ -68,13 +98,18 @@ local count, rate = whole('count', arg_count, 1), whole('rate', arg_rate, 0)
 local window, idle = whole('window', arg_window, 1), whole('idle', arg_idle, 0)
 local min_points, max_points = tonumber(arg_min), tonumber(arg_max)
 local rated, gated = rate > 0, arg_gated == '1'
+local rules, periodic = rules_in(arg_totals), arg_periods ~= ''
+local plain = arg_totals == '' and not periodic
+local tells_previous = rules.operator ~= 'sum'
 local rate_ms = rated and whole('rate_ms', arg_rate_ms, 1)
 if gated then
   whole('memory', arg_memory, 1)
 end
 local key_stride = 1 + (rated and 1 or 0) + (gated and 2 or 0)
 local arg_stride = gated and DEVICE or BODY -- the last argument of an action
-if #KEYS ~= FIXED_KEYS + count * key_stride or #ARGV ~= FIXED_ARGS + count * arg_stride
+local limited = arg_limits ~= ''
+local keys_end, args_end = FIXED_KEYS + count * key_stride, FIXED_ARGS + count * arg_stride
+if not periodic and (#KEYS ~= keys_end + (limited and 1 or 0) or #ARGV ~= args_end)
     or not min_points or not max_points then
   error('submit_scores: KEYS and ARGV do not fit the count, or the bounds are no numbers', 0)
 end
@@ -94,6 +129,16 @@ end
 local found = call('MGET', unpack(receipt_keys))
 local shown = call('ZMSCORE', key_board, unpack(users))
 local concealed = meta[6] and call('ZMSCORE', key_hidden, unpack(users))
+-- A zset with some user of the call in it is there.
+local board_seen, hidden_seen = false, not concealed
+for i = 1, count do
+  board_seen = board_seen or shown[i]
+  hidden_seen = hidden_seen or concealed[i]
+end
+if not board_seen and lost(key_board, key_meta, 'top', '[]')
+    or not hidden_seen and lost(key_hidden, key_meta, 'hidden', false) then
+  return {COLD}
+end
 
 local memories = {} -- by key; what the agents looked at, then what this call leaves
 local oldest = {} -- by rate key: the time that must leave the window first, false when there is room
@@ -114,20 +159,98 @@ end
 
 local cut, now = tonumber(meta[5]) or -math.huge, now_ms()
 local receipts_expire = integer(now + window)
+local note -- of who moved, while clients watch players of the board
+if meta[8] and tonumber(meta[8]) > now then
+-- include: lib_watched
+  note = note_move
+end
+local seen, ranked -- a total as people see it, and a user's rank; a plain board needs neither
+if not plain then
+-- include: lib_ranks
+  ranked = rank_of
+  function seen(score)
+    return rules.sign == 1 and score or integer(0 - tonumber(score))
+  end
+end
+
+-- Of a board with limits: the answer when it is closed; who is in, with how many actions; for how many
+-- there is room.
+local limits, barred, closed, players, room
+local key_players = limited and not periodic and KEYS[#KEYS]
+local periods -- what the call does in occurrences (lib_occurrences)
+if limited or periodic then
+-- include: lib_time
+-- include: lib_limits
+  local time = board_time(key_meta, now)
+  if limited then
+    limits, barred = limits_in(arg_limits), barred_by
+    closed = closed_at(limits, time)
+  end
+  -- The actions that count of those of the call's users who are in a table, and the room that is left in
+  -- it; nothing when it has lost its players.
+  local function players_of(players_key, table_key)
+    if lost(players_key, table_key, 'players', '0') then
+      return nil
+    end
+    local counted_of, attempts = {}, call('ZMSCORE', players_key, unpack(users))
+    for i = 1, count do
+      counted_of[users[i]] = tonumber(attempts[i])
+    end
+    return counted_of, limits.capacity and limits.capacity - call('ZCARD', players_key)
+  end
+  if periodic then
+-- include: lib_periods
+-- include: lib_occurrences
+    local problem
+    periods, problem = occurrences_of(time)
+    if problem then
+      return problem
+    end
+  elseif limits.players then
+    players, room = players_of(key_players, key_meta)
+    if not players then
+      return {COLD}
+    end
+  end
+end
 local receipts, stamps = {}, {} -- by key and by user: what this call leaves
 local pending = {} -- memories to store, by key; the last one wins
 local replies = {}
 local last_event, counted, joined, top_reached = nil, false, false, false
+local before_call = meta[3] -- the version that its events tell of
+if periods then
+  before_call = integer(periods.counter)
+  periods.open()
+end
 
-local function append(kind, score, reached, body)
-  last_event = call('XADD', key_events, '*', 'o', kind, 's', score, 'k', reached, 'n', meta[3],
-    'd', body)
+local function append(kind, score, reached, body, previous, moves)
+  if moves and moves ~= '' then
+    local entry = {'o', kind, 's', score, 'k', reached, 'n', before_call, 'd', body, 'q', moves}
+    if previous then
+      entry[#entry + 1], entry[#entry + 2] = 'b', previous
+    end
+    last_event = call('XADD', key_events, '*', unpack(entry))
+  elseif previous then
+    last_event = call('XADD', key_events, '*', 'o', kind, 's', score, 'k', reached, 'n', before_call,
+      'd', body, 'b', previous)
+  else
+    last_event = call('XADD', key_events, '*', 'o', kind, 's', score, 'k', reached, 'n', before_call,
+      'd', body)
+  end
   return last_event
 end
 
-local function accepted(score, user, event)
-  local rank = call('ZREVRANK', key_board, user)
-  return 'A ' .. score .. (rank and ' ' .. integer(rank + 1) .. ' ' or ' - ') .. event
+local function accepted(score, user, event, previous, told)
+  if plain then
+    local above = call('ZREVRANK', key_board, user)
+    return 'A ' .. score .. (above and ' ' .. integer(above + 1) .. ' ' or ' - ') .. event
+  end
+  local rank = ranked(rules, key_board, user)
+  local text = 'A ' .. seen(score) .. (rank and ' ' .. integer(rank) .. ' ' or ' - ') .. event
+  if tells_previous then
+    text = text .. ' ' .. (previous == '' and '-' or seen(previous))
+  end
+  return told and text .. told or text
 end
 
 local function answer_from(receipt_key, text, user, points, attempt, body)
@@ -141,11 +264,12 @@ local function answer_from(receipt_key, text, user, points, attempt, body)
     end
     return 'C'
   elseif kept == 'A' and known_attempt == attempt then
-    return accepted(score, user, event)
+    local previous, moves = string.match(agents, '^([^;]*);?(.*)$')
+    return accepted(score, user, event, previous, periods and periods.told(moves, user))
   elseif kept == 'R' then
     return 'R ' .. agents
   end
-  return 'D ' .. score .. ' ' .. event
+  return 'D ' .. (plain and score or seen(score)) .. ' ' .. event
 end
 
 -- A memory's text is '<revision>:<payload>'; an absent one has revision 0.
@@ -165,8 +289,20 @@ local function wait_of(rate_key)
   if oldest[rate_key] == nil then
     oldest[rate_key] = call('LINDEX', rate_key, rate - 1)
   end
-  local at = oldest[rate_key]
-  return at and tonumber(at) + rate_ms - now or 0
+  local at = oldest[rate_key] and tonumber(oldest[rate_key])
+  if at and at > now then -- the clock was set back; the user shall not wait until it is there again
+    local times = {}
+    for i = 1, rate do
+      times[i] = math.min(tonumber(call('LINDEX', rate_key, i - 1)), now)
+    end
+    call('DEL', rate_key)
+    for i = rate, 1, -1 do
+      call('LPUSH', rate_key, times[i])
+    end
+    call('PEXPIRE', rate_key, arg_rate_ms)
+    at, oldest[rate_key] = now, now
+  end
+  return at and at + rate_ms - now or 0
 end
 
 for i = 1, count do
@@ -176,12 +312,17 @@ for i = 1, count do
   local rate_key = KEYS[k + 2]
   local profile_key, device_key = KEYS[k + key_stride - 1], KEYS[k + key_stride]
   local known = receipts[receipt_key] or found[i]
+  local bar = closed or players and barred(limits, players[user], room)
+      or periods and periods.bars and periods.bar(i)
 
   if known then
     if arg_rewrite == '1' then
       call('SET', receipt_key, known, 'KEEPTTL')
     end
     replies[i] = answer_from(receipt_key, known, user, points, attempt, body)
+
+  elseif bar then
+    replies[i] = bar
 
   elseif gated and ARGV[a + AGENTS] == '?' then
     replies[i] = 'U'
@@ -208,13 +349,13 @@ for i = 1, count do
   else
     local hidden = concealed and concealed[i]
     local before = stamps[user] or tonumber(hidden or shown[i])
-    local total = total_after(before, change)
-    if not total then
+    local total = total_after(rules, before, change)
+    if not total or periods and not periods.fits(i) then
       replies[i] = 'O'
     else
-      local reached
-      reached, clock = reached_after(before, change, clock, now)
-      if not before or change ~= 0 then
+      local reached, moves, told
+      reached, clock = reached_after(before, total, clock, now)
+      if not before or total ~= math.floor(before) then
         local after = stamp(total, reached)
         -- One command adds the points and moves the stamp. Where the sum of the two doubles would be
         -- rounded to a neighbour of the stamp, the exact stamp is set instead.
@@ -224,15 +365,27 @@ for i = 1, count do
         else
           call('ZADD', hidden and key_hidden or key_board, after, user)
         end
+        if note and not hidden then
+          note('', user, before, after)
+        end
         stamps[user] = after
         joined = joined or not before
         top_reached = top_reached
           or not hidden and (after >= cut or before ~= nil and before >= cut)
       end
 
+      if periods then
+        local tick = not (before and total == math.floor(before)) and reached
+        moves, told, clock = periods.count(i, hidden, tick, clock)
+      end
       local score = integer(total)
-      local event = append('A', score, reached, body)
+      local previous = tells_previous and (before and integer(math.floor(before)) or '')
+      local event = append('A', score, reached, body, previous, moves)
       local text = 'A' .. points .. ',' .. score .. ',' .. attempt .. ',' .. event .. ','
+        .. (previous or '')
+      if moves and moves ~= '' then
+        text = text .. ';' .. moves
+      end
       call('SET', receipt_key, text, 'PXAT', receipts_expire)
       receipts[receipt_key] = text
       if rated then
@@ -241,12 +394,17 @@ for i = 1, count do
         call('PEXPIRE', rate_key, arg_rate_ms)
         oldest[rate_key] = nil
       end
+      if players then
+        call('ZINCRBY', key_players, 1, user)
+        room = room and not players[user] and room - 1 or room
+        players[user] = (players[user] or 0) + 1
+      end
       if gated then
         remember(profile_key, ARGV[a + PROFILE])
         remember(device_key, ARGV[a + DEVICE])
       end
       counted = true
-      replies[i] = accepted(score, user, event)
+      replies[i] = accepted(score, user, event, previous, told)
     end
   end
 end
@@ -257,8 +415,16 @@ end
 if last_event then
   call('HSET', key_meta, 'clock', clock, 'event', last_event)
 end
+if counted and players then
+  call('HSET', key_meta, 'players', '1')
+end
 if top_reached then
-  announce_top(key_board, key_meta, key_channel, arg_board, version, now)
+  version = announce_top(rules, key_board, key_meta, key_channel, about(arg_board),
+    periods and periods.counter or version, now)
+end
+if periods and counted then
+  periods.counter = math.max(periods.counter, version)
+  periods.announce()
 end
 
 -- Board, hidden and meta expire at the same time. That time is moved only once a sixteenth of the
@@ -270,7 +436,15 @@ if counted and idle > 0 then
     call('PEXPIREAT', key_board, instant)
     call('PEXPIREAT', key_hidden, instant)
     call('PEXPIREAT', key_meta, instant)
+    if players then
+      call('PEXPIREAT', key_players, instant)
+    end
     call('HSET', key_meta, 'expires', instant)
+    if periods then
+      periods.expire(instant, false)
+    end
+  elseif periods and expires > 0 then
+    periods.expire(integer(expires), true)
   end
 end
 return replies

@@ -2,89 +2,45 @@
 
 from __future__ import annotations
 
-import importlib
+import os
 import sys
-from typing import Annotated, Any
 
-import typer
-from typer.core import TyperGroup
-
-from scoreboard import __version__
-from scoreboard.errors import ScoreboardError
-
-# Each is `NAME_command` in commands/NAME.py, loaded when asked for, so that `serve` starts without
-# what only `train` needs. The order is that of `scoreboard --help`.
-COMMANDS = (
-    "up",
-    "serve",
-    "persist",
-    "migrate",
-    "rebuild",
-    "verify",
-    "dead",
-    "boards",
-    "models",
-    "token",
-    "train",
-    "evaluate",
-    "replay",
-    "top",
-)
-
-
-class _Commands(TyperGroup):
-    """Finds commands by name and imports only the one that runs (all of them for ``--help``)."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
-            return None
-        found = _loaded(cmd_name)
-        if not isinstance(found, typer.Typer):
-            function, found = found, typer.Typer(add_completion=False, rich_markup_mode=None)
-            found.command()(function)
-        command = typer.main.get_command(found)
-        command.name = cmd_name
-        return command
-
-
-def _loaded(command: str) -> Any:
-    """A function, or a Typer with subcommands."""
-    return getattr(importlib.import_module(f"scoreboard.commands.{command}"), f"{command}_command")
-
-
-app = typer.Typer(
-    cls=_Commands,
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Scoreboard: leaderboards on Redis with a durable ledger in Postgres.",
-)
-
-
-@app.callback(invoke_without_command=True)
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    if version:
-        typer.echo(__version__)
-        raise typer.Exit
+from scoreboard.commands.terminal import check_texts, say, tolerate_any_encoding, write_out
+from scoreboard.errors import ConfigurationError, ScoreboardError, Unavailable
 
 
 def main() -> None:
-    """Runs the command; an error that says what to do is one line, not a traceback."""
+    """Runs the command; an error that says what to do is one line, not a traceback, and so is one
+    of the system, such as a full disk. A role that can't run as it is configured ends with
+    os.EX_CONFIG: to start it again is of no use."""
+    tolerate_any_encoding()
     try:
-        if sys.argv[1:] in (["serve"], ["persist"]):
-            # A role as it is deployed, configured by its environment: it starts without what
-            # parsing options takes, 8 MB for the rest of its life.
-            _loaded(sys.argv[1])()
-        else:
-            app()
+        check_texts(sys.argv[1:])
+        try:
+            # Each loads what it needs: it stays in the memory of a role for as long as that runs.
+            match sys.argv[1:]:
+                case ["serve" | "persist" as role]:  # as it is deployed
+                    # structlog loads rich when there is one, for tracebacks in colours: 3 MB.
+                    sys.modules["rich"] = None  # type: ignore[assignment]
+                    from scoreboard.commands import roles
+
+                    roles.run(role, os.environ)
+                case _:
+                    from scoreboard.commands.program import app
+
+                    app()
+        finally:
+            write_out()
     except ScoreboardError as error:
-        typer.echo(f"scoreboard: {error.detail}", err=True)
+        words = f" {error.words}" if isinstance(error, Unavailable) and error.words else ""
+        say(f"scoreboard: {error.detail}{words}", err=True)
+        is_role = sys.argv[1:2] in (["serve"], ["persist"])
+        sys.exit(os.EX_CONFIG if is_role and isinstance(error, ConfigurationError) else 1)
+    except OSError as error:
+        say(f"scoreboard: {error}", err=True)
         sys.exit(1)
+    except KeyboardInterrupt:  # before the command itself has begun
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ translated into it at the boundary where they arise (``raise X from e``)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -10,17 +11,26 @@ class ScoreboardError(Exception):
     """Base of all errors that the service answers with.
 
     ``code`` is the stable word in the problem document, ``status`` its HTTP status. ``extra`` are
-    further members of the document; ``retry_after`` is in seconds and becomes a header.
+    further members of the document; ``retry_after`` is in seconds and becomes a header;
+    ``headers`` are further ones.
     """
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
 
-    def __init__(self, detail: str, *, retry_after: float | None = None, **extra: Any) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.retry_after = retry_after
+        self.headers = dict(headers or {})
         self.extra = extra
 
 
@@ -94,12 +104,95 @@ class UnknownUser(NotFound):
     title = "User is not on the board"
 
 
+class UnknownProfile(NotFound):
+    """The user has no profile, or none that the caller may see."""
+
+    code = "unknown_profile"
+    title = "No profile"
+
+
+class PeriodRequired(NotFound):
+    """The board shows no table of all time; ``extra['periods']`` names the ones that it has."""
+
+    code = "period_required"
+    title = "Period required"
+
+
+class UnknownPeriod(NotFound):
+    """The board has no period of this name."""
+
+    code = "unknown_period"
+    title = "Unknown period"
+
+
+class UnknownOccurrence(NotFound):
+    """The period has had no occurrence of this number."""
+
+    code = "unknown_occurrence"
+    title = "Unknown occurrence"
+
+
+class OccurrenceGone(NotFound):
+    """The users of this occurrence were kept for as long as the board says."""
+
+    code = "occurrence_gone"
+    title = "Occurrence gone"
+
+
+class DetailGone(NotFound):
+    """What is asked for followed from single actions, which were kept for as long as the retention
+    says. ``detailFrom`` is the moment from which on it is known."""
+
+    code = "detail_gone"
+    title = "Detail gone"
+
+
 class MethodNotAllowed(ScoreboardError):
     """The path exists, but not with this method."""
 
     code = "method_not_allowed"
     status = 405
     title = "Method not allowed"
+
+
+class MisdirectedRequest(ScoreboardError):
+    """The Host of the request is not one by which the service may be called."""
+
+    code = "misdirected_request"
+    status = 421
+    title = "Misdirected request"
+
+
+class RequestTimeout(ScoreboardError):
+    """The client took too long to send its request."""
+
+    code = "request_timeout"
+    status = 408
+    title = "Request timeout"
+
+
+class BoardHasScores(ScoreboardError):
+    """The rule can't change any more, since the board has scores; ``extra['path']`` names it."""
+
+    code = "board_has_scores"
+    status = 409
+    title = "The board has scores"
+
+
+class BoardClosed(ScoreboardError):
+    """The board takes nothing now; nothing was written."""
+
+    code = "board_closed"
+    status = 409
+    title = "Board closed"
+
+
+class BoardFull(ScoreboardError):
+    """The board takes no further user; nothing was written."""
+
+    code = "board_full"
+    status = 409
+    title = "Board full"
 
 
 class AlreadyDecided(ScoreboardError):
@@ -116,6 +209,46 @@ class NotDecidable(ScoreboardError):
     code = "not_decidable"
     status = 409
     title = "This decision is not possible"
+
+
+class ErasureRunning(ScoreboardError):
+    """The player is being erased; ``extra['erasure']`` names the job."""
+
+    code = "erasure_running"
+    status = 409
+    title = "Erasure under way"
+
+
+class Erased(ScoreboardError):
+    """The id is that of a player who was erased; nothing was written."""
+
+    code = "erased"
+    status = 410
+    title = "Player erased"
+
+
+class TooManyWebhooks(ScoreboardError):
+    """There are as many webhooks as an installation may have."""
+
+    code = "too_many_webhooks"
+    status = 409
+    title = "Too many webhooks"
+
+
+class RateLimited(ScoreboardError):
+    """The caller posts too fast; nothing was written. Worth repeating after ``retry_after``."""
+
+    code = "rate_limited"
+    status = 429
+    title = "Rate limited"
+
+
+class BoardQuotaExceeded(ScoreboardError):
+    """The caller opens too many boards; nothing was written, and none was made."""
+
+    code = "board_quota_exceeded"
+    status = 429
+    title = "Too many new boards"
 
 
 class ScoreOutOfRange(ScoreboardError):
@@ -135,11 +268,27 @@ class PayloadTooLarge(ScoreboardError):
 
 
 class UnsupportedMediaType(ScoreboardError):
-    """The body is not JSON."""
+    """The body is not JSON, or in a coding that is not known here."""
 
     code = "unsupported_media_type"
     status = 415
     title = "Unsupported media type"
+
+
+class UpgradeRequired(ScoreboardError):
+    """The call needs another protocol, or another version of it, which ``headers`` name."""
+
+    code = "upgrade_required"
+    status = 426
+    title = "Upgrade required"
+
+
+class TooManyRequests(ScoreboardError):
+    """Too much comes from one address at the same time."""
+
+    code = "too_many_requests"
+    status = 429
+    title = "Too many requests"
 
 
 class RetryLater(ScoreboardError):
@@ -154,10 +303,33 @@ class RetryLater(ScoreboardError):
 
 class Unavailable(RetryLater):
     """A dependency is down, the board is being rebuilt or the backlog is full. Of score actions
-    nothing was written; any other call may be half done, and goes on when it is repeated."""
+    nothing was written; any other call may be half done, and goes on when it is repeated. ``words``
+    are for the operator only, in the log or the terminal: they may name users and addresses."""
 
     code = "unavailable"
     title = "Service unavailable"
+
+    def __init__(
+        self, detail: str, *, retry_after: float = 1.0, words: str = "", **extra: Any
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after, **extra)
+        self.words = words
+
+
+class TooExpensive(RetryLater):
+    """The answer takes longer than it may. A narrower question, or an hour with less traffic, may
+    get one."""
+
+    code = "too_expensive"
+    title = "Too expensive"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, retry_after=30.0)
+
+
+class Misconfigured(Unavailable):
+    """A dependency refuses the service as it is set up; ``words`` say what it said and what to
+    change. To a caller this is Unavailable; a process that starts ends with it."""
 
 
 class OutcomeUnknown(RetryLater):

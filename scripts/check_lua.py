@@ -23,6 +23,10 @@ GLOBALS = {
     *("assert", "error", "ipairs", "next", "pairs", "pcall", "select", "tonumber", "tostring"),
     *("type", "unpack", "xpcall"),
 }
+READS = {
+    *("EXISTS", "GET", "HGET", "HMGET", "INFO", "MGET", "TIME", "XINFO", "XLEN", "XREAD"),
+    *("ZCARD", "ZMSCORE", "ZRANGE", "ZRANK", "ZREVRANGE", "ZREVRANK", "ZSCORE"),
+}
 NOT_LUA_51 = (
     astnodes.FloorDivOp,
     astnodes.BitOp,
@@ -172,6 +176,15 @@ def head_problems(script: Script[Any], text: str) -> Iterator[str]:
         for name in (name.removeprefix("key_").removeprefix("arg_") for name in names):
             if not re.search(rf"\b{name}\b", said[section]):
                 yield f"the head's {section} do not name {name!r}"
+    # The fixed keys stand in one line; what follows a semicolon comes for each action.
+    fixed = re.findall(r"\w+", said.get("KEYS", "").split("\n")[0].partition(";")[0])
+    if surplus := sorted(set(fixed) - {name.removeprefix("key_") for name in script.keys}):
+        yield f"the head's KEYS name {surplus}, which the signature has not"
+
+
+def only_reads(source: str) -> bool:
+    """Whether the expanded text of a script calls nothing that writes."""
+    return set(re.findall(r"\b(?:p?call|try)\('(\w+)'", source)) <= READS
 
 
 def main() -> int:
@@ -182,6 +195,11 @@ def main() -> int:
         for name in files
         if not name.startswith("lib_") and name not in signatures
     ]
+    problems += [
+        f"wire/scripts.py: {name} has no lua/{name}.lua"
+        for name in signatures.keys() - files.keys()
+    ]
+    signatures = {name: script for name, script in signatures.items() if name in files}
     in_pieces = {
         line.strip()
         for name, text in files.items()
@@ -193,6 +211,8 @@ def main() -> int:
         source = expand(script)
         lines = ["", *source.splitlines()]
         problems += [f"lua/{name}.lua: {text}" for text in head_problems(script, files[name])]
+        if only_reads(source) and "flags=no-writes" not in lines[1]:
+            problems.append(f"lua/{name}.lua: only reads, and is not marked flags=no-writes")
         try:
             findings = analyse(source)
         except ast.SyntaxException as error:

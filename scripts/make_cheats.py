@@ -1,10 +1,11 @@
 """Give a season of score actions honest contexts, and cheats when asked.
 
-    python scripts/make_cheats.py season.csv.gz honest.csv.gz --seed 1
-    python scripts/make_cheats.py season.csv.gz labelled.csv.gz --seed 2 --cheats
+    .venv/bin/python scripts/make_cheats.py season.csv.gz honest.csv.gz --seed 1
+    .venv/bin/python scripts/make_cheats.py season.csv.gz labelled.csv.gz --seed 2 --cheats
 
-Reads ``ts,user_id,action_id,points`` (epoch milliseconds UTC, sorted) and writes the same columns
-and ``latitude,longitude,country,device_id,user_agent,label,kind``. One seed, one result.
+Reads ``ts,user_id,action_id,points`` (sorted; what ``scoreboard replay`` reads) and writes the same
+columns, ``ts`` in epoch milliseconds, and ``latitude,longitude,country,device_id,user_agent,label,
+kind``. One seed, one result.
 
 Honest contexts. A session is a user's actions without a break of three hours. Every user has a
 home city and one to three devices, one of them the favourite; a session is played from home or,
@@ -24,9 +25,12 @@ like the others; every row keeps its victim's context unless the kind says other
 | alternating | two accounts by turns every 8 to 15 s, 12 actions each; half on one device |
 | impossible_travel | up to 3 actions 3,000 km or more away, 3 to 30 minutes after another |
 | takeover | 6 to 10 actions at natural gaps, new device, 1,500 km or more from any old place |
-| device_farm | 20 accounts, a third of them new, on one device, 3 actions each within hours |
+| device_farm | 4 to 40 accounts, a third of them new, on one device, 2 to 6 actions each, |
+| | all within 1 to 72 hours; from the fourth account's first action on |
+| farm_start | what a farm does before that, when it looks like a household |
 | odd_hours | 5 to 10 actions in an hour of the day in which the user never plays |
 | stealth | 3 to 7 extra threes at natural gaps within a session |
+| padding | for a week 3% to 10% more points, in single actions at natural gaps |
 """
 
 from __future__ import annotations
@@ -41,7 +45,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, cast
+
+from scoreboard.commands.action_file import read_actions
+from scoreboard.errors import InvalidRequest
 
 HOUR = 3_600_000
 SESSION_BREAK = 3 * HOUR
@@ -65,6 +71,9 @@ AGENTS = [
     "Game/{v}.0 (iPad; iOS 17)", "Game/{v}.5 (Android 13; Galaxy)", "Game/{v}.3 (macOS 14)",
 ]  # fmt: skip
 
+City = tuple[float, float, str]
+"""Or any place: degrees and the country."""
+
 
 @dataclass(slots=True)
 class Row:
@@ -72,13 +81,13 @@ class Row:
     user_id: str
     action_id: str
     points: int
-    place: tuple[float, float, str] = (0.0, 0.0, "")
+    place: City = (0.0, 0.0, "")
     device_id: str = ""
     user_agent: str = ""
     kind: str = ""
 
 
-def km(a: tuple[float, float, str], b: tuple[float, float, str]) -> float:
+def km(a: City, b: City) -> float:
     """Great-circle distance."""
     la, lb, dlon = math.radians(a[0]), math.radians(b[0]), math.radians(b[1] - a[1])
     cosine = math.sin(la) * math.sin(lb) + math.cos(la) * math.cos(lb) * math.cos(dlon)
@@ -114,7 +123,7 @@ class Season:
         own = self.by_user[user or self.rng.choice(self.regulars)]
         return own[self.rng.randrange(min(40, len(own) // 2), len(own))]
 
-    def far_city(self, user: str, least: float) -> tuple[float, float, str]:
+    def far_city(self, user: str, least: float) -> City:
         """A city at least so many km from everywhere that the user ever plays."""
         played = {row.place for row in self.by_user[user]}
         nearest = {city: min(km(city, place) for place in played) for city in CITIES}
@@ -146,7 +155,7 @@ class Season:
         return [float(self.rng.choice(self.gaps)) for _ in range(n)]
 
 
-def blur(city: tuple[float, float, str], rng: random.Random) -> tuple[float, float, str]:
+def blur(city: City, rng: random.Random) -> City:
     at = city[0] + rng.gauss(0, 0.05), city[1] + rng.gauss(0, 0.05)
     return round(at[0], 4), round(at[1], 4), city[2]
 
@@ -161,12 +170,16 @@ def sessions(own: list[Row]) -> Iterator[list[Row]]:
     yield session
 
 
-def add_contexts(season: Season, travel: float, new_phone: float) -> None:
-    """Place, device and user agent of every session, in place."""
+def add_contexts(
+    season: Season, travel: float, new_phone: float, homes: dict[str, City] | None = None
+) -> None:
+    """Place, device and user agent of every session, in place. ``homes`` are of users whose home
+    is not drawn."""
     rng = season.rng
     households: list[tuple[str, str]] = []
     for user in season.by_user:
-        home = rng.choice(CITIES[:14]) if rng.random() < 0.8 else rng.choice(CITIES)
+        drawn = rng.choice(CITIES[:14]) if rng.random() < 0.8 else rng.choice(CITIES)
+        home = drawn if homes is None else homes.get(user, drawn)
         devices = [(season.device(), season.agent()) for _ in range(rng.choice((1, 1, 2, 2, 3)))]
         if households and rng.random() < 0.02:
             devices.append(rng.choice(households))
@@ -241,11 +254,17 @@ def takeover(s: Season) -> list[Row]:
 def device_farm(s: Season) -> list[Row]:
     like = s.anchor()
     device, agent, rows = s.device(), s.agent(), []
-    for account in range(20):
+    accounts, hours = s.rng.randint(4, 40), math.exp(s.rng.uniform(math.log(1), math.log(72)))
+    for account in range(accounts):
         own = s.anchor() if account % 3 else replace(like, user_id=new_name(s))
         own = replace(own, action_id=like.action_id, device_id=device, user_agent=agent)
-        start = like.ts + s.rng.uniform(0, 3) * HOUR
-        rows += s.run("device_farm", own, start, s.natural(2))
+        start = like.ts + s.rng.uniform(0, hours) * HOUR
+        rows += s.run("device_farm", own, start, s.natural(s.rng.randint(1, 5)))
+    seen: set[str] = set()
+    for row in sorted(rows, key=lambda row: row.ts):
+        seen.add(row.user_id)
+        if len(seen) < 4:
+            row.kind = "farm_start"
     return rows
 
 
@@ -275,16 +294,57 @@ def stealth(s: Season) -> list[Row]:
     return rows
 
 
+def padding(s: Season) -> list[Row]:
+    like = s.anchor()
+    own, week = s.by_user[like.user_id], range(like.ts, like.ts + 7 * 24 * HOUR)
+    played = [row for row in own if row.ts in week]
+    wanted = s.rng.uniform(0.03, 0.10) * sum(row.points for row in played)
+    rows: list[Row] = []
+    while sum(row.points for row in rows) < wanted:
+        before = s.rng.choice(played)
+        rows.append(s.cheat("padding", before, before.ts + s.natural(1)[0]))
+    return rows
+
+
 KINDS: dict[Callable[[Season], list[Row]], int] = {
     out_of_range: 150, burst: 40, metronome: 25, alternating: 25, impossible_travel: 80,
-    takeover: 40, device_farm: 8, odd_hours: 50, stealth: 60,
+    takeover: 40, device_farm: 8, odd_hours: 50, stealth: 60, padding: 60,
 }  # fmt: skip
 
 
-def opened(path: Path, mode: str) -> IO[str]:
-    if path.suffix == ".gz":
-        return cast("IO[str]", gzip.open(path, mode + "t", newline=""))
-    return path.open(mode, newline="")
+KIND_NAMES = [*(make.__name__ for make in KINDS), "farm_start"]
+
+
+def add_cheats(season: Season, scale: float) -> list[Row]:
+    """Episodes of every kind, ``scale`` times as many as ``KINDS`` says."""
+    return [
+        row
+        for make, episodes in KINDS.items()
+        for _ in range(max(1, round(episodes * scale)))
+        for row in make(season)
+    ]
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The season's actions. Raises InvalidRequest."""
+    return [
+        Row(one.at_ms, one.action.user_id, one.action.action_id, one.action.points)
+        for one in read_actions(path, COLUMNS[:4])
+    ]
+
+
+def write_rows(rows: list[Row], path: Path) -> None:
+    """The labelled stream; an honest row's kind may say whose it is."""
+    cheats = {*KIND_NAMES}
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "wt", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(COLUMNS)
+        for row in sorted(rows, key=lambda row: row.ts):
+            made = (row.ts, row.user_id, row.action_id, row.points, *row.place)
+            label = int(row.kind in cheats)
+            writer.writerow((*made, row.device_id, row.user_agent, label, row.kind or "honest"))
+    print(f"{len(rows)} actions, {sum(row.kind in cheats for row in rows)} of them cheats")
 
 
 def main() -> None:
@@ -298,27 +358,13 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="times the episodes of a kind")
     options = parser.parse_args()
 
-    with opened(options.season, "r") as source:
-        rows = [
-            Row(int(r["ts"]), r["user_id"], r["action_id"], int(r["points"]))
-            for r in csv.DictReader(source)
-        ]
+    try:
+        rows = read_rows(options.season)
+    except InvalidRequest as error:
+        parser.exit(1, f"{error.detail}\n")
     season = Season(rows, random.Random(options.seed))
     add_contexts(season, options.travel, options.new_phone)
-    if options.cheats:
-        for make, episodes in KINDS.items():
-            for _ in range(max(1, round(episodes * options.scale))):
-                rows.extend(make(season))
-    rows.sort(key=lambda row: row.ts)
-    with opened(options.out, "w") as out:
-        writer = csv.writer(out)
-        writer.writerow(COLUMNS)
-        for row in rows:
-            made = (row.ts, row.user_id, row.action_id, row.points, *row.place)
-            writer.writerow(
-                (*made, row.device_id, row.user_agent, int(bool(row.kind)), row.kind or "honest")
-            )
-    print(f"{len(rows)} actions, {sum(bool(row.kind) for row in rows)} of them cheats")
+    write_rows([*rows, *(add_cheats(season, options.scale) if options.cheats else ())], options.out)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes the README's table of settings from scoreboard.settings.Settings."""
+"""Writes the table of docs/settings.md from scoreboard.settings.Settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from scoreboard.settings import PREFIX, Settings
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 _TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- end of settings -->)", re.DOTALL)
 
 
@@ -40,12 +40,12 @@ def _meaning(prop: dict[str, str], schemas: dict[str, dict[str, object]]) -> str
 
 
 def written() -> str:
-    """The table that stands in the README."""
-    found = _TABLE.search(README.read_text(encoding="utf-8"))
+    """The table that stands in the document."""
+    found = _TABLE.search(PAGE.read_text(encoding="utf-8"))
     return found[0] if found else ""
 
 
 if __name__ == "__main__":
-    text = README.read_text(encoding="utf-8")
-    README.write_text(_TABLE.sub(lambda _: table(), text), encoding="utf-8")
-    sys.exit(0 if written() == table() else "README.md has no place for the table")
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(_TABLE.sub(lambda _: table(), text), encoding="utf-8")
+    sys.exit(0 if written() == table() else f"{PAGE.name} has no place for the table")

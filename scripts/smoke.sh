@@ -39,6 +39,7 @@ import json, secrets, sys
 run = json.load(open(sys.argv[1]))
 print(f"SCOREBOARD_REDIS_URL={run['redis_url']}")
 print(f"SCOREBOARD_DATABASE_URL={run['database_url']}")
+print(f"SCOREBOARD_MIGRATION_URL={run['migration_url']}")
 print("SCOREBOARD_JWT_KEYS=" + json.dumps({"check": secrets.token_hex(32)}))
 print(f"SCOREBOARD_PORT={sys.argv[2]}")
 PYTHON

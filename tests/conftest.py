@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
@@ -12,8 +14,9 @@ from redis.asyncio import Redis
 from scoreboard.api import board_reader
 from scoreboard.local.embedded_servers import Postgres, Valkey
 from scoreboard.settings import Settings
-from scoreboard.write_path import submitter
+from scoreboard.write_path import board_calls
 from tests.support import servers
+from tests.support.clusters import RedisCluster
 from tests.support.signing import JWT_KEYS
 from tests.support.waiting import PATIENCE
 
@@ -22,7 +25,7 @@ from tests.support.waiting import PATIENCE
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service in this process waits for a board to be opened or loaded, and does not say "come
     back later" when the machine is busy."""
-    monkeypatch.setattr(submitter, "COLD_PATIENCE", PATIENCE)
+    monkeypatch.setattr(board_calls, "PATIENCE", PATIENCE)
     monkeypatch.setattr(board_reader, "PATIENCE", PATIENCE)
 
 
@@ -45,9 +48,31 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def _shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    made = RedisCluster(tmp_path_factory.mktemp("cluster"))
+    asyncio.run(made.start())
+    yield made
+    made.stop()
+
+
 @pytest.fixture
-def redis_url(valkey: Valkey) -> str:
-    """URL of this process's server, running and empty."""
+def redis_cluster(_shared_cluster: RedisCluster) -> RedisCluster:
+    """The cluster of this process: three masters, running and empty; not for stopping."""
+    _shared_cluster.empty()
+    return _shared_cluster
+
+
+@pytest.fixture
+def redis_url(request: pytest.FixtureRequest) -> str:
+    """URL of this process's server, running and empty; of its cluster where
+    ``REDIS_TOPOLOGY=cluster`` says so."""
+    if servers.ON_A_CLUSTER:
+        if "valkey" in request.fixturenames:
+            pytest.skip("is about a server by itself")
+        cluster: RedisCluster = request.getfixturevalue("redis_cluster")
+        return cluster.url
+    valkey: Valkey = request.getfixturevalue("valkey")
     if not valkey.process.running:
         valkey.start()
     with BlockingRedis.from_url(valkey.url) as client:
@@ -57,8 +82,8 @@ def redis_url(valkey: Valkey) -> str:
 
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    """A client of this process's emptied server; replies are bytes."""
-    async with Redis.from_url(redis_url) as client:
+    """A client of this process's emptied server or cluster; replies are bytes."""
+    async with servers.redis_client(redis_url) as client:
         yield client
 
 
@@ -87,6 +112,25 @@ def cluster() -> str:
 @pytest.fixture(scope="session")
 def _migrated() -> set[str]:
     return set()
+
+
+@pytest.fixture
+async def superuser(cluster: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the shared cluster with every right."""
+    connection = await asyncpg.connect(f"{cluster}postgres")
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def bare_url(
+    superuser: asyncpg.Connection, cluster: str, worker_id: str
+) -> AsyncIterator[str]:
+    """A database without a schema."""
+    name = f"bare_{worker_id}"
+    await superuser.execute(f'CREATE DATABASE "{name}"')
+    yield f"{cluster}{name}"
+    await superuser.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

@@ -12,12 +12,15 @@ import numpy as np
 from scoreboard.anomaly import agents
 from scoreboard.anomaly.forest import Floats
 from scoreboard.anomaly.memory.sessions import SESSION_BREAK_MS
+from scoreboard.anomaly.memory.weeks import week_of
 from scoreboard.anomaly.replay import Flags, Played
 from scoreboard.domain.judging import Case
 
 LONG_EPISODE: Final = 10
 """Kinds of cheat whose episodes have at least this many actions on average are measured by
 episodes. The first actions of a burst look honest, so a share of actions could never reach 1."""
+
+HONEST: Final = "honest"
 
 
 class Labelled(msgspec.Struct, gc=False):
@@ -53,12 +56,31 @@ class Curve(msgspec.Struct, frozen=True):
     false_refusals: float
 
 
+class HonestKind(msgspec.Struct, frozen=True):
+    """Honest actions of a kind, and the share of them that was refused."""
+
+    actions: int
+    false_refusals: float
+
+
+class WeekQuality(msgspec.Struct, frozen=True):
+    """Users' weeks that had a kind of cheat in them, or, under ``honest``, none of any kind; and
+    the share of them that became a case when the user next played."""
+
+    weeks: int
+    noted: float
+
+
 class Evaluation(msgspec.Struct, frozen=True):
     """``false_refusals`` is the share of honest actions refused, ``new_users_refused`` the same
-    share among the first ten actions of each user. Times are CPU time in microseconds per action,
-    judged in the replay's batches."""
+    share among the first ten actions of each user, ``weeks`` what weekly cases found, by kind,
+    ``honest_kinds`` what was refused of each kind
+    that a label 0 comes with. Times are CPU time in microseconds per action, judged in the replay's
+    batches."""
 
     kinds: dict[str, KindQuality]
+    weeks: dict[str, WeekQuality]
+    honest_kinds: dict[str, HonestKind]
     false_refusals: float
     new_users_refused: float
     agents: dict[str, Curve]
@@ -74,6 +96,8 @@ def measure(rows: Sequence[Labelled], played: Played) -> Evaluation:
     refused = played.refused
     return Evaluation(
         kinds=_kinds(rows, refused),
+        weeks=_weeks(rows, played),
+        honest_kinds=_honest_kinds(rows, refused),
         false_refusals=_share(refused[~labels]),
         new_users_refused=_share(refused[~labels & played.first]),
         agents={
@@ -85,6 +109,35 @@ def measure(rows: Sequence[Labelled], played: Played) -> Evaluation:
         cheats=int(labels.sum()),
         microseconds=1e6 * played.seconds / max(1, len(rows)),
     )
+
+
+def _weeks(rows: Sequence[Labelled], played: Played) -> dict[str, WeekQuality]:
+    """Of the weeks after which the user played on."""
+    kinds: dict[tuple[str, int], set[str]] = defaultdict(set)
+    counted: dict[str, int] = {}  # the week of each user's latest action that counts
+    found: dict[str, list[bool]] = defaultdict(list)
+    for row, refused, noted in zip(
+        rows, played.refused.tolist(), played.noted.tolist(), strict=True
+    ):
+        user, week = row.case.user_id, week_of(row.case.at_ms)
+        if row.label:
+            kinds[user, week].add(row.kind)
+        if refused:
+            continue
+        before = counted.get(user, week)
+        if before != week:
+            for kind in kinds[user, before] or {HONEST}:
+                found[kind].append(noted)
+        counted[user] = week
+    return {kind: WeekQuality(len(of), sum(of) / len(of)) for kind, of in sorted(found.items())}
+
+
+def _honest_kinds(rows: Sequence[Labelled], refused: Flags) -> dict[str, HonestKind]:
+    found: dict[str, list[bool]] = defaultdict(list)
+    for row, was_refused in zip(rows, refused.tolist(), strict=True):
+        if not row.label:
+            found[row.kind].append(was_refused)
+    return {kind: HonestKind(len(f), sum(f) / len(f)) for kind, f in sorted(found.items())}
 
 
 def _kinds(rows: Sequence[Labelled], refused: Flags) -> dict[str, KindQuality]:

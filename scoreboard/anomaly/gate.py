@@ -22,14 +22,18 @@ from scoreboard.anomaly.memory.records import (
     encode,
 )
 from scoreboard.anomaly.memory.tempo import note_attempt
+from scoreboard.anomaly.memory.weeks import ended_week
 from scoreboard.anomaly.model import Model
 from scoreboard.anomaly.rules import GateRules
 from scoreboard.anomaly.trained import TrainedAgent
 from scoreboard.domain.judging import Case, Judgement, Reason
 
 RULE: Final = 2.0
-"""The suspicion reported for an action that a hard rule refuses; higher than any forest's or
-limit's."""
+"""The suspicion reported for an action that a hard rule refuses. A forest's may be higher, when its
+threshold is below 0.5."""
+
+WEEK: Final = "week"
+"""Stands for an agent in the reason of a weekly case."""
 
 
 class _Seat(msgspec.Struct):
@@ -103,6 +107,13 @@ class Gate:
         """The memory of a user whose latest accepted actions these are, in order."""
         return fold(None, *cases)
 
+    def recall_device(self, cases: Sequence[Case]) -> bytes:
+        """The memory of a device on which these actions were made, in order."""
+        record = DeviceRecord()
+        for case in cases:
+            note_account(record, case)
+        return encode(record)
+
     def _seat(self, index: int, case: Case, profile: Profile, record: DeviceRecord | None) -> _Seat:
         """Notes the attempt, gathers the agents' features and checks the hard rules."""
         scene = Scene(case, profile, record, self._board)
@@ -133,18 +144,20 @@ class Gate:
         """Combines the agents' answers into a verdict and updates the memories."""
         scene, scores, reasons = seat.scene, seat.scores, seat.reasons
         case, profile, record = scene.case, scene.profile, scene.device
-        for reason in reasons:
-            scores[reason.agent] = RULE
+        ruled = {reason.agent for reason in reasons}
+        scores.update(dict.fromkeys(ruled, RULE))
         for agent in self._trained:
             score = scores[agent.name]
-            if score is not None and 1.0 < score < RULE:
+            if score is not None and score > 1.0 and agent.name not in ruled:
                 reasons.extend(agent.reasons(seat.rows[agent.name]))
         if record is not None and not seat.doubted:
             note_account(record, case)
         device = encode(record) if record is not None else None
+        noted: list[Reason] = []
         if seat.doubted:
             applied, attempted = encode(profile), None
         elif not reasons or accept_refused:
+            noted = self._week(profile, case)
             note_acceptance(profile, case)
             applied, attempted = encode(profile), None
         else:
@@ -154,7 +167,16 @@ class Gate:
             applied, attempted = encode(if_applied), encode(profile)
         refusing = {reason.agent for reason in reasons}
         refused_by = tuple(name for name in self._names if name in refusing) if refusing else ()
-        return Judgement(refused_by, reasons, scores, applied, device, attempted)
+        return Judgement(refused_by, reasons, scores, applied, device, attempted, noted)
+
+    def _week(self, profile: Profile, case: Case) -> list[Reason]:
+        """What an accepted action that begins another week tells of the week before."""
+        limit = self.model.week_limit if self.model else None
+        evidence = None if limit is None else ended_week(profile, case.at_ms)
+        if limit is None or evidence is None or evidence <= limit:
+            return []
+        about = "made more points last week, by small steps, than is usual for the user"
+        return [Reason(WEEK, "points", evidence, 0.0, limit, "deviations", about)]
 
 
 def _rounds(cases: Sequence[Case]) -> list[list[int]]:

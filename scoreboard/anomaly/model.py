@@ -44,7 +44,8 @@ class AgentModel(msgspec.Struct, frozen=True):
 
 class TrainingRecord(msgspec.Struct, frozen=True):
     """How a model was trained. ``refused`` is the share of training actions that each agent
-    refused."""
+    refused, ``synthetic`` the number of rows with a made-up plausible novelty (a trip, a new phone,
+    a shared device, an unusual hour) that its forest was shown beside them."""
 
     first_ms: int
     last_ms: int
@@ -53,16 +54,19 @@ class TrainingRecord(msgspec.Struct, frozen=True):
     seed: int
     false_alarm_rate: float
     refused: dict[str, float]
+    synthetic: dict[str, int] = {}
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the gate needs. An agent without training data is missing from ``agents`` and
-    abstains."""
+    abstains. ``week_limit`` is how far a user's week may be from the user's own habits, in standard
+    deviations, before it becomes a case."""
 
     format: int = MODEL_FORMAT
     board: BoardStatistics
     agents: dict[str, AgentModel]
     training: TrainingRecord
+    week_limit: float | None = None
 
     def to_bytes(self) -> bytes:
         """The model as compressed bytes, which ``from_bytes`` reads."""

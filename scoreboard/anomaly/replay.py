@@ -29,12 +29,25 @@ def silent(stage: str, done: int, total: int) -> None:
 
 class Played(msgspec.Struct, frozen=True):
     """The gate's answers to n actions: ``scores`` (n, agents), 0 where an agent abstained;
-    ``refused`` (n); ``first`` (n), true for a user's first ten actions. ``seconds`` is CPU time."""
+    ``refused`` (n); ``first`` (n), true for a user's first ten actions; ``noted`` (n), true where
+    an action that counts made a case of the user's week before. ``seconds`` is CPU time."""
 
     scores: npt.NDArray[np.float64]
     refused: Flags
     first: Flags
+    noted: Flags
     seconds: float
+
+
+def part(played: Played, chosen: Flags) -> Played:
+    """The answers to some of the actions; the time is that of all."""
+    return Played(
+        played.scores[chosen],
+        played.refused[chosen],
+        played.first[chosen],
+        played.noted[chosen],
+        played.seconds,
+    )
 
 
 def play(
@@ -47,6 +60,7 @@ def play(
     names = agents.names()
     scores = np.zeros((len(cases), len(names)))
     refused, first = np.zeros(len(cases), bool), np.zeros(len(cases), bool)
+    noted = np.zeros(len(cases), bool)
     spent = 0.0
     for start in range(0, len(cases), BATCH):
         batch = cases[start : start + BATCH]
@@ -56,10 +70,11 @@ def play(
         for i, (case, judgement) in enumerate(zip(batch, judgements, strict=True), start):
             scores[i] = [judgement.scores[name] or 0.0 for name in names]
             refused[i] = bool(judgement.refused_by)
+            noted[i] = bool(judgement.noted)
             first[i] = seen[case.user_id] < FIRST_ACTIONS
             seen[case.user_id] += 1
             profiles[case.user_id] = judgement.profile_if_refused or judgement.profile
             if case.context and case.context.device_id and judgement.device is not None:
                 devices[case.context.device_id] = judgement.device
         progress(stage, min(start + BATCH, len(cases)), len(cases))
-    return Played(scores, refused, first, spent)
+    return Played(scores, refused, first, noted, spent)

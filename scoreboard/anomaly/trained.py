@@ -8,20 +8,31 @@ import numpy as np
 
 from scoreboard.anomaly.agent import Agent
 from scoreboard.anomaly.forest import Forest
-from scoreboard.anomaly.model import AgentModel
+from scoreboard.anomaly.model import AgentModel, UnusableModel
 from scoreboard.domain.judging import Reason
 
 
 class TrainedAgent:
-    """A trained agent, ready to judge rows of its features."""
+    """A trained agent, ready to judge rows of its features. Raises UnusableModel when it was
+    trained on other features than the agent has now."""
 
     def __init__(self, agent: Agent, model: AgentModel) -> None:
+        known = [feature.name for feature in agent.features]
+        if known != [usual.name for usual in model.features]:
+            raise UnusableModel(
+                f"The model's agent {agent.name!r} has other features than this version has; "
+                "train again."
+            )
         self.name = agent.name
         self.features = agent.features
         self.threshold = model.threshold
         self.forest = Forest(model.trees)
         self._typical = np.array([r.typical for r in model.features])
-        self._limit_of = [math.inf if r.limit is None else r.limit for r in model.features]
+        # A model from before the edge of the plausible was moved is not stricter than it.
+        self._limit_of = [
+            math.inf if usual.limit is None else max(usual.limit, feature.alone)
+            for feature, usual in zip(self.features, model.features, strict=True)
+        ]
         self._limits = np.array(self._limit_of)
         self._usual = [
             sorted((feature.shown(usual.low), feature.shown(usual.high)))

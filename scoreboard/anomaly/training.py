@@ -21,6 +21,7 @@ from scoreboard.anomaly.memory.devices import note_account
 from scoreboard.anomaly.memory.learning import note_acceptance
 from scoreboard.anomaly.memory.records import DeviceRecord, Profile
 from scoreboard.anomaly.memory.tempo import note_attempt
+from scoreboard.anomaly.memory.weeks import ended_week
 from scoreboard.anomaly.model import AgentModel, Model, TrainingRecord
 from scoreboard.anomaly.replay import Progress, play, silent
 from scoreboard.anomaly.rules import GateRules
@@ -30,6 +31,12 @@ from scoreboard.errors import InvalidRequest
 
 LEAST_ACTIONS: Final = 1_000
 NOVELTY_SHARE: Final = 0.01
+"""Novelties that a forest is fitted to, as a share of its rows."""
+LEAST_NOVELTIES: Final = 4_000
+"""Novelties that a forest has to approve of, at least: enough to find every corner of them."""
+WEEKS_SHARE: Final = 0.03
+"""The share of users' honest weeks that become a case."""
+LEAST_WEEKS: Final = 100
 CALIBRATIONS: Final = 4
 MOST_SHARE: Final = 1.5
 
@@ -59,17 +66,20 @@ def train(
     if len(cases) < LEAST_ACTIONS:
         raise InvalidRequest(f"Training needs at least {LEAST_ACTIONS} actions; got {len(cases)}.")
     board = board_statistics(cases)
-    rows = gather_features(cases, board, progress)
+    rows, weeks = gather_features(cases, board, progress)
     rng = np.random.default_rng(options.seed)
     fitted: dict[str, FittedAgent] = {}
+    synthetic: dict[str, int] = {}
     registered = agents.REGISTERED
     for done, agent in enumerate(registered):
         progress("forests", done, len(registered))
         own = rows[agent.name]
         if len(own) >= LEAST_ACTIONS:
             novel = plausible_novelties(agent, own, rng)
-            trees = _fit(own, novel, options, int(rng.integers(2**31)))
+            shown = novel[: round(len(own) * NOVELTY_SHARE)]
+            trees = _fit(own, shown, options, int(rng.integers(2**31)))
             fitted[agent.name] = FittedAgent(agent, own, novel, trees)
+            synthetic[agent.name] = len(shown)
     progress("forests", len(registered), len(registered))
     record = TrainingRecord(
         first_ms=cases[0].at_ms,
@@ -79,8 +89,11 @@ def train(
         seed=options.seed,
         false_alarm_rate=options.false_alarm_rate,
         refused={},
+        synthetic={name: rows for name, rows in synthetic.items() if rows},
     )
-    return calibrate(cases, board, fitted, record, progress)
+    model = calibrate(cases, board, fitted, record, progress)
+    limit = float(np.quantile(weeks, 1 - WEEKS_SHARE)) if len(weeks) >= LEAST_WEEKS else None
+    return msgspec.structs.replace(model, week_limit=limit)
 
 
 def calibrate(
@@ -120,9 +133,10 @@ def calibrate(
 
 def gather_features(
     cases: Sequence[Case], board: BoardStatistics, progress: Progress
-) -> dict[str, Floats]:
-    """Returns each agent's rows for the whole stream; the profiles learn every action as in the
-    gate."""
+) -> tuple[dict[str, Floats], list[float]]:
+    """Returns each agent's rows for the whole stream, and the evidence of all users' weeks; the
+    profiles learn every action as in the gate."""
+    weeks: list[float] = []
     rows: dict[str, list[list[float]]] = {name: [] for name in agents.names()}
     profiles: dict[str, Profile] = {}
     records: dict[str, DeviceRecord] = {}
@@ -137,11 +151,13 @@ def gather_features(
                 rows[agent.name].append(row)
         if record is not None:
             note_account(record, case)
+        if (week := ended_week(profile, case.at_ms)) is not None:
+            weeks.append(week)
         note_acceptance(profile, case)
         if done % 5_000 == 0:
             progress("features", done, len(cases))
     progress("features", len(cases), len(cases))
-    return {name: np.array(own) for name, own in rows.items()}
+    return {name: np.array(own) for name, own in rows.items()}, weeks
 
 
 def _fit(rows: Floats, novel: Floats, options: TrainingOptions, seed: int) -> Trees:
@@ -158,7 +174,8 @@ def _fit(rows: Floats, novel: Floats, options: TrainingOptions, seed: int) -> Tr
 def plausible_novelties(agent: Agent, rows: Floats, rng: np.random.Generator) -> Floats:
     """Returns copies of some of the agent's rows with one novelty in each; none for an agent that
     has no novelties."""
-    copies = rows[rng.integers(len(rows), size=round(len(rows) * NOVELTY_SHARE))].copy()
+    size = max(LEAST_NOVELTIES, round(len(rows) * NOVELTY_SHARE))
+    copies = rows[rng.integers(len(rows), size=size)].copy()
     if agent.novelties is None:
         return rows[:0]
     agent.novelties({f.name: copies[:, i] for i, f in enumerate(agent.features)}, rng)

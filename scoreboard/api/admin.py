@@ -1,32 +1,55 @@
-"""Moderation: the review queue, hidden users, boards' settings. Every call needs the scope
-``admin``; if the token names boards, the board concerned must be among them."""
+"""Moderation: the review queue, hidden users, boards' settings, their end. Every call needs the
+scope ``admin``; if the token names boards, the board concerned must be among them."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
-from msgspec import Meta, structs
+from msgspec import Meta
 
-from scoreboard.api.auth import Authenticator, Principal
-from scoreboard.api.bodies import decode, read_json
+from scoreboard.api.auth import Authenticator
+from scoreboard.api.bodies import MODERATION, Bodies, decode
 from scoreboard.api.parameters import choice, identifier, number
-from scoreboard.api.ports import CaseModerator, ReviewReader, SettingsReader
+from scoreboard.api.ports import BoardRemover, CaseModerator, ReviewReader, SettingsReader
+from scoreboard.api.principals import Principal
 from scoreboard.api.tokens import ADMIN
-from scoreboard.domain.boards import BoardSettings, GateMode, Rate, check_board_name, is_board_name
+from scoreboard.api.told_settings import BoardRules, told
+from scoreboard.domain.boards import (
+    SettingsChange,
+    SettingsGiven,
+    amending,
+    check_board_name,
+    is_board_name,
+    replacing,
+)
+from scoreboard.domain.removals import RemovalKind
 from scoreboard.domain.reviews import (
     KINDS,
     MAX_REASON,
     STATUSES,
+    FeatureDecisions,
     Filter,
     Review,
+    Verdict,
 )
-from scoreboard.errors import Forbidden, InvalidRequest, NotFound
+from scoreboard.errors import (
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    RetryLater,
+    ScoreboardError,
+    Unavailable,
+)
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 MAX_ID = 2**63 - 1
+MAX_SELECTED = 100
+PATIENCE = 10.0  # seconds in which cases of a selection are begun
 
 # Lines and tabs are allowed, other control characters are not.
 _Reason = Annotated[str, Meta(max_length=MAX_REASON, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$")]
@@ -34,18 +57,48 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Explanation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why somebody decided so; kept in the audit."""
+    """Why somebody decided so; kept in the audit. With ``episode`` the decision is about all open
+    cases of the case's episode."""
 
     reason: _Reason = ""
+    episode: bool = False
 
 
 class Confirmation(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Why somebody decided so, whether the user's earlier actions are taken back too, and whether
-    the user is hidden from the board."""
+    """Why somebody decided so, whether the user's earlier actions are taken back too, whether the
+    user is hidden from the board, and whether this is about the case's whole episode."""
 
     reason: _Reason = ""
     revert_earlier: bool = False
     hide_user: bool = False
+    episode: bool = False
+
+
+class BulkDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One decision on several cases, or with ``episode`` on all open cases of their episodes."""
+
+    ids: Annotated[
+        list[Annotated[int, Meta(ge=1, le=MAX_ID)]], Meta(min_length=1, max_length=MAX_SELECTED)
+    ]
+    verdict: Verdict
+    reason: _Reason = ""
+    episode: bool = False
+
+
+class Decided(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of a case of a selection: ``status`` is that of the HTTP answer that the case
+    alone would have had, with the problem's ``code`` and ``detail`` if it was not decided now."""
+
+    id: int
+    status: int
+    code: str = ""
+    detail: str = ""
+
+
+class BulkResult(msgspec.Struct, frozen=True):
+    """The cases of a selection, in its order."""
+
+    results: list[Decided]
 
 
 class ReviewPage(msgspec.Struct, frozen=True):
@@ -53,18 +106,6 @@ class ReviewPage(msgspec.Struct, frozen=True):
 
     reviews: list[Review]
     next: str | None
-
-
-class BoardRules(msgspec.Struct, frozen=True, rename="camel"):
-    """A board with all its settings: the gate's mode, the bounds of an action's points, the rate
-    (null: unlimited), and whether the gate accepts actions of any age."""
-
-    board: str
-    mode: GateMode
-    min_points: int
-    max_points: int
-    rate: Rate | None
-    allow_history: bool
 
 
 class UserVisibility(msgspec.Struct, frozen=True, rename="camel"):
@@ -75,26 +116,43 @@ class UserVisibility(msgspec.Struct, frozen=True, rename="camel"):
     hidden: bool
 
 
+class BoardRemoval(msgspec.Struct, frozen=True):
+    """A board that was deleted or cleared. Without ``done`` that is decided and goes on by itself;
+    the board answers 503 until then."""
+
+    board: str
+    done: bool
+
+
+class DecidedFeatures(msgspec.Struct, frozen=True):
+    """What became of the last 90 days' cases, by agent and feature that objected; a case counts for
+    each of them. Those approved most often come first."""
+
+    features: list[FeatureDecisions]
+
+
 class AdminHandlers:
-    """The calls of moderators. ``body_timeout`` in seconds."""
+    """The calls of moderators."""
 
     def __init__(
         self,
         moderator: CaseModerator,
+        remover: BoardRemover,
         reviews: ReviewReader,
         settings: SettingsReader,
         authenticator: Authenticator,
-        *,
-        body_timeout: float,
+        bodies: Bodies,
     ) -> None:
         self._moderator = moderator
+        self._remover = remover
         self._reviews = reviews
         self._settings = settings
         self._authenticator = authenticator
-        self._body_timeout = body_timeout
+        self._bodies = bodies
         self._explanation = msgspec.json.Decoder(Explanation)
         self._confirmation = msgspec.json.Decoder(Confirmation)
-        self._board_settings = msgspec.json.Decoder(BoardSettings)
+        self._bulk = msgspec.json.Decoder(BulkDecision)
+        self._settings_given = msgspec.json.Decoder(SettingsGiven)
 
     async def list_reviews(self, request: web.Request) -> web.Response:
         """The queue, newest first."""
@@ -112,6 +170,7 @@ class AdminHandlers:
             board,
             None if user is None else identifier(user, "user"),
             principal.boards,
+            episodes=choice(query.get("episodes"), ("true", "false"), "episodes") == "true",
         )
         cursor = query.get("cursor")
         limit = number(query.get("limit", str(DEFAULT_LIMIT)), "limit", least=1, most=MAX_LIMIT)
@@ -119,6 +178,11 @@ class AdminHandlers:
         found = await self._reviews.page(wanted, before=before, limit=limit + 1)
         following = str(found[limit - 1].id) if len(found) > limit else None
         return _json(ReviewPage(found[:limit], following))
+
+    async def decided_features(self, request: web.Request) -> web.Response:
+        """How often refusals turned out to be wrong, by agent and feature."""
+        principal = await self._administrator(request)
+        return _json(DecidedFeatures(await self._reviews.by_feature(principal.boards)))
 
     async def get_review(self, request: web.Request) -> web.Response:
         """One case with what its user did lately."""
@@ -130,7 +194,9 @@ class AdminHandlers:
         review, principal = await self._case(request)
         why = await self._body(request, self._explanation)
         return _json(
-            await self._moderator.approve(review.id, by=principal.subject, reason=why.reason)
+            await self._moderator.approve(
+                review.id, by=principal.subject, reason=why.reason, episode=why.episode
+            )
         )
 
     async def confirm(self, request: web.Request) -> web.Response:
@@ -144,8 +210,53 @@ class AdminHandlers:
                 reason=wanted.reason,
                 revert_earlier=wanted.revert_earlier,
                 hide_user=wanted.hide_user,
+                episode=wanted.episode,
             )
         )
+
+    async def decide(self, request: web.Request) -> web.Response:
+        """Decides a selection of cases one by one. One that can't be decided stops no other, unless
+        it is for want of a server, or the call has taken long: then the others are not tried."""
+        principal = await self._administrator(request)
+        wanted = decode(self._bulk, await self._bodies.read(request, most=MODERATION))
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE
+        halted: ScoreboardError | None = None
+        results: list[Decided] = []
+        for id_ in wanted.ids:
+            if halted is None and loop.time() >= until:
+                halted = Unavailable("This takes long. Repeat the call to continue it.")
+            failed = halted or await self._failed(principal, wanted, id_)
+            if isinstance(failed, RetryLater):
+                halted = failed
+            results.append(
+                Decided(id_, failed.status, failed.code, failed.detail)
+                if failed
+                else Decided(id_, 200)
+            )
+        return _json(BulkResult(results))
+
+    async def _failed(
+        self, principal: Principal, wanted: BulkDecision, id_: int
+    ) -> ScoreboardError | None:
+        """Decides one case of a selection, or says why not."""
+        by, reason, episode = principal.subject, wanted.reason, wanted.episode
+        try:
+            await self._moderated(principal, id_)
+            if wanted.verdict == "approved":
+                await self._moderator.approve(id_, by=by, reason=reason, episode=episode)
+            else:
+                await self._moderator.confirm(
+                    id_,
+                    by=by,
+                    reason=reason,
+                    revert_earlier=False,
+                    hide_user=False,
+                    episode=episode,
+                )
+        except ScoreboardError as error:
+            return error
+        return None
 
     async def hide_user(self, request: web.Request) -> web.Response:
         """Hides a user from the board."""
@@ -158,15 +269,41 @@ class AdminHandlers:
     async def get_board(self, request: web.Request) -> web.Response:
         """A board's settings."""
         board, _ = await self._board(request)
-        return _json(_rules(board, await self._settings.get(board)))
+        return _json(told(BoardRules, await self._settings.get(board), board=board))
 
     async def put_board(self, request: web.Request) -> web.Response:
-        """Replaces a board's settings; creates the board if there is none."""
+        """Makes a board, or replaces all settings of one that exists."""
+        return await self._configure(request, replacing)
+
+    async def patch_board(self, request: web.Request) -> web.Response:
+        """Changes some of a board's settings."""
+        return await self._configure(request, amending)
+
+    async def delete_board(self, request: web.Request) -> web.Response:
+        """Deletes a board with its ledger."""
+        return await self._remove(request, "delete")
+
+    async def clear_board(self, request: web.Request) -> web.Response:
+        """Deletes a board's scores with their ledger."""
+        return await self._remove(request, "clear")
+
+    async def _remove(self, request: web.Request, kind: RemovalKind) -> web.Response:
         board, principal = await self._board(request)
-        body = await read_json(request, timeout=self._body_timeout)
-        settings = decode(self._board_settings, body)
-        await self._moderator.configure(board, settings, by=principal.subject)
-        return _json(_rules(board, settings))
+        if request.query.getall("confirm", []) != [board]:
+            raise InvalidRequest(
+                "There is no way back: confirm names the board again.", path="confirm"
+            )
+        done = await self._remover.remove(board, kind, by=principal.subject)
+        return _json(BoardRemoval(board, done), status=200 if done else 202)
+
+    async def _configure(
+        self, request: web.Request, changing: Callable[[Any], SettingsChange]
+    ) -> web.Response:
+        board, principal = await self._board(request)
+        body = await self._bodies.read(request, most=MODERATION)
+        change = changing(decode(self._settings_given, body))
+        settings = await self._moderator.configure(board, change, by=principal.subject)
+        return _json(told(BoardRules, settings, board=board))
 
     async def _set_hidden(self, request: web.Request, *, hidden: bool) -> web.Response:
         board, principal = await self._board(request)
@@ -197,24 +334,24 @@ class AdminHandlers:
             review_id = number(request.match_info["id"], "id", least=1, most=MAX_ID)
         except InvalidRequest:
             raise NotFound("There is no such case.") from None
+        return await self._moderated(principal, review_id), principal
+
+    async def _moderated(self, principal: Principal, review_id: int) -> Review:
         review = await self._reviews.get(review_id)
         if not principal.may_moderate(review.board):
             raise Forbidden("The token does not allow moderating this board.")
-        return review, principal
+        return review
 
     async def _body(self, request: web.Request, decoder: msgspec.json.Decoder[Any]) -> Any:
         """The decoded body; an empty body gives all defaults."""
         if not request.can_read_body:
             return decoder.decode(b"{}")
-        return decode(decoder, await read_json(request, timeout=self._body_timeout))
+        return decode(decoder, await self._bodies.read(request, most=MODERATION))
 
 
-def _rules(board: str, settings: BoardSettings) -> BoardRules:
-    return BoardRules(board, **structs.asdict(settings))
-
-
-def _json(value: msgspec.Struct) -> web.Response:
+def _json(value: msgspec.Struct, *, status: int = 200) -> web.Response:
     return web.Response(
+        status=status,
         body=_encode(value),
         content_type="application/json",
         headers={"Cache-Control": "no-store"},

@@ -4,35 +4,64 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import structs
+
 from scoreboard.api.admin import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
     AdminHandlers,
-    BoardRules,
+    BoardRemoval,
+    BulkDecision,
+    BulkResult,
     Confirmation,
+    DecidedFeatures,
     Explanation,
     ReviewPage,
     UserVisibility,
 )
+from scoreboard.api.exports import FORMAT, WHAT, ExportHandlers
+from scoreboard.api.occurrence_reads import OCCURRENCE, PERIOD
 from scoreboard.api.operations import Operation, Parameter
 from scoreboard.api.parameters import BOARD, USER
+from scoreboard.api.token_admin import Revoked, TokenHandlers, TokenRevocation
 from scoreboard.api.tokens import ADMIN
-from scoreboard.domain.boards import BoardSettings
+from scoreboard.api.told_settings import BoardRules
+from scoreboard.domain.boards import BoardSettings, SettingsGiven
 from scoreboard.domain.reviews import KINDS, STATUSES, Decision, ReviewDetails
 
 _ID = Parameter("id", "path", {"type": "integer", "minimum": 1})
+_CONFIRM = Parameter("confirm", "query", BOARD.schema, "the board's name, again")
 _FILTERS = (
     Parameter("status", "query", {"type": "string", "enum": list(STATUSES)}, "default: any"),
     Parameter("kind", "query", {"type": "string", "enum": list(KINDS)}, "default: any"),
-    Parameter("board", "query", {"type": "string"}, "default: all boards that the token allows"),
-    Parameter("user", "query", {"type": "string"}, "default: any"),
-    Parameter("cursor", "query", {"type": "string"}, "next of the page before"),
+    Parameter("board", "query", BOARD.schema, "default: all boards that the token allows"),
+    Parameter("user", "query", USER.schema, "default: any"),
+    Parameter(
+        "episodes",
+        "query",
+        {"type": "string", "enum": ["true", "false"], "default": "false"},
+        "whether of an episode only the newest case of each status is listed",
+    ),
+    Parameter(
+        "cursor",
+        "query",
+        {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},
+        "next of the page before",
+    ),
     Parameter(
         "limit",
         "query",
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     ),
 )
+
+# All settings of a board, so that it may be put on one that exists.
+_WHOLE = {
+    **{one.encode_name: one.default for one in structs.fields(BoardSettings)},
+    "mode": "flag",
+    "ids": "nfc-visible",
+    "zone": "Europe/Berlin",
+}
 
 _REFUSALS: dict[int, tuple[str, Any]] = {
     401: ("unauthorized: no usable token", "problem"),
@@ -42,8 +71,9 @@ _REFUSALS: dict[int, tuple[str, Any]] = {
 _BAD_BODY: dict[int, tuple[str, Any]] = {
     400: ("invalid_request, named by path", "problem"),
     413: ("payload_too_large", "problem"),
-    415: ("unsupported_media_type: send application/json", "problem"),
+    415: ("unsupported_media_type: send application/json, plain, gzip or deflate", "problem"),
 }
+_HAS_SCORES = ("board_has_scores: the rule named by path can't change any more", "problem")
 _DECIDED: dict[int, tuple[str, Any]] = {
     200: ("Decided", Decision),
     **_BAD_BODY,
@@ -54,8 +84,10 @@ _DECIDED: dict[int, tuple[str, Any]] = {
 }
 
 
-def admin_operations(handlers: AdminHandlers) -> list[Operation]:
-    """Reviews, hidden users, boards' settings."""
+def admin_operations(
+    handlers: AdminHandlers, tokens: TokenHandlers, exports: ExportHandlers
+) -> list[Operation]:
+    """Reviews, hidden users, boards' settings, exports and end, revoked tokens."""
     reviews = "/api/admin/reviews"
     board = "/api/admin/boards/{board}"
 
@@ -76,8 +108,18 @@ def admin_operations(handlers: AdminHandlers) -> list[Operation]:
         path = f"{board}/users/{{user}}/{verb}"
         return call(
             "POST", path, f"{verb}_user", handler, summary, answers,
-            body=Explanation, parameters=(BOARD, USER),
+            body=Explanation, body_optional=True, parameters=(BOARD, USER),
         )  # fmt: skip
+
+    def removal(method: str, path: str, name: str, handler: Any, summary: str) -> Operation:
+        answers = {
+            200: ("Done", BoardRemoval),
+            202: ("Decided, and finished by a persister; 503 to all else until then", BoardRemoval),
+            400: ("invalid_request: confirm does not name the board", "problem"),
+            **_REFUSALS,
+            404: ("unknown_board", "problem"),
+        }
+        return call(method, path, name, handler, summary, answers, parameters=(BOARD, _CONFIRM))
 
     return [
         call(
@@ -93,12 +135,25 @@ def admin_operations(handlers: AdminHandlers) -> list[Operation]:
         ),
         call(
             "POST", f"{reviews}/{{id}}/approve", "approve_review", handlers.approve,
-            "Let the action count", _DECIDED, body=Explanation, parameters=(_ID,),
+            "Let the action count", _DECIDED, body=Explanation, body_optional=True,
+            example={"reason": "saw the replay"}, parameters=(_ID,),
         ),
         call(
             "POST", f"{reviews}/{{id}}/confirm", "confirm_review", handlers.confirm,
             "Keep the action out, or take it back", _DECIDED, body=Confirmation,
+            body_optional=True, example={"reason": "a script", "hideUser": True},
             parameters=(_ID,),
+        ),
+        call(
+            "POST", f"{reviews}:decide", "decide_reviews", handlers.decide,
+            "Decide a selection of cases, or their episodes, in one call",
+            {200: ("What became of each", BulkResult), **_BAD_BODY, **_REFUSALS},
+            body=BulkDecision, example={"ids": [1], "verdict": "confirmed", "reason": "a script"},
+        ),
+        call(
+            "GET", "/api/admin/decisions", "get_decided_features", handlers.decided_features,
+            "How often refusals were approved later, by agent and feature",
+            {200: ("Of the last 90 days", DecidedFeatures), **_REFUSALS},
         ),
         call(
             "GET", board, "get_board_settings", handlers.get_board, "A board's settings",
@@ -107,11 +162,46 @@ def admin_operations(handlers: AdminHandlers) -> list[Operation]:
         ),
         call(
             "PUT", board, "put_board_settings", handlers.put_board,
-            "Replace a board's settings, or make a board",
+            "Make a board, or replace all settings of one that exists",
             {200: ("In force from the next call on", BoardRules), **_BAD_BODY, **_REFUSALS,
+             400: ("invalid_request, named by path; on a board that exists, also when a setting "
+                   "is missing: PATCH changes some", "problem"),
+             409: _HAS_SCORES,
              404: ("unknown_board: not a board's name", "problem")},
-            body=BoardSettings, parameters=(BOARD,),
+            body=BoardSettings, example=_WHOLE, parameters=(BOARD,),
+        ),
+        call(
+            "PATCH", board, "patch_board_settings", handlers.patch_board,
+            "Change some of a board's settings",
+            {200: ("In force from the next call on", BoardRules), **_BAD_BODY, **_REFUSALS,
+             404: ("unknown_board", "problem"), 409: _HAS_SCORES},
+            body=SettingsGiven, example={"maxPoints": 100}, parameters=(BOARD,),
+        ),
+        call(
+            "GET", f"{board}/export", "export_board", exports.export,
+            "All standings or actions of a board, or of an occurrence, as of one moment",
+            {200: ("CSV, or JSON in lines (application/x-ndjson): a head with the id of the last "
+                   "event that it has, which the header Scoreboard-Watermark tells, too; then the "
+                   "rows. Without its end, when the client or Postgres fails amid it", "*/*"),
+             **_REFUSALS,
+             400: ("invalid_request, named by path", "problem"),
+             404: ("unknown_board, period_required, unknown_period, unknown_occurrence, or "
+                   "occurrence_gone: its users are no longer kept", "problem"),
+             503: ("unavailable, or enough exports are running: repeat the call after "
+                   "Retry-After", "problem")},
+            parameters=(BOARD, WHAT, FORMAT, PERIOD, OCCURRENCE),
+        ),
+        call(
+            "POST", "/api/admin/tokens/revoke", "revoke_token", tokens.revoke,
+            "Revoke a token, or all of a subject that were issued before a moment",
+            {200: ("Refused from now on; within a second by every process", Revoked),
+             **_BAD_BODY, **_REFUSALS},
+            body=TokenRevocation, example={"jti": "7f1c09", "reason": "lost"},
         ),
         visibility("hide", handlers.hide_user, "Hide a user; the total goes on counting"),
         visibility("show", handlers.show_user, "Show a hidden user again"),
+        removal("POST", f"{board}/clear", "clear_board", handlers.clear_board,
+                "Delete all scores of a board, with their ledger; its settings stay"),
+        removal("DELETE", board, "delete_board", handlers.delete_board,
+                "Delete a board with its ledger"),
     ]  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+from functools import cache, partial
 from typing import Any
 
 from aiohttp import web
@@ -9,43 +11,79 @@ from aiohttp import web
 from scoreboard.api import pages
 from scoreboard.api.admin import AdminHandlers
 from scoreboard.api.admin_catalogue import admin_operations
+from scoreboard.api.asyncapi import describe_live
 from scoreboard.api.board_reads import BoardHandlers
 from scoreboard.api.catalogue import operations
+from scoreboard.api.exports import ExportHandlers
 from scoreboard.api.health import HealthHandlers
+from scoreboard.api.joins import JoinHandlers
 from scoreboard.api.live.websockets import LiveLeaderboard
 from scoreboard.api.openapi import describe
 from scoreboard.api.operations import Operation, add_routes
+from scoreboard.api.players.catalogue import player_operations
+from scoreboard.api.players.erasures import ErasureHandlers
+from scoreboard.api.players.explanations import ExplanationHandlers
+from scoreboard.api.players.history import HistoryHandlers
+from scoreboard.api.players.past_catalogue import past_operations
+from scoreboard.api.players.profiles import ProfileHandlers
 from scoreboard.api.scores import ScoreHandlers
+from scoreboard.api.token_admin import TokenHandlers
+from scoreboard.api.webhook_catalogue import webhook_operations
+from scoreboard.api.webhooks import WebhookHandlers
 
 
 def build(
     scores: ScoreHandlers,
+    joins: JoinHandlers,
     boards: BoardHandlers,
     live: LiveLeaderboard,
     health: HealthHandlers,
     admin: AdminHandlers,
+    tokens: TokenHandlers,
+    exports: ExportHandlers,
+    profiles: ProfileHandlers,
+    webhooks: WebhookHandlers,
+    history: HistoryHandlers,
+    explanations: ExplanationHandlers,
+    erasures: ErasureHandlers,
     *,
     max_body_bytes: int,
+    observed_here: bool,
+    hosts: AbstractSet[str],
 ) -> web.Application:
-    """The application, ready to be started."""
+    """The application, ready to be started; with /readyz and /metrics if ``observed_here``.
+    ``hosts`` are the names by which it may be called, if not by any."""
     app = web.Application(client_max_size=max_body_bytes)
 
     async def openapi(request: web.Request) -> web.Response:
-        return web.Response(
-            body=description,
-            content_type="application/json",
-            headers={"Cache-Control": "no-cache"},
-        )
+        return _json(description())
+
+    async def asyncapi(request: web.Request) -> web.Response:
+        return _json(live_description())
 
     table = [
-        *operations(scores, boards, live, health),
-        *admin_operations(admin),
+        *operations(scores, joins, boards, live, health, observed_here=observed_here),
+        *past_operations(history, explanations),
+        *admin_operations(admin, tokens, exports),
+        *player_operations(profiles, erasures),
+        *webhook_operations(webhooks),
         Operation(
             "GET", "/openapi.json", "openapi", openapi, "This description, for programs",
             {200: ("OpenAPI 3.1", dict[str, Any])}, tag="pages",
         ),
+        Operation(
+            "GET", "/asyncapi.json", "asyncapi", asyncapi, "The WebSocket's messages, for programs",
+            {200: ("AsyncAPI 3.0", dict[str, Any])}, tag="pages",
+        ),
         *pages.operations(),
     ]  # fmt: skip
-    description = describe(table)
-    add_routes(app, table)
+    # Made for the first who asks: a megabyte that most processes never need.
+    description, live_description = cache(partial(describe, table)), cache(describe_live)
+    add_routes(app, table, hosts, pages.unknown_address())
     return app
+
+
+def _json(body: bytes) -> web.Response:
+    return web.Response(
+        body=body, content_type="application/json", headers={"Cache-Control": "no-cache"}
+    )

@@ -1,40 +1,28 @@
-"""Who is calling: aiohttp-jwt, made strict.
-
-aiohttp-jwt 0.6.1 checks signatures; on its own it also takes tokens without ``exp``, lets OPTIONS
-pass unverified, answers 401, 403 or 500 depending on what is wrong, and logs what the caller sent.
-So the header's form is checked before aiohttp-jwt sees the token, the claims are checked in its
-``is_revoked`` hook, and every refusal becomes the same 401.
-"""
+"""Who is calling: bearer tokens, verified once and then remembered. Every refusal becomes the same
+401; the log and the metrics have the reason."""
 
 from __future__ import annotations
 
-import binascii
-import logging
-import operator
 import re
 import time
-from base64 import urlsafe_b64decode
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
 
-import msgspec
 from aiohttp import web
-from aiohttp_jwt import JWTMiddleware
-from msgspec import UNSET, Meta, UnsetType
 
-from scoreboard.api.tokens import ADMIN, BOARD_READ, SCORE_SUBMIT, SCORE_WRITE, verification_key
-from scoreboard.domain.actions import Identifier
-from scoreboard.domain.boards import is_board_name
-from scoreboard.errors import Unauthorized
+from scoreboard.api.key_texts import ANY_KEY_ID
+from scoreboard.api.known_revocations import KnownRevocations
+from scoreboard.api.live.ports import Reader
+from scoreboard.api.principals import Principal
+from scoreboard.api.published_keys import PublishedKeys
+from scoreboard.api.refusals import RefusalLog
+from scoreboard.api.signatures import SignatureVerifier
+from scoreboard.api.token_rules import ClaimRules, TokenRefused, key_id_of
+from scoreboard.errors import Unauthorized, Unavailable
 
 MAX_HEADER = 4096
 REMEMBERED = 10_000
-
-_Verifier = Callable[["_Envelope", Any], Awaitable[web.StreamResponse]]
-
-# A filter and not `disabled`, which logging.config may turn on again.
-logging.getLogger("aiohttp_jwt.middleware").addFilter(lambda _: False)
+CHALLENGE = 'Bearer realm="scoreboard", error="invalid_token"'
 
 _bearer = re.compile(
     r"bearer +(?P<token>(?P<header>[A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)",
@@ -42,115 +30,41 @@ _bearer = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """A verified caller. ``boards`` is None for all boards; ``expires_at`` in Unix seconds."""
-
-    subject: str
-    scopes: frozenset[str]
-    boards: frozenset[str] | None
-    expires_at: float
-
-    def has(self, scope: str, board: str | None = None) -> bool:
-        """True when the token grants ``scope``, on ``board`` if one is named."""
-        return scope in self.scopes and (
-            board is None or self.boards is None or board in self.boards
-        )
-
-    def is_trusted_on(self, board: str) -> bool:
-        """May post for any user and create the board: a game server."""
-        return self.has(SCORE_WRITE, board)
-
-    def may_submit_for(self, user_id: str, board: str) -> bool:
-        """True when the caller may post actions of this user on the board."""
-        return self.has(SCORE_WRITE, board) or (
-            user_id == self.subject and self.has(SCORE_SUBMIT, board)
-        )
-
-    def may_read(self, board: str) -> bool:
-        """True when the caller may read the board."""
-        return self.has(BOARD_READ, board)
-
-    def may_moderate(self, board: str) -> bool:
-        """True when the caller may moderate the board."""
-        return self.has(ADMIN, board)
-
-
-class _Envelope(dict[str, Any]):
-    """The part of a request that aiohttp-jwt uses: a token, a place for its claims, and a method
-    other than OPTIONS, for which it would skip the check."""
-
-    method = "GET"
-
-    def __init__(self, token: str) -> None:
-        self.token = token
-        self.principal: Principal | None = None
-
-
-class _Header(msgspec.Struct, forbid_unknown_fields=True):
-    """A token's header. A header with further fields, which could name keys or extensions, is
-    refused."""
-
-    alg: str
-    typ: Literal["JWT"] = "JWT"
-    kid: str | UnsetType = UNSET
-
-
-class _Claims(msgspec.Struct):
-    """The claims that are checked besides the signature; other claims are ignored."""
-
-    sub: Identifier
-    exp: Annotated[int, Meta(gt=0, lt=2**53)]
-    nbf: int | UnsetType = UNSET
-    iat: int | UnsetType = UNSET
-    scope: Annotated[str, Meta(max_length=1024)] = ""
-    boards: Annotated[list[str], Meta(max_length=256)] | UnsetType = UNSET
-
-    def principal(self) -> Principal:
-        """Raises ValueError for a subject that is not Unicode or a name that can't be a board's."""
-        self.sub.encode()
-        boards = None if self.boards is UNSET else frozenset(self.boards)
-        if not all(map(is_board_name, boards or ())):
-            raise ValueError("boards")
-        return Principal(self.sub, frozenset(self.scope.split()), boards, self.exp)
-
-
 class Authenticator:
     """Verifies bearer tokens and remembers the verified ones until they expire.
 
     ``keys`` maps key ids to secrets or PEM texts that fit ``algorithm`` (see
-    ``tokens.keys_from``). When ``issuer`` or ``audience`` is set, tokens must have it. A token's
-    ``kid`` must be among the keys; it may be missing if there is only one key.
+    ``tokens.keys_from``); ``published`` has more of them. A token's ``kid`` must be among the keys,
+    unless one is there for any; it may be missing if there is only one key. ``rules`` are those for
+    claims.
     """
 
     def __init__(
         self,
         keys: Mapping[str, str],
         algorithm: str,
+        rules: ClaimRules,
         *,
-        issuer: str = "",
-        audience: str = "",
+        revoked: KnownRevocations | None = None,
+        published: PublishedKeys | None = None,
         clock: Callable[[], float] = time.time,
         remembered: int = REMEMBERED,
     ) -> None:
         self._algorithm = algorithm
+        self._rules = rules
         self._clock = clock
-        self._verifiers = {
-            key_id: JWTMiddleware(
-                verification_key(key, algorithm),
-                token_getter=operator.attrgetter("token"),
-                is_revoked=self._is_revoked,
-                algorithms=[algorithm],
-                audience=audience or None,
-                issuer=issuer or None,
-            )
-            for key_id, key in keys.items()
-        }
-        self._only = next(iter(self._verifiers)) if len(self._verifiers) == 1 else None
+        self._revoked = _none_revoked() if revoked is None else revoked
+        self._refusals = RefusalLog()
+        self._keys = keys
+        self._published = published
+        self._verifiers: dict[str, SignatureVerifier] = {}
         # Two generations instead of a true LRU: a hit in the young one costs one lookup.
         self._young: dict[str, Principal] = {}
         self._old: dict[str, Principal] = {}
         self._generation = max(1, remembered // 2)
+        self._use({})
+        if published is not None:
+            published.use = self._use
 
     def principal(self, request: web.BaseRequest) -> Principal | None:
         """The caller of a request whose token was verified before, found without awaiting anything;
@@ -162,52 +76,85 @@ class Authenticator:
         return known if known and known.expires_at > self._clock() else None
 
     async def authenticate(self, request: web.BaseRequest) -> Principal:
-        """The caller. Raises Unauthorized, always the same, without a usable token."""
+        """The caller. Raises Unauthorized, always the same, without a usable token; Unavailable
+        while it is not known whether it is usable."""
         return self.principal(request) or await self._verified(request)
 
+    def check(self, reader: Reader) -> None:
+        """Raises Unauthorized when the reader's token has expired or was revoked since it was
+        verified, here or elsewhere; Unavailable while it is not known which ones are."""
+        self._revoked.check_known()
+        if reader.expires_at <= self._clock():
+            self._refuse(TokenRefused("expired", "exp is over, of an open call or a ticket"))
+        if self._revoked.covers(reader):
+            self._refuse(TokenRefused("revoked", "revoked, of an open call or a ticket"))
+
+    async def forget_revoked(self) -> None:
+        """Forgets the remembered tokens that are revoked now; their next call is refused."""
+        for generation in (self._young, self._old):
+            for value in [v for v, known in generation.items() if self._revoked.covers(known)]:
+                del generation[value]
+
+    def _refuse(self, refusal: TokenRefused) -> NoReturn:
+        self._refusals.note(refusal)
+        if refusal.reason == "missing":
+            raise Unauthorized from None
+        raise Unauthorized(challenge=CHALLENGE) from None
+
     async def _verified(self, request: web.BaseRequest) -> Principal:
-        values = request.headers.getall("Authorization", ())
-        if not values:
-            raise Unauthorized
-        principal = await self._verify(values[0]) if len(values) == 1 else None
-        if principal is None:
-            raise Unauthorized(challenge='Bearer realm="scoreboard", error="invalid_token"')
+        values: Sequence[str] = request.headers.getall("Authorization", ())
+        try:
+            principal = await self._verify(values)
+        except TokenRefused as refusal:
+            self._refuse(refusal)
         self._remember(values[0], principal)
         return principal
 
-    async def _verify(self, value: str) -> Principal | None:
-        if len(value) > MAX_HEADER or not (match := _bearer.fullmatch(value)):
-            return None
-        if not (verifier := self._verifier_for(match["header"])):
-            return None
-        envelope = _Envelope(match["token"])
-        try:
-            await verifier(envelope, _admitted)
-        except (web.HTTPException, ValueError, TypeError, ArithmeticError):
-            return None  # the last three: claims of a type that PyJWT did not expect
-        return envelope.principal
+    async def _verify(self, values: Sequence[str]) -> Principal:
+        if not values:
+            raise TokenRefused("missing", "no header Authorization")
+        if len(values) > 1 or len(values[0]) > MAX_HEADER:
+            raise TokenRefused("malformed", f"several headers, or over {MAX_HEADER} characters")
+        if not (match := _bearer.fullmatch(values[0])):
+            raise TokenRefused("malformed", "not Bearer and three parts in base64url")
+        key_id = key_id_of(match["header"], self._algorithm)
+        verifier = await self._verifier(key_id)
+        claims = await verifier.claims(match["token"])
+        if claims is None:
+            raise TokenRefused("signature", "not signed with the key that it names")
+        principal = self._rules.principal(claims, self._clock())
+        await self._revoked.wait_until_known()
+        if self._revoked.covers(principal):
+            raise TokenRefused("revoked", "revoked, itself or all of its subject's until a moment")
+        return principal
 
-    def _verifier_for(self, segment: str) -> _Verifier | None:
-        """The verifier for a token with this header; None unless the header is exactly of the form
-        that our own tokens have."""
-        try:
-            header = msgspec.json.decode(_unpadded(segment), type=_Header)
-        except (binascii.Error, msgspec.DecodeError):
-            return None
-        if header.alg != self._algorithm:
-            return None
-        key_id = self._only if header.kid is UNSET else header.kid
-        return None if key_id is None else self._verifiers.get(key_id)
+    async def _verifier(self, key_id: str | None) -> SignatureVerifier:
+        """Raises TokenRefused; Unavailable while the key may be one that could not be read yet."""
+        found = self._known_verifier(key_id)
+        if found is None and self._published is not None:
+            await self._published.look_again()
+            found = self._known_verifier(key_id)
+            if found is None and not self._published.known:
+                raise Unavailable("The keys of tokens can't be read now.")
+        if found is None:
+            why = "no kid, and there are several keys" if key_id is None else "no key has its kid"
+            raise TokenRefused("unknown_key", why)
+        return found
 
-    def _is_revoked(self, envelope: _Envelope, claims: dict[str, Any]) -> bool:
-        try:
-            principal = msgspec.convert(claims, _Claims).principal()
-        except ValueError:
-            return True
-        if principal.expires_at <= self._clock():
-            return True
-        envelope.principal = principal
-        return False
+    def _known_verifier(self, key_id: str | None) -> SignatureVerifier | None:
+        if key_id is None and len(self._verifiers) == 1:
+            return next(iter(self._verifiers.values()))
+        found = None if key_id is None else self._verifiers.get(key_id)
+        return found or self._verifiers.get(ANY_KEY_ID)
+
+    def _use(self, published: Mapping[str, str]) -> None:
+        """Takes these keys beside the configured ones. All tokens are verified anew, or those of a
+        key that is no longer there would stay good."""
+        keys = {**published, **self._keys}
+        self._verifiers = {
+            key_id: SignatureVerifier(key, self._algorithm) for key_id, key in keys.items()
+        }
+        self._young, self._old = {}, {}
 
     def _recalled(self, value: str) -> Principal | None:
         if principal := self._old.get(value):
@@ -220,9 +167,7 @@ class Authenticator:
         self._young[value] = principal
 
 
-def _unpadded(segment: str) -> bytes:
-    return urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-
-
-async def _admitted(_: _Envelope) -> web.StreamResponse:
-    return web.Response()
+def _none_revoked() -> KnownRevocations:
+    none = KnownRevocations()
+    none.are_known()
+    return none

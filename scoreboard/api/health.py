@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from scoreboard import __version__
+from scoreboard.api.route_metrics import publish_routes
 from scoreboard.errors import ScoreboardError
+from scoreboard.telemetry.exposition import CONTENT_TYPE, exposition
 
 PROBE_TIMEOUT = 1.5  # seconds
 
@@ -55,9 +56,11 @@ class HealthHandlers:
         )
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """The metrics of this process, for Prometheus."""
+        """The metrics of this process, or of all that share theirs, for Prometheus."""
         await self._parts()
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        publish_routes()
+        shown = await asyncio.to_thread(exposition)
+        return web.Response(body=shown, headers={"Content-Type": CONTENT_TYPE})
 
     async def _parts(self) -> dict[str, dict[str, Any]]:
         probes = {**self._required, **self._watched}

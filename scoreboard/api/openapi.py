@@ -10,6 +10,8 @@ import msgspec
 from scoreboard import __version__
 from scoreboard.api.operations import Operation
 from scoreboard.api.problems import CONTENT_TYPE
+from scoreboard.api.reference import TAGS, chapters
+from scoreboard.api.samples import samples
 
 _PROBLEM = {
     "title": "Problem",
@@ -28,6 +30,7 @@ _PROBLEM = {
         "score": {"type": "integer", "description": "the total after the original action"},
         "agents": {"type": "array", "items": {"type": "string"}},
         "retryAfter": {"type": "number", "description": "seconds"},
+        "opensAt": {"type": "string", "format": "date-time"},
     },
 }
 
@@ -50,10 +53,13 @@ def describe(operations: Sequence[Operation]) -> bytes:
             "info": {
                 "title": "Scoreboard",
                 "version": __version__,
-                "description": "Leaderboards: game servers post score actions, players see the "
-                "top 10 move live over a WebSocket.",
+                "description": chapters(),
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
+            "tags": [
+                {"name": name, "description": about, "x-displayName": name.capitalize()}
+                for name, about in TAGS.items()
+            ],
             "paths": paths,
             "components": {
                 "schemas": {**components, "Problem": _PROBLEM},
@@ -91,7 +97,7 @@ def _described(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any
             {
                 "name": parameter.name,
                 "in": parameter.where,
-                "required": parameter.where == "path",
+                "required": parameter.required or parameter.where == "path",
                 "schema": dict(parameter.schema),
                 **({"description": parameter.description} if parameter.description else {}),
             }
@@ -99,12 +105,20 @@ def _described(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any
         ]
     if operation.body is not None:
         described["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schema_of[operation.body]}},
+            "required": not operation.body_optional,
+            "content": {"application/json": _example(operation, schema_of[operation.body])},
         }
     if operation.scopes:
         described["security"] = [{"bearer": [scope]} for scope in operation.scopes]
+    if shown := samples(operation):
+        described["x-codeSamples"] = shown
     return described
+
+
+def _example(operation: Operation, schema: Any) -> dict[str, Any]:
+    if operation.example is None:
+        return {"schema": schema}
+    return {"schema": schema, "example": operation.example}
 
 
 def _content(body: Any, schema_of: dict[Any, Any]) -> dict[str, Any]:

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 
-from scoreboard.api.problems import guarded, problem, unforeseen
+from scoreboard.api.hosts import called_by
+from scoreboard.api.problems import guarded, problem, refusal
+from scoreboard.api.route_metrics import UNMATCHED, RouteMetrics
 from scoreboard.errors import MethodNotAllowed, NotFound
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter in the ``path``, ``query`` or ``header``; ``schema`` is JSON Schema."""
+    """A parameter in the ``path``, ``query`` or ``header``; ``schema`` is JSON Schema. Those of a
+    path are always ``required``."""
 
     name: str
     where: str
     schema: Mapping[str, Any]
     description: str = ""
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One call. ``answers`` maps each status to what it means and the type of its JSON body: a
-    msgspec type, "problem", a media type, or None for no body. ``scopes`` are alternatives; empty
+    msgspec type, "problem", a media type, or None for no body. A ``body`` may be left out where all
+    of its fields may (``body_optional``); ``example`` is one. ``scopes`` are alternatives; empty
     means public."""
 
     method: str
@@ -36,17 +43,27 @@ class Operation:
     summary: str
     answers: Mapping[int, tuple[str, Any]]
     body: Any = None
+    body_optional: bool = False
+    example: Mapping[str, Any] | None = None
     parameters: Sequence[Parameter] = field(default_factory=tuple)
     scopes: Sequence[str] = field(default_factory=tuple)
     tag: str = "scores"
 
 
-def add_routes(app: web.Application, operations: Sequence[Operation]) -> None:
-    """Registers the operations (a GET also answers HEAD), and a handler for every other request."""
+def add_routes(
+    app: web.Application,
+    operations: Sequence[Operation],
+    hosts: AbstractSet[str] = frozenset(),
+    unknown_address: Callable[[web.Request], web.Response | None] = lambda request: None,
+) -> None:
+    """Registers the operations (a GET also answers HEAD), and a handler for every other request.
+    With ``hosts``, only requests for these are answered. Requests for what there is not get the
+    answer of ``unknown_address``, or a problem document where that has none."""
     for operation in operations:
         # By default aiohttp's path parameters match no value with a brace in it.
         path = operation.path.replace("}", ":[^/]+}")
-        handler = guarded(operation.handler)
+        figures = RouteMetrics(operation.method, operation.path)
+        handler = guarded(called_by(hosts, operation.handler), figures)
         if operation.method == "GET":
             app.router.add_get(path, handler, expect_handler=_expect)
         else:
@@ -58,6 +75,8 @@ def add_routes(app: web.Application, operations: Sequence[Operation]) -> None:
         for resource in described:
             allowed |= (await resource.resolve(request))[1]
         if not allowed:
+            if page := unknown_address(request):
+                return page
             raise NotFound("No such resource.")
         response = problem(MethodNotAllowed("Method Not Allowed"))
         response.headers["Allow"] = ",".join(sorted(allowed))
@@ -65,7 +84,8 @@ def add_routes(app: web.Application, operations: Sequence[Operation]) -> None:
 
     rest = _Rest("/")
     app.router.register_resource(rest)
-    rest.add_route("*", guarded(unmatched), expect_handler=_expect)
+    handler = guarded(called_by(hosts, unmatched), RouteMetrics(*UNMATCHED))
+    rest.add_route("*", handler, expect_handler=_expect)
 
 
 class _Rest(web.PlainResource):
@@ -76,11 +96,9 @@ class _Rest(web.PlainResource):
 
 
 async def _expect(request: web.Request) -> web.Response | None:
-    """Answers the ``Expect`` header; aiohttp calls this before the handler."""
-    if request.version < HttpVersion11:
+    """Refuses what can't be expected; aiohttp calls this before the handler. A sender that waits to
+    be asked for its body is asked when the body is read (bodies.py): aiohttp by itself would ask
+    before the token is known to be good."""
+    if request.version < HttpVersion11 or request.headers["Expect"].lower() == "100-continue":
         return None
-    if request.headers["Expect"].lower() != "100-continue":
-        return unforeseen(web.HTTPExpectationFailed(text="Only 100-continue may be expected."))
-    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    request.writer.output_size = 0  # or aiohttp thinks that the answer has begun
-    return None
+    return refusal(HTTPStatus.EXPECTATION_FAILED, "Only 100-continue may be expected.")

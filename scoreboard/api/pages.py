@@ -1,11 +1,15 @@
-"""The pages for people: the live leaderboard, the review queue, the API's description, and the
-files that they load."""
+"""The pages for people: the live leaderboard, its form for streams, a player's own, the review
+queue, the API's description, and the files that they load."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import mimetypes
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import ETag, web
 
@@ -14,12 +18,26 @@ from scoreboard.api.operations import Operation, Parameter
 from scoreboard.errors import NotFound
 
 # All content comes from this server, nothing is inline, and no text can become markup.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
+    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'; require-trusted-types-for 'script'"
+)
+# Where players are shown: their avatars come from wherever they keep them.
+BOARD_POLICY = _POLICY.replace("img-src 'self'", "img-src 'self' https:")
+# Redoc makes markup of the API's description, which is our own text, fills style elements that were
+# empty (the hash is that of nothing), colours samples by attributes, and has a font in itself.
+DOCS_POLICY = (
+    _POLICY.replace(
+        "style-src 'self'",
+        "style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; "
+        "style-src-attr 'unsafe-inline'",
+    )
+    .replace("font-src 'self'", "font-src 'self' data:")
+    .removesuffix("; require-trusted-types-for 'script'")
+)
 HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
-        "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'; require-trusted-types-for 'script'"
-    ),
+    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -27,40 +45,90 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 
+# The page makes something of whatever it is given, so these have no other bounds.
+_OVERLAY = (
+    Parameter("board", "path", {"type": "string"}),
+    Parameter("top", "query", {"type": "string"}, "how many are shown; default: 5"),
+    Parameter("period", "query", {"type": "string"}, "one of the board's; default: all time"),
+    Parameter("theme", "query", {"type": "string"}, "dark or light; default: dark"),
+)
+_PLAYER = tuple(Parameter(name, "path", {"type": "string"}) for name in ("board", "user"))
+
+DEEPEST = 16  # folders above an unknown address in which its page still finds its styles
+
 _TYPES = {".js": "text/javascript", ".woff2": "font/woff2"}  # not in every system's mime.types
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
+    """``body`` is a gzip file when ``packed``, and sent as it is to clients that say they take
+    one."""
+
     body: bytes
     content_type: str
     etag: str
+    packed: bool
 
     def answer(self, request: web.Request) -> web.Response:
         wanted = request.if_none_match or ()
         known = any(tag.value in (self.etag, "*") for tag in wanted)
-        response = web.Response(headers=HEADERS, status=304) if known else self._whole()
-        response.etag = ETag(self.etag)
+        response = web.Response(headers=HEADERS, status=304) if known else self._whole(request)
+        response.etag = ETag(self.etag, is_weak=self.packed)
+        if self.packed:
+            response.headers["Vary"] = "Accept-Encoding"
         return response
 
-    def _whole(self) -> web.Response:
+    def _whole(self, request: web.Request) -> web.Response:
         charset = "utf-8" if self.content_type.startswith("text/") else None
-        return web.Response(
-            body=self.body, content_type=self.content_type, charset=charset, headers=HEADERS
+        unpacking = self.packed and not _takes_gzip(request)
+        response = web.Response(
+            body=gzip.decompress(self.body) if unpacking else self.body,
+            content_type=self.content_type,
+            charset=charset,
+            headers=HEADERS,
         )
+        if self.packed and not unpacking:
+            response.headers["Content-Encoding"] = "gzip"
+        return response
+
+
+def _takes_gzip(request: web.Request) -> bool:
+    offered = request.headers.get("Accept-Encoding", "").lower().split(",")
+    return any(re.fullmatch(r"\s*gzip\s*(;\s*q=(1|0?\.\d*[1-9]).*)?", one) for one in offered)
 
 
 def _load() -> dict[str, _File]:
     pages = {}
     for entry in files.folder("api", "static").iterdir():
-        suffix = "." + entry.name.rpartition(".")[2]
+        name = entry.name.removesuffix(".gz")
+        suffix = "." + name.rpartition(".")[2]
         body = entry.read_bytes()
-        pages[entry.name] = _File(
+        pages[name] = _File(
             body,
-            _TYPES.get(suffix) or mimetypes.guess_type(entry.name)[0] or "application/octet-stream",
+            _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream",
             hashlib.sha256(body).hexdigest()[:32],
+            packed=name != entry.name,
         )
     return pages
+
+
+def unknown_address() -> Callable[[web.Request], web.Response | None]:
+    """The answer to a browser that asks for an address that there is not: a page; None to whoever
+    did not ask for a page."""
+    text = files.folder("api", "static").joinpath("missing.html").read_text(encoding="utf-8")
+    return partial(_missing, text)
+
+
+def _missing(text: str, request: web.Request) -> web.Response | None:
+    if request.method not in ("GET", "HEAD") or "text/html" not in request.headers.get(
+        "Accept", ""
+    ):
+        return None
+    # By its way from here, since a proxy may put all of the service into a folder.
+    up = "../" * min(DEEPEST, request.rel_url.raw_path.count("/") - 1)
+    return web.Response(
+        text=re.sub(r'(?<=href=")', up, text), content_type="text/html", headers=HEADERS, status=404
+    )
 
 
 def operations() -> list[Operation]:
@@ -68,11 +136,22 @@ def operations() -> list[Operation]:
     and can only name one of these files."""
     pages = _load()
 
+    def answer(name: str, policy: str, request: web.Request) -> web.Response:
+        response = pages[name].answer(request)
+        response.headers["Content-Security-Policy"] = policy
+        return response
+
     async def board(request: web.Request) -> web.Response:
-        return pages["index.html"].answer(request)
+        return answer("index.html", BOARD_POLICY, request)
+
+    async def overlay(request: web.Request) -> web.Response:
+        return answer("overlay.html", BOARD_POLICY, request)
+
+    async def player(request: web.Request) -> web.Response:
+        return answer("player.html", BOARD_POLICY, request)
 
     async def docs(request: web.Request) -> web.Response:
-        return pages["docs.html"].answer(request)
+        return answer("docs.html", DOCS_POLICY, request)
 
     async def admin(request: web.Request) -> web.Response:
         return pages["admin.html"].answer(request)
@@ -89,6 +168,16 @@ def operations() -> list[Operation]:
     name = Parameter("name", "path", {"type": "string"})
     return [
         Operation("GET", "/", "board_page", board, "The live leaderboard", page, tag="pages"),
+        Operation(
+            "GET", "/overlay/{board}", "overlay_page", overlay,
+            "The live leaderboard on nothing, to be laid over a stream", page,
+            parameters=_OVERLAY, tag="pages",
+        ),
+        Operation(
+            "GET", "/players/{board}/{user}", "player_page", player,
+            "A player of a board: rank, score over time, actions", page,
+            parameters=_PLAYER, tag="pages",
+        ),
         Operation("GET", "/docs", "docs_page", docs, "This description", page, tag="pages"),
         Operation("GET", "/admin", "admin_page", admin, "The review queue", page, tag="pages"),
         Operation(

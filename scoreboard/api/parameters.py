@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
 from scoreboard.api.operations import Parameter
 from scoreboard.domain.actions import Identifier
 from scoreboard.domain.boards import BOARD_PATTERN
+from scoreboard.domain.moments import milliseconds_of
 from scoreboard.errors import InvalidRequest
 
 BOARD = Parameter("board", "path", {"type": "string", "pattern": f"^{BOARD_PATTERN}$"})
 USER = Parameter("user", "path", {"type": "string", "minLength": 1, "maxLength": 128})
 
 MAX_DIGITS = 20
+
+T = TypeVar("T", bound=str)
 
 
 def identifier(text: str, name: str) -> str:
@@ -23,16 +28,31 @@ def identifier(text: str, name: str) -> str:
         raise InvalidRequest(f"{error}.", path=name) from error
 
 
-def choice(text: str | None, choices: tuple[str, ...], name: str) -> str | None:
+def choice(text: str | None, choices: tuple[T, ...], name: str) -> T | None:
     """One of ``choices``, or None where none was given. Raises InvalidRequest."""
-    if text is not None and text not in choices:
-        raise InvalidRequest(f"{name} is one of {', '.join(choices)}.", path=name)
-    return text
+    if text is None:
+        return None
+    for one in choices:
+        if one == text:
+            return one
+    raise InvalidRequest(f"{name} is one of {', '.join(choices)}.", path=name)
+
+
+def moment(text: str, name: str) -> int:
+    """The Unix milliseconds of a moment, as in ``2026-01-31T18:00:00Z``. Raises InvalidRequest."""
+    try:
+        return milliseconds_of(text)
+    except ValueError as error:
+        raise InvalidRequest(
+            f"{name} is a moment such as 2026-01-31T18:00:00Z; a + in it is written %2B.", path=name
+        ) from error
 
 
 def number(text: str, name: str, *, least: int, most: int) -> int:
-    """A whole number in decimal digits. Raises InvalidRequest."""
-    digits = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
-    if not (digits and least <= int(text) <= most):
+    """A whole number in decimal digits, with a minus where it may be negative. Raises
+    InvalidRequest."""
+    digits = text.removeprefix("-") if least < 0 else text
+    valid = digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS
+    if not (valid and least <= int(text) <= most):
         raise InvalidRequest(f"{name} is a number from {least} to {most}.", path=name)
     return int(text)

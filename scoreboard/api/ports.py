@@ -4,14 +4,27 @@ is away."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Protocol
 
-from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.boards import BoardSettings, SettingsChange
+from scoreboard.domain.descriptions import Description, ListedBoard
 from scoreboard.domain.durability import Durability
-from scoreboard.domain.reviews import Decision, Filter, Review, ReviewDetails
-from scoreboard.domain.standings import Standing
+from scoreboard.domain.erasures import Erasure, ErasureMode
+from scoreboard.domain.kept_occurrences import KeptOccurrence
+from scoreboard.domain.periods import Period
+from scoreboard.domain.profiles import KnownProfile, Privacy, Profile, UserProfile
+from scoreboard.domain.removals import RemovalKind
+from scoreboard.domain.reviews import Decision, FeatureDecisions, Filter, Review, ReviewDetails
+from scoreboard.domain.revocations import Revocation
+from scoreboard.domain.snapshots import Rows, Snapshot, Wanted
+from scoreboard.domain.standings import Page, Place, Standing, UserStanding
 from scoreboard.domain.submissions import Result, Submission
+from scoreboard.domain.urgency import Urgency
+from scoreboard.domain.webhooks import Delivery, NewWebhook, Webhook
+from scoreboard.wire.known_periods import KnownPeriod
 
 
 class ScoreSubmitter(Protocol):
@@ -30,12 +43,24 @@ class ScoreSubmitter(Protocol):
         was written) or OutcomeUnknown."""
 
 
+class BoardJoiner(Protocol):
+    """Lets users into boards. Implemented in write_path/joiner.py."""
+
+    async def join(self, board: str, user: str) -> None:
+        """Again, it changes nothing. Raises UnknownBoard, BoardClosed, BoardFull, InvalidRequest
+        for an id that the board does not take, or OutcomeUnknown."""
+
+
 class ReadableBoards(Protocol):
-    """Boards as one place has them. Redis (redisio/live_boards.py) raises BoardCold for one that is
-    not live, Postgres (pg/archived_boards.py) UnknownBoard for one that does not exist."""
+    """Boards as one place has them, and occurrences of their periods by the names of their tables.
+    Redis (redisio/live_boards.py) raises BoardCold for what is not live, Postgres
+    (pg/archived_boards.py) UnknownBoard for a board that does not exist."""
 
     async def top(self, board: str) -> tuple[int, bytes]:
         """(version, ready JSON array of the top 10)."""
+
+    async def description(self, board: str) -> Description:
+        """The board's settings, its version, and how many users it shows."""
 
     async def standings(self, board: str, users: list[str]) -> list[Standing | None]:
         """The standing of each user in order; None for one who is not on the board."""
@@ -44,11 +69,63 @@ class ReadableBoards(Protocol):
         """The user with up to ``radius`` neighbours on each side, by rank; None when the user is
         not on the board."""
 
+    async def user(self, board: str, user: str) -> UserStanding | None:
+        """The user's place with the one above and the way to the top 10; None when the user is not
+        on the board."""
+
+    async def page(self, board: str, place: Place, limit: int) -> Page:
+        """Up to ``limit`` users in order of rank, from the place on."""
+
+
+class PeriodStates(Protocol):
+    """What boards that are live know of their periods. Implemented in redisio/period_states.py."""
+
+    async def read(
+        self, board: str, periods: Sequence[str]
+    ) -> tuple[int, dict[str, KnownPeriod | None]]:
+        """The board's time in Unix ms, and what it knows of each period; None: no occurrence yet.
+        Raises BoardCold."""
+
+
+class PeriodOpener(Protocol):
+    """Opens occurrences of boards that are live. Implemented in redisio/closing.py."""
+
+    async def open_due(self, board: str, period: Period) -> None:
+        """Opens the period's first occurrence, or what follows on one that has ended, unless that
+        is open already. Raises BoardCold."""
+
+
+class KeptOccurrences(Protocol):
+    """The occurrences that were opened, as Postgres has them. Every method raises UnknownBoard.
+    Implemented in pg/archived_boards.py."""
+
+    async def occurrence(self, board: str, period: str, number: int) -> KeptOccurrence | None:
+        """The occurrence of this number, if it was opened."""
+
+    async def latest_occurrences(self, board: str) -> list[KeptOccurrence]:
+        """The latest two of each of the board's periods, by period, the older one first."""
+
+    async def occurrences(
+        self, board: str, period: str, *, before: int | None, limit: int
+    ) -> list[KeptOccurrence]:
+        """Up to ``limit`` occurrences of a period, newest first, with numbers below ``before``
+        unless that is None. Open ones, too, say how many users they have."""
+
+
+class BoardLister(Protocol):
+    """Lists boards. Implemented in pg/archived_boards.py."""
+
+    async def listed(
+        self, prefix: str, *, after: str, among: Collection[str] | None, limit: int
+    ) -> list[ListedBoard]:
+        """Up to ``limit`` boards by name, of those whose names begin with the prefix and come after
+        ``after``, and which are ``among`` these unless that is None."""
+
 
 class BoardOpener(Protocol):
     """Makes boards live. Implemented in workers/rebuilder.py."""
 
-    async def ensure(self, board: str, *, create: bool) -> None:
+    async def ensure(self, board: str, *, create: bool, urgency: Urgency) -> None:
         """Returns when the board is live; a caller that stops waiting does not stop the work.
         Raises UnknownBoard when there is none and ``create`` is False, Unavailable when it can't
         be made live now."""
@@ -58,12 +135,19 @@ class CaseModerator(Protocol):
     """Carries out decisions. After an error the same call may be repeated. Implemented in
     workers/moderator.py."""
 
-    async def approve(self, review_id: int, *, by: str, reason: str) -> Decision:
-        """Lets the action count. Raises NotFound, AlreadyDecided, NotDecidable or
-        ScoreOutOfRange."""
+    async def approve(self, review_id: int, *, by: str, reason: str, episode: bool) -> Decision:
+        """Lets the action count, with ``episode`` all of its episode. Raises NotFound,
+        AlreadyDecided, NotDecidable or ScoreOutOfRange."""
 
     async def confirm(
-        self, review_id: int, *, by: str, reason: str, revert_earlier: bool, hide_user: bool
+        self,
+        review_id: int,
+        *,
+        by: str,
+        reason: str,
+        revert_earlier: bool,
+        hide_user: bool,
+        episode: bool,
     ) -> Decision:
         """Keeps the action out or takes it back. Raises as ``approve``."""
 
@@ -72,8 +156,81 @@ class CaseModerator(Protocol):
     ) -> None:
         """Hides a user or shows the user again. Raises UnknownBoard or UnknownUser."""
 
-    async def configure(self, board: str, settings: BoardSettings, *, by: str) -> None:
-        """Replaces the settings of a board, which may be new."""
+    async def configure(self, board: str, change: SettingsChange, *, by: str) -> BoardSettings:
+        """Changes the settings of a board, which may be new, and returns them. Raises what
+        ``change`` raises."""
+
+
+class TokenRevoker(Protocol):
+    """Revokes tokens. Implemented in workers/revoker.py."""
+
+    async def revoke(self, revocation: Revocation, *, by: str, reason: str) -> bool:
+        """True when all processes were told; False when they will find it by themselves."""
+
+
+class BoardRemover(Protocol):
+    """Deletes and clears boards. Implemented in workers/remover.py."""
+
+    async def remove(self, board: str, kind: RemovalKind, *, by: str) -> bool:
+        """False when it is decided, and will be finished later. Raises UnknownBoard; after
+        Unavailable it may be repeated."""
+
+
+class ProfileWriter(Protocol):
+    """Changes profiles. Implemented in workers/profile_keeper.py."""
+
+    async def put(self, user: str, profile: Profile) -> KnownProfile:
+        """Makes it the user's profile, and tells all processes what is shown of it."""
+
+
+class ProfileReader(Protocol):
+    """Reads profiles. Implemented in pg/profiles.py."""
+
+    async def whole(self, users: Collection[str]) -> dict[str, UserProfile]:
+        """The profiles of these users, of those who have one."""
+
+
+class KnownProfiles(Protocol):
+    """Reads what is shown of users. Implemented in pg/profiles.py."""
+
+    async def known(self, users: Collection[str]) -> Mapping[str, KnownProfile]:
+        """What is shown of each of these users, also of those without a profile."""
+
+    async def privacy(self) -> Privacy:
+        """Whether there are profiles, and anybody whom not all may see."""
+
+    async def secret(self) -> bytes:
+        """What only this installation knows."""
+
+
+class PrivacyCopy(Protocol):
+    """The copy of ``privacy``, for when it can't be read. Implemented in
+    redisio/shared_profiles.py."""
+
+    async def privacy(self) -> Privacy | None:
+        """What it says; None when there is none."""
+
+    async def keep(self, privacy: Privacy) -> None:
+        """Keeps it, unless what is there says more."""
+
+
+class RevocationReader(Protocol):
+    """Reads the revoked tokens. Implemented in pg/revocations.py."""
+
+    async def since(self, moment: datetime | None) -> tuple[list[Revocation], datetime]:
+        """The revocations in force that are new since ``moment`` (all of them for None; some may
+        come again), and the moment to ask from the next time."""
+
+
+class RevocationCopy(Protocol):
+    """The copy of them, for when they can't be read. Both methods raise Unavailable. Implemented in
+    redisio/shared_revocations.py."""
+
+    async def keep(self, revocations: Sequence[Revocation], *, all_of_them: bool) -> bool:
+        """Adds these; False when the copy is not whole."""
+
+    async def read(self) -> list[Revocation] | None:
+        """All of them; None when the copy is not whole. Raises msgspec.DecodeError."""
 
 
 class ReviewReader(Protocol):
@@ -82,6 +239,10 @@ class ReviewReader(Protocol):
     async def page(self, wanted: Filter, *, before: int | None, limit: int) -> list[Review]:
         """Up to ``limit`` cases, newest first, with ids below ``before``."""
 
+    async def by_feature(self, boards: frozenset[str] | None) -> list[FeatureDecisions]:
+        """What became of the last 90 days' cases by what agents objected to; of these boards
+        (None: all)."""
+
     async def get(self, review_id: int) -> Review:
         """Raises NotFound."""
 
@@ -89,8 +250,103 @@ class ReviewReader(Protocol):
         """The case with what its user did lately."""
 
 
+class BoardExporter(Protocol):
+    """Exports boards. Implemented in pg/exports.py."""
+
+    def open(
+        self, wanted: Wanted, *, by: str
+    ) -> AbstractAsyncContextManager[tuple[Snapshot, Rows]]:
+        """The head and the rows in chunks, as of one moment; the audit has a line of it. Raises
+        UnknownBoard, PeriodRequired, UnknownPeriod, UnknownOccurrence or OccurrenceGone."""
+
+
 class SettingsReader(Protocol):
     """Reads boards' settings. Implemented in pg/board_settings.py."""
 
     async def get(self, board: str) -> BoardSettings:
         """Raises UnknownBoard."""
+
+
+class WebhookRecord(Protocol):
+    """Webhooks and their deliveries. What is about one webhook raises NotFound when there is none
+    of this number. Implemented in pg/webhooks.py."""
+
+    async def add(self, new: NewWebhook, secret: str, *, by: str) -> Webhook:
+        """Every event that is recorded after this has returned is told to it. Raises
+        TooManyWebhooks."""
+
+    async def all(self) -> list[Webhook]:
+        """The oldest first."""
+
+    async def get(self, number: int) -> Webhook:
+        """The webhook, as it fares now."""
+
+    async def remove(self, number: int, *, by: str) -> None:
+        """What was not delivered never will be."""
+
+    async def rotate(self, number: int, secret: str, *, by: str) -> None:
+        """From now on ``secret`` signs, and for a day the one before it, too."""
+
+    async def deliveries(
+        self, number: int, state: str | None, *, before: int | None, limit: int
+    ) -> Sequence[tuple[int, Delivery]]:
+        """Up to ``limit`` deliveries in the state (None: any), newest first, each with the number
+        by which it is ordered, and those with numbers below ``before``."""
+
+    async def retry(self, number: int, messages: Sequence[str] | None, *, by: str) -> int:
+        """Gives dead deliveries, all or those with these ids, another day; how many."""
+
+
+class PlayerEraser(Protocol):
+    """Erases players. Implemented in workers/eraser.py."""
+
+    async def ask(self, user: str, mode: ErasureMode, *, by: str) -> Erasure:
+        """From now on the player is erased to everybody; a persister does the rest. Raises
+        ErasureRunning when it is under way in the other mode."""
+
+    async def admit(self, user: str, *, by: str) -> bool:
+        """Lets the id of an erased player be a new player's. False when no erased player had it.
+        Raises ErasureRunning."""
+
+
+class ErasureReader(Protocol):
+    """Reads what became of erasures. Implemented in pg/erasures.py."""
+
+    async def get(self, name: str) -> Erasure:
+        """Raises NotFound."""
+
+
+class ErasedReader(Protocol):
+    """Reads which ids are those of erased players. Implemented in pg/erasures.py."""
+
+    async def key(self) -> bytes:
+        """By which ids are digested."""
+
+    async def since(self, moment: datetime | None) -> list[tuple[bytes, bool, datetime]]:
+        """The digests that changed since a moment, or all (None), in the order of the changes: each
+        with whether the id is an erased player's, and when it changed."""
+
+
+class PlayerSnapshot(Protocol):
+    """What there is of a player at one moment."""
+
+    async def boards(self) -> list[str]:
+        """The boards that have something of the player."""
+
+    def json(self, memory_of: Callable[[str], object]) -> AsyncIterator[bytes]:
+        """All of it as one JSON object, in parts; ``memory_of`` gives what the agents remember of
+        the player on a board."""
+
+
+class PlayerReader(Protocol):
+    """Reads all that Postgres has about a player. Implemented in pg/player_data.py."""
+
+    def open(self, user: str) -> AbstractAsyncContextManager[PlayerSnapshot]:
+        """One moment."""
+
+
+class MemoryReader(Protocol):
+    """Reads what the agents remember. Implemented in redisio/erased_users.py."""
+
+    async def memory(self, board: str, user: str) -> object:
+        """What they remember of the user on the board; None: nothing."""

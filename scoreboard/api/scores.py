@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,20 +13,32 @@ from aiohttp import web
 from msgspec import UNSET
 
 from scoreboard.api.answers import accepted, failed, refused
-from scoreboard.api.auth import Authenticator, Principal
-from scoreboard.api.bodies import decode, read_json
+from scoreboard.api.auth import Authenticator
+from scoreboard.api.bodies import ONE_ACTION, Bodies, decode
+from scoreboard.api.pace import Pace
+from scoreboard.api.players.erased import ErasedPlayers
 from scoreboard.api.ports import ScoreSubmitter
+from scoreboard.api.principals import Principal
 from scoreboard.api.problems import CONTENT_TYPE, retry_after
-from scoreboard.domain.actions import ActionBatch, ScoreAction
+from scoreboard.domain.actions import RawActionBatch, ScoreAction
 from scoreboard.domain.boards import check_board_name
 from scoreboard.domain.durability import Durability
+from scoreboard.domain.moments import milliseconds_of
 from scoreboard.domain.submissions import Outcome, Result, Submission
-from scoreboard.errors import Forbidden, InvalidRequest, ScoreboardError
+from scoreboard.errors import (
+    BoardQuotaExceeded,
+    Forbidden,
+    InvalidRequest,
+    RateLimited,
+    RetryLater,
+    ScoreboardError,
+    UnknownBoard,
+)
 from scoreboard.telemetry import metrics
 
 _encode = msgspec.json.Encoder().encode
 _action = msgspec.json.Decoder(ScoreAction)
-_batch = msgspec.json.Decoder(ActionBatch)
+_batch = msgspec.json.Decoder(RawActionBatch)
 
 _counts = {outcome: metrics.actions.labels(outcome.name.lower()) for outcome in Outcome}
 
@@ -35,22 +47,30 @@ _ACKNOWLEDGED = (Outcome.ACCEPTED, Outcome.DUPLICATE)
 
 
 class ScoreHandlers:
-    """The four calls that submit actions. ``body_timeout`` in seconds."""
+    """The four calls that submit actions. ``player_pace`` is that of players' own tokens by
+    subject, ``board_pace`` that at which a subject may open boards."""
 
     def __init__(
         self,
         submitter: ScoreSubmitter,
         authenticator: Authenticator,
+        bodies: Bodies,
+        erased: ErasedPlayers,
         *,
         default_board: str,
         durability: Durability,
-        body_timeout: float,
+        player_pace: Pace,
+        board_pace: Pace,
     ) -> None:
         self._submitter = submitter
         self._authenticator = authenticator
         self._default_board = default_board
         self._durability = durability
-        self._body_timeout = body_timeout
+        self._bodies = bodies
+        self._erased = erased
+        self._player_pace = player_pace
+        self._board_pace = board_pace
+        self._opening: set[str] = set()
         self._attempt_prefix = secrets.token_urlsafe(6)
         self._attempts = itertools.count()
 
@@ -60,14 +80,13 @@ class ScoreHandlers:
         if principal is None:
             principal = await self._authenticator.authenticate(request)
         board, durability = self._target(request, principal)
-        body = await read_json(request, timeout=self._body_timeout)
+        body = await self._bodies.read(request, most=ONE_ACTION)
         submission = self._submission(decode(_action, body), principal, board)
-        results, reached = await self._submitter.submit(
-            board,
-            (submission,),
-            create=principal.is_trusted_on(board),
-            durability=durability,
-        )
+        try:
+            results, reached = await self._submit(board, (submission,), principal, durability)
+        except RetryLater as error:
+            metrics.actions.labels(error.code).inc()
+            raise
         result = results[0]
         _counts[result.outcome].inc()
         return _answer(submission.action, result, durability, reached, request)
@@ -76,16 +95,17 @@ class ScoreHandlers:
         """Up to 1,000 score actions, each with its own answer."""
         principal = await self._authenticator.authenticate(request)
         board, durability = self._target(request, principal)
-        body = await read_json(request, timeout=self._body_timeout)
+        body = await self._bodies.read(request)
         answers, submissions = self._submissions(body, principal, board)
         reached = durability
         if submissions:
-            results, reached = await self._submitter.submit(
-                board,
-                [submission for _, submission in submissions],
-                create=principal.is_trusted_on(board),
-                durability=durability,
-            )
+            try:
+                results, reached = await self._submit(
+                    board, [submission for _, submission in submissions], principal, durability
+                )
+            except RetryLater as error:
+                metrics.actions.labels(error.code).inc(len(submissions))
+                raise
             late = UNSET if reached is durability else reached.value
             status = 200 if reached is durability else 202
             for (at, submission), result in zip(submissions, results, strict=True):
@@ -93,7 +113,7 @@ class ScoreHandlers:
                 if result.outcome is Outcome.ACCEPTED:
                     answers[at] = _Item(status, accepted(submission.action, result, late))
                 else:
-                    answers[at] = refused(submission.action, result)
+                    answers[at] = refused(submission.action, result, f"actions[{at}]")
         response = web.Response(
             body=b'{"results":[' + b",".join(map(_encoded, answers)) + b"]}",
             content_type="application/json",
@@ -128,14 +148,50 @@ class ScoreHandlers:
     ) -> Submission:
         if not principal.may_submit_for(action.user_id, board):
             raise Forbidden("The token allows actions of its own user only.")
+        self._erased.check(action.user_id)
+        trusted = principal.is_trusted_on(board)
+        if not trusted and (wait := self._player_pace.wait(principal.subject)):
+            _counts[Outcome.RATE_LIMITED].inc()
+            raise RateLimited(
+                "This player's own token may post no further action yet.",
+                retry_after=wait,
+                userId=action.user_id,
+                actionId=action.action_id,
+                retryAfter=wait,
+            )
         received_ms = at_ms = time.time_ns() // 1_000_000
+        late_ms = None
         context = action.context
         if context is not None and context.occurred_at is not None:
             occurred_ms = _milliseconds(context.occurred_at, within)
-            if principal.is_trusted_on(board):
-                at_ms = occurred_ms
+            if trusted:
+                at_ms = late_ms = occurred_ms
         attempt = f"{self._attempt_prefix}.{next(self._attempts):x}"
-        return Submission(action, attempt, at_ms, received_ms)
+        return Submission(action, attempt, at_ms, received_ms, late_ms)
+
+    async def _submit(
+        self,
+        board: str,
+        submissions: Sequence[Submission],
+        principal: Principal,
+        durability: Durability,
+    ) -> tuple[list[Result], Durability]:
+        """As ScoreSubmitter.submit. A game server's action opens the board if there is none."""
+        submit = self._submitter.submit
+        try:
+            return await submit(board, submissions, create=False, durability=durability)
+        except UnknownBoard:
+            if not principal.is_trusted_on(board):
+                raise
+        if board in self._opening:  # others come while the first opens it
+            return await submit(board, submissions, create=True, durability=durability)
+        if wait := self._board_pace.wait(principal.subject):
+            raise BoardQuotaExceeded("This token may open no further board yet.", retry_after=wait)
+        self._opening.add(board)
+        try:
+            return await submit(board, submissions, create=True, durability=durability)
+        finally:
+            self._opening.discard(board)
 
     def _submissions(
         self, body: bytes, principal: Principal, board: str
@@ -172,9 +228,11 @@ def _milliseconds(timestamp: str, within: str) -> int:
     """Unix milliseconds of a moment, from 1970 on, the form that events have."""
     path = f"{within}.context.occurredAt" if within else "context.occurredAt"
     try:
-        milliseconds = round(datetime.fromisoformat(timestamp).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        raise InvalidRequest("Not a date and time that exists.", path=path) from None
+        milliseconds = milliseconds_of(timestamp)
+    except ValueError:
+        raise InvalidRequest(
+            "Not a date and time that exists, or one after the year 9999.", path=path
+        ) from None
     if milliseconds < 0:
         raise InvalidRequest("A moment before 1970.", path=path)
     return milliseconds

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jwt
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from scoreboard.api.key_texts import ANY_KEY_ID, key_texts
 from scoreboard.errors import ConfigurationError
 from scoreboard.settings import Settings
 
@@ -34,22 +35,23 @@ MAX_KEY_ID = 64
 
 
 def keys_from(settings: Settings) -> dict[str, str]:
-    """The keys by key id, as configured; the first one signs. Raises ConfigurationError when
-    there is none or one does not fit the algorithm; its text never shows a key."""
+    """The keys by key id, as configured in one of the forms of ``key_texts``; the first one signs.
+    Empty when published keys (``published_keys``) stand in. Raises ConfigurationError when there is
+    none at all or one does not fit the algorithm; its text never shows a key."""
     variable = "SCOREBOARD_JWT_KEYS"
     try:
-        keys = msgspec.json.decode(settings.jwt_keys or "{}", type=dict[str, str])
-    except msgspec.DecodeError:
+        keys = key_texts(settings.jwt_keys)
+    except ValueError as error:
+        raise ConfigurationError(f"{variable}: {error}") from None
+    if not keys and not settings.jwt_jwks:
         raise ConfigurationError(
-            f'{variable} must be a JSON object of strings: {{"key id": "secret or PEM"}}'
-        ) from None
-    if not keys:
-        raise ConfigurationError(
-            f'{variable} is empty; set it to {{"key id": "secret or PEM"}}. '
-            "`scoreboard up` makes a key by itself."
+            f"{variable} is empty; set it to kid=secret, for example "
+            '"2026-11=$(openssl rand -hex 32)", or SCOREBOARD_JWT_JWKS to what your login service '
+            "publishes. `scoreboard up` makes a key by itself."
         )
     for key_id, key in keys.items():
-        if not (1 <= len(key_id) <= MAX_KEY_ID and key_id.isascii() and key_id.isprintable()):
+        alone = key_id == ANY_KEY_ID and len(keys) == 1 and key.startswith("-----BEGIN")
+        if not alone and not (1 <= len(key_id) <= MAX_KEY_ID and _is_printable(key_id)):
             raise ConfigurationError(
                 f"{variable}: a key id must have 1 to {MAX_KEY_ID} printable ASCII characters"
             )
@@ -58,6 +60,10 @@ def keys_from(settings: Settings) -> dict[str, str]:
         except ValueError as error:
             raise ConfigurationError(f"{variable}: key {key_id!r}: {error}") from None
     return keys
+
+
+def _is_printable(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def local_keys(secret: str) -> dict[str, str]:
@@ -120,16 +126,21 @@ def mint(
     audience: str = "",
     now: float | None = None,
 ) -> str:
-    """A token for ``subject``, signed with the first key, good for ``ttl`` seconds from ``now``
-    (Unix seconds; default: the clock) on ``boards`` (default: all). Raises ConfigurationError when
-    the first key can only verify."""
+    """A token for ``subject`` with an id of its own, signed with the first key, good for ``ttl``
+    seconds from ``now`` (Unix seconds; default: the clock) on ``boards`` (default: all). Raises
+    ConfigurationError when the first key can only verify, or there is none."""
+    if not keys:
+        raise ConfigurationError("SCOREBOARD_JWT_KEYS holds no key to sign with")
     key_id, key = next(iter(keys.items()))
     if algorithm != "HS256" and "PRIVATE KEY-----" not in key:
         raise ConfigurationError(f"key {key_id!r} is public: it can verify tokens, not sign them")
+    issued = int(time.time() if now is None else now)
     claims: dict[str, Any] = {
         "sub": subject,
         "scope": scope,
-        "exp": int(time.time() if now is None else now) + ttl,
+        "exp": issued + ttl,
+        "iat": issued,
+        "jti": secrets.token_urlsafe(12),
     }
     if boards is not None:
         claims["boards"] = list(boards)
@@ -137,4 +148,18 @@ def mint(
         claims["iss"] = issuer
     if audience:
         claims["aud"] = audience
-    return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": key_id})
+    return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": key_id} if key_id else None)
+
+
+def identity_of(token: str) -> tuple[str | None, float | None]:
+    """The ``jti`` and the ``exp`` (Unix seconds) in a token, whoever signed it. Raises ValueError
+    for text that is no token."""
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.InvalidTokenError as error:
+        raise ValueError(str(error)) from None
+    jti, exp = claims.get("jti"), claims.get("exp")
+    return (
+        jti if isinstance(jti, str) and jti else None,
+        float(exp) if isinstance(exp, int | float) else None,
+    )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from itertools import islice
 
 import structlog
 
-from scoreboard.domain.judging import Gate
 from scoreboard.errors import ScoreboardError, Unavailable
 from scoreboard.pg.models import Models
+from scoreboard.write_path.ports import Gate
 
 log = structlog.get_logger(__name__)
 
 _Pair = tuple[Gate, Gate]  # for live boards, and for a replay of history
 
+MOST_SHOWN = 20  # models in /readyz
 POLL = 5.0  # seconds between two looks at which model is in force
 
 
@@ -24,26 +27,35 @@ class ModelGates:
     def __init__(self, models: Models) -> None:
         self._models = models
         self._active: dict[str, int] | None = None
-        self._gates: dict[int | None, _Pair] = {}
+        self._built: dict[int | None, _Pair] = {}  # by the model's version
+        self._gates: dict[str, _Pair] = {}  # by the board that the model is for; '' for all others
         self._loading = asyncio.Lock()
 
     @property
     def state(self) -> dict[str, object]:
-        """The models in force by board, for /readyz; '' stands for all boards without their own."""
+        """The models in force by board, for /readyz; '' stands for all boards without their own.
+        Of many boards some are shown, with the number of all."""
         if self._active is None:
             return {"used": False}
-        return {"used": True, "models": self._active, "learning": "" not in self._active}
+        return {
+            "used": True,
+            "models": dict(islice(self._active.items(), MOST_SHOWN)),
+            "boards": len(self._active),
+            "learning": "" not in self._active,
+        }
 
     async def gate(self, board: str, *, allow_history: bool) -> Gate:
         """The board's gate. Raises Unavailable until Postgres has said once which models are in
-        force."""
+        force, and for a board whose model this version can't use."""
         if self._active is None:
             async with self._loading:
                 if self._active is None:
                     await self._change_over(await self._models.active())
         assert self._active is not None
-        version = self._active.get(board, self._active.get(""))
-        return self._gates[version][allow_history]
+        pair = self._gates.get(board if board in self._active else "")
+        if pair is None:
+            raise Unavailable("The model of this board can't be used; the log says why.")
+        return pair[allow_history]
 
     async def run(self) -> None:
         """Follows the models in force until cancelled; while Postgres is away the last known ones
@@ -52,25 +64,37 @@ class ModelGates:
             await asyncio.sleep(POLL)
             if self._active is None:
                 continue
-            try:
+            with suppress(Unavailable):
                 active = await self._models.active()
                 if active != self._active:
                     await self._change_over(active)
-            except Unavailable:
-                continue
-            except ScoreboardError as error:
-                log.error("model_unusable", reason=error.detail)
 
     async def _change_over(self, active: dict[str, int]) -> None:
-        gates: dict[int | None, _Pair] = {}
-        for version in {None, *active.values()}:
-            known = self._gates.get(version)
-            if known is None:
-                content = None if version is None else await self._models.content(version)
-                known = await asyncio.to_thread(_build, content)
-            gates[version] = known
-        self._gates, self._active = gates, active
+        in_force: dict[str, int | None] = {"": None, **active}
+        built: dict[int | None, _Pair] = {}
+        for version in {*in_force.values()}:
+            try:
+                built[version] = self._built.get(version) or await self._build(version)
+            except Unavailable:
+                raise
+            except ScoreboardError as error:
+                log.error(
+                    "model_unusable",
+                    version=version,
+                    reason=error.detail,
+                    effect="its boards keep the model they had; without one they take no actions",
+                )
+        self._gates = {
+            board: pair
+            for board, version in in_force.items()
+            if (pair := built.get(version) or self._gates.get(board))
+        }
+        self._built, self._active = built, active
         log.info("models_in_force", models=active)
+
+    async def _build(self, version: int | None) -> _Pair:
+        content = None if version is None else await self._models.content(version)
+        return await asyncio.to_thread(_build, content)
 
 
 def _build(content: bytes | None) -> _Pair:

@@ -1,16 +1,45 @@
-"""Builds the moderator, for the service and for the operator's commands."""
+"""Builds what carries out decisions and ends occurrences, for the service, the persister and the
+operator's commands."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import asyncpg
 from redis.asyncio import Redis
 
 from scoreboard.assembly.recovery import Recovery
+from scoreboard.formats.ledger_archive import LedgerArchive
 from scoreboard.pg.board_settings import StoredSettings
+from scoreboard.pg.daily_ranks import DailyRanks
+from scoreboard.pg.erased_rows import ErasedRows
+from scoreboard.pg.erasures import Erasures
+from scoreboard.pg.ledger_folds import LedgerFolds
+from scoreboard.pg.occurrences import Occurrences
+from scoreboard.pg.profile_changes import ProfileChanges
+from scoreboard.pg.profiles import StoredProfiles
+from scoreboard.pg.removals import Removals
 from scoreboard.pg.reviews import Reviews
+from scoreboard.pg.revocations import StoredRevocations
+from scoreboard.redisio.closing import ClosedBoards
+from scoreboard.redisio.cluster_updates import updates_of
+from scoreboard.redisio.erased_users import ErasedUsers
+from scoreboard.redisio.followed_boards import FollowedBoards
 from scoreboard.redisio.moderation import ModeratedBoards
+from scoreboard.redisio.shared_profiles import SharedProfiles
+from scoreboard.redisio.shared_revocations import SharedRevocations
+from scoreboard.redisio.topology import Topology
 from scoreboard.settings import Settings
+from scoreboard.wire.keys import PROFILES_CHANGED
+from scoreboard.workers.closer import Closer
+from scoreboard.workers.day_keeper import DayKeeper
+from scoreboard.workers.eraser import Eraser
+from scoreboard.workers.ledger_keeper import LedgerFolder
 from scoreboard.workers.moderator import Moderator
+from scoreboard.workers.profile_follower import ProfileFollower
+from scoreboard.workers.profile_keeper import ProfileKeeper
+from scoreboard.workers.remover import PATIENCE, Remover
+from scoreboard.workers.revoker import Revoker
 
 
 def moderator(settings: Settings, redis: Redis, pool: asyncpg.Pool, durable: Recovery) -> Moderator:
@@ -20,6 +49,112 @@ def moderator(settings: Settings, redis: Redis, pool: asyncpg.Pool, durable: Rec
         durable.rebuilder,
         Reviews(pool),
         StoredSettings(pool),
+        Occurrences(pool),
         ModeratedBoards(redis, keyspace=durable.keyspace, dedupe_window=settings.dedupe_window),
+        closed_boards(settings, redis, durable),
         keyspace=durable.keyspace,
     )
+
+
+def remover(
+    settings: Settings,
+    redis: Redis,
+    pool: asyncpg.Pool,
+    durable: Recovery,
+    *,
+    patience: float | None = PATIENCE,
+) -> Remover:
+    """Likewise, for whole boards; ``patience`` is how many seconds a call may take."""
+    return Remover(
+        durable.ledger,
+        durable.rebuilder,
+        durable.loader,
+        ModeratedBoards(redis, keyspace=durable.keyspace, dedupe_window=settings.dedupe_window),
+        Removals(pool),
+        durable.sweeper,
+        keyspace=durable.keyspace,
+        patience=patience,
+    )
+
+
+def closed_boards(settings: Settings, redis: Redis, durable: Recovery) -> ClosedBoards:
+    """Likewise, for the steps at the end of occurrences."""
+    return ClosedBoards(redis, keyspace=durable.keyspace, backlog_limit=settings.backlog_limit)
+
+
+def closer(settings: Settings, redis: Redis, pool: asyncpg.Pool, durable: Recovery) -> Closer:
+    """Likewise, for occurrences that end."""
+    return Closer(
+        Occurrences(pool),
+        StoredSettings(pool),
+        closed_boards(settings, redis, durable),
+        durable.loader,
+        durable.ledger,
+        durable.rebuilder,
+        durable.sweeper,
+        keyspace=durable.keyspace,
+    )
+
+
+def profile_follower(
+    topology: Topology, settings: Settings, redis: Redis, pool: asyncpg.Pool, durable: Recovery
+) -> ProfileFollower:
+    """Likewise, for boards whose users' profiles change."""
+    return ProfileFollower(
+        ProfileChanges(pool),
+        FollowedBoards(redis, keyspace=durable.keyspace),
+        durable.ledger,
+        updates_of(topology, lambda _: PROFILES_CHANGED, timeout=settings.redis_timeout),
+        keyspace=durable.keyspace,
+    )
+
+
+def day_keeper(
+    settings: Settings, redis: Redis, pool: asyncpg.Pool, durable: Recovery
+) -> DayKeeper:
+    """Likewise, for days that have begun."""
+    return DayKeeper(
+        DailyRanks(pool),
+        durable.loader,
+        ClosedBoards(redis, keyspace=durable.keyspace, backlog_limit=settings.backlog_limit),
+    )
+
+
+def ledger_folder(
+    settings: Settings, pool: asyncpg.Pool, durable: Recovery, archive: str = ""
+) -> LedgerFolder:
+    """Likewise, for old parts of the ledger, which ``archive``, a directory, gets before. Raises
+    ConfigurationError when it can't be used."""
+    return LedgerFolder(
+        LedgerFolds(pool),
+        durable.ledger,
+        durable.rebuilder,
+        retention=settings.ledger_retention,
+        partitions=settings.partitions,
+        archive=LedgerArchive(Path(archive)) if archive else None,
+    )
+
+
+def eraser(settings: Settings, redis: Redis, pool: asyncpg.Pool, durable: Recovery) -> Eraser:
+    """Likewise, for players."""
+    record = Erasures(pool)
+    return Eraser(
+        record,
+        ErasedRows(pool, record),
+        ErasedUsers(redis, keyspace=durable.keyspace),
+        durable.loader,
+        durable.ledger,
+        durable.rebuilder,
+        SharedProfiles(redis),
+        keyspace=durable.keyspace,
+    )
+
+
+def revoker(redis: Redis, pool: asyncpg.Pool) -> Revoker:
+    """Likewise, for tokens."""
+    return Revoker(StoredRevocations(pool), SharedRevocations(redis))
+
+
+def profile_keeper(redis: Redis, pool: asyncpg.Pool) -> ProfileKeeper:
+    """Likewise, for profiles."""
+    return ProfileKeeper(StoredProfiles(pool), SharedProfiles(redis))

@@ -3,42 +3,94 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import structlog
 
+from scoreboard.api.health import HealthHandlers
 from scoreboard.assembly import probes
+from scoreboard.assembly.descriptors import make_room
 from scoreboard.assembly.metrics_server import observable
+from scoreboard.assembly.moderation import (
+    closer,
+    day_keeper,
+    eraser,
+    ledger_folder,
+    profile_follower,
+    remover,
+)
 from scoreboard.assembly.recovery import recovery, verifier_of
 from scoreboard.assembly.startup import check_servers
-from scoreboard.assembly.training_process import train_apart
+from scoreboard.assembly.threads import start_threads
+from scoreboard.assembly.training_process import check_training, train_apart
+from scoreboard.assembly.webhook_targets import webhook_targets
+from scoreboard.assembly.webhooks import telling_outsiders
 from scoreboard.background import end, keep_running, unless_stopped
+from scoreboard.errors import Unavailable
 from scoreboard.pg.ledger_audit import LedgerAudit
+from scoreboard.pg.ledger_parts import LedgerParts
 from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
-from scoreboard.redisio import connections
 from scoreboard.redisio.patrol_reports import PatrolReports
+from scoreboard.redisio.persister_reports import PersisterReports
+from scoreboard.redisio.topologies import topology_of
+from scoreboard.redisio.write_watch import WriteWatch
 from scoreboard.settings import Settings
+from scoreboard.workers.ledger_keeper import LedgerKeeper
 from scoreboard.workers.patrol import PAUSE, Patrol
-from scoreboard.workers.persister import Persister
+from scoreboard.workers.persister import ROUNDS, Persister
 from scoreboard.workers.retrainer import Retrainer
 
 log = structlog.get_logger(__name__)
 
 PATROL_CONNECTIONS = 2
+CLOSER_CONNECTIONS = 3
+FOLLOWER_CONNECTIONS = 3
+ERASER_CONNECTIONS = 3
+KEEPER_CONNECTIONS = 3
+OWN_DESCRIPTORS = 128  # beside the two connections of each partition
+TELL = 5.0  # seconds between two reports of what keeps this process from its work
 STATEMENT_TIMEOUT = 60.0  # seconds; on a busy database a batch may take that long
 
 
+async def _tell(persister: Persister, reports: PersisterReports) -> None:
+    """Tells the serving processes what keeps this one from its work, for as long as it does."""
+    while True:
+        await asyncio.sleep(TELL)
+        if persister.troubles:
+            with contextlib.suppress(Unavailable):  # then they know that Redis is away
+                await reports.publish(persister.troubles, valid=3 * TELL)
+
+
 async def persist(settings: Settings) -> None:
-    """Persists until SIGTERM or SIGINT; the batch that was begun is finished."""
+    """Persists until SIGTERM or SIGINT; the batch that was begun is finished. Raises
+    ConfigurationError."""
+    if settings.retrain_interval:
+        check_training()
+    webhook_targets(settings)
+    make_room(
+        2 * settings.partitions + OWN_DESCRIPTORS,
+        remedy="raise the hard limit (ulimit -Hn, LimitNOFILE)",
+    )
+    start_threads()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    redis = connections.client(settings.redis_url, timeout=settings.redis_timeout)
-    blocking = connections.client(settings.redis_url, timeout=None, connections=settings.partitions)
+    topology = topology_of(settings)
+    redis = topology.client(timeout=settings.redis_timeout)
+    blocking = topology.client(timeout=None, connections=settings.partitions)
     pool = await open_pool(
         settings.database_url,
-        connections=settings.partitions + PATROL_CONNECTIONS,
+        connections=min(settings.partitions, ROUNDS)
+        + PATROL_CONNECTIONS
+        + CLOSER_CONNECTIONS
+        + FOLLOWER_CONNECTIONS
+        + ERASER_CONNECTIONS
+        + (KEEPER_CONNECTIONS if settings.ledger_retention else 0),
         timeout=STATEMENT_TIMEOUT,
     )
     durable = recovery(settings, redis, blocking, pool)
@@ -48,26 +100,72 @@ async def persist(settings: Settings) -> None:
     postgres = LedgerAudit(pool)
     verifier = verifier_of(durable, redis, postgres)
     reports = PatrolReports(redis)
+    removals = remover(settings, redis, pool, durable, patience=None)
     patrol = Patrol(postgres, verifier, reports)
-    shown = {
-        "redis": lambda: probes.redis_state(redis, durable.keyspace),
-        "audit": lambda: probes.audit_state(reports),
-    }
+    closes = closer(settings, redis, pool, durable)
+    follower = profile_follower(topology, settings, redis, pool, durable)
+    erasures = eraser(settings, redis, pool, durable)
+    days = day_keeper(settings, redis, pool, durable)
+    folder = (
+        ledger_folder(settings, pool, durable, settings.ledger_archive)
+        if settings.ledger_retention
+        else None
+    )
+    keeper = LedgerKeeper(LedgerParts(pool), folder)
+    watch = WriteWatch(redis, topology, settings.partitions)
+    troubles = PersisterReports(redis)
+
+    async def at_work() -> Mapping[str, Any]:
+        return probes.own_persister_state(persister.troubles)
+
+    start = probes.Start()
+    health = HealthHandlers(
+        {
+            "redis": lambda: probes.redis_state(redis, durable.keyspace),
+            "writes": lambda: probes.writes_state(watch),
+            "postgres": lambda: probes.postgres_state(pool),
+            "persister": at_work,
+            "start": start,
+        },
+        {"audit": lambda: probes.audit_state(reports)},
+    )
     try:
-        async with observable(settings, shown):
+        async with observable(
+            settings,
+            health,
+            settings.metrics_port,
+            variable="SCOREBOARD_METRICS_PORT",
+            shared=False,
+        ):
             await unless_stopped(stop, check_servers(settings, redis, pool))
+            start.done = True
             log.info("persisting", partitions=settings.partitions)
-            async with asyncio.TaskGroup() as tasks:
-                beside = [tasks.create_task(keep_running("patrol", patrol.run, restart=PAUSE))]
+            async with telling_outsiders(settings), asyncio.TaskGroup() as tasks:
+                beside = [
+                    tasks.create_task(keep_running("patrol", patrol.run, restart=PAUSE)),
+                    tasks.create_task(keep_running("write watch", watch.run)),
+                    tasks.create_task(keep_running("removals", removals.run)),
+                    tasks.create_task(keep_running("turns of periods", closes.run_turns)),
+                    tasks.create_task(keep_running("ends of periods", closes.run_ends)),
+                    tasks.create_task(keep_running("profiles", follower.run)),
+                    tasks.create_task(keep_running("days", days.run)),
+                    tasks.create_task(keep_running("ledger", keeper.run)),
+                    tasks.create_task(keep_running("erasures", erasures.run)),
+                    tasks.create_task(
+                        keep_running("troubles", partial(_tell, persister, troubles))
+                    ),
+                ]
                 if settings.retrain_interval:
                     retrainer = Retrainer(
                         Models(pool), train_apart, interval=settings.retrain_interval
                     )
                     beside.append(tasks.create_task(keep_running("retrainer", retrainer.run)))
                 await persister.run(stop)
+                health.stopping = True
                 await end(*beside)
     finally:
         await redis.aclose()
         await blocking.aclose()
+        await topology.close()
         await pool.close()
         log.info("persister_stopped")

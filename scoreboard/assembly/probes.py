@@ -3,20 +3,39 @@ gauges, for /metrics."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from math import nan
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import partial
+from math import isnan, nan
+from typing import Any, NamedTuple
 
 import asyncpg
 from redis.asyncio import Redis
 
 from scoreboard.assembly.model_gates import ModelGates
+from scoreboard.errors import Unavailable
+from scoreboard.pg import failures
+from scoreboard.pg.ledger import Ledger
+from scoreboard.redisio.commands import by_server, of_each, reachable
 from scoreboard.redisio.live_boards import LiveBoards
 from scoreboard.redisio.patrol_reports import PatrolReports
+from scoreboard.redisio.persister_reports import PersisterReports
+from scoreboard.redisio.write_watch import WriteWatch, about
 from scoreboard.telemetry import metrics
 from scoreboard.wire.events import split_id
-from scoreboard.wire.keys import Keyspace
+from scoreboard.wire.keys import Keyspace, PartitionKeys
+
+
+class Start:
+    """Reports down until the servers have been found fit."""
+
+    def __init__(self) -> None:
+        self.done = False
+
+    async def __call__(self) -> Mapping[str, Any]:
+        """Raises Unavailable until ``done``."""
+        if not self.done:
+            raise Unavailable("The servers have not been found fit yet; the log says why.")
+        return {}
 
 
 class Opening:
@@ -29,6 +48,7 @@ class Opening:
         self._opened = False
 
     async def __call__(self) -> Mapping[str, Any]:
+        """Raises Unavailable while the board could not be made live."""
         if not self._opened:
             await self._live.top(self._board)
             self._opened = True
@@ -37,28 +57,62 @@ class Opening:
 
 async def redis_state(redis: Redis, keyspace: Keyspace) -> Mapping[str, Any]:
     """Reports the number of unpersisted events over all partitions and the age of the oldest one,
-    even if no persister runs; the gauges have both by partition."""
+    even if no persister runs; the gauges have both by partition. Reports down when Redis does not
+    answer; of a cluster, when no server does."""
+    streams = [_Stream(nan, nan)] * keyspace.partitions
+    missing = []
     try:
+        with reachable():
+            parts = await by_server(redis, keyspace.partitions)
+        told = await of_each(parts, partial(_streams, redis))
+        for partitions, found in zip(parts, told, strict=True):
+            if isinstance(found, Exception):
+                missing.append(about(partitions, found))
+                continue
+            for partition, stream in zip(partitions, found, strict=True):
+                streams[partition] = stream
+    finally:
+        for partition, stream in enumerate(streams):
+            metrics.backlog.labels(str(partition)).set(stream.backlog)
+            metrics.persist_lag.labels(str(partition)).set(stream.lag)
+    known = [stream for stream in streams if not isnan(stream.backlog)]
+    return {
+        "backlog": sum(int(stream.backlog) for stream in known),
+        "lagSeconds": round(max(stream.lag for stream in known), 3),
+        **({"detail": " ".join(missing)} if missing else {}),
+    }
+
+
+class _Stream(NamedTuple):
+    backlog: float  # entries
+    lag: float  # seconds
+
+
+async def _streams(redis: Redis, partitions: Sequence[int]) -> list[_Stream]:
+    """Those of some partitions, which one server has. Raises Unavailable."""
+    with reachable():
         async with redis.pipeline(transaction=False) as pipeline:
-            for keys in keyspace.every_partition():
-                pipeline.xlen(keys.events)
-                pipeline.xread({keys.events: "0"}, count=1)
-            replies = await pipeline.execute()
-    except BaseException:
-        metrics.backlog.clear()  # or the last figure would look like a new one
-        metrics.persist_lag.clear()
-        raise
-    backlog, oldest = replies[::2], replies[1::2]
-    lag = [_age(streams[0][1][0][0]) if streams else 0.0 for streams in oldest]
-    for partition in range(keyspace.partitions):
-        metrics.backlog.labels(str(partition)).set(backlog[partition])
-        metrics.persist_lag.labels(str(partition)).set(lag[partition])
-    return {"backlog": sum(backlog), "lagSeconds": round(max(lag), 3)}
+            pipeline.time()
+            for partition in partitions:
+                events = PartitionKeys(partition).events
+                pipeline.xlen(events)
+                pipeline.xread({events: "0"}, count=1)
+            (second, micros), *replies = await pipeline.execute()
+    # Events have Redis's time, so their age is told by its clock as well.
+    now = second + micros / 1e6
+    return [
+        _Stream(
+            backlog,
+            max(0.0, now - split_id(oldest[0][1][0][0])[0] / 1000) if oldest else 0.0,
+        )
+        for backlog, oldest in zip(replies[::2], replies[1::2], strict=True)
+    ]
 
 
-def _age(event_id: bytes) -> float:
-    """Seconds since the event: from Redis's clock at that time to this process's clock now."""
-    return max(0.0, time.time() - split_id(event_id)[0] / 1000)
+async def writes_state(watch: WriteWatch) -> Mapping[str, Any]:
+    """Whether Redis takes writes, some server of a cluster at least. Raises Unavailable."""
+    detail = await watch.check()
+    return {"detail": detail} if detail else {}
 
 
 async def gate_state(gates: ModelGates) -> Mapping[str, Any]:
@@ -72,15 +126,44 @@ async def audit_state(reports: PatrolReports) -> Mapping[str, Any]:
     report = None
     try:
         report = await reports.latest()
+        now_ms = await reports.now_ms()
     finally:
         metrics.patrol_differences.set(nan if report is None else report.differences)
     if report is None:
         return {"detail": "no audit in the last minutes"}
-    age = round(time.time() - report.at_ms / 1000, 1)
+    age = round((now_ms - report.at_ms) / 1000, 1)
     return {"users": report.users, "differences": report.differences, "ageSeconds": age}
 
 
 async def postgres_state(pool: asyncpg.Pool) -> Mapping[str, Any]:
-    """Passes on the driver's error when Postgres does not answer."""
-    await pool.fetchval("SELECT 1")
+    """Reports down when Postgres does not answer, and what it has lately refused to do when it
+    does. Raises Unavailable."""
+    with failures.translated():
+        await pool.fetchval("SELECT 1")
+    refused = failures.lately()
+    return {"detail": " ".join(refused)} if refused else {}
+
+
+async def partitions_state(ledger: Ledger) -> Mapping[str, Any]:
+    """Reports down when boards of a partition can't be loaded, because a session of Postgres that
+    does nothing keeps its lock. Raises Unavailable."""
+    try:
+        blocked = await ledger.locks.blocked()
+    except Unavailable:
+        return {}  # without Postgres, live boards take writes all the same
+    if blocked:
+        named = ", ".join(f"{number} (process {at.pid})" for number, at in blocked.items())
+        raise Unavailable(f"locked by a session of Postgres that does nothing: {named}")
+    return {}
+
+
+async def persister_state(reports: PersisterReports) -> Mapping[str, Any]:
+    """Reports down what keeps some persister from its work. Raises Unavailable."""
+    return own_persister_state(await reports.latest())
+
+
+def own_persister_state(troubles: Sequence[str]) -> Mapping[str, Any]:
+    """Reports down what keeps this process's persister from its work. Raises Unavailable."""
+    if troubles:
+        raise Unavailable(" ".join(troubles))
     return {}

@@ -10,10 +10,12 @@ from redis.asyncio import Redis
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.ledger_audit import LedgerAudit
+from scoreboard.pg.partition_locks import OnWait, log_wait
 from scoreboard.redisio.board_audit import RedisAudit
 from scoreboard.redisio.loader import BoardLoader
 from scoreboard.redisio.reverter import LateReverter
-from scoreboard.redisio.streams import PartitionStream
+from scoreboard.redisio.streams import PartitionStream, PartitionStreams
+from scoreboard.redisio.sweeper import BoardSweeper
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.rebuilder import Rebuilder
@@ -27,9 +29,10 @@ class Recovery:
 
     keyspace: Keyspace
     ledger: Ledger
-    streams: list[PartitionStream]
+    streams: PartitionStreams
     reverter: LateReverter
     loader: BoardLoader
+    sweeper: BoardSweeper
     rebuilder: Rebuilder
 
 
@@ -40,14 +43,16 @@ def recovery(
     pool: asyncpg.Pool,
     *,
     lock_patience: float = 30.0,
+    on_wait: OnWait = log_wait,
 ) -> Recovery:
     """Puts the parts together without connecting to anything. ``lock_patience`` is how many seconds
-    to wait for a partition that another process works on."""
+    to wait for a partition that another process works on; ``on_wait`` is told whom."""
     keyspace = Keyspace(settings.partitions)
-    ledger = Ledger(pool, lock_patience=lock_patience)
-    streams = [
-        PartitionStream(redis, blocking, partition) for partition in range(settings.partitions)
-    ]
+    ledger = Ledger(pool, lock_patience=lock_patience, on_wait=on_wait, reach=settings.ledger_reach)
+    streams = PartitionStreams(
+        redis,
+        [PartitionStream(redis, blocking, partition) for partition in range(settings.partitions)],
+    )
     reverter = LateReverter(redis, keyspace=keyspace, dedupe_window=settings.dedupe_window)
     loader = BoardLoader(
         redis,
@@ -55,6 +60,7 @@ def recovery(
         board_idle=settings.board_idle,
         dedupe_window=settings.dedupe_window,
     )
+    sweeper = BoardSweeper(redis, keyspace=keyspace)
     default = BoardSettings(mode=settings.default_gate_mode).to_text()
 
     def settings_of(board: str) -> str:
@@ -65,11 +71,12 @@ def recovery(
         streams,
         loader,
         reverter,
+        sweeper,
         keyspace=keyspace,
         settings_of=settings_of,
         batch=settings.persist_batch,
     )
-    return Recovery(keyspace, ledger, streams, reverter, loader, rebuilder)
+    return Recovery(keyspace, ledger, streams, reverter, loader, sweeper, rebuilder)
 
 
 def verifier_of(durable: Recovery, redis: Redis, postgres: LedgerAudit) -> Verifier:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import asyncpg
 import structlog
@@ -11,11 +11,13 @@ from redis.asyncio import Redis
 
 from scoreboard import settings as configuration
 from scoreboard.backoff import Backoff
-from scoreboard.errors import Unavailable, cause_of
+from scoreboard.errors import ConfigurationError, Misconfigured, Unavailable, cause_of
+from scoreboard.pg.address import parse
+from scoreboard.pg.failures import translated
+from scoreboard.pg.fitness import check_sessions, warn_of_shortcomings
 from scoreboard.pg.migrations import check_schema
-from scoreboard.pg.pool import translated
 from scoreboard.redisio.commands import reachable
-from scoreboard.redisio.connections import check_server
+from scoreboard.redisio.fitness import check_servers as check_redis
 from scoreboard.settings import Settings
 from scoreboard.telemetry import logs
 from scoreboard.workers.rebuilder import Rebuilder
@@ -23,11 +25,11 @@ from scoreboard.workers.rebuilder import Rebuilder
 log = structlog.get_logger(__name__)
 
 
-def configure(environ: Mapping[str, str]) -> Settings:
-    """Settings from the environment, and the log, on standard error, as they say. Raises
-    ConfigurationError for a setting that is wrong."""
+def configure(environ: Mapping[str, str], *, leave_out: Collection[str] = ()) -> Settings:
+    """Settings from the environment, and the log, on standard error, as they say, without the
+    events in ``leave_out``. Raises ConfigurationError for a setting that is wrong."""
     settings = configuration.load(environ)
-    logs.configure(settings.log_format, settings.log_level)
+    logs.configure(settings.log_format, settings.log_level, leave_out=leave_out)
     return settings
 
 
@@ -37,10 +39,12 @@ async def check_servers(settings: Settings, redis: Redis, pool: asyncpg.Pool) ->
 
     async def check() -> None:
         with reachable():
-            await check_server(redis)
+            await check_redis(redis)
+        await check_sessions(parse(settings.database_url), timeout=settings.database_timeout)
         with translated():
             async with pool.acquire() as connection:
                 await check_schema(connection, partitions=settings.partitions)
+                await warn_of_shortcomings(connection)
 
     await _persistently(check)
 
@@ -55,6 +59,8 @@ async def _persistently(attempt: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await attempt()
+        except Misconfigured as error:
+            raise ConfigurationError(f"{error.detail} {error.words}") from error
         except Unavailable as error:
             if not told:
                 log.warning("waiting_for_servers", reason=error.detail, cause=cause_of(error))

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import shutil
 import sys
+from contextlib import suppress
 
 import structlog
+
+from scoreboard.errors import ConfigurationError
 
 log = structlog.get_logger(__name__)
 
 TIMEOUT = 3600.0  # seconds a training may take
+NOT_IN_FORCE = 3  # exit code of a training whose model refuses too much to be put in force
+
+
+def check_training() -> None:
+    """Raises ConfigurationError where nothing can be trained."""
+    if importlib.util.find_spec("sklearn") is None:
+        raise ConfigurationError(
+            "training needs scikit-learn, which is not installed: pip install 'scoreboard[train]'"
+        )
 
 
 async def train_apart(board: str) -> bool:
@@ -28,9 +41,12 @@ async def train_apart(board: str) -> bool:
         async with asyncio.timeout(TIMEOUT):
             _, said = await process.communicate()
     except BaseException:
-        process.kill()
+        with suppress(ProcessLookupError):  # it ended in this moment
+            process.kill()
         await process.wait()
         raise
-    if process.returncode != 0:
+    if process.returncode == NOT_IN_FORCE:
+        log.warning("model_not_in_force", board=board, said=said.decode(errors="replace")[-500:])
+    elif process.returncode != 0:
         log.warning("training_failed", board=board, said=said.decode(errors="replace")[-500:])
     return process.returncode == 0

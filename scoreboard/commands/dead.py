@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from scoreboard.assembly.operator import load_settings, operator
-from scoreboard.commands.options import command_group
+from scoreboard.commands.options import DataDirOption, command_group
+from scoreboard.commands.terminal import printable, say
 from scoreboard.domain.ledger import DeadLetter
 from scoreboard.errors import ConfigurationError
 from scoreboard.pg.dead_letters import DeadLetters
@@ -22,43 +23,44 @@ Names = Annotated[
 ]
 Every = Annotated[bool, typer.Option("--all", help="All dead letters.")]
 
-dead_command = command_group(
-    "Look at entries that could not be written, try them again, or drop them."
-)
+dead_command = command_group("Look at entries that could not be written; retry or drop them.")
 
 
 @dead_command.command("list")
 def list_command(
     limit: Annotated[int, typer.Option(min=1, max=MOST, help="Most letters to show.")] = 100,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Show dead letters, the oldest first: name, time, error, fields."""
-    letters = asyncio.run(_list(load_settings(), limit))
+    letters = asyncio.run(_list(load_settings(data_dir), limit))
     for letter in letters:
         fields = " ".join(
             f"{_readable(name)}={_readable(value)}" for name, value in letter.entry[1].items()
         )
-        typer.echo(f"{letter.name}  {letter.created:%Y-%m-%dT%H:%M:%SZ}  {letter.error}")
-        typer.echo(f"    {fields}")
-    typer.echo(f"{len(letters)} dead letters", err=True)
+        say(f"{letter.name}  {letter.created:%Y-%m-%dT%H:%M:%SZ}  {letter.error}")
+        say(f"    {fields}")
+    say(f"{len(letters)} dead letters", err=True)
 
 
 @dead_command.command("retry")
-def retry_command(names: Names = None, every: Every = False) -> None:
+def retry_command(
+    names: Names = None, every: Every = False, data_dir: DataDirOption = None
+) -> None:
     """Write entries again, once the cause of their error is gone. The exit code is 1 when one could
     not be written."""
-    if asyncio.run(_retry(load_settings(), _chosen(names, every))):
+    if asyncio.run(_retry(load_settings(data_dir), _chosen(names, every))):
         raise typer.Exit(1)
 
 
 @dead_command.command("drop")
-def drop_command(names: Names = None, every: Every = False) -> None:
+def drop_command(names: Names = None, every: Every = False, data_dir: DataDirOption = None) -> None:
     """Remove dead letters for good: their actions stay out of the ledger. After that `scoreboard
     verify --repair` removes them from Redis as well."""
-    asyncio.run(_drop(load_settings(), _chosen(names, every)))
+    asyncio.run(_drop(load_settings(data_dir), _chosen(names, every)))
 
 
 def _readable(raw: bytes) -> str:
-    return raw.decode(errors="backslashreplace").replace("\n", "\\n")
+    return printable(raw.decode(errors="backslashreplace")).replace("\n", "\\n")
 
 
 def _chosen(names: list[str] | None, every: bool) -> list[str] | None:
@@ -73,6 +75,18 @@ async def _list(settings: Settings, limit: int) -> list[DeadLetter]:
         return await DeadLetters(tools.pool).list(None, limit)
 
 
+async def _find(letters: DeadLetters, names: list[str] | None) -> list[DeadLetter]:
+    """The letters with these names, of which none may be missing, or all (None)."""
+    found = await letters.list(names, MOST)
+    if missing := set(names or ()) - {letter.name for letter in found}:
+        raise ConfigurationError(
+            f"there is no dead letter {', '.join(sorted(missing))}; nothing was done"
+        )
+    if not found:
+        say("0 dead letters", err=True)
+    return found
+
+
 async def _retry(settings: Settings, names: list[str] | None) -> int:
     """Returns how many could not be written."""
     stayed = 0
@@ -80,16 +94,16 @@ async def _retry(settings: Settings, names: list[str] | None) -> int:
         letters = DeadLetters(tools.pool)
         durable = tools.durable
         retrier = Retrier(letters, durable.ledger, tools.verifier, durable.rebuilder)
-        for letter in await letters.list(names, MOST):
+        for letter in await _find(letters, names):
             error = await retrier.retry(letter)
             stayed += error is not None
-            typer.echo(f"{letter.name}  {'written' if error is None else error}")
+            say(f"{letter.name}  {'written' if error is None else error}")
     return stayed
 
 
 async def _drop(settings: Settings, names: list[str] | None) -> None:
     async with operator(settings) as tools:
         letters = DeadLetters(tools.pool)
-        for letter in await letters.list(names, MOST):
+        for letter in await _find(letters, names):
             await letters.drop(letter)
-            typer.echo(f"{letter.name}  dropped")
+            say(f"{letter.name}  dropped")

@@ -8,26 +8,32 @@ from typing import Annotated
 import typer
 
 from scoreboard.assembly.operator import load_settings, operator
-from scoreboard.commands.options import command_group
+from scoreboard.commands.options import DataDirOption, command_group
+from scoreboard.commands.terminal import say
 from scoreboard.pg.models import ModelRow, Models
 from scoreboard.settings import Settings
 
+MAX_VERSION = 2**63 - 1  # in Postgres
+
 models_command = command_group(
-    "Show trained models and put one in force; running servers follow within seconds."
+    "Show trained models and put one in force. Running servers follow within seconds."
 )
 
 
 @models_command.command("list")
-def list_command() -> None:
+def list_command(data_dir: DataDirOption = None) -> None:
     """Show the newest hundred models, those in force marked with *."""
-    for row in asyncio.run(_list(load_settings())):
+    rows = asyncio.run(_list(load_settings(data_dir)))
+    if not rows:
+        say("There is no model yet; `scoreboard train` makes one.")
+    for row in rows:
         window = (
             f"{row.trained_from:%Y-%m-%d} to {row.trained_to:%Y-%m-%d}"
             if row.trained_from and row.trained_to
             else "-"
         )
         quality = "".join(f", {name} {_figure(value)}" for name, value in row.quality.items())
-        typer.echo(
+        say(
             f"{'*' if row.active else ' '} {row.version}  {row.board or 'all boards'}  "
             f"trained {row.created:%Y-%m-%dT%H:%M:%SZ} on {window}, "
             f"{row.bytes / 1024:.0f} KiB, false alarms {row.false_alarm_rate:g}{quality}"
@@ -41,11 +47,14 @@ def _figure(value: float) -> str:
 
 @models_command.command("activate")
 def activate_command(
-    version: Annotated[int, typer.Argument(help="As `models list` shows it.")],
+    version: Annotated[
+        int, typer.Argument(help="As `models list` shows it.", min=1, max=MAX_VERSION)
+    ],
+    data_dir: DataDirOption = None,
 ) -> None:
     """Put a model in force on its board, in place of the one that is."""
-    asyncio.run(_activate(load_settings(), version))
-    typer.echo(f"model {version} is in force")
+    asyncio.run(_activate(load_settings(data_dir), version))
+    say(f"model {version} is in force")
 
 
 @models_command.command("rollback")
@@ -53,10 +62,11 @@ def rollback_command(
     board: Annotated[
         str, typer.Option(help="The board; default: the model for all without one of their own.")
     ] = "",
+    data_dir: DataDirOption = None,
 ) -> None:
     """Go back to the model before the one in force."""
-    version = asyncio.run(_rollback(load_settings(), board))
-    typer.echo(f"model {version} is in force")
+    version = asyncio.run(_rollback(load_settings(data_dir), board))
+    say(f"model {version} is in force")
 
 
 async def _list(settings: Settings) -> list[ModelRow]:

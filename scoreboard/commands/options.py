@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from scoreboard.domain.announced import AnnouncedEvent
+from scoreboard.errors import ConfigurationError
+from scoreboard.settings import DATA_DIR_VARIABLE
+
+ACTOR = "command line"  # in the audit
 
 UrlOption = Annotated[
     str | None,
@@ -16,7 +24,12 @@ TokenOption = Annotated[
     typer.Option(help="Access token; default: SCOREBOARD_TOKEN, else that of `scoreboard up`."),
 ]
 DataDirOption = Annotated[
-    Path, typer.Option(help="The data directory of `scoreboard up`, for its run.json.")
+    Path | None,
+    typer.Option(
+        envvar=DATA_DIR_VARIABLE,
+        help="Data directory of the `scoreboard up` to work with; default: .scoreboard, unless the "
+        "environment names the servers.",
+    ),
 ]
 
 
@@ -25,3 +38,22 @@ def command_group(description: str) -> typer.Typer:
     return typer.Typer(
         add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=description
     )
+
+
+def writable(path: Path | None) -> Path | None:
+    """Called for an option that names a file to write: refuses one that can't be written before the
+    work begins."""
+    if path is not None:
+        place = path if path.exists() else path.parent
+        if path.is_dir() or not os.access(place, os.W_OK):
+            raise typer.BadParameter(f"{str(path)!r} can't be written")
+    return path
+
+
+def announced_events(texts: Sequence[str]) -> list[AnnouncedEvent]:
+    """The events of options ``--event``. Raises ConfigurationError."""
+    try:
+        return [AnnouncedEvent.from_text(text) for text in texts]
+    except ValueError as error:
+        example = "2026-12-05T00:00:00Z/2026-12-07T00:00:00Z/2"
+        raise ConfigurationError(f"--event is FROM/TO/FACTOR, such as {example}: {error}") from None

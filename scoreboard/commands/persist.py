@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-import uvloop
-
-from scoreboard.assembly.persistence import persist
-from scoreboard.assembly.startup import configure
+from scoreboard.commands import roles
 
 
 def persist_command() -> None:
-    """Carry events from Redis to Postgres; any number may run, partitions are shared by locks."""
-    uvloop.run(persist(configure(os.environ)))
+    """Carry events from Redis to Postgres.
+
+    Any number may run: they share the partitions by locks.
+    """
+    roles.run("persist", os.environ)

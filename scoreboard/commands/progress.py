@@ -16,6 +16,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from scoreboard.commands.terminal import say
+from scoreboard.domain.ledger import LockHolder
+
 
 @contextmanager
 def stage_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
@@ -23,7 +26,7 @@ def stage_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
     report first."""
     stages: dict[str, TaskID] = {}
     with Progress(
-        TextColumn("{task.description:<14}"),
+        TextColumn("{task.description:<14}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -41,7 +44,7 @@ def stage_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
 def progress_bar(console: Console) -> Progress:
     """A progress bar: a board's name, and the users done of all."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("users"),
@@ -50,11 +53,26 @@ def progress_bar(console: Console) -> Progress:
     )
 
 
+def tell_wait(_: int, holder: LockHolder, waited: float) -> None:
+    """Says in a line of its own, above the bar if there is one, whom the work waits for."""
+    say(f"waiting for {holder}, which works on the same boards ({waited:.0f} s)", err=True)
+
+
+def row_count(console: Console) -> Progress:
+    """A board's name, and how many rows are done, of nobody knows how many."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.completed:,.0f} rows"),
+        console=console,
+    )
+
+
 def pace_bar(console: Console) -> Progress:
     """A file's actions done of all, and the task's field ``pace``. Shown only in a terminal."""
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[pace]}"),

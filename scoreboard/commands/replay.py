@@ -12,16 +12,17 @@ from typing import Annotated, Any
 import aiohttp
 import msgspec
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from scoreboard.backoff import Backoff
 from scoreboard.commands.action_file import RecordedAction, read_actions
 from scoreboard.commands.options import DataDirOption, TokenOption, UrlOption
 from scoreboard.commands.progress import pace_bar
+from scoreboard.commands.terminal import console, printable
 from scoreboard.domain.actions import MAX_BATCH, ScoreAction
 from scoreboard.errors import ConfigurationError
 from scoreboard.local import running_service
-from scoreboard.local.running_service import DEFAULT_DATA_DIR, Target
+from scoreboard.local.running_service import Target
 
 COLUMNS = ("ts", "user_id", "action_id", "points")
 ATTEMPTS = 30  # attempts for one batch, while the service answers 503 or not at all
@@ -36,7 +37,8 @@ def replay_command(
         Path,
         typer.Argument(
             metavar="CSV[.gz]",
-            help="Columns ts (epoch milliseconds), user_id, action_id, points; optionally "
+            help="Columns ts (epoch milliseconds or seconds, or a time such as "
+            "2026-01-31T18:00:00Z), user_id, action_id, points; optionally "
             "latitude, longitude, country, device_id, user_agent, ip, action_type.",
             exists=True,
             dir_okay=False,
@@ -45,7 +47,7 @@ def replay_command(
     board: Annotated[str, typer.Option(help="The board to post to.")],
     url: UrlOption = None,
     token: TokenOption = None,
-    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    data_dir: DataDirOption = None,
     batch: Annotated[int, typer.Option(help="Actions in one call.", min=1, max=MAX_BATCH)] = 500,
     speed: Annotated[
         float | None,
@@ -63,10 +65,10 @@ def replay_command(
         raise typer.BadParameter("choose one of --speed and --max")
     service = running_service.find(url, token, data_dir)
     outcomes = asyncio.run(_replay(service, file, board, batch, speed))
-    console = Console()
+    output = console()
     for outcome, count in sorted(outcomes.items()):
         style = "green" if outcome in HARMLESS else "red"
-        console.print(f"[{style}]{count:>10,}[/] {outcome}")
+        output.print(Text.assemble((f"{count:>10,}", style), f" {printable(outcome)}"))
     if not outcomes.keys() <= HARMLESS:
         raise typer.Exit(1)
 
@@ -80,8 +82,8 @@ async def _replay(
     loop = asyncio.get_running_loop()
     timeout = aiohttp.ClientTimeout(total=60)
     async with aiohttp.ClientSession(headers=service.headers, timeout=timeout) as session:
-        with pace_bar(Console(stderr=True)) as bar:
-            task = bar.add_task(f"{file.name} to {board}", total=total, pace="")
+        with pace_bar(console(err=True)) as bar:
+            task = bar.add_task(printable(f"{file.name} to {board}"), total=total, pace="")
             started, first_ms = loop.time(), None
             for rows in _batches(file, batch):
                 if speed is not None:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from scoreboard.assembly.operator import load_settings, operator
+from scoreboard.assembly.training_process import NOT_IN_FORCE, check_training
 from scoreboard.commands.action_file import read_actions
+from scoreboard.commands.options import DataDirOption, writable
 from scoreboard.commands.progress import stage_bars
+from scoreboard.commands.terminal import console, printable
+from scoreboard.domain.announced import usual
 from scoreboard.domain.judging import Case
-from scoreboard.errors import ConfigurationError, UnknownBoard
+from scoreboard.errors import UnknownBoard
+from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.cases import LedgerCases
 from scoreboard.pg.models import Models
 from scoreboard.settings import Settings
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from scoreboard.anomaly.activation import LastWeek
     from scoreboard.anomaly.model import Model
 
 
@@ -29,7 +35,8 @@ def train_command(
     csv: Annotated[
         Path | None,
         typer.Option(
-            help="Honest actions, oldest first: columns ts (epoch ms UTC), user_id, points; "
+            help="Honest actions, oldest first: columns ts (epoch milliseconds or seconds, or a "
+            "time such as 2026-01-31T18:00:00Z), user_id, points; "
             "optionally latitude, longitude, country, device_id, user_agent. Rows with a label "
             "other than 0 are left out. Default: the ledger in Postgres.",
             metavar="CSV[.gz]",
@@ -39,7 +46,9 @@ def train_command(
     ] = None,
     save: Annotated[
         Path | None,
-        typer.Option(help="Where to write the model. Default: Postgres.", metavar="MODEL"),
+        typer.Option(
+            help="Where to write the model. Default: Postgres.", metavar="MODEL", callback=writable
+        ),
     ] = None,
     board: Annotated[
         str,
@@ -55,41 +64,59 @@ def train_command(
     activate: Annotated[
         bool, typer.Option(help="Put the model in force when it goes to Postgres.")
     ] = True,
-    seed: Annotated[int, typer.Option(help="The same seed and actions make the same model.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(help="The same seed and actions make the same model.", min=0, max=2**32 - 1),
+    ] = 0,
     false_alarm_rate: Annotated[
         float,
         typer.Option(min=1e-6, max=0.1, help="Share of honest actions that an agent may refuse."),
     ] = 0.001,
+    data_dir: DataDirOption = None,
 ) -> None:
-    """Train the anomaly agents on the actions that count in the ledger, or on a CSV file. With
-    --csv and --save neither a server nor a database is needed."""
-    if importlib.util.find_spec("sklearn") is None:
-        raise ConfigurationError("Training needs scikit-learn: pip install 'scoreboard[train]'.")
+    """Train the anomaly agents, on the ledger or a CSV file.
+
+    Of the ledger, on the actions that count. A model that would refuse more of the last week's
+    actions than its rate allows is stored and not put in force; the exit code is then 3. With --csv
+    and --save neither a server nor a database is needed.
+    """
+    check_training()
     from scoreboard.anomaly import agents
 
-    console = Console(stderr=True)
-    settings = None if csv and save else load_settings()
+    screen = console(err=True)
+    settings = None if csv and save else load_settings(data_dir)
     if csv:
         cases = [row.case for row in read_actions(csv) if not row.label]
     else:
         assert settings is not None
         since_ms = round(since.replace(tzinfo=UTC).timestamp() * 1000) if since else 0
         cases = asyncio.run(_from_ledger(settings, board, since_ms))
-    model = _trained(cases, seed, false_alarm_rate, console)
+    model = _trained(cases, seed, false_alarm_rate, screen)
     record = model.training
-    console.print(f"Trained on {record.actions:,} actions of {record.users:,} users.")
+    screen.print(f"Trained on {record.actions:,} actions of {record.users:,} users.")
     for name, share in record.refused.items():
-        console.print(f"  {name}: refuses {share:.3%} of them")
+        screen.print(f"  {name}: refuses {share:.3%} of them")
+    for name, rows in record.synthetic.items():
+        screen.print(f"  {name}: was shown {rows:,} synthetic novelties")
     for name in agents.names():
         if name not in record.refused:
-            console.print(f"  {name}: too little data; abstains")
+            screen.print(f"  {name}: too little data; abstains")
     if save:
         save.write_bytes(model.to_bytes())
-        console.print(f"{save}: {save.stat().st_size / 1024:.0f} KiB")
+        screen.print(f"{printable(str(save))}: {save.stat().st_size / 1024:.0f} KiB")
     else:
         assert settings is not None
-        version = asyncio.run(_store(settings, board, model, activate=activate))
-        console.print(f"model {version} {'is in force' if activate else 'is stored'}")
+        week = _last_week(model, cases, screen)
+        fit = activate and not week.too_many
+        version = asyncio.run(_store(settings, board, model, week.refused, activate=fit))
+        screen.print(f"model {version} {'is in force' if fit else 'is stored'}")
+        if activate and not fit:
+            screen.print(
+                f"It would refuse {week.refused:.2%} of the last week's {week.actions:,} actions, "
+                f"where at most {week.allowed:.2%} are wanted, so it is not in force. See why they "
+                f"are unlike; `scoreboard models activate {version}` puts it in force all the same."
+            )
+            raise typer.Exit(NOT_IN_FORCE)
 
 
 async def _from_ledger(settings: Settings, board: str, since_ms: int) -> list[Case]:
@@ -97,21 +124,32 @@ async def _from_ledger(settings: Settings, board: str, since_ms: int) -> list[Ca
         if board and not await tools.durable.ledger.knows(board):
             raise UnknownBoard(f"There is no board {board!r}.")
         cases: list[Case] = []
+        events = (await StoredSettings(tools.pool).get(board)).events if board else ()
         async for chunk in LedgerCases(tools.pool).training(board or None, since_ms):
-            cases.extend(chunk)
+            cases.extend(usual(chunk, events))
     return cases
 
 
-def _trained(cases: Sequence[Case], seed: int, false_alarm_rate: float, console: Console) -> Model:
+def _trained(cases: Sequence[Case], seed: int, false_alarm_rate: float, screen: Console) -> Model:
     from scoreboard.anomaly.training import TrainingOptions, train
 
-    with stage_bars(console) as progress:
+    with stage_bars(screen) as progress:
         return train(cases, TrainingOptions(seed=seed, false_alarm_rate=false_alarm_rate), progress)
 
 
-async def _store(settings: Settings, board: str, model: Model, *, activate: bool) -> int:
+def _last_week(model: Model, cases: Sequence[Case], screen: Console) -> LastWeek:
+    from scoreboard.anomaly.activation import last_week
+
+    with stage_bars(screen) as progress:
+        return last_week(model, cases, progress)
+
+
+async def _store(
+    settings: Settings, board: str, model: Model, refused: float, *, activate: bool
+) -> int:
     record = model.training
-    refused = {f"refused by {name}": share for name, share in record.refused.items()}
+    by_agent = {f"refused by {name}": share for name, share in record.refused.items()}
+    synthetic = {f"synthetic for {name}": rows for name, rows in record.synthetic.items()}
     async with operator(settings) as tools:
         models = Models(tools.pool)
         version = await models.add(
@@ -120,7 +158,13 @@ async def _store(settings: Settings, board: str, model: Model, *, activate: bool
             first_ms=record.first_ms,
             last_ms=record.last_ms,
             false_alarm_rate=record.false_alarm_rate,
-            quality={"actions": record.actions, "users": record.users, **refused},
+            quality={
+                "actions": record.actions,
+                "users": record.users,
+                **by_agent,
+                "refused of the last week": refused,
+                **synthetic,
+            },
         )
         if activate:
             await models.activate(version)

@@ -7,12 +7,14 @@ from functools import partial
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from scoreboard.assembly.operator import Operator, load_settings, operator
-from scoreboard.commands.progress import progress_bar
+from scoreboard.commands.options import DataDirOption
+from scoreboard.commands.progress import progress_bar, tell_wait
+from scoreboard.commands.terminal import console, say
 from scoreboard.domain.audit import Difference, Report
 from scoreboard.domain.boards import no_such_board
+from scoreboard.domain.moments import moment_of
 from scoreboard.settings import Settings
 
 
@@ -22,50 +24,57 @@ def verify_command(
         bool,
         typer.Option("--repair", help="Set boards that differ to what their ledger says."),
     ] = False,
+    data_dir: DataDirOption = None,
 ) -> None:
-    """Compare, for every user, the ledger's sum, user_score, Redis and the receipts.
+    """Compare the ledger, the totals and Redis, user by user.
 
-    Prints every difference and the write-behind lag; safe while scores come in. The exit code is 1
-    when there was a difference (with --repair: when one remains).
+    For every user these are the ledger's sum, user_score, Redis and the receipts. Prints every
+    difference and the write-behind lag; safe while scores come in. The exit code is 1 when there
+    was a difference (with --repair: when one remains).
     """
-    if asyncio.run(_verify(load_settings(), board, repair)):
+    if asyncio.run(_verify(load_settings(data_dir), board, repair)):
         raise typer.Exit(1)
 
 
 async def _verify(settings: Settings, board: str | None, repair: bool) -> bool:
     """Returns True when something differs at the end."""
     differs = False
-    async with operator(settings) as tools:
+    async with operator(settings, on_wait=tell_wait) as tools:
         for name in await tools.boards(board):
             if not await tools.durable.ledger.knows(name):
                 raise no_such_board(name)
             report = await _compare(tools, name)
             if report.differences and repair:
-                typer.echo(f"{name}: repairing from the ledger")
+                say(f"{name}: repairing from the ledger")
                 await tools.durable.rebuilder.rebuild(name, correct=True)
                 report = await _compare(tools, name)
             differs = differs or report.differences > 0
         behind = await tools.audit.backlog()
-    typer.echo(f"write-behind: {behind} events are not in Postgres yet")
+    say(f"write-behind: {behind} events are not in Postgres yet")
     return differs
 
 
 async def _compare(tools: Operator, board: str) -> Report:
-    with progress_bar(Console(stderr=True)) as bar:
-        task = bar.add_task(board, total=await tools.postgres.users(board))
+    with progress_bar(console(err=True)) as bar:
+        tables = [one.table for one in await tools.postgres.occurrences(board)]
+        users = [await tools.postgres.users(table) for table in (board, *tables)]
+        task = bar.add_task(board, total=sum(users))
         report = await tools.verifier.verify(board, _print, partial(bar.advance, task))
-    typer.echo(
-        f"{board}: {report.users} users, {report.receipts} receipts, "
-        f"{report.differences} differences"
+    folded = await tools.postgres.detail_from(board)
+    say(
+        f"{board}: {report.users} users, "
+        + (f"{report.occurrences} occurrences, " if report.occurrences else "")
+        + f"{report.receipts} receipts, {report.differences} differences"
         + ("" if report.live else "; not live in Redis, compared within Postgres")
         + (f"; {report.moving} users kept moving" if report.moving else "")
+        + (f"; actions before {moment_of(folded):%Y-%m-%d %H:%M}Z are folded" if folded else "")
     )
     return report
 
 
 def _print(difference: Difference) -> None:
     action = f" action {difference.action_id!r}" if difference.action_id is not None else ""
-    typer.echo(
+    say(
         f"{difference.board}: user {difference.user_id!r}{action}: {difference.where} has "
         f"{difference.found or 'nothing'}, the ledger {difference.expected}"
     )

@@ -11,10 +11,11 @@ from msgspec import Meta
 NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]+$(?!\n)"
 
 MAX_POINTS = 2**31 - 1
+MAX_ID = 128  # characters
 MAX_BATCH = 1_000
 
 Identifier = Annotated[
-    str, Meta(min_length=1, max_length=128, pattern=NO_CONTROL_CHARACTERS, examples=["user1"])
+    str, Meta(min_length=1, max_length=MAX_ID, pattern=NO_CONTROL_CHARACTERS, examples=["user1"])
 ]
 Points = Annotated[int, Meta(ge=-MAX_POINTS, le=MAX_POINTS, examples=[15])]
 ShortText = Annotated[str, Meta(min_length=1, max_length=128, pattern=NO_CONTROL_CHARACTERS)]
@@ -61,16 +62,15 @@ class ScoreAction(
 
 
 class ActionBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Up to 1,000 actions; each is decoded by itself, so that a bad one fails alone."""
+    """Up to 1,000 actions. A bad one fails alone."""
 
-    actions: Annotated[
-        list[msgspec.Raw],
-        Meta(
-            min_length=1,
-            max_length=MAX_BATCH,
-            extra_json_schema={"items": {"$ref": "#/components/schemas/ScoreAction"}},
-        ),
-    ]
+    actions: Annotated[list[ScoreAction], Meta(min_length=1, max_length=MAX_BATCH)]
+
+
+class RawActionBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An ActionBatch whose actions are still to be decoded, each by itself."""
+
+    actions: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_BATCH)]
 
 
 class UserList(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

@@ -8,18 +8,31 @@ import msgspec
 
 
 class LedgerTotal(NamedTuple):
-    """A user in Postgres: the total in user_score (None: no row) and the sum of the ledger."""
+    """A user in Postgres: the total in user_score (None: no row, or no action is left where the
+    operator is not ``sum``), and the one that follows from the ledger (None: nothing does). Both
+    are as they are kept: negated where less is better."""
 
     user_id: str
     total: int | None
-    ledger: int
+    ledger: int | None
     reached_ms: int | None
     hidden: bool
 
 
+class Misplaced(NamedTuple):
+    """A user of a final table whose place is not the one that follows from the totals: the rank
+    that is due, and the one that is stored. They may be equal, where users share ranks. None: the
+    user has no place."""
+
+    user_id: str
+    due: int | None
+    stored: int | None
+
+
 class Difference(msgspec.Struct, frozen=True):
-    """Two places that disagree about a user, or about one of the user's actions. ``where`` is what
-    was compared with the ledger: user_score, redis (the zset) or receipt."""
+    """Two places that disagree about a user, or about one of the user's actions. ``board`` is the
+    name of the table; ``where`` is what was compared with the ledger: user_score, redis (the zset),
+    rank (in a final table) or receipt."""
 
     board: str
     user_id: str
@@ -30,8 +43,8 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct):
-    """What an audit looked at. ``moving`` users changed at every look, so nothing can be said of
-    them."""
+    """What an audit looked at; ``users`` are those of the board's own table. ``moving`` users
+    changed at every look, so nothing can be said of them."""
 
     board: str
     live: bool
@@ -39,6 +52,7 @@ class Report(msgspec.Struct):
     receipts: int = 0
     differences: int = 0
     moving: int = 0
+    occurrences: int = 0
 
 
 class PatrolReport(msgspec.Struct, frozen=True):

@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType, structs
 
 from scoreboard.domain.actions import MAX_POINTS
-from scoreboard.errors import ScoreOutOfRange, UnknownBoard, UnknownUser
+from scoreboard.domain.announced import AnnouncedEvent
+from scoreboard.domain.cron import zone_names
+from scoreboard.domain.flaws import FieldFlaw
+from scoreboard.domain.identifiers import IdRule
+from scoreboard.domain.moments import milliseconds_of_moment
+from scoreboard.domain.periods import Period, Periods, check_names
+from scoreboard.errors import (
+    BoardClosed,
+    BoardFull,
+    BoardHasScores,
+    InvalidRequest,
+    ScoreOutOfRange,
+    Unavailable,
+    UnknownBoard,
+    UnknownUser,
+)
 
-TOP_SIZE = 10
 TOTAL_BITS = 50
 MAX_TOTAL = 2**TOTAL_BITS
 
 GateMode = Literal["off", "flag", "reject"]
+Operator = Literal["sum", "best", "last"]
+Order = Literal["desc", "asc"]
+RankStyle = Literal["ordinal", "standard"]
+Join = Literal["open", "required"]
 
 BOARD_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
 _board_name = re.compile(BOARD_PATTERN)
@@ -47,11 +67,48 @@ def out_of_range() -> ScoreOutOfRange:
     return ScoreOutOfRange(f"The total would leave -2^{TOTAL_BITS} to 2^{TOTAL_BITS}.")
 
 
+def board_closed() -> BoardClosed:
+    """The error for what comes while the board is closed."""
+    return BoardClosed("The board takes no action now; nothing was written.")
+
+
+def board_full() -> BoardFull:
+    """The error for a user for whom the board has no room."""
+    return BoardFull("The board takes no further user; nothing was written.")
+
+
+def board_has_scores(rule: str) -> BoardHasScores:
+    """The error for a change of a rule that a board with scores keeps."""
+    return BoardHasScores(f"The board has scores, so its {rule} can't change any more.", path=rule)
+
+
+_OPTIONAL_TEXT = r"^[^\x00-\x1f\x7f-\x9f]*$(?!\n)"
+Title = Annotated[str, Meta(max_length=100, pattern=_OPTIONAL_TEXT)]
+Unit = Annotated[str, Meta(max_length=20, pattern=_OPTIONAL_TEXT)]
+Description = Annotated[str, Meta(max_length=500, pattern=_OPTIONAL_TEXT)]
+
+Moment = Annotated[datetime, Meta(tz=True)]
+Zone = Annotated[str, Meta(max_length=64)]
+
+_PLAIN = ("sum", "desc", "ordinal", 10)
+
+# What these say of points and totals can't change once there are some.
+SET_BEFORE_SCORES = ("operator", "order", "decimals")
+
+
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """At most ``actions`` accepted actions of a user in any ``seconds``."""
 
     actions: Annotated[int, Meta(ge=1, le=1000)]
     seconds: Annotated[float, Meta(ge=0.001, le=86_400)]
+
+    @classmethod
+    def from_text(cls, text: str) -> Rate | None:
+        """The rate ``N/SECONDS``, None for ``none``. Raises ValueError for any other text."""
+        if text == "none":
+            return None
+        actions, _, seconds = text.partition("/")
+        return msgspec.convert({"actions": actions, "seconds": seconds}, cls, strict=False)
 
 
 class BoardSettings(
@@ -65,10 +122,105 @@ class BoardSettings(
     max_points: Annotated[int, Meta(ge=-MAX_POINTS, le=MAX_POINTS)] = MAX_POINTS
     rate: Rate | None = None
     allow_history: bool = False
+    ids: IdRule | UnsetType = UNSET  # left out: any, as before there was a rule
+    operator: Operator = "sum"
+    order: Order = "desc"
+    decimals: Annotated[int, Meta(ge=0, le=6)] = 0
+    rank_style: RankStyle = "ordinal"
+    top_size: Annotated[int, Meta(ge=1, le=100)] = 10
+    title: Title = ""
+    unit: Unit = ""
+    description: Description = ""
+    opens: Moment | None = None
+    closes: Moment | None = None
+    attempts: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    capacity: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
+    join: Join = "open"
+    periods: Periods = ()
+    all_time: bool = True
+    events: Annotated[tuple[AnnouncedEvent, ...], Meta(max_length=10)] = ()
+    zone: Zone | UnsetType = UNSET  # left out: UTC, and not told
 
     def __post_init__(self) -> None:
         if self.min_points > self.max_points:
-            raise ValueError("minPoints is above maxPoints")
+            raise FieldFlaw("minPoints is above maxPoints", field="minPoints")
+        if self.opens and self.closes and self.opens >= self.closes:
+            raise FieldFlaw("The board closes before it opens", field="closes")
+        check_names(self.periods)
+        if self.zone is not UNSET and self.zone not in zone_names():
+            raise FieldFlaw(f"{self.zone!r} is not a time zone's name in IANA's list", field="zone")
+        if not (self.all_time or self.periods):
+            raise FieldFlaw("A board without a table of all time needs a period", field="allTime")
+
+    @property
+    def sign(self) -> int:
+        """What a total is multiplied by where it is kept, in Redis and in Postgres: there, more is
+        always better. The same the other way round."""
+        return -1 if self.order == "asc" else 1
+
+    @property
+    def totals(self) -> bytes:
+        """The rules of totals in the form that lua/lib_rules.lua reads; empty for those that a
+        board has that sets none."""
+        if (self.operator, self.order, self.rank_style, self.top_size) == _PLAIN:
+            return b""
+        return b"%b %d %b %d" % (
+            self.operator.encode(),
+            self.sign,
+            self.rank_style.encode(),
+            self.top_size,
+        )
+
+    @property
+    def limits(self) -> bytes:
+        """When the board takes actions, and of whom, in the form that lua/lib_limits.lua reads;
+        empty for a board that always does, of all."""
+        if not (self.opens or self.closes or self.counts_players):
+            return b""
+        moments = (
+            None if moment is None else milliseconds_of_moment(moment)
+            for moment in (self.opens, self.closes)
+        )
+        numbers = (
+            b"-" if limit is None else b"%d" % limit
+            for limit in (*moments, self.attempts, self.capacity)
+        )
+        return b" ".join((*numbers, self.join.encode()))
+
+    @property
+    def period_flags(self) -> bytes:
+        """Whether the board shows a table of all time (1 or 0), and of each period, whether
+        latecomers count (g or -), in the form that lua/submit_scores.lua reads; empty without
+        periods."""
+        if not self.periods:
+            return b""
+        graces = b"".join(b"g" if period.grace else b"-" for period in self.periods)
+        return (b"1" if self.all_time else b"0") + graces
+
+    def period(self, name: str) -> Period | None:
+        """The period of that name."""
+        return next((period for period in self.periods if period.name == name), None)
+
+    @property
+    def counts_players(self) -> bool:
+        """Whether Redis keeps who is in, with how many actions, for the limits that need it."""
+        return not (self.attempts is None and self.capacity is None and self.join == "open")
+
+    @property
+    def clock(self) -> str:
+        """The time zone by which the board's days begin."""
+        return "UTC" if self.zone is UNSET else self.zone
+
+    @property
+    def id_rule(self) -> IdRule:
+        """Which user ids the board takes."""
+        return "any" if self.ids is UNSET else self.ids
+
+    def for_new_board(self, ids: IdRule) -> BoardSettings:
+        """The same, with the installation's rule ``ids`` when these settings name none."""
+        if self.ids is not UNSET or ids == "any":
+            return self
+        return structs.replace(self, ids=ids)
 
     def to_text(self) -> str:
         """The canonical JSON text."""
@@ -76,5 +228,81 @@ class BoardSettings(
 
     @classmethod
     def from_text(cls, text: str | bytes) -> BoardSettings:
-        """Raises msgspec.ValidationError on a text that is not a board's settings."""
-        return msgspec.json.decode(text, type=cls)
+        """The settings of a text that was kept. Raises Unavailable on one that this version does
+        not understand."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except msgspec.ValidationError as error:
+            raise Unavailable(
+                "The board has settings of a newer version; a process of that version serves it."
+            ) from error
+
+
+# What a board's settings become, of what they are; None: there is no such board yet.
+SettingsChange = Callable[[BoardSettings | None], BoardSettings]
+
+# Some of a board's settings: the fields of BoardSettings, each of which may be left out.
+SettingsGiven: Any = msgspec.defstruct(
+    "SettingsGiven",
+    [(one.name, one.type | UnsetType, UNSET) for one in structs.fields(BoardSettings)],
+    namespace={"__doc__": "Those of a board's settings that are to change; `rate` as a whole."},
+    module=__name__,
+    frozen=True,
+    omit_defaults=True,
+    rename="camel",
+    forbid_unknown_fields=True,
+)
+
+
+# The settings of the first version: clients that know no others go on naming these.
+_ALWAYS_NAMED = frozenset({"mode", "min_points", "max_points", "rate", "allow_history", "ids"})
+
+
+def replacing(given: Any) -> SettingsChange:
+    """Replaces all settings by SettingsGiven. A new board gets the defaults of those left out; a
+    board that exists would lose what it has, so the change raises InvalidRequest."""
+
+    def change(before: BoardSettings | None) -> BoardSettings:
+        missing = [
+            one.encode_name
+            for one in structs.fields(BoardSettings)
+            if before is not None
+            and getattr(given, one.name) is UNSET
+            and (one.name in _ALWAYS_NAMED or getattr(before, one.name) != one.default)
+        ]
+        if missing:
+            raise InvalidRequest(
+                "The board exists: name all of its settings to replace them, or change some with "
+                f"PATCH. Missing: {', '.join(missing)}.",
+                path=missing[0],
+            )
+        return _changed(BoardSettings(), given)
+
+    return change
+
+
+def amending(given: Any, *, create: bool = False) -> SettingsChange:
+    """Changes the settings in SettingsGiven and keeps the rest; a new board is made of the defaults
+    with ``create``, else the change raises UnknownBoard."""
+
+    def change(before: BoardSettings | None) -> BoardSettings:
+        if before is None and not create:
+            raise UnknownBoard("There is no such board; PUT makes one.")
+        return _changed(before or BoardSettings(), given)
+
+    return change
+
+
+def kept_rule(before: BoardSettings, after: BoardSettings) -> str | None:
+    """The first rule that ``after`` changes and that a board with scores keeps; None without."""
+    return next(
+        (name for name in SET_BEFORE_SCORES if getattr(before, name) != getattr(after, name)), None
+    )
+
+
+def _changed(settings: BoardSettings, given: Any) -> BoardSettings:
+    values = {name: value for name, value in structs.asdict(given).items() if value is not UNSET}
+    try:
+        return structs.replace(settings, **values)
+    except FieldFlaw as flaw:
+        raise InvalidRequest(f"{flaw}.", path=flaw.field) from flaw

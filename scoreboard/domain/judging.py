@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
-
 import msgspec
 
 from scoreboard.domain.actions import ActionContext
@@ -44,7 +41,8 @@ class Judgement(msgspec.Struct):
     to store if it is refused (None: nothing); the latter remembers the attempt, so that a burst is
     recognized to its end. ``device`` is the device's memory to store in either case, None when the
     action names no device. ``scores`` has each agent's suspicion: above 1 it refuses, None means
-    that it abstains.
+    that it abstains. ``noted`` is what a person shall look at although the action counts:
+    evidence that grew too slowly to refuse any one action.
     """
 
     refused_by: tuple[str, ...]
@@ -53,31 +51,4 @@ class Judgement(msgspec.Struct):
     profile: bytes
     device: bytes | None = None
     profile_if_refused: bytes | None = None
-
-
-class Gate(Protocol):
-    """Judges a batch of one board, in order."""
-
-    def judge(
-        self,
-        cases: Sequence[Case],
-        profiles: Mapping[str, bytes | None],
-        devices: Mapping[str, bytes | None],
-        *,
-        accept_refused: bool = False,
-    ) -> list[Judgement]:
-        """``profiles`` by user id and ``devices`` by device id are the memories from before the
-        batch. A later action sees what an earlier one left, unless that was refused; with
-        ``accept_refused`` (mode ``flag``) a refused action counts and is remembered like any
-        other."""
-
-    def recall(self, cases: Sequence[Case]) -> bytes:
-        """The memory of a user whose latest accepted actions these are, in order."""
-
-
-class Gates(Protocol):
-    """The gates of a process."""
-
-    async def gate(self, board: str, *, allow_history: bool) -> Gate:
-        """The board's gate; with ``allow_history`` one that accepts actions of any age. Raises
-        Unavailable while it is not known which model is in force."""
+    noted: list[Reason] = []

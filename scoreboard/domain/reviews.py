@@ -25,7 +25,11 @@ class Review(msgspec.Struct, frozen=True, rename="camel"):
     or did count (flagged). Or the action came again with other points (conflict), or after its
     receipt had expired (late_duplicate, which is settled without a person). ``at`` is the time of
     the case's event, ``occurredAt`` the action's own time; ``decidedBy`` is the subject of a
-    token."""
+    token. A user has at most ten open conflicts on a board; ``further`` ones are counted on the
+    newest.
+
+    ``episode`` is the same for a user's refused, or flagged, actions without a break of three
+    hours, and ``actions`` tells how many of them have this case's status."""
 
     id: int
     kind: ReviewKind
@@ -43,6 +47,9 @@ class Review(msgspec.Struct, frozen=True, rename="camel"):
     decided_at: datetime | None = None
     decided_by: str | None = None
     reason: str | None = None
+    further: int = 0
+    episode: int = 0
+    actions: int = 1
 
 
 class RecentAction(msgspec.Struct, frozen=True, rename="camel"):
@@ -67,23 +74,36 @@ class ReviewDetails(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Decision(msgspec.Struct, frozen=True, rename="camel"):
-    """The result of a decision: how many actions this call took back, and whether it hid the user.
-    Only a user who is on the board can be hidden."""
+    """The result of a decision: how many actions this call took back, whether it hid the user, and
+    how many cases it decided. Only a user who is on the board can be hidden."""
 
     review: Review
     reverted: int = 0
     hidden: bool = False
+    decided: int = 1
+
+
+class FeatureDecisions(msgspec.Struct, frozen=True):
+    """What became of the cases in which an agent objected to a feature: how many wait for a
+    decision, were approved and were confirmed."""
+
+    agent: str
+    feature: str
+    open: int
+    approved: int
+    confirmed: int
 
 
 class Filter(msgspec.Struct, frozen=True):
     """Which cases to list; a field that is None does not filter. ``boards`` are those that the
-    caller may see."""
+    caller may see; with ``episodes``, of each episode only the newest case of a status."""
 
     status: str | None = None
     kind: str | None = None
     board: str | None = None
     user: str | None = None
     boards: frozenset[str] | None = None
+    episodes: bool = False
 
 
 def already_decided(review: Review) -> AlreadyDecided:

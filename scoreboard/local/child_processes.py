@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from scoreboard.errors import ConfigurationError
+from scoreboard.local import last_words
 
 Pause = Callable[[], None]
 
 STOP_TIMEOUT = 30.0
 MAX_LOG_BYTES = 16 * 1024 * 1024
+LOG_TAIL = 64 * 1024  # bytes in which its last words are looked for
+SHORTAGES = frozenset(  # of processes, memory, descriptors or disk
+    {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT}
+)
+
+
+class NotStarted(ConfigurationError):
+    """A process could not be executed. After a ``shortage`` a later start may well succeed."""
+
+    def __init__(self, name: str, error: OSError) -> None:
+        super().__init__(f"{name} can't be started: {error}")
+        self.why = str(error)
+        self.shortage = error.errno in SHORTAGES
 
 
 def nap() -> None:
@@ -23,19 +38,28 @@ def nap() -> None:
     time.sleep(0.01)
 
 
-@dataclass(frozen=True)
-class Keeper:
-    """Takes care of children whose owner may be killed. ``lock`` is a descriptor that stays open in
-    each child and in its own children; ``guard`` is called with each child."""
+class Keeper(Protocol):
+    """Takes care of children whose owner may be killed, and of their logs; what it can't do for the
+    moment, it does later. ``lock`` is a descriptor that stays open in each child and in its own
+    children. Implemented in caretaker.py, of the same room: so there is no ports.py."""
 
     lock: int
-    guard: Callable[[Child], None]
+
+    def adopt(self, child: Child, output: int) -> None:
+        """Ends the child when its owner is gone, and writes what comes out of the pipe ``output``
+        to the child's log. The descriptor now belongs to the keeper."""
+
+    def release(self, child: Child) -> None:
+        """Called when the child has ended, or its id might become another process's."""
+
+    def settle(self) -> None:
+        """Returns when the logs have all that was written by children that have ended."""
 
 
 class Child:
     """One process. It runs in a session of its own, so that the terminal's Ctrl-C reaches only its
-    owner. Its output is appended to ``log``, over restarts too; at a start, a long log is first
-    moved to ``<log>.1``."""
+    owner. Its output is appended to ``log``, over restarts too, by its keeper; without a keeper it
+    writes there itself, and at a start a long log is first moved to ``<log>.1``."""
 
     def __init__(
         self,
@@ -74,30 +98,52 @@ class Child:
         return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
-        """Starts it without waiting. Raises ConfigurationError when it can't be executed."""
+        """Starts it without waiting. Raises NotStarted when it can't be executed."""
+        self.let_go()
         try:
-            if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
-                self.log.replace(self.log.with_name(f"{self.log.name}.1"))
-            with self.log.open("ab") as log:
-                self._log_start = log.tell()
-                self._process = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    cwd=self._folder,
-                    env=self._environment,
-                    pass_fds=(self._keeper.lock,) if self._keeper else (),
-                    start_new_session=True,
-                )
+            if self._keeper:
+                self._start_kept(self._keeper)
+            else:
+                if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
+                    self.log.replace(self.log.with_name(f"{self.log.name}.1"))
+                with self.log.open("ab") as log:
+                    self._log_start = log.tell()
+                    self._run(log.fileno())
         except OSError as error:
-            raise ConfigurationError(f"{self.name} can't be started: {error}") from error
+            raise NotStarted(self.name, error) from error
+
+    def _start_kept(self, keeper: Keeper) -> None:
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
+        output, its_end = os.pipe()
+        try:
+            self._run(its_end, keeper.lock)
+        except OSError:
+            os.close(output)
+            raise
+        finally:
+            os.close(its_end)
+        keeper.adopt(self, output)
+
+    def _run(self, output: int, *inherited: int) -> None:
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=self._folder,
+            env=self._environment,
+            pass_fds=inherited,
+            start_new_session=True,
+        )
+
+    def let_go(self) -> None:
+        """Tells its keeper that it has ended."""
         if self._keeper:
-            self._keeper.guard(self)
+            self._keeper.release(self)
 
     def wait_until(self, ready: Callable[[], bool], *, timeout: float, pause: Pause = nap) -> None:
-        """Waits until ``ready()``. Raises ConfigurationError, with the last line of its log, when
-        it ends earlier or ``timeout`` seconds pass."""
+        """Waits until ``ready()``. Raises ConfigurationError, with its last words, when it ends
+        earlier or ``timeout`` seconds pass."""
         deadline = time.monotonic() + timeout
         while not ready():
             if not self.running:
@@ -109,18 +155,27 @@ class Child:
             pause()
 
     def last_words(self) -> str:
-        """The last line that it has logged since its start, and where the log is."""
-        with self.log.open("rb") as log:
-            log.seek(self._log_start)
-            lines = log.read()[-65_536:].decode(errors="replace").split("\n")
-        said = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-        return f"{said} (log: {self.log})"
+        """Why it ended, as far as it has logged it since its start, and where the log is."""
+        try:
+            lines = self._logged().splitlines()
+        except OSError as error:
+            lines = [f"its log can't be read ({error.strerror})"]
+        return f"{last_words.cause(lines, self.exit_code)} (log: {self.log})"
 
     def said(self, text: str) -> bool:
-        """True when it has logged ``text`` since its start."""
+        """True when it has logged ``text`` since its start, among the last lines."""
+        return text in self._logged()
+
+    def _logged(self) -> str:
+        if self._keeper:
+            self._keeper.settle()
+        if not self.log.exists():
+            return ""
         with self.log.open("rb") as log:
-            log.seek(self._log_start)
-            return text.encode() in log.read()
+            size = log.seek(0, os.SEEK_END)
+            start = self._log_start if self._log_start <= size else 0  # it was rotated
+            log.seek(max(start, size - LOG_TAIL))
+            return log.read().decode(errors="replace")
 
     def stop(self) -> None:
         """Asks it to end, waits, and kills it when that takes too long."""
@@ -138,12 +193,14 @@ class Child:
                 self._process.wait(timeout)
             except subprocess.TimeoutExpired:
                 self.kill()
+            self.let_go()
 
     def kill(self) -> None:
         """Ends it at once, like a crash."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            self.let_go()
 
 
 def stop_together(children: Sequence[Child], timeout: float = STOP_TIMEOUT) -> None:

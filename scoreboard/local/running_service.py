@@ -12,7 +12,11 @@ from scoreboard.errors import ConfigurationError
 from scoreboard.settings import PREFIX
 
 DEFAULT_DATA_DIR = Path(".scoreboard")
+DEVELOPER = "developer"  # the subject of the token that `up` makes
 SERVERS = ("redis_url", "database_url")
+OWNERS = "migration_url"  # an embedded Postgres's; '' where the database is somebody else's
+KNOWN = (*SERVERS, OWNERS)
+VARIABLES = {f"{PREFIX}{name.upper()}{suffix}" for name in KNOWN for suffix in ("", "_FILE")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +32,48 @@ class Target:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
-def find(url: str | None, token: str | None, data_dir: Path) -> Target:
-    """The service to talk to: from the options, else the environment, else a running ``up``. Raises
-    ConfigurationError when none is known. A token from run.json is sent only to that service."""
-    url = url or os.environ.get("SCOREBOARD_URL")
+def find(url: str | None, token: str | None, data_dir: Path | None) -> Target:
+    """The service to talk to: from the options, else the ``up`` of ``data_dir``, else the
+    environment, else the ``up`` of this folder. Raises ConfigurationError when none is known. A
+    token from run.json is sent only to that service."""
+    if data_dir is None:
+        url = url or os.environ.get("SCOREBOARD_URL")
     token = token or os.environ.get("SCOREBOARD_TOKEN")
     if url is None:
-        path = data_dir / "run.json"
-        try:
-            run = json.loads(path.read_text(encoding="utf-8"))
-            url, token = run["url"], token or run["token"]
-        except (OSError, ValueError, KeyError) as error:
+        run = _running(data_dir or DEFAULT_DATA_DIR, "url", "token")
+        if run is None:
             raise ConfigurationError(
-                f"No service is known: {path} can't be read. Start one with `scoreboard up`, or "
-                "name one with --url."
-            ) from error
+                f"no `scoreboard up` runs with its data in {data_dir or DEFAULT_DATA_DIR}; start "
+                "one, or name a service with --url"
+            )
+        url, token = run["url"], token or run["token"]
     return Target(url.rstrip("/"), token)
 
 
-def with_servers(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """``environ``; if it names neither server, those of a running ``up`` in this folder are
-    added."""
-    named = {f"{PREFIX}{name.upper()}{suffix}" for name in SERVERS for suffix in ("", "_FILE")}
-    if named & environ.keys():
+def with_servers(environ: Mapping[str, str], data_dir: Path | None) -> Mapping[str, str]:
+    """``environ`` with the servers of the running ``up`` of ``data_dir``; when that is None and
+    ``environ`` names no server, with those of this folder's ``up``, if there is one. Raises
+    ConfigurationError when ``data_dir`` has none."""
+    if data_dir is None and names_servers(environ):
         return environ
+    run = _running(data_dir or DEFAULT_DATA_DIR, *SERVERS)
+    if run is None:
+        if data_dir is None:
+            return environ
+        raise ConfigurationError(f"no `scoreboard up` runs with its data in {data_dir}")
+    others = {name: value for name, value in environ.items() if name not in VARIABLES}
+    return {**others, **{f"{PREFIX}{name.upper()}": run[name] for name in KNOWN if run.get(name)}}
+
+
+def names_servers(environ: Mapping[str, str]) -> bool:
+    """Whether ``environ`` names a server of its own."""
+    return not VARIABLES.isdisjoint(environ)
+
+
+def _running(data_dir: Path, *names: str) -> dict[str, str] | None:
+    """What run.json says, ``names`` among it; None while no ``up`` runs there."""
     try:
-        run = json.loads((DEFAULT_DATA_DIR / "run.json").read_text(encoding="utf-8"))
-        return {**environ, **{f"{PREFIX}{name.upper()}": run[name] for name in SERVERS}}
-    except (OSError, ValueError, KeyError):
-        return environ
+        run: dict[str, str] = json.loads((data_dir / "run.json").read_text(encoding="utf-8"))
+        return run if all(run[name] for name in names) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

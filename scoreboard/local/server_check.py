@@ -6,35 +6,39 @@ from __future__ import annotations
 import asyncio
 
 import asyncpg
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from scoreboard.errors import ConfigurationError
-from scoreboard.pg.pool import connect
-from scoreboard.redisio.connections import MALFORMED
+from scoreboard.pg.connection import connect
+from scoreboard.redisio.address import VARIABLE
+from scoreboard.redisio.refusals import WrongForm
+from scoreboard.redisio.topologies import topology_of
+from scoreboard.settings import Settings
 
 TIMEOUT = 5.0
 
 
-def check_redis(url: str) -> None:
-    """Raises ConfigurationError when no Redis answers at ``url``."""
-    variable = "SCOREBOARD_REDIS_URL"
+def check_redis(settings: Settings) -> None:
+    """Raises ConfigurationError when no Redis answers where the settings say, or not in its
+    database."""
+    asyncio.run(_check_redis(settings))
+
+
+async def _check_redis(settings: Settings) -> None:
+    topology = topology_of(settings)
     try:
-        client = Redis.from_url(
-            url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=Retry(NoBackoff(), 0)
-        )
-    except ValueError as error:
-        raise ConfigurationError(f"{variable} {MALFORMED}") from error
-    with client:
-        try:
-            client.ping()
-        except (RedisError, OSError) as error:
-            raise ConfigurationError(
-                f"{variable}: no Redis answers there ({error}): correct it, or unset it to get an "
-                "embedded Valkey"
-            ) from error
+        for node in await topology.masters():
+            async with node.client(timeout=TIMEOUT, connections=1) as client:
+                await client.ping()
+    except WrongForm as error:
+        raise ConfigurationError(error.detail) from error
+    except (RedisError, OSError, TimeoutError) as error:
+        raise ConfigurationError(
+            f"{VARIABLE}: no Redis answers there ({error}): correct it, or unset it to get an "
+            "embedded Valkey"
+        ) from error
+    finally:
+        await topology.close()
 
 
 def check_database(url: str) -> None:

@@ -1,105 +1,266 @@
-"""Starts the servers and roles of `up` in order, watches them, and stops them in reverse."""
+"""Starts the servers and roles of `up` in order, keeps them running, and stops them in reverse."""
 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
-import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from scoreboard.api import tokens
 from scoreboard.errors import ConfigurationError
-from scoreboard.local import data_directory, server_check
-from scoreboard.local.child_processes import Child, Keeper, stop_together
+from scoreboard.local import addresses, data_directory, readiness, server_check
+from scoreboard.local.caretaker import Caretaker
+from scoreboard.local.child_processes import Child, Pause, stop_together
+from scoreboard.local.duties import Duty
 from scoreboard.local.embedded_servers import Postgres, Valkey, free_port, write_private
 from scoreboard.local.interruption import Interruption
-from scoreboard.local.watchdog import Watchdog
+from scoreboard.local.postgres_roles import SERVICE, Confined
+from scoreboard.local.restarts import Restarts
+from scoreboard.local.running_service import DEVELOPER
 from scoreboard.settings import PREFIX, Settings
 
 READY_TIMEOUT = 120.0
 MIGRATE_TIMEOUT = 600.0
-DEVELOPER = "developer"
-TOKEN_TTL = 365 * 86_400
+QUIET = 10.0  # seconds of waiting without a word
+TOKEN_TTL = 12 * 3600
+TOKEN_RENEWAL = 3 * 3600.0
+RENEWED_LATE = 30.0  # seconds until a renewal that failed is tried again
+LOOK = 0.1  # seconds between two looks at what runs
 
-log = structlog.get_logger(__name__)
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The options of `up`; ``settings`` come from its own environment."""
+    """The options of `up`; ``settings`` come from its own environment. ``say`` tells a person what
+    happens, a sentence at a time; it is called from several threads."""
 
     host: str
     port: int
     directory: Path
     workers: int
     settings: Settings
+    say: Say
 
 
 class Scoreboard:
     """Everything that `up` runs. ``environment`` is the roles' environment, completed while the
     servers start; ``children`` are in the order of their start."""
 
-    def __init__(self, plan: Plan, interruption: Interruption, keeper: Keeper) -> None:
+    def __init__(self, plan: Plan, interruption: Interruption, caretaker: Caretaker) -> None:
         self.plan = plan
         self.url = ""
         self.token = ""
         self.redis_url = plan.settings.redis_url
         self.database_url = plan.settings.database_url
         self.environment = dict(os.environ)
+        self._migrating: dict[str, str] = {}  # settings that only `migrate` may know
+        self._grants: list[str] = []
         self.children: list[Child] = []
         self._interruption = interruption
-        self._keeper = keeper
+        self._caretaker = caretaker
+        self._keys: dict[str, str] = {}
+        self._observed: dict[str, str] = {}  # where each role answers /readyz
+
+    @property
+    def gate_mode(self) -> str:
+        """The mode of a new default board's gate."""
+        return self.plan.settings.default_gate_mode if _is_set("DEFAULT_GATE_MODE") else "flag"
 
     def start(self, stack: contextlib.ExitStack) -> None:
         """Starts everything; closing ``stack`` stops it. Raises ConfigurationError or
         Interrupted."""
-        port = _usable_port(self.plan.host, self.plan.port)
-        self.url = f"http://{_reachable_host(self.plan.host)}:{port}"
-        self._set("HOST", self.plan.host)
-        self._set("PORT", str(port))
-        self._set("REUSE_PORT", str(self.plan.workers > 1).lower())
+        self._choose_addresses()
         if not _is_set("DEFAULT_GATE_MODE"):
-            self._set("DEFAULT_GATE_MODE", "flag")
+            self._set("DEFAULT_GATE_MODE", self.gate_mode)
         self._choose_keys()
+        figures = stack.enter_context(data_directory.figures(self.plan.directory))
+        self.environment["PROMETHEUS_MULTIPROC_DIR"] = str(figures)
         self._start_servers(stack)
         self._migrate(stack)
         self._start_roles(stack)
         self._wait_until_ready()
-        self._tell(stack)
+        stack.callback(self._forget)
+        self._renew_token()
 
-    def wait(self) -> Child | None:
-        """Waits until a stop is wanted (returns None) or a child ends, which is logged and
-        returned."""
-        while not self._interruption.wanted:
-            if ended := self._ended():
-                log.error(
-                    "child_ended",
-                    child=ended.name,
-                    exit_code=ended.exit_code,
-                    said=ended.last_words(),
-                    action="everything else is stopped; see its log, then start again",
-                )
-                return ended
-            time.sleep(0.1)
-        return None
+    def wait(self) -> None:
+        """Keeps everything running until a stop is wanted. Raises ConfigurationError when a child
+        can't be kept running."""
+        say = self.plan.say
+        restarts = Restarts(self.children, say)
+        with readiness.Watch(self._observed, say) as watch:
+            duties = (
+                Duty("Looking after what runs", restarts.look, say, interval=0, retry=LOOK),
+                Duty("Writing the logs", self._caretaker.look, say, interval=0, retry=1),
+                Duty("Looking for troubles", watch.look, say, interval=0, retry=1),
+                Duty(
+                    "Renewing the token in run.json",
+                    self._renew_token,
+                    say,
+                    interval=TOKEN_RENEWAL,
+                    retry=RENEWED_LATE,
+                ),
+            )
+            while not self._interruption.wanted:
+                for duty in duties:
+                    duty.look()
+                time.sleep(LOOK)
+
+    def _choose_addresses(self) -> None:
+        host = self.plan.host
+        port = addresses.usable_port(host, self.plan.port)
+        self.url = f"http://{addresses.reachable(host, port)}"
+        self._set("HOST", host)
+        self._set("PORT", str(port))
+        self._set("REUSE_PORT", str(self.plan.workers > 1).lower())
+        if not _is_set("ALLOWED_ORIGINS"):
+            self._set("ALLOWED_ORIGINS", addresses.own_origins(host, port))
+        if not _is_set("ALLOWED_HOSTS"):
+            self._set("ALLOWED_HOSTS", addresses.own_hosts(host))
+        self._observed = {
+            "serve": addresses.reachable(host, self.plan.settings.serve_metrics_port or port),
+            "persist": addresses.reachable("127.0.0.1", free_port()),
+        }
 
     def _choose_keys(self) -> None:
-        settings = self.plan.settings
+        algorithm = self.plan.settings.jwt_algorithm
         if _is_set("JWT_KEYS"):
-            keys = tokens.keys_from(settings)
+            self._keys = tokens.keys_from(self.plan.settings)
+        elif algorithm == "HS256":
+            self._keys = tokens.local_keys(data_directory.secret(self.plan.directory))
+            self._set("JWT_KEYS", json.dumps(self._keys))
         else:
-            keys = tokens.local_keys(data_directory.secret(self.plan.directory))
-            self._set("JWT_KEYS", json.dumps(keys))
-        self.token = tokens.mint(
-            keys,
+            raise ConfigurationError(
+                "`up` makes a key for HS256 only: set SCOREBOARD_JWT_KEYS to a private "
+                f"{algorithm} key (PEM); it signs the token of `up`"
+            )
+        self.token = self._sign()  # before anything starts, in case the key can't
+
+    def _start_servers(self, stack: contextlib.ExitStack) -> None:
+        directory = self.plan.directory
+        if _is_set("REDIS_URL"):
+            server_check.check_redis(self.plan.settings)
+        else:
+            valkey = Valkey(
+                directory / "valkey", log=directory / "valkey.log", keeper=self._caretaker
+            )
+            self._add(stack, valkey.process)
+            valkey.start(self._pause("Valkey starts"))
+            self.redis_url = valkey.url
+            self._set("REDIS_URL", valkey.url)
+        if _is_set("DATABASE_URL"):
+            server_check.check_database(self.database_url)
+        else:
+            # They are for another server: the roles would take what its URL leaves open from them.
+            for name in [name for name in self.environment if name.startswith("PG")]:
+                del self.environment[name]
+            postgres = Postgres(
+                directory / "postgres", log=directory / "postgres.log", keeper=self._caretaker
+            )
+            self._add(stack, postgres.process)
+            postgres.make(self._pause("Postgres makes its data"))
+            confined = Confined(postgres)
+            confined.confine()
+            postgres.start(self._pause("Postgres starts"))
+            self.database_url = confined.service_url
+            self._set("DATABASE_URL", self.database_url)
+            self._migrating = {"MIGRATION_URL": confined.owner_url}
+            self._grants = ["--grant-to", SERVICE]
+
+    def _migrate(self, stack: contextlib.ExitStack) -> None:
+        migrate = self._role("migrate", *self._grants, **self._migrating)
+        stack.callback(migrate.stop)
+        migrate.start()
+        deadline = time.monotonic() + MIGRATE_TIMEOUT
+        pause = self._pause("the database is migrated")
+        while migrate.running and time.monotonic() < deadline:
+            pause()
+        if migrate.exit_code != 0:
+            raise ConfigurationError(f"the database can't be migrated: {migrate.last_words()}")
+        migrate.let_go()
+
+    def _start_roles(self, stack: contextlib.ExitStack) -> None:
+        host, _, port = self._observed["persist"].rpartition(":")
+        persist = self._role("persist", HOST=host, METRICS_PORT=port)
+        self._add(stack, persist)
+        persist.start()
+        serving = [
+            self._role("serve", name=f"serve-{number}" if number > 1 else "serve")
+            for number in range(1, self.plan.workers + 1)
+        ]
+        stack.callback(stop_together, serving)
+        for child in serving:
+            child.start()
+        self.children += serving
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_TIMEOUT
+        begun = time.monotonic()
+        told = False
+        while True:
+            if ended := next((child for child in self.children if not child.running), None):
+                raise ConfigurationError(f"{ended.name} did not start: {ended.last_words()}")
+            ready, parts = readiness.ask("serve", self._observed["serve"])
+            if ready:
+                return
+            now = time.monotonic()
+            if now > deadline:
+                raise ConfigurationError(
+                    f"not ready after {READY_TIMEOUT:.0f} s: {readiness.reasons(parts)} "
+                    f"(logs: {self.plan.directory})"
+                )
+            if not told and now > begun + QUIET:
+                told = True
+                self.plan.say(f"Still waiting. {readiness.reasons(parts)}.")
+            self._interruption.pause()
+
+    def _pause(self, what: str) -> Pause:
+        """A pause that says once, after a while, what is waited for."""
+        begun = time.monotonic()
+        told = False
+
+        def pause() -> None:
+            nonlocal told
+            if not told and time.monotonic() > begun + QUIET:
+                told = True
+                self.plan.say(f"Still waiting until {what}.")
+            self._interruption.pause()
+
+        return pause
+
+    def _renew_token(self) -> None:
+        """Makes a token and writes run.json, which exists for as long as everything runs."""
+        self.token = self._sign()
+        facts = {
+            "url": self.url,
+            "redis_url": self.redis_url,
+            "database_url": self.database_url,
+            "migration_url": self._migrating.get("MIGRATION_URL", ""),
+            "pid": os.getpid(),
+            "token": self.token,
+        }
+        write_private(self.plan.directory / "run.json", json.dumps(facts, indent=2) + "\n")
+
+    def _forget(self) -> None:
+        """Removes run.json: nothing runs any more."""
+        run = self.plan.directory / "run.json"
+        try:
+            run.unlink(missing_ok=True)
+        except OSError as error:
+            self.plan.say(
+                f"{run} describes what has ended, and can't be removed: {error.strerror}."
+            )
+
+    def _sign(self) -> str:
+        """A development token."""
+        settings = self.plan.settings
+        return tokens.mint(
+            self._keys,
             settings.jwt_algorithm,
             subject=DEVELOPER,
             scope=" ".join(tokens.SCOPES),
@@ -108,90 +269,20 @@ class Scoreboard:
             audience=settings.jwt_audience,
         )
 
-    def _start_servers(self, stack: contextlib.ExitStack) -> None:
-        directory = self.plan.directory
-        if _is_set("REDIS_URL"):
-            server_check.check_redis(self.redis_url)
-        else:
-            valkey = Valkey(directory / "valkey", log=directory / "valkey.log", keeper=self._keeper)
-            self._add(stack, valkey.process)
-            valkey.start(self._interruption.pause)
-            self.redis_url = valkey.url
-            self._set("REDIS_URL", valkey.url)
-        if _is_set("DATABASE_URL"):
-            server_check.check_database(self.database_url)
-        else:
-            postgres = Postgres(
-                directory / "postgres", log=directory / "postgres.log", keeper=self._keeper
-            )
-            self._add(stack, postgres.process)
-            postgres.start(self._interruption.pause)
-            self.database_url = postgres.url
-            self._set("DATABASE_URL", postgres.url)
-
-    def _migrate(self, stack: contextlib.ExitStack) -> None:
-        migrate = self._role("migrate")
-        stack.callback(migrate.stop)
-        migrate.start()
-        deadline = time.monotonic() + MIGRATE_TIMEOUT
-        while migrate.running and time.monotonic() < deadline:
-            self._interruption.pause()
-        if migrate.exit_code != 0:
-            raise ConfigurationError(f"the database can't be migrated: {migrate.last_words()}")
-
-    def _start_roles(self, stack: contextlib.ExitStack) -> None:
-        persist = self._role("persist")
-        self._add(stack, persist)
-        persist.start()
-        serving = [self._role("serve") for _ in range(self.plan.workers)]
-        stack.callback(stop_together, serving)
-        for child in serving:
-            child.start()
-        self.children += serving
-
-    def _wait_until_ready(self) -> None:
-        answer = "none"
-        deadline = time.monotonic() + READY_TIMEOUT
-        while time.monotonic() < deadline:
-            if ended := self._ended():
-                raise ConfigurationError(f"{ended.name} did not start: {ended.last_words()}")
-            ready, answer = _readiness(self.url)
-            if ready:
-                return
-            self._interruption.pause()
-        raise ConfigurationError(
-            f"not ready after {READY_TIMEOUT:.0f} s; last answer of {self.url}/readyz: {answer} "
-            f"(logs: {self.plan.directory})"
-        )
-
-    def _tell(self, stack: contextlib.ExitStack) -> None:
-        """Writes run.json, which exists for as long as everything runs."""
-        path = self.plan.directory / "run.json"
-        facts = {
-            "url": self.url,
-            "redis_url": self.redis_url,
-            "database_url": self.database_url,
-            "pid": os.getpid(),
-            "token": self.token,
-        }
-        stack.callback(path.unlink, missing_ok=True)
-        write_private(path, json.dumps(facts, indent=2) + "\n")
-
-    def _role(self, name: str) -> Child:
+    def _role(self, role: str, *options: str, name: str = "", **settings: str) -> Child:
+        """``name`` is that of the child and its log, by default the role's."""
+        own = {f"{PREFIX}{setting}": value for setting, value in settings.items()}
         return Child(
-            name,
-            [sys.executable, "-m", "scoreboard", name],
-            log=self.plan.directory / f"{name}.log",
-            environment=self.environment,
-            keeper=self._keeper,
+            name or role,
+            [sys.executable, "-m", "scoreboard", role, *options],
+            log=self.plan.directory / f"{name or role}.log",
+            environment=self.environment | own,
+            keeper=self._caretaker,
         )
 
     def _add(self, stack: contextlib.ExitStack, child: Child) -> None:
         self.children.append(child)
         stack.callback(child.stop)
-
-    def _ended(self) -> Child | None:
-        return next((child for child in self.children if not child.running), None)
 
     def _set(self, name: str, value: str) -> None:
         self.environment.pop(f"{PREFIX}{name}_FILE", None)
@@ -204,51 +295,20 @@ def running(plan: Plan) -> Iterator[Scoreboard]:
     ConfigurationError or Interrupted."""
     with (
         Interruption() as interruption,
-        data_directory.claimed(plan.directory, interruption.pause) as lock,
-        Watchdog() as watchdog,
+        data_directory.claimed(plan.directory, interruption.pause, plan.say) as lock,
+        Caretaker(lock) as caretaker,
         contextlib.ExitStack() as stack,
     ):
-        (plan.directory / "run.json").unlink(missing_ok=True)  # left by an `up` that was killed
-        scoreboard = Scoreboard(plan, interruption, Keeper(lock, watchdog.guard))
-        scoreboard.start(stack)
+        scoreboard = Scoreboard(plan, interruption, caretaker)
+        try:
+            (plan.directory / "run.json").unlink(missing_ok=True)  # left by an `up` that was killed
+            scoreboard.start(stack)
+        except OSError as error:  # something else has the name of what is kept there, say
+            raise ConfigurationError(
+                f"can't keep data in {plan.directory}: {error}; choose another with --data-dir"
+            ) from error
         yield scoreboard
 
 
 def _is_set(name: str) -> bool:
     return bool({f"{PREFIX}{name}", f"{PREFIX}{name}_FILE"} & os.environ.keys())
-
-
-def _usable_port(host: str, port: int) -> int:
-    """``port``, or a free port for 0. Raises ConfigurationError when it can't be used."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise ConfigurationError(
-            f"can't listen on port {port} of {host} ({error.strerror}): choose another with "
-            "--port (make run PORT=...), or stop what uses it"
-        ) from error
-    return port or free_port()
-
-
-def _reachable_host(host: str) -> str:
-    """The host to put in a URL on this machine."""
-    if host in {"0.0.0.0", "::", ""}:  # noqa: S104
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
-
-
-def _readiness(url: str) -> tuple[bool, str]:
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=2)
-    try:
-        connection.request("GET", "/readyz")
-        response = connection.getresponse()
-        return response.status == 200, response.read(2000).decode(errors="replace")
-    except (OSError, http.client.HTTPException) as error:
-        return False, str(error)
-    finally:
-        connection.close()

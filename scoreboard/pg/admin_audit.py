@@ -14,7 +14,7 @@ async def record(
     decision: str,
     *,
     by: str,
-    board: str,
+    board: str | None = None,
     user: str | None = None,
     action: str | None = None,
     review_id: int | None = None,

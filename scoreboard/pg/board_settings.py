@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from scoreboard.domain.boards import BoardSettings, no_such_board
-from scoreboard.pg import admin_audit
-from scoreboard.pg.pool import translated
+from scoreboard.domain.boards import BoardSettings, SettingsChange, no_such_board
+from scoreboard.domain.removals import being_removed
+from scoreboard.pg import admin_audit, installation, removals
+from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
 
 _sql = statements("board_settings")
@@ -30,24 +31,36 @@ class StoredSettings:
     async def get(self, board: str) -> BoardSettings:
         """Raises UnknownBoard."""
         with translated():
-            text = await self._pool.fetchval(_sql["get"], board)
+            text, doing = await self._pool.fetchrow(_sql["get_unless_removed"], board)
+        if doing is not None:
+            raise being_removed(board, doing)
         if text is None:
             raise no_such_board(board)
         return BoardSettings.from_text(text)
 
+    async def has_scores(self, board: str) -> bool:
+        """True when somebody has a total on the board."""
+        with translated():
+            return bool(await self._pool.fetchval(_sql["has_scores"], board))
+
     @asynccontextmanager
     async def changing(
-        self, board: str, partition: int, settings: BoardSettings, *, by: str
-    ) -> AsyncIterator[None]:
-        """Stores the settings, of a new board too, and commits at the end of the block unless
-        that raises."""
-        text = settings.to_text()
+        self, board: str, partition: int, change: SettingsChange, *, by: str
+    ) -> AsyncIterator[BoardSettings]:
+        """Stores what ``change`` makes of the settings, and gives it; commits at the end of the
+        block unless that raises. To be called under the lock of the board's partition."""
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
+                await removals.refuse_if_pending(connection, board)
                 before = await connection.fetchval(_sql["get"], board)
+                if before is None:
+                    after = change(None).for_new_board(await installation.id_rule(connection))
+                else:
+                    after = change(BoardSettings.from_text(before))
+                text = after.to_text()
                 await connection.execute(_sql["set"], board, partition, text)
                 details = f'{{"before":{before or "null"},"after":{text}}}'
                 await admin_audit.record(
                     connection, "board_set", by=by, board=board, details=details
                 )
-                yield
+                yield after

@@ -1,13 +1,29 @@
-"""A rebuild's reads and writes in Postgres, on a connection that holds the partition's lock."""
+"""A rebuild's reads and writes in Postgres, on a connection that holds the partition's lock. Where
+a table is asked for, that is a board's table of all time, which has the board's name, or one of an
+occurrence."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-from scoreboard.domain.ledger import LATE_DUPLICATE, BoardRecord, EventId, KeptAction, UserTotal
-from scoreboard.pg.pool import translated
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.kept_occurrences import KeptOccurrence
+from scoreboard.domain.ledger import (
+    LATE_DUPLICATE,
+    BoardRecord,
+    EventId,
+    KeptAction,
+    Player,
+    TableMove,
+    UserTotal,
+)
+from scoreboard.domain.removals import Removal
+from scoreboard.domain.tables import board_of, occurrence_of
+from scoreboard.pg import installation, occurrences, removals
+from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
+from scoreboard.wire.moves import parse_move
 
 _sql = statements("board_source")
 CHUNK = 5_000
@@ -35,11 +51,25 @@ class BoardSource:
             EventId(row["event_ms"], row["event_seq"]),
             EventId(row["partition_ms"], row["partition_seq"]),
             row["has_users"],
+            row["whole_below"],
         )
 
+    async def removal(self, board: str) -> Removal | None:
+        """An earlier removal of the board. Raises Unavailable, too, while one is not done."""
+        with translated():
+            return await removals.refuse_if_pending(self._connection, board)
+
+    async def note_swept(self, board: str, epoch: str) -> None:
+        """Keeps that no remains of the board are left in this history of Redis."""
+        with translated():
+            await removals.note_swept(self._connection, board, epoch)
+
     async def create(self, board: str, settings: str) -> None:
-        """Creates the board, with the text of its settings."""
-        await self._run(self._connection.execute, "create_board", board, self._partition, settings)
+        """Creates the board, with the text of its settings and the installation's rule for ids."""
+        with translated():
+            ids = await installation.id_rule(self._connection, timeout=SILENCE)
+        text = BoardSettings.from_text(settings).for_new_board(ids).to_text()
+        await self._run(self._connection.execute, "create_board", board, self._partition, text)
 
     async def raise_version(self, board: str, version: int) -> None:
         """Raises the board's version to at least ``version``."""
@@ -51,29 +81,64 @@ class BoardSource:
         return bool(await self._run(self._connection.fetchval, "has_lost_reverts", board))
 
     async def settle(self, board: str) -> None:
-        """Subtracts these late duplicates from the totals."""
+        """Leaves these late duplicates out of the totals of all open tables."""
         await self._run(
             self._connection.execute, "settle", board, LATE_DUPLICATE, timeout=STATEMENT_PATIENCE
         )
 
     async def correct(self, board: str) -> None:
-        """Sets every total to the sum of the user's accepted actions that were not taken back."""
-        await self._run(self._connection.execute, "correct", board, timeout=STATEMENT_PATIENCE)
+        """Sets every total of all tables to what follows from the user's accepted actions that were
+        not taken back. A final table that this changes, or whose ranks are not those of its totals,
+        is ranked anew, and amended."""
+        with translated():
+            kept = await occurrences.kept_tables(self._connection, board)
+        for table in (board, *(occurrence.table for occurrence in kept)):
+            for name in ("correct", "place_again"):
+                await self._run(self._connection.execute, name, table, timeout=STATEMENT_PATIENCE)
 
-    async def totals(self, board: str) -> AsyncIterator[list[UserTotal]]:
-        """All users of the board in chunks."""
-        async for chunk in _chunks(self._connection, _sql["totals"], board):
+    async def occurrences(self, board: str) -> list[KeptOccurrence]:
+        """The latest two of each of the board's periods, by period, the older one first."""
+        with translated():
+            return await occurrences.latest(self._connection, board)
+
+    async def open_occurrences(self, board: str) -> list[KeptOccurrence]:
+        """All of the board's occurrences that are not final."""
+        with translated():
+            return await occurrences.open_tables(self._connection, board)
+
+    async def finalise(self, board: str, period: str, number: int) -> int | None:
+        """Makes an occurrence final, in one transaction: stores the users' ranks, and the event for
+        outsiders. Returns how many have a rank; None when it is final already. To be called with
+        the stream drained, when no late duplicate waits to be taken back."""
+        with translated():
+            return await occurrences.finalise(
+                self._connection, board, period, number, timeout=STATEMENT_PATIENCE
+            )
+
+    async def has_users(self, table: str) -> bool:
+        """True when somebody has a total in the table."""
+        return bool(await self._run(self._connection.fetchval, "has_users", table))
+
+    async def totals(self, table: str) -> AsyncIterator[list[UserTotal]]:
+        """All users of the table in chunks."""
+        async for chunk in _chunks(self._connection, _sql["totals"], table):
             yield [UserTotal(*row) for row in chunk]
 
-    async def changed_totals(self, board: str, since: EventId) -> AsyncIterator[list[UserTotal]]:
+    async def changed_totals(self, table: str, since: EventId) -> AsyncIterator[list[UserTotal]]:
         """The users whose latest event is beyond ``since``."""
-        async for chunk in _chunks(self._connection, _sql["changed_totals"], board, *since):
+        async for chunk in _chunks(self._connection, _sql["changed_totals"], table, *since):
             yield [UserTotal(*row) for row in chunk]
 
-    async def hidden_totals(self, board: str, users: list[str]) -> AsyncIterator[list[UserTotal]]:
+    async def hidden_totals(self, table: str, users: list[str]) -> AsyncIterator[list[UserTotal]]:
         """The hidden users, and those listed in ``users``."""
-        async for chunk in _chunks(self._connection, _sql["hidden_totals"], board, users):
+        async for chunk in _chunks(self._connection, _sql["hidden_totals"], table, users):
             yield [UserTotal(*row) for row in chunk]
+
+    async def players(self, table: str) -> AsyncIterator[list[Player]]:
+        """All who are in, in chunks: who has ever counted, and who has joined."""
+        board, occurrence = board_of(table), occurrence_of(table)
+        async for chunk in _chunks(self._connection, _sql["players"], table, board, occurrence):
+            yield [Player(*row) for row in chunk]
 
     async def receipts(self, board: str, since: EventId) -> AsyncIterator[list[KeptAction]]:
         """The actions whose latest event is beyond ``since``, in chunks."""
@@ -98,14 +163,11 @@ async def receipts(connection: Any, board: str, since: EventId) -> AsyncIterator
 
 
 async def _chunks(connection: Any, query: str, *args: Any) -> AsyncIterator[list[Any]]:
-    """The rows of a query through a server-side cursor, which needs a transaction."""
     with translated():
-        async with connection.transaction():
-            cursor = await connection.cursor(query, *args, timeout=SILENCE)
-            patience = STATEMENT_PATIENCE
-            while chunk := await cursor.fetch(CHUNK, timeout=patience):
-                yield chunk
-                patience = SILENCE
+        async for chunk in connection.chunks(
+            query, *args, size=CHUNK, first=STATEMENT_PATIENCE, further=SILENCE
+        ):
+            yield chunk
 
 
 def kept_action(
@@ -118,7 +180,15 @@ def kept_action(
     event_ms: int,
     event_seq: int,
     agents: list[str] | None,
+    previous: int | None,
+    tables: Sequence[str] | None,
 ) -> KeptAction:
     """A row of the view kept_action."""
     event = EventId(event_ms, event_seq)
-    return KeptAction(user, action, kept, points, score, attempt, event, tuple(agents or ()))
+    told, moves = tuple(agents or ()), moves_kept(tables)
+    return KeptAction(user, action, kept, points, score, attempt, event, told, previous, moves)
+
+
+def moves_kept(tables: Sequence[str] | None) -> tuple[TableMove, ...]:
+    """The moves of a column ``tables``."""
+    return tuple(map(parse_move, tables)) if tables else ()

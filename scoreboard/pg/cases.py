@@ -11,7 +11,7 @@ import msgspec
 
 from scoreboard.domain.actions import ActionContext
 from scoreboard.domain.judging import Case
-from scoreboard.pg.pool import translated
+from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
 
 _sql = statements("cases")
@@ -38,13 +38,21 @@ class LedgerCases:
             found[row["user_id"]].append(_case(*row))
         return found
 
+    async def decided(self, board: str, since_ms: int) -> list[tuple[Case, str]]:
+        """The board's latest 1,000,000 attempts, in the order of their own time, each with what it
+        is worth as an example: ``counted``, ``approved`` or ``confirmed`` by a person, or
+        ``undecided``."""
+        with translated():
+            rows = await self._pool.fetch(_sql["decided"], board, since_ms, MOST)
+        return [(_case(*row[:5]), row["verdict"]) for row in rows]
+
     async def training(self, board: str | None, since_ms: int) -> AsyncIterator[list[Case]]:
         """The latest 1,000,000 actions of a board, or of all boards (None), in chunks and in the
         order of the actions' own time."""
         with translated():
-            async with self._pool.acquire() as connection, connection.transaction():
-                cursor = await connection.cursor(_sql["training"], board, since_ms, MOST)
-                while chunk := await cursor.fetch(CHUNK):
+            async with self._pool.acquire() as connection:
+                query = _sql["training"]
+                async for chunk in connection.chunks(query, board, since_ms, MOST, size=CHUNK):
                     yield [_case(*row) for row in chunk]
 
 

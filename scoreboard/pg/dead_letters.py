@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from scoreboard.domain.ledger import DeadLetter
-from scoreboard.pg.pool import translated
+from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
 
 _sql = statements("dead_letters")

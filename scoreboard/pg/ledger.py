@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
 import asyncpg
 import msgspec
 
-from scoreboard.domain.ledger import DeadEntry, Entry, EventId, LateDuplicate, Written
-from scoreboard.errors import Unavailable
-from scoreboard.pg.board_source import BoardSource, kept_action
-from scoreboard.pg.pool import LOCK_SPACE, translated
+from scoreboard.domain.ledger import (
+    DeadEntry,
+    Entry,
+    EventId,
+    LateDuplicate,
+    LockHolder,
+    Written,
+)
+from scoreboard.domain.removals import being_removed
+from scoreboard.pg import erased_events
+from scoreboard.pg.board_source import BoardSource, kept_action, moves_kept
+from scoreboard.pg.failures import translated
+from scoreboard.pg.partition_locks import AdvisoryLocks, OnWait, log_wait
 from scoreboard.pg.sql import statements
-from scoreboard.wire.events import Event, EventKind, split_id
+from scoreboard.wire.events import PERIODS, Event, EventKind, split_id
+from scoreboard.wire.moves import move_text
 
 _sql = statements("ledger")
 _COLUMNS = (
@@ -28,6 +38,7 @@ _COLUMNS = (
     "event_ms",
     "event_seq",
     "reached_ms",
+    "previous",
     "occurred_ms",
     "attempt_id",
     "context",
@@ -36,22 +47,37 @@ _COLUMNS = (
     "taken_seq",
     "reason",
 )
+_COLUMNS_OF_PERIODS = (*_COLUMNS, "tables", "amends", "opened")
+MAX_OPEN_CONFLICTS = 10  # of a user on a board; further ones are counted on the newest case
 BATCH_PATIENCE = 60.0  # seconds for a statement of a batch: a busy database may take its time
+_LATEST = 2**63 - 1  # ms
 _DATA_ERRORS = frozenset({"21", "22", "23", "54"})  # SQLSTATE classes that a row can cause
 
 
 class Ledger:
     """The durable record, partition by partition. ``lock_patience`` is how many seconds to wait for
-    a partition that another process works on."""
+    a partition that another process works on; ``on_wait`` is told whom. Where the ledger has parts,
+    an action counts once in ``reach`` seconds (None: ever)."""
 
-    def __init__(self, pool: asyncpg.Pool, *, lock_patience: float = 30.0) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        *,
+        lock_patience: float = 30.0,
+        on_wait: OnWait = log_wait,
+        reach: float | None = None,
+    ) -> None:
         self._pool = pool
-        self._lock_patience = lock_patience
+        self._reach = _LATEST if reach is None else round(reach * 1000)
+        self.locks = AdvisoryLocks(pool, patience=lock_patience, on_wait=on_wait)
 
     async def knows(self, board: str) -> bool:
-        """True when there is such a board."""
+        """True when there is such a board. Raises Unavailable while it is being removed, too."""
         with translated():
-            return bool(await self._pool.fetchval(_sql["knows"], board))
+            known, doing = await self._pool.fetchrow(_sql["knows"], board)
+        if doing is not None:
+            raise being_removed(board, doing)
+        return bool(known)
 
     async def has_counted(self, board: str, actions: Sequence[tuple[str, str]]) -> bool:
         """True when the ledger has all ``actions``, distinct (user, action id) pairs, as
@@ -67,16 +93,7 @@ class Ledger:
         that may take longer than the pool allows. Raises Unavailable when Postgres is away, or when
         another process still holds the lock after ``lock_patience``."""
         async with self._session(partition, BATCH_PATIENCE) as session:
-            with translated():
-                try:
-                    await session.connection.execute(
-                        "SELECT pg_advisory_lock($1, $2)",
-                        LOCK_SPACE,
-                        partition,
-                        timeout=self._lock_patience,
-                    )
-                except TimeoutError:
-                    raise Unavailable("Another process works on this partition.") from None
+            await self.locks.take(session.connection, partition)
             yield session
 
     @asynccontextmanager
@@ -84,34 +101,32 @@ class Ledger:
         """Like ``locked``, but gives None when another process holds the lock, and each statement
         may take only as long as the pool allows, since here they write batches."""
         async with self._session(partition, None) as session:
-            with translated():
-                free = await session.connection.fetchval(
-                    "SELECT pg_try_advisory_lock($1, $2)", LOCK_SPACE, partition
-                )
+            free = await self.locks.take_if_free(session.connection, partition)
             yield session if free else None
+
+    async def holder(self, partition: int) -> LockHolder | None:
+        """Who holds the partition's lock now. Raises Unavailable."""
+        return await self.locks.holder(partition)
 
     @asynccontextmanager
     async def _session(self, partition: int, timeout: float | None) -> AsyncIterator[LedgerSession]:
-        with translated():
-            connection = await self._pool.acquire()
-        try:
+        # The pool's reset releases the lock; a broken connection has lost it already.
+        async with AsyncExitStack() as opened:
             with translated():
+                connection = await opened.enter_async_context(self._pool.acquire())
                 await connection.execute(_sql["prepare_session"])
-            yield LedgerSession(connection, partition, timeout)
-        finally:
-            # The pool's reset releases the lock; a broken connection has lost it already.
-            with translated():
-                await self._pool.release(connection)
+            yield LedgerSession(connection, partition, timeout, self._reach)
 
 
 class LedgerSession:
     """A connection that holds a partition's lock. ``timeout`` bounds each statement of a batch, in
-    seconds; None means the pool's own timeout."""
+    seconds; None means the pool's own timeout. ``reach`` is how far back an action is known, ms."""
 
-    def __init__(self, connection: Any, partition: int, timeout: float | None) -> None:
+    def __init__(self, connection: Any, partition: int, timeout: float | None, reach: int) -> None:
         self.connection = connection
         self.partition = partition
         self._timeout = timeout
+        self._reach = reach
         self.source = BoardSource(connection, partition)
 
     async def write(
@@ -119,26 +134,31 @@ class LedgerSession:
     ) -> Written:
         """Commits a batch, in the order of its events, and its dead letters.
 
-        An event that Postgres refuses is found by halving the batch and joins the dead letters.
-        Writing a batch a second time changes nothing. Raises Unavailable when Postgres is away.
+        An event that Postgres refuses is found by halving the batch and joins the dead letters;
+        one of an erased player is left out. Writing a batch a second time changes nothing. Raises
+        Unavailable when Postgres is away.
         """
         with translated():
+            kept, dead, erased = await erased_events.leave_out(
+                self.connection, events, dead, timeout=self._timeout
+            )
             try:
                 async with self.connection.transaction():
-                    late = await self._merge([event for event, _ in events])
+                    late, inserted = await self._merge([event for event, _ in kept])
                     await self._finish(events, dead)
-                    return Written(late, list(dead))
+                    new = inserted == sum(event.kind in _ACTIONS for event, _ in kept)
+                    return Written(late, list(dead), erased, new)
             except _DataFailure:
                 async with self.connection.transaction():
-                    written = await self._merge_by_halves(events)
+                    written = await self._merge_by_halves(kept)
                     written.dead.extend(dead)
                     await self._finish(events, written.dead)
-                    return written
+                    return written._replace(erased=erased)
 
     async def _merge_by_halves(self, events: Sequence[tuple[Event, Entry]]) -> Written:
         try:
             async with self.connection.transaction():  # a savepoint
-                late = await self._merge([event for event, _ in events])
+                late, _ = await self._merge([event for event, _ in events])
                 await self.connection.execute("DELETE FROM staged", timeout=self._timeout)
                 return Written(late, [])
         except _DataFailure as failure:
@@ -149,14 +169,19 @@ class LedgerSession:
         second = await self._merge_by_halves(events[middle:])
         return Written(first.late + second.late, first.dead + second.dead)
 
-    async def _merge(self, events: Sequence[Event]) -> list[LateDuplicate]:
+    async def _merge(self, events: Sequence[Event]) -> tuple[list[LateDuplicate], int]:
+        """The late duplicates, and how many actions became rows of the ledger."""
         if not events:
-            return []
+            return [], 0
         try:
+            periods = any(event.body.v == PERIODS for event in events)
             await self.connection.copy_records_to_table(
-                "staged", records=map(_row, events), columns=_COLUMNS, timeout=self._timeout
+                "staged",
+                records=map(_row_of_periods if periods else _row, events),
+                columns=_COLUMNS_OF_PERIODS if periods else _COLUMNS,
+                timeout=self._timeout,
             )
-            return await self._merge_staged(events)
+            return await self._merge_staged(events, periods=periods)
         except asyncpg.InternalClientError:
             # Postgres said good-bye behind its last answer. asyncpg's COPY then leaves a future
             # behind that nobody reads and on which a rollback fails; a close settles it.
@@ -169,19 +194,39 @@ class LedgerSession:
         except (OverflowError, UnicodeError, ValueError) as error:
             raise _DataFailure(str(error)) from error  # a value that has no binary form
 
-    async def _merge_staged(self, events: Sequence[Event]) -> list[LateDuplicate]:
+    async def _merge_staged(
+        self, events: Sequence[Event], *, periods: bool
+    ) -> tuple[list[LateDuplicate], int]:
         execute = partial(self.connection.execute, timeout=self._timeout)
         late: list[LateDuplicate] = []
-        kinds = {event.kind for event in events}
-        actions = sum(event.kind in _ACTIONS for event in events)
-        behind = await self.connection.fetchrow(
-            _sql["progress"], self.partition, timeout=self._timeout
-        ) or (0, 0)
+        inserted = 0
+        *behind, older = await self.connection.fetchrow(
+            _sql["progress"],
+            *(self.partition, min(events[-1].ms, _LATEST)),
+            timeout=self._timeout,
+        )
+        known_from = max(0, events[0].ms - self._reach)
         if (events[0].ms, events[0].seq) <= tuple(behind):
+            if older is not None:
+                # The ledger may have the actions under later events, or far earlier ones.
+                older, known_from = _LATEST, 0
+            rows = await self.connection.fetch(_sql["leave_removed"], timeout=self._timeout)
+            gone = {(ms, seq) for ms, seq in rows}
+            events = [event for event in events if (event.ms, event.seq) not in gone]
+            if not events:
+                return [], 0
             await execute(_sql["add_overtaken"], *behind, self.partition)
+        kinds = {event.kind for event in events}
+        if EventKind.OPENED in kinds:
+            await execute(_sql["open_occurrences"])
+        actions = sum(event.kind in _ACTIONS for event in events)
         if actions:
-            inserted = await execute(_sql["insert_actions"])
-            if int(inserted.rpartition(" ")[2]) < actions:
+            if older:
+                done = await execute(_sql["insert_unknown"], older, known_from)
+            else:
+                done = await execute(_sql["insert_actions"])
+            inserted = int(done.rpartition(" ")[2])
+            if inserted < actions:
                 await execute(_sql["approve_refused"])
                 rows = await self.connection.fetch(
                     _sql["late_duplicates"], *behind, timeout=self._timeout
@@ -191,13 +236,26 @@ class LedgerSession:
                     await execute(_sql["record_late_duplicates"], *behind)
         if kinds & _COUNTED:
             await execute(_sql["advance_totals"])
+            if periods:
+                await execute(_sql["advance_tables"])
+        if EventKind.JOINED in kinds:
+            await execute(_sql["insert_joins"])
         if EventKind.REVERTED in kinds:
             await execute(_sql["mark_reverted"])
             await execute(_sql["settle_reverted"])
+        if periods and (
+            EventKind.REVERTED in kinds
+            or await self.connection.fetchval(
+                _sql["any_final"], _tables_named(events), timeout=self._timeout
+            )
+        ):
+            await execute(_sql["amend_final"])
         if kinds & _ALWAYS_REVIEWED or any(e.body.f is not msgspec.UNSET for e in events):
-            await execute(_sql["record_reviews"])
+            await execute(_sql["record_reviews"], MAX_OPEN_CONFLICTS)
+            if EventKind.CONFLICT in kinds:
+                await execute(_sql["count_further"], *behind)
         await execute(_sql["advance_boards"], *_board_marks(events, self.partition))
-        return late
+        return late, inserted
 
     async def _finish(
         self, events: Sequence[tuple[Event, Entry]], dead: Sequence[DeadEntry]
@@ -214,6 +272,8 @@ class LedgerSession:
             )
         ids = [(event.ms, event.seq) for event, _ in events[-1:]]
         ids += [split_id(letter.entry[0]) for letter in dead]
+        if not ids:
+            return  # dead letters of an erased player alone
         highest = max(ids)
         if max(highest) < 2**63:
             await self.connection.execute(
@@ -247,13 +307,30 @@ def _row(event: Event) -> tuple[Any, ...]:
         event.ms,
         event.seq,
         event.reached_ms,
-        body.i or None,
+        event.previous,
+        None if body.i is msgspec.UNSET else body.i,
         body.t,
         _text(body.c),
         _text(body.f),
         *taken,
         body.w or None,
     )
+
+
+def _row_of_periods(event: Event) -> tuple[Any, ...]:
+    opened = event.body.o
+    return (
+        *_row(event),
+        [move_text(move) for move in event.moves] or None,
+        list(event.body.m) or None,
+        None if opened is msgspec.UNSET else [opened.n, opened.s, opened.e, opened.f],
+    )
+
+
+def _tables_named(events: Sequence[Event]) -> list[str]:
+    named = {(event.body.b, move.occurrence) for event in events for move in event.moves}
+    named |= {(event.body.b, occurrence) for event in events for occurrence in event.body.m}
+    return [f"{board}:{occurrence}" for board, occurrence in named]
 
 
 def _board_marks(events: Sequence[Event], partition: int) -> tuple[Any, ...]:
@@ -270,5 +347,7 @@ def _board_marks(events: Sequence[Event], partition: int) -> tuple[Any, ...]:
 
 
 def _late_duplicate(row: asyncpg.Record) -> LateDuplicate:
-    board, ms, seq, points, attempt, *original = row
-    return LateDuplicate(board, EventId(ms, seq), points, attempt, kept_action(*original))
+    board, ms, seq, points, attempt, reached_ms, tables, *original = row
+    event = EventId(ms, seq)
+    kept = kept_action(*original)
+    return LateDuplicate(board, event, points, attempt, reached_ms, kept, moves_kept(tables))

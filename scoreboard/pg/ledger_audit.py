@@ -6,17 +6,20 @@ from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
 
-from scoreboard.domain.audit import LedgerTotal
+from scoreboard.domain.audit import LedgerTotal, Misplaced
+from scoreboard.domain.kept_occurrences import KeptOccurrence
 from scoreboard.domain.ledger import EventId, KeptAction
 from scoreboard.pg.board_source import CHUNK, kept_action, receipts
-from scoreboard.pg.pool import translated
+from scoreboard.pg.failures import translated
+from scoreboard.pg.occurrences import kept_tables
 from scoreboard.pg.sql import statements
 
 _sql = statements("ledger_audit")
 
 
 class LedgerAudit:
-    """Reads committed rows, a chunk at a time. Every method raises Unavailable when Postgres is
+    """Reads committed rows, a chunk at a time. A table is a board's own, which has its name, or
+    that of an occurrence. Every method raises Unavailable when Postgres is
     away."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
@@ -27,29 +30,49 @@ class LedgerAudit:
         with translated():
             return [row[0] for row in await self._pool.fetch(_sql["boards"])]
 
-    async def users(self, board: str) -> int:
-        """How many users user_score has of the board."""
+    async def detail_from(self, board: str) -> int | None:
+        """The Unix ms from which on actions are kept one by one; None: all are."""
         with translated():
-            return int(await self._pool.fetchval(_sql["users"], board))
+            return await self._pool.fetchval(_sql["detail_from"], board) or None
 
-    async def next_users(self, board: str, after: str, count: int) -> list[str]:
-        """Up to ``count`` users of the board behind ``after``, by name."""
+    async def occurrences(self, board: str) -> list[KeptOccurrence]:
+        """The board's occurrences that have a table, open and final."""
         with translated():
-            rows = await self._pool.fetch(_sql["next_users"], board, after, count)
+            return await kept_tables(self._pool, board)
+
+    async def is_open(self, table: str) -> bool:
+        """Whether the table of an occurrence is not final."""
+        with translated():
+            return bool(await self._pool.fetchval(_sql["is_open"], table))
+
+    async def misplaced(self, table: str) -> list[Misplaced]:
+        """Up to ``CHUNK`` users of a final table whose stored place is not that of the totals."""
+        with translated():
+            rows = await self._pool.fetch(_sql["misplaced"], table, CHUNK)
+        return [Misplaced(*row) for row in rows]
+
+    async def users(self, table: str) -> int:
+        """How many users user_score has of the table."""
+        with translated():
+            return int(await self._pool.fetchval(_sql["users"], table))
+
+    async def next_users(self, table: str, after: str, count: int) -> list[str]:
+        """Up to ``count`` users of the table behind ``after``, by name."""
+        with translated():
+            rows = await self._pool.fetch(_sql["next_users"], table, after, count)
         return [row[0] for row in rows]
 
-    async def totals(self, board: str) -> AsyncIterator[list[LedgerTotal]]:
-        """All users of the board, as of the beginning."""
+    async def totals(self, table: str) -> AsyncIterator[list[LedgerTotal]]:
+        """All users of the table, as of the beginning."""
         with translated():
-            async with self._pool.acquire() as connection, connection.transaction():
-                cursor = await connection.cursor(_sql["totals"], board)
-                while chunk := await cursor.fetch(CHUNK):
+            async with self._pool.acquire() as connection:
+                async for chunk in connection.chunks(_sql["totals"], table, size=CHUNK):
                     yield [LedgerTotal(*row) for row in chunk]
 
-    async def totals_of(self, board: str, users: Sequence[str]) -> list[LedgerTotal]:
+    async def totals_of(self, table: str, users: Sequence[str]) -> list[LedgerTotal]:
         """These users as they are now; those that neither side knows are left out."""
         with translated():
-            rows = await self._pool.fetch(_sql["totals_of"], board, list(users))
+            rows = await self._pool.fetch(_sql["totals_of"], table, list(users))
         return [LedgerTotal(*row) for row in rows]
 
     async def receipts(self, board: str, since: EventId) -> AsyncIterator[list[KeptAction]]:

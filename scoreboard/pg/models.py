@@ -9,8 +9,9 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from scoreboard.domain.moments import moment_of
 from scoreboard.errors import NotFound
-from scoreboard.pg.pool import translated
+from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
 
 _sql = statements("models")
@@ -102,4 +103,19 @@ class Models:
         """The newest hundred, newest first."""
         with translated():
             rows = await self._pool.fetch(_sql["list"])
-        return [ModelRow(**{**row, "quality": msgspec.json.decode(row["quality"])}) for row in rows]
+        return [_model(row) for row in rows]
+
+
+def _model(row: asyncpg.Record) -> ModelRow:
+    first_ms, last_ms = row["first_ms"], row["last_ms"]
+    return ModelRow(
+        version=row["version"],
+        board=row["board"],
+        active=row["active"],
+        created=row["created"],
+        trained_from=None if first_ms is None else moment_of(first_ms),
+        trained_to=None if last_ms is None else moment_of(last_ms),
+        false_alarm_rate=row["false_alarm_rate"],
+        quality=msgspec.json.decode(row["quality"]),
+        bytes=row["bytes"],
+    )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -11,8 +10,10 @@ import msgspec
 
 from scoreboard.domain.judging import Reason
 from scoreboard.domain.ledger import EventId, KeptAction
+from scoreboard.domain.moments import moment_of
 from scoreboard.domain.reviews import (
     Decision,
+    FeatureDecisions,
     Filter,
     RecentAction,
     Review,
@@ -23,12 +24,13 @@ from scoreboard.domain.reviews import (
 from scoreboard.errors import NotFound
 from scoreboard.pg import admin_audit
 from scoreboard.pg.board_source import kept_action
-from scoreboard.pg.pool import translated
+from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
 
 _sql = statements("reviews")
 _findings = msgspec.json.Decoder(list[Reason])
 
+EPISODE = 200  # cases of an episode that are decided at once
 RECENT = 60  # actions of the user that a case is shown with
 
 
@@ -49,7 +51,8 @@ class Reviews:
             "board = ANY (${}::text[])": None if wanted.boards is None else list(wanted.boards),
         }
         asked = [(text, value) for text, value in conditions.items() if value is not None]
-        where = " AND ".join(text.format(i) for i, (text, _) in enumerate(asked, 2))
+        texts = [text.format(i) for i, (text, _) in enumerate(asked, 2)]
+        where = " AND ".join([*texts, _sql["newest"]] if wanted.episodes else texts)
         query = f"{_sql['columns']} {where and 'WHERE ' + where} ORDER BY id DESC LIMIT $1"
         with translated():
             rows = await self._pool.fetch(query, limit, *(value for _, value in asked))
@@ -60,12 +63,28 @@ class Reviews:
         with translated():
             return await _get(self._pool, review_id)
 
+    async def by_feature(self, boards: frozenset[str] | None) -> list[FeatureDecisions]:
+        """What became of the last 90 days' cases by what agents objected to, those approved most
+        often first; of these boards (None: all)."""
+        with translated():
+            rows = await self._pool.fetch(_sql["by_feature"], None if boards is None else [*boards])
+        return [FeatureDecisions(**row) for row in rows]
+
+    async def open_episode(self, review: Review) -> list[Review]:
+        """The open cases of the case's episode, the oldest 200, in order."""
+        with translated():
+            ids = await self._pool.fetch(_sql["episode"], review.episode, EPISODE)
+            return [await _get(self._pool, row["id"]) for row in ids]
+
     async def details(self, review: Review) -> ReviewDetails:
         """The case with what its user did lately."""
         with translated():
             total = await self._pool.fetchrow(_sql["total"], review.board, review.user_id)
             rows = await self._pool.fetch(_sql["recent"], review.board, review.user_id, RECENT)
-        recent = [RecentAction(*row) for row in reversed(rows)]
+        recent = [
+            RecentAction(action, points, score, outcome, moment_of(at_ms))
+            for action, points, score, outcome, at_ms in reversed(rows)
+        ]
         score, hidden = total or (None, False)
         return ReviewDetails(review, score, hidden, recent)
 
@@ -74,6 +93,12 @@ class Reviews:
         with translated():
             row = await self._pool.fetchrow(_sql["action"], board, user, action)
         return None if row is None else kept_action(*row)
+
+    async def decidable_from(self) -> int:
+        """The Unix ms of the first events whose actions may be decided about; earlier ones are not
+        kept one by one."""
+        with translated():
+            return int(await self._pool.fetchval(_sql["decidable_from"]))
 
     async def earlier(
         self, board: str, user: str, *, before: EventId, beyond: EventId, limit: int
@@ -84,6 +109,15 @@ class Reviews:
             rows = await self._pool.fetch(_sql["earlier"], board, user, *before, *beyond, limit)
         return [kept_action(*row) for row in rows]
 
+    async def total_without(
+        self, table: str, user: str, actions: Sequence[str]
+    ) -> tuple[int | None, int | None]:
+        """The user's total in a table by the ledger without these actions (None: no other is left),
+        as it is kept, and the Unix ms at which it was reached."""
+        with translated():
+            row = await self._pool.fetchrow(_sql["total_without"], table, user, list(actions))
+        return row["ledger"], row["ledger_ms"]
+
     async def decide(
         self,
         review: Review,
@@ -91,11 +125,12 @@ class Reviews:
         *,
         by: str,
         reason: str,
-        hide: bool,
         details: Mapping[str, Any],
+        hiding: Callable[[], Awaitable[object]] | None = None,
     ) -> Decision:
-        """Closes the case, hides its user if ``hide`` is set and the user is on the board, and
-        writes the audit, in one transaction. Raises AlreadyDecided."""
+        """Closes the case and writes the audit, in one transaction. With ``hiding`` it also hides
+        the user in all tables, if on the board; then ``hiding`` is called before the commit. Raises
+        AlreadyDecided."""
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
                 if (
@@ -103,9 +138,11 @@ class Reviews:
                     is None
                 ):
                     raise already_decided(await _get(connection, review.id))
-                hidden = hide and await connection.fetchval(
+                hidden = hiding and await connection.fetchval(
                     _sql["set_hidden"], review.board, review.user_id, True
                 )
+                if hidden:
+                    await hide_in_occurrences(connection, review.board, review.user_id, True)
                 await admin_audit.record(
                     connection,
                     verdict,
@@ -117,21 +154,46 @@ class Reviews:
                     reason=reason,
                     details=msgspec.json.encode(details).decode(),
                 )
-                return Decision(await _get(connection, review.id), hidden=bool(hidden))
+                decision = Decision(await _get(connection, review.id), hidden=bool(hidden))
+                if hiding and hidden:
+                    await hiding()
+                return decision
 
     async def set_hidden(
-        self, board: str, user: str, *, hidden: bool, by: str, reason: str
-    ) -> bool:
-        """Hides the user or shows the user again; False when the user is not on the board."""
+        self,
+        board: str,
+        user: str,
+        *,
+        hidden: bool,
+        by: str,
+        reason: str,
+        before_commit: Callable[[], Awaitable[object]],
+    ) -> bool | None:
+        """Hides the user in all tables of the board, or shows the user again, unless the user wants
+        to be hidden; final ones are ranked anew by that, and amended. Returns whether the user is
+        hidden now, None when not on the board."""
         decision = "user_hidden" if hidden else "user_shown"
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
-                if await connection.fetchval(_sql["set_hidden"], board, user, hidden) is None:
-                    return False
+                now_hidden: bool | None = await connection.fetchval(
+                    _sql["set_hidden"], board, user, hidden
+                )
+                if now_hidden is None:
+                    return None
+                await hide_in_occurrences(connection, board, user, now_hidden)
                 await admin_audit.record(
                     connection, decision, by=by, board=board, user=user, reason=reason
                 )
-        return True
+                await before_commit()
+        return now_hidden
+
+
+async def hide_in_occurrences(connection: Any, board: str, user: str, hidden: bool) -> None:
+    """Hides a user of a board in all of its occurrences, or shows the user; final ones are ranked
+    anew by that, and amended."""
+    final = await connection.fetchval(_sql["set_hidden_in_occurrences"], board, user, hidden)
+    if final:
+        await connection.execute(_sql["amend"], final)
 
 
 async def _get(connection: Any, review_id: int) -> Review:
@@ -153,13 +215,16 @@ def _review(row: Mapping[str, Any]) -> Review:
         points=row["points"],
         event_id=str(EventId(row["event_ms"], row["event_seq"])),
         attempt_id=row["attempt_id"],
-        at=_moment(row["event_ms"]),
-        occurred_at=row["occurred_at"],
+        at=moment_of(row["event_ms"]),
+        occurred_at=None if row["occurred_ms"] is None else moment_of(row["occurred_ms"]),
         context=None if context is None else msgspec.json.decode(context),
         findings=_reasons(row["findings"]),
         decided_at=row["decided_at"],
         decided_by=row["decided_by"],
         reason=row["reason"],
+        further=row["further"],
+        episode=row["episode"],
+        actions=row["actions"],
     )
 
 
@@ -170,7 +235,3 @@ def _reasons(text: str) -> list[Reason]:
         return _findings.decode(text)
     except msgspec.ValidationError:
         return []
-
-
-def _moment(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -16,17 +16,20 @@ SCAN = 5_000
 
 
 class RedisAudit:
-    """Reads a board as it is, live or not. Every method raises Unavailable when Redis is away."""
+    """Reads boards' tables as they are, live or not. Every method raises Unavailable when Redis is
+    away."""
 
     def __init__(self, redis: Redis, *, keyspace: Keyspace) -> None:
         self._redis = redis
         self._keyspace = keyspace
 
     async def scores(
-        self, board: str, users: Sequence[str]
+        self, table: str, users: Sequence[str]
     ) -> list[tuple[float | None, float | None]]:
         """(zset score shown, zset score hidden) of each user."""
-        keys = self._keyspace.board(board)
+        if not users:
+            return []
+        keys = self._keyspace.board(table)
         with reachable():
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.zmscore(keys.board, list(users))
@@ -34,9 +37,18 @@ class RedisAudit:
                 shown, hidden = await pipe.execute()
         return list(zip(shown, hidden, strict=True))
 
-    async def members(self, board: str) -> AsyncIterator[list[str]]:
-        """All users of the board in chunks; some may come twice."""
-        keys = self._keyspace.board(board)
+    async def users(self, table: str) -> int:
+        """How many users the table has, shown and hidden."""
+        keys = self._keyspace.board(table)
+        with reachable():
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.zcard(keys.board)
+                pipe.zcard(keys.hidden)
+                return sum(await pipe.execute())
+
+    async def members(self, table: str) -> AsyncIterator[list[str]]:
+        """All users of the table in chunks; some may come twice."""
+        keys = self._keyspace.board(table)
         for key in (keys.board, keys.hidden):
             cursor = 0
             while True:
@@ -52,7 +64,7 @@ class RedisAudit:
         self, board: str, actions: Sequence[KeptAction]
     ) -> list[tuple[KeptAction, str, str]]:
         """(action, expected receipt, found receipt or '') for each action whose two receipts differ
-        in anything but the agents' names."""
+        in anything but the agents' names and the total before."""
         if not actions:
             return []
         keys = self._keyspace.board(board)
@@ -62,7 +74,7 @@ class RedisAudit:
         differing = []
         for action, text in zip(actions, found, strict=True):
             expected, there = receipt_of(action), (text or b"").decode()
-            if expected.split(",")[:4] != there.split(",")[:4]:
+            if _compared(expected) != _compared(there):
                 differing.append((action, expected, there))
         return differing
 
@@ -73,3 +85,8 @@ class RedisAudit:
                 for keys in self._keyspace.every_partition():
                     pipe.xlen(keys.events)
                 return sum(await pipe.execute())
+
+
+def _compared(receipt: str) -> tuple[list[str], str]:
+    fields, moves = receipt.partition(";")[::2]
+    return fields.split(",")[:4], moves.removesuffix("!")

@@ -3,26 +3,39 @@ not know yet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import DataError, NoScriptError, RedisError, ResponseError
 
-from scoreboard.errors import Unavailable
+from scoreboard.errors import Misconfigured, Unavailable
+from scoreboard.redisio.cluster_client import ClusterClient
+from scoreboard.redisio.refusals import Refused, WrongForm
 from scoreboard.redisio.script_source import digest, source
+from scoreboard.redisio.topology import Key, Node
+from scoreboard.wire.keys import PartitionKeys
 from scoreboard.wire.scripts import ScriptCall
+
+T = TypeVar("T")
+
+SILENCE = 1.0  # seconds for which one server of several may say nothing
 
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Turns errors that mean "Redis is away or full" into Unavailable; others pass unchanged."""
+    """Turns errors that mean "Redis is away" or "not here, not now" into Unavailable; an error of
+    the command itself, from Redis or already from redis-py, passes unchanged. Servers of another
+    kind than the URL says are Misconfigured."""
     try:
         yield
-    except OutOfMemoryError as error:
-        raise Unavailable("Redis is out of memory.") from error
-    except ResponseError:
+    except Refused as error:
+        raise error.unavailable() from error
+    except WrongForm as error:
+        raise Misconfigured(error.detail, words=error.words) from error
+    except (ResponseError, DataError):
         raise
     except (RedisError, OSError, TimeoutError) as error:
         raise Unavailable("Redis can't be reached.") from error
@@ -31,10 +44,77 @@ def reachable() -> Iterator[None]:
 async def run_script(redis: Redis, call: ScriptCall) -> list[Any]:
     """The script's reply. Raises Unavailable when Redis is away; then the script may have run."""
     script, keys, args = call
-    command = ("EVALSHA", digest(script), len(keys), *keys, *args)
+    sharded = isinstance(redis, ClusterClient)
+    command = ("EVALSHA", digest(script, sharded), len(keys), *keys, *args)
     with reachable():
         try:
             return list(await redis.execute_command(*command))
         except NoScriptError:
-            await redis.execute_command("SCRIPT LOAD", source(script))
+            await redis.execute_command("SCRIPT LOAD", source(script, sharded))
             return list(await redis.execute_command(*command))
+
+
+async def each_server(redis: Redis) -> Sequence[Redis]:
+    """Clients of the servers, each of one alone. Raises redis-py's errors."""
+    return await redis.each() if isinstance(redis, ClusterClient) else [redis]
+
+
+async def by_server(redis: Redis, partitions: int) -> Sequence[Sequence[int]]:
+    """The partitions of each server that has some. Raises redis-py's errors."""
+    if not isinstance(redis, ClusterClient):
+        return [range(partitions)]
+    found: dict[Node, list[int]] = {}
+    for partition in range(partitions):
+        owner = await redis.topology.owner(PartitionKeys(partition).events)
+        found.setdefault(owner, []).append(partition)
+    return list(found.values())
+
+
+async def of_each(
+    parts: Sequence[Sequence[int]], ask: Callable[[Sequence[int]], Awaitable[T]]
+) -> list[T | Exception]:
+    """What ``ask`` gives for the partitions of each server, all at once; its error in place of that
+    of a server that fails, or that says nothing for a second while there are others. Raises the
+    error when all fail."""
+
+    async def asked(partitions: Sequence[int]) -> T:
+        try:
+            async with asyncio.timeout(SILENCE if len(parts) > 1 else None):
+                return await ask(partitions)
+        except TimeoutError:
+            raise Unavailable("Redis does not answer in time.") from None
+
+    told = await asyncio.gather(*map(asked, parts), return_exceptions=True)
+    found: list[T | Exception] = []
+    for one in told:
+        if isinstance(one, BaseException) and not isinstance(one, Exception):
+            raise one
+        found.append(one)
+    if all(isinstance(one, Exception) for one in found):
+        raise next(one for one in found if isinstance(one, Exception))
+    return found
+
+
+async def at_owner(redis: Redis, key: Key, attempt: Callable[[Redis, bool], Awaitable[T]]) -> T:
+    """What ``attempt`` gives with a client of the server that has the key
+    (cluster_client.ClusterClient.at_owner)."""
+    if isinstance(redis, ClusterClient):
+        return await redis.at_owner(key, attempt)
+    return await attempt(redis, False)
+
+
+async def scanned(redis: Redis, pattern: str, step: int) -> AsyncIterator[list[bytes]]:
+    """The keys of all servers that match, in parts; each SCAN looks at ``step`` keys. Raises
+    Unavailable."""
+    with reachable():
+        servers = await each_server(redis)
+    for server in servers:
+        cursor = 0
+        while True:
+            with reachable():
+                reply: Any = await server.scan(cursor, match=pattern, count=step)
+            cursor, keys = reply
+            if keys:
+                yield keys
+            if cursor == 0:
+                break

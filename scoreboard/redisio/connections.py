@@ -1,12 +1,15 @@
-"""Clients of Redis. Ordinary commands, scripts with their own recovery, and blocking reads each
-have their own connections. redis-py's retries are off everywhere, because after a lost reply they
+"""Connections to Redis. redis-py's retries are off everywhere, because after a lost reply they
 send a script again without knowing whether that is safe."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import time
+from collections.abc import Mapping
+from math import inf
+from typing import Any, Protocol
 
-import structlog
+from redis._parsers import _AsyncHiredisParser
 from redis.asyncio import (
     BlockingConnectionPool,
     Connection,
@@ -15,100 +18,137 @@ from redis.asyncio import (
     SSLConnection,
     UnixDomainSocketConnection,
 )
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-)
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from scoreboard.errors import ConfigurationError
+from scoreboard.redisio.refusals import Refused, Server, refusal
 
-log = structlog.get_logger(__name__)
-
-MALFORMED = "is no Redis URL: redis://[[user]:password@]host:port/database"
+CONNECT_TIMEOUT = 5.0  # seconds, for connections that have no time limit of their own
 
 
-class _Closed:
-    """Mixed into a class of connections. When something is sent on a transport that was closed
-    since its last use, uvloop raises an error of its own, and so does redis-py when another task is
-    closing the connection. Both are reported as a lost connection."""
+class Connects(Protocol):
+    """Makes clients. Implemented in redisio/topology.py."""
+
+    def client(self, *, timeout: float | None, connections: int = ...) -> Redis:
+        """A client with so many connections; ``timeout`` in seconds, None for blocking reads."""
+
+
+class _Parser(_AsyncHiredisParser):
+    @classmethod
+    def parse_error(cls, response: str) -> Exception:
+        error: Exception = refusal(response) or super().parse_error(response)  # type: ignore[no-untyped-call]
+        return error
+
+
+class ServerConnection(AbstractConnection):
+    """Mixed into a class of connections. Its error replies are told to the ``server``, which says
+    where to connect to, and once another connection has learned that the server refuses commands,
+    this one is made anew.
+
+    When something is sent on a transport that was closed since its last use, uvloop raises an error
+    of its own, and so does redis-py when another task is closing the connection. Both are reported
+    as a lost connection."""
+
+    def __init__(self, *, server: Server, **options: Any) -> None:
+        super().__init__(**options, parser_class=_Parser)
+        self.server = server
+        self._made = -inf
+        self._turn = asyncio.Lock()
+
+    @property
+    def outdated(self) -> bool:
+        """True when the server has refused something since this connection was made."""
+        return self._made < self.server.renewed
+
+    async def connect(self) -> None:
+        """Connects, anew when the connection is outdated."""
+        if self.is_connected and (self._turn.locked() or not self.outdated):
+            return  # locked: what redis-py sends as part of connecting asks for a connection, too
+        async with self._turn:  # of two tasks, as of a subscriber, the second finds it made
+            if self.is_connected and self.outdated:
+                await self.disconnect(nowait=True)
+            if not self.is_connected:
+                place = await self.server.place()
+                if place is not None:
+                    self.host, self.port = place
+            await super().connect()  # type: ignore[no-untyped-call]
+
+    async def connect_check_health(self, *args: Any, **options: Any) -> None:
+        """Called by redis-py for every connect; notes when the connection is made."""
+        if not self.is_connected:
+            self._made = time.monotonic()
+        await super().connect_check_health(*args, **options)
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Raises redis-py's ConnectionError when the connection is lost."""
         try:
-            # The class of connections that it is mixed into has the method.
-            await super().send_packed_command(command, check_health)  # type: ignore[misc]
+            await super().send_packed_command(command, check_health)
         except (RuntimeError, AttributeError) as error:
             raise RedisConnectionError(str(error)) from error
 
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        """The next reply; tells the server of a refusal before it raises it."""
+        try:
+            return await super().read_response(*args, **options)
+        except Refused as error:
+            self.server.refused(error)
+            raise
 
-class _Tcp(_Closed, Connection):
+
+class _Tcp(ServerConnection, Connection):
     pass
 
 
-class _Tls(_Closed, SSLConnection):
+class _Tls(ServerConnection, SSLConnection):
     pass
 
 
-class _Unix(_Closed, UnixDomainSocketConnection):
+class _Unix(ServerConnection, UnixDomainSocketConnection):
     pass
 
 
-_CLASSES = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSocketConnection: _Unix}
+_CLASSES: dict[Any, Any] = {
+    Connection: _Tcp,
+    SSLConnection: _Tls,
+    UnixDomainSocketConnection: _Unix,
+}
 
 
-def pool(url: str, *, timeout: float | None, connections: int = 32) -> ConnectionPool:
-    """A pool without retries. ``timeout`` in seconds; None for connections that block. While all
-    ``connections`` are in use, the next command waits for one: to be busy is not to be away.
-    Raises ConfigurationError, which does not show the URL and its password."""
-    try:
-        made = BlockingConnectionPool.from_url(
-            url,
-            protocol=2,
-            max_connections=connections,
-            timeout=timeout or 5.0,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout or 5.0,
-            retry=Retry(NoBackoff(), 0),
-        )
-    except ValueError:
-        raise ConfigurationError(f"SCOREBOARD_REDIS_URL {MALFORMED}") from None
-    made.connection_class = _CLASSES[made.connection_class]
+def pool(
+    options: Mapping[str, Any], server: Server, *, timeout: float | None, connections: int
+) -> ConnectionPool:
+    """A pool without retries; ``options`` are redis-py's. ``timeout`` in seconds; None for
+    connections that block. While all ``connections`` are in use, the next command waits for one: to
+    be busy is not to be away. Raises redis-py's and Python's errors for options that are wrong."""
+    made = BlockingConnectionPool(
+        **{
+            "protocol": 2,
+            "max_connections": connections,
+            "timeout": timeout or CONNECT_TIMEOUT,
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout or CONNECT_TIMEOUT,
+            "retry": Retry(NoBackoff(), 0),
+            "driver_info": None,  # a user with the rights of deploy/users.acl may not
+            "server": server,
+            **options,
+            "connection_class": _CLASSES[options.get("connection_class", Connection)],
+        }
+    )
+    made.connection_class(**made.connection_kwargs)  # does not connect yet
     return made
 
 
-def client(url: str, *, timeout: float | None, connections: int = 32) -> Redis:
-    """A client for ordinary commands, or with ``timeout=None`` for blocking reads."""
-    return Redis.from_pool(pool(url, timeout=timeout, connections=connections))
-
-
-async def check_server(redis: Redis) -> None:
-    """Checks a server before the service trusts it with scores. Raises ConfigurationError when it
-    is too old or evicts keys. Warns when the append-only file is off, and about Redis 7.0, which
-    may repair that file wrongly after a crash."""
+async def ask_once(options: Mapping[str, Any], *command: str, timeout: float) -> Any:
+    """The reply to one command, on a connection that is closed however that ends; a client with a
+    pool leaves one behind when it is cancelled while it connects. ``options`` as in ``pool``.
+    Raises redis-py's errors, and TimeoutError after ``timeout`` seconds."""
+    connection = pool(options, Server(), timeout=timeout, connections=1).make_connection()
     try:
-        info: dict[str, Any] = await redis.info()
-    except AuthenticationError as error:
-        raise ConfigurationError(f"Redis refuses the credentials: {error}") from error
-    version = str(info.get("redis_version", "0"))
-    if int(version.split(".")[0]) < 7:
-        raise ConfigurationError(f"Redis {version} is too old; 7.0 or Valkey 8 is needed")
-    policy = info.get("maxmemory_policy")
-    if policy != "noeviction":
-        raise ConfigurationError(
-            f"Redis evicts keys when full (maxmemory-policy {policy}), which would lose scores; "
-            "set it to noeviction"
-        )
-    if not info.get("aof_enabled"):
-        log.warning(
-            "append_only_off",
-            consequence="a crash of Redis loses what was not persisted to Postgres yet",
-            remedy="CONFIG SET appendonly yes",
-        )
-    elif version.startswith("7.0."):
-        log.warning(
-            "append_only_fragile",
-            version=version,
-            consequence="a crash amid a write can lose or repeat writes one start later",
-            remedy="rewrite the file after a crash (docs/durability.md), or run Valkey",
-        )
+        async with asyncio.timeout(timeout):
+            await connection.connect()
+            await connection.send_command(*command)
+            return await connection.read_response()
+    finally:
+        await connection.disconnect(nowait=True)

@@ -3,12 +3,25 @@ that may have lost its last writes never answers."""
 
 from __future__ import annotations
 
-from scoreboard.domain.standings import Standing, percentile
-from scoreboard.errors import BoardCold, OutcomeUnknown, Unavailable
+from collections.abc import Iterator
+from typing import Any, TypedDict
+
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.descriptions import Description
+from scoreboard.domain.stamps import total_of
+from scoreboard.domain.standings import (
+    Page,
+    Place,
+    Standing,
+    UserStanding,
+    percentile,
+    ranked,
+    user_standing,
+)
 from scoreboard.redisio.line_pool import ScriptLines
+from scoreboard.redisio.reads import read
 from scoreboard.wire import scripts
-from scoreboard.wire.keys import Keyspace
-from scoreboard.wire.scripts import COLD, ScriptCall
+from scoreboard.wire.keys import BoardKeys, Keyspace
 
 
 class LiveBoards:
@@ -24,15 +37,22 @@ class LiveBoards:
 
     async def top(self, board: str) -> tuple[int, bytes]:
         """(version, ready JSON array of the top 10)."""
-        version, top = await self._read(scripts.read_top(key_meta=self._keyspace.board(board).meta))
+        keys = self._keyspace.board(board)
+        version, top = await read(self._lines, scripts.read_top(**_of(keys)))
         return int(version), top
+
+    async def description(self, board: str) -> Description:
+        """The board's settings, its version, and how many users it shows."""
+        keys = self._keyspace.board(board)
+        version, settings, users = await read(self._lines, scripts.read_board(**_of(keys)))
+        return Description(BoardSettings.from_text(settings), int(users), int(version))
 
     async def standings(self, board: str, users: list[str]) -> list[Standing | None]:
         """The standing of each user in order; None for one who is not on the board."""
         keys = self._keyspace.board(board)
-        call = scripts.read_standings(key_board=keys.board, key_meta=keys.meta)
+        call = scripts.read_standings(**_of(keys))
         call.args.extend(user.encode() for user in users)
-        reply = await self._read(call)
+        reply = await read(self._lines, call)
         players = int(reply[0])
         pairs = zip(users, reply[1::2], reply[2::2], strict=True)
         return [
@@ -44,29 +64,67 @@ class LiveBoards:
         """The user with up to ``radius`` neighbours on each side, by rank; None when the user is
         not on the board."""
         keys = self._keyspace.board(board)
-        reply = await self._read(
-            scripts.read_around(
-                key_board=keys.board, key_meta=keys.meta, arg_user=user, arg_radius=radius
-            )
+        reply = await read(
+            self._lines, scripts.read_around(**_of(keys), arg_user=user, arg_radius=radius)
         )
         if len(reply) == 1:
             return None
-        players, first = int(reply[0]), int(reply[1])
-        pairs = zip(reply[2::2], reply[3::2], strict=True)
-        return [
-            Standing(member.decode(), int(score), rank, percentile(rank, players))
-            for rank, (member, score) in enumerate(pairs, first)
-        ]
+        return _part(reply)
 
-    async def _read(self, call: ScriptCall) -> list[bytes]:
-        line = await self._lines.acquire()
-        line.unsure = False
-        try:
-            reply: list[bytes] = (await line.run(call))[0]
-        except OutcomeUnknown as error:
-            raise Unavailable("Redis can't be reached.") from error  # a read has no outcome
-        finally:
-            self._lines.release(line)
-        if reply[0] == COLD:
-            raise BoardCold("The board is not live in Redis.")
-        return reply
+    async def user(self, board: str, user: str) -> UserStanding | None:
+        """The user's place with the one above and the way to the top 10; None when the user is not
+        on the board."""
+        keys = self._keyspace.board(board)
+        reply = await read(self._lines, scripts.read_user(**_of(keys), arg_user=user))
+        if len(reply) == 1:
+            return None
+        *above, own = _part(reply)
+        sign, tenth = int(reply[2]), reply[5]
+        return user_standing(
+            own,
+            above[0] if above else None,
+            total_of(float(tenth)) * sign if tenth else None,
+        )
+
+    async def page(self, board: str, place: Place, limit: int) -> Page:
+        """Up to ``limit`` users in order of rank, from the place on."""
+        keys = self._keyspace.board(board)
+        call = scripts.read_page(
+            **_of(keys),
+            arg_from=place.kind,
+            arg_at=repr(place.at),
+            arg_user=place.user_id,
+            arg_limit=limit,
+        )
+        reply = await read(self._lines, call)
+        standings = _part(reply)
+        players, above, rows = int(reply[0]), int(reply[1]), reply[4]
+        last = None
+        if standings and above + len(standings) < players:
+            last = Place("after", float(rows[-1]), standings[-1].user_id)
+        return Page(standings, above + 1, players, last)
+
+
+class _ReadKeys(TypedDict):
+    """The KEYS of a script that reads a table."""
+
+    key_board: str
+    key_meta: str
+    key_table: str
+
+
+def _of(keys: BoardKeys) -> _ReadKeys:
+    return _ReadKeys(key_board=keys.board, key_meta=keys.guard, key_table=keys.meta)
+
+
+def _part(reply: list[Any]) -> list[Standing]:
+    """The standings that a script replies (lua/lib_pages.lua)."""
+    players, above, sign, shared, rows = reply[:5]
+    shown = _shown(rows, int(sign))
+    return ranked(shown, int(above), int(players), int(shared) if shared else None)
+
+
+def _shown(rows: list[bytes], sign: int) -> Iterator[tuple[str, int]]:
+    """Users with their scores, of users with their zset scores."""
+    for user, zset_score in zip(rows[::2], rows[1::2], strict=True):
+        yield user.decode(), total_of(float(zset_score)) * sign

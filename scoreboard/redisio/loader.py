@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from redis.asyncio import Redis
 
-from scoreboard.domain.ledger import BoardRecord, BoardState, EventId, KeptAction, UserTotal
+from scoreboard.domain.ledger import BoardRecord, BoardState, EventId, KeptAction, Player, UserTotal
 from scoreboard.domain.stamps import stamp
+from scoreboard.domain.tables import occurrence_of
 from scoreboard.errors import Unavailable
-from scoreboard.redisio.commands import reachable, run_script
+from scoreboard.redisio.commands import at_owner, reachable, run_script
+from scoreboard.redisio.occurrence_tables import read_state, tables_known
 from scoreboard.redisio.reverter import receipt_of
 from scoreboard.redisio.script_line import pack
 from scoreboard.wire import scripts
 from scoreboard.wire.events import split_id
 from scoreboard.wire.keys import CONSUMER_GROUP, BoardKeys, Keyspace
+from scoreboard.wire.known_periods import KnownPeriod
+from scoreboard.wire.scripts import ScriptCall
 
 MEMBERS = 1_000  # members in one ZADD: about 0.5 ms of Redis's time
 DRAFT_TTL_MS = 600_000  # a zset under construction expires this long after its builder's last write
 
 Command = tuple[bytes, ...]
+
+_ASKING: Command = (b"ASKING",)
 
 
 class BoardLoader:
@@ -38,24 +45,31 @@ class BoardLoader:
 
     async def state(self, board: str) -> BoardState:
         """Reads the board's state."""
-        keys = self._keyspace.board(board)
-        reply = await run_script(
-            self._redis,
-            scripts.board_state(key_board=keys.board, key_hidden=keys.hidden, key_meta=keys.meta),
-        )
+        reply, periods = await read_state(self._redis, self._keyspace, board)
+        tables: dict[str, bool] = {}
+        lost = False
+        if periods:
+            needed = tables_known(board, periods)
+            reply, _ = await read_state(self._redis, self._keyspace, board, needed)
+            tables = dict(zip(needed, map(bool, reply[9]), strict=True))
+            lost = any(needed[name] and not whole for name, whole in tables.items())
         epoch, own, version, event = (part.decode() for part in reply[:4])
+        lost = lost or bool(reply[6])
         return BoardState(
             epoch,
-            live=own == epoch,
+            live=own == epoch and not lost,
             version=int(version or 0),
             event=EventId(*split_id(event)) if event else None,
             users=reply[4] + reply[5],
+            lost=lost,
+            now_ms=int(reply[7]),
+            tables=tables,
         )
 
-    async def hidden_users(self, board: str) -> list[str]:
+    async def hidden_users(self, table: str) -> list[str]:
         """The users who are hidden in Redis."""
         with reachable():
-            key = self._keyspace.board(board).hidden
+            key = self._keyspace.board(table).hidden
             users: list[bytes] = await self._redis.execute_command("ZRANGE", key, 0, -1)
         return [user.decode() for user in users]
 
@@ -64,19 +78,19 @@ class BoardLoader:
         with reachable():
             await self._redis.delete(self._keyspace.board(board).meta)
 
-    def oldest_receipt(self) -> EventId:
-        """The id of an event whose receipt expires now; those of earlier events have expired."""
-        return EventId(round(time.time() * 1000) - self._window_ms, 0)
+    def oldest_receipt(self, state: BoardState) -> EventId:
+        """The id of an event whose receipt expired at ``state``; those of earlier events have
+        expired. Receipts expire by the clock of Redis, which is not this machine's."""
+        return EventId(max(0, state.now_ms - self._window_ms), 0)
 
     def begin(self, board: str, state: BoardState, *, swap: bool) -> BoardDraft:
         """Begins a draft of the board: with all its users (``swap``), or only with those whose
         latest changes the fenced board lacks. A draft is kept in zsets of its own and changes the
         board only at ``finish``."""
-        keys = self._keyspace.board(board)
         return BoardDraft(
             self._redis,
+            self._keyspace,
             board,
-            keys,
             state,
             swap=swap,
             idle_ms=self._idle_ms,
@@ -84,30 +98,18 @@ class BoardLoader:
         )
 
 
-class BoardDraft:
-    """A board under construction; keeps count of the users it was given."""
+class TableDraft:
+    """A table under construction; keeps count of the users it was given."""
 
-    def __init__(
-        self,
-        redis: Redis,
-        board: str,
-        keys: BoardKeys,
-        state: BoardState,
-        *,
-        swap: bool,
-        idle_ms: int,
-        window_ms: int,
-    ) -> None:
+    def __init__(self, redis: Redis, keys: BoardKeys, *, swap: bool) -> None:
         self._redis = redis
-        self._board = board
         self._keys = keys
-        self._state = state  # as it was when the load began
         self._swap = swap
-        self._idle_ms = idle_ms
-        self._window_ms = window_ms
         nonce = secrets.token_hex(8)
         self._load = (keys.load(nonce), keys.load(f"{nonce}:hidden"))
+        self._load_players = keys.load(f"{nonce}:players")
         self._counts = [0, 0]  # shown, hidden
+        self._players = 0
         self._clock = 0
 
     async def add(self, totals: Sequence[UserTotal]) -> None:
@@ -130,63 +132,179 @@ class BoardDraft:
             self._counts[which] += len(part) // 2
         await self._send(commands)
 
-    async def restore_receipts(self, actions: Sequence[KeptAction]) -> None:
-        """Writes the receipts of these actions, each for the rest of its dedupe window."""
-        now = round(time.time() * 1000)
+    async def add_players(self, players: Sequence[Player]) -> None:
+        """Writes into the draft who is in, with how many actions. It gets all or none, whether it
+        has all users or not."""
+        home = self._load_players.encode()
         commands: list[Command] = []
-        for action in actions:
-            left = action.event.ms + self._window_ms - now
-            if left > 0:
-                name = self._keys.action(action.user_id.encode(), action.action_id.encode())
-                commands.append((b"SET", name, receipt_of(action).encode(), b"PX", b"%d" % left))
-        # Receipts may outnumber users many times, so writing them must not let the draft expire.
-        commands += [(b"PEXPIRE", key.encode(), b"%d" % DRAFT_TTL_MS) for key in self._load]
+        for at in range(0, len(players), MEMBERS):
+            some = players[at : at + MEMBERS]
+            pairs = [part for user, count in some for part in (b"%d" % count, user.encode())]
+            commands.append((b"ZADD", home, *pairs))
+        commands.append((b"PEXPIRE", home, b"%d" % DRAFT_TTL_MS))
+        self._players += len(players)
         await self._send(commands)
 
-    async def finish(self, record: BoardRecord, *, version: int, event: EventId) -> int:
-        """Makes the board live and returns its version. ``event`` is the last event that the board
-        contains. Raises Unavailable when Redis restarted or lost something or the board changed
-        meanwhile; the draft is then useless."""
-        load, load_hidden = self._load
-        shown, concealed = self._counts
-        reply = await run_script(
-            self._redis,
-            scripts.load_board(
-                **self._keys.written,
-                key_load=load,
-                key_load_hidden=load_hidden,
-                arg_board=self._board,
-                arg_epoch=self._state.epoch,
-                arg_found=str(self._state.event or ""),
-                arg_swap="1" if self._swap else "0",
-                arg_shown=shown,
-                arg_concealed=concealed,
-                arg_settings=record.settings,
-                arg_version=version,
-                arg_event=str(event),
-                arg_clock=self._clock,
-                arg_last=str(record.partition_event),
-                arg_group=CONSUMER_GROUP,
-                arg_idle=self._idle_ms,
-            ),
-        )
-        if reply[0].startswith(b"!"):
-            raise Unavailable("Redis changed while the board was loaded.")
-        return int(reply[0])
+    def _postponed(self) -> list[Command]:
+        """Lets the draft expire later."""
+        return [
+            (b"PEXPIRE", key.encode(), b"%d" % DRAFT_TTL_MS)
+            for key in (*self._load, self._load_players)
+        ]
 
     async def _send(self, commands: Sequence[Command]) -> None:
         """Sends the commands as one pipeline and waits for all replies."""
         if not commands:
             return
-        pool = self._redis.connection_pool
-        with reachable():
+
+        async def send(redis: Redis, asking: bool) -> None:
+            sent = [one for each in commands for one in (_ASKING, each)] if asking else commands
+            pool = redis.connection_pool
             connection = await pool.get_connection()
             try:
-                await connection.send_packed_command([pack(command) for command in commands])
-                for _ in commands:
+                await connection.send_packed_command([pack(command) for command in sent])
+                for _ in sent:
                     await connection.read_response()
             except BaseException:
                 await connection.disconnect(nowait=True)  # or its next reply would be one of these
                 raise
             finally:
                 await pool.release(connection)
+
+        with reachable():
+            await at_owner(self._redis, self._keys.meta, send)
+
+
+class BoardDraft(TableDraft):
+    """A board under construction, with the tables of its occurrences."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        keyspace: Keyspace,
+        board: str,
+        state: BoardState,
+        *,
+        swap: bool,
+        idle_ms: int,
+        window_ms: int,
+    ) -> None:
+        super().__init__(redis, keyspace.board(board), swap=swap)
+        self._keyspace = keyspace
+        self._board = board
+        self._state = state  # as it was when the load began
+        self._begun = time.monotonic()
+        self._idle_ms = idle_ms
+        self._window_ms = window_ms
+        self._tables: dict[str, TableDraft] = {}
+
+    def table(self, table: str, *, swap: bool) -> TableDraft:
+        """Begins the draft of an occurrence's table, which belongs to this one."""
+        draft = TableDraft(self._redis, self._keyspace.board(table), swap=swap)
+        self._tables[table] = draft
+        return draft
+
+    async def restore_receipts(self, actions: Sequence[KeptAction]) -> None:
+        """Writes the receipts of these actions, each for the rest of its dedupe window."""
+        # Redis's clock; one that was set back finds events that are still to come.
+        now = self._state.now_ms + round((time.monotonic() - self._begun) * 1000)
+        commands: list[Command] = []
+        for action in actions:
+            left = min(action.event.ms + self._window_ms - now, self._window_ms)
+            if left > 0:
+                name = self._keys.action(action.user_id.encode(), action.action_id.encode())
+                commands.append((b"SET", name, receipt_of(action).encode(), b"PX", b"%d" % left))
+        # Receipts may outnumber users many times, so writing them must not let the drafts expire.
+        for draft in (self, *self._tables.values()):
+            commands += draft._postponed()
+        await self._send(commands)
+
+    async def finish(
+        self,
+        record: BoardRecord,
+        *,
+        version: int,
+        event: EventId,
+        periods: Mapping[str, KnownPeriod] | None = None,
+    ) -> int:
+        """Makes the board live and returns its version. ``event`` is the last event that the board
+        contains, ``periods`` what it has to know of its periods (None: what it knows). Raises
+        Unavailable when Redis restarted or lost something or the board changed meanwhile; the draft
+        is then useless."""
+        if periods is not None:
+            await self._drop_final()
+        for table, draft in self._tables.items():
+            version = await self._run(self._load_table(table, draft, record, version))
+        call = scripts.load_board(
+            **self._keys.written,
+            **self._draft_arguments(self, record),
+            arg_version=version,
+            arg_event=str(event),
+            arg_clock=max(draft._clock for draft in (self, *self._tables.values())),
+            arg_last=str(record.partition_event),
+            arg_group=CONSUMER_GROUP,
+            arg_idle=self._idle_ms,
+            arg_periods="0" if periods is None else "1",
+        )
+        for draft in self._tables.values():
+            keys = draft._keys
+            names = (keys.board, keys.hidden, keys.meta, keys.players)
+            call.keys.extend(map(str.encode, names))
+        for name, known in (periods or {}).items():
+            call.args.extend((name.encode(), known.to_text().encode()))
+        return await self._run(call)
+
+    def _load_table(
+        self, table: str, draft: TableDraft, record: BoardRecord, version: int
+    ) -> ScriptCall:
+        keys = draft._keys
+        period, _, number = (occurrence_of(table) or "").partition(":")
+        return scripts.load_table(
+            key_board=keys.board,
+            key_hidden=keys.hidden,
+            key_meta=keys.guard,
+            key_table=keys.meta,
+            key_channel=keys.channel,
+            **self._draft_arguments(draft, record),
+            arg_period=period,
+            arg_number=number,
+            arg_version=version,
+        )
+
+    def _draft_arguments(self, draft: TableDraft, record: BoardRecord) -> dict[str, Any]:
+        """What both scripts want."""
+        load, load_hidden = draft._load
+        shown, concealed = draft._counts
+        return {
+            "key_players": draft._keys.players,
+            "key_load": load,
+            "key_load_hidden": load_hidden,
+            "key_load_players": draft._load_players,
+            "arg_board": self._board,
+            "arg_epoch": self._state.epoch,
+            "arg_found": str(self._state.event or ""),
+            "arg_swap": "1" if draft._swap else "0",
+            "arg_shown": shown,
+            "arg_concealed": concealed,
+            "arg_players": draft._players,
+            "arg_settings": record.settings,
+        }
+
+    async def _run(self, call: ScriptCall) -> int:
+        reply = await run_script(self._redis, call)
+        if reply[0].startswith(b"!"):
+            raise Unavailable("Redis changed while the board was loaded.")
+        return int(reply[0])
+
+    async def _drop_final(self) -> None:
+        """Unlinks tables that Redis still had and that have become final."""
+        gone = self._state.tables.keys() - self._tables.keys()
+        names = [
+            name
+            for table in gone
+            for keys in (self._keyspace.board(table),)
+            for name in (keys.board, keys.hidden, keys.meta, keys.players)
+        ]
+        if names:
+            with reachable():
+                await self._redis.unlink(*names)

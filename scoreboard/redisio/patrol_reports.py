@@ -11,11 +11,17 @@ from scoreboard.wire.keys import PATROL
 
 
 class PatrolReports:
-    """The result of the continuous audit's last round, for reports of the service's health. Both
-    methods raise Unavailable when Redis is away."""
+    """The result of the continuous audit's last round, for reports of the service's health. Every
+    method raises Unavailable when Redis is away."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+
+    async def now_ms(self) -> int:
+        """The one clock that all processes share: Unix milliseconds by Redis's."""
+        with reachable():
+            seconds, micros = await self._redis.time()
+        return int(seconds) * 1000 + int(micros) // 1000
 
     async def publish(self, report: PatrolReport, *, valid: float) -> None:
         """Keeps the report for ``valid`` seconds."""

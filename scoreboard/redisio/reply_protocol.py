@@ -10,26 +10,10 @@ import asyncio
 from typing import Any
 
 import hiredis
-from redis.exceptions import (
-    BusyLoadingError,
-    InvalidResponse,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    ResponseError,
-)
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import InvalidResponse
 
-_ERRORS: dict[str, type[ResponseError] | type[BusyLoadingError]] = {
-    "LOADING": BusyLoadingError,
-    "NOSCRIPT": NoScriptError,
-    "OOM": OutOfMemoryError,
-    "READONLY": ReadOnlyError,
-}
-
-
-def _error(text: str) -> Exception:
-    return _ERRORS.get(text.partition(" ")[0], ResponseError)(text)
+from scoreboard.redisio.refusals import error_of
 
 
 class Replies(asyncio.Protocol):
@@ -37,7 +21,7 @@ class Replies(asyncio.Protocol):
     only when all replies of the previous one have arrived."""
 
     def __init__(self) -> None:
-        self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=_error)
+        self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=error_of)
         self._transport: asyncio.WriteTransport | None = None
         self._answer: asyncio.Future[list[Any]] | None = None
         self._received: list[Any] = []
@@ -53,10 +37,15 @@ class Replies(asyncio.Protocol):
         """True unless the connection is known to be closed or closing."""
         return self._transport is not None and not self._transport.is_closing()
 
+    def abort(self) -> None:
+        """Ends the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
     async def exchange(self, command: bytes, replies: int) -> list[Any]:
         """Sends ``command`` and returns its ``replies``, where each error reply is an exception.
         Raises redis-py's ConnectionError when the connection is lost before the last reply. If the
-        caller stops waiting earlier, it must close the connection: replies that are still to come
+        caller stops waiting earlier, it must abort the connection: replies that are still to come
         would otherwise be taken for those of the next command."""
         assert self._transport is not None
         self._transport.write(command)
@@ -66,6 +55,7 @@ class Replies(asyncio.Protocol):
         return await self._answer
 
     def data_received(self, data: bytes) -> None:
+        """Ends the wait for the replies when the last has come."""
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not False:
@@ -77,6 +67,7 @@ class Replies(asyncio.Protocol):
             self._answer.set_result(self._received)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Ends the wait with an error."""
         if self._answer and not self._answer.done():
             lost = RedisConnectionError(str(exc or "Redis closed the connection."))
             self._answer.set_exception(lost)

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from redis.asyncio import Connection, ConnectionPool
-from redis.exceptions import (
-    BusyLoadingError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-)
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from scoreboard.errors import OutcomeUnknown, Unavailable
+from scoreboard.redisio.refusals import Refused
 from scoreboard.redisio.reply_protocol import Replies
 from scoreboard.redisio.script_source import digest, source
+from scoreboard.redisio.topology import Key, Node
 from scoreboard.wire.scripts import Script, ScriptCall
 
 log = structlog.get_logger(__name__)
 
-# A server that is starting, was demoted or is full did not run the command.
-_NOT_RUN = (BusyLoadingError, ReadOnlyError, OutOfMemoryError)
 _LOST = (RedisError, OSError, TimeoutError)
+_ASKING = b"*1\r\n$6\r\nASKING\r\n"
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_HOPS, _REST = 4, 0.02  # redirections that are followed at once, seconds until more are
 LOST_REPLY = "The reply of Redis was lost. Retry with the same actionId."
 
 
@@ -42,14 +38,18 @@ class ScriptLine:
 
     A script that may have run is sent again, word for word, until its reply arrives or ``timeout``
     seconds are over. So each script must recognize that it has already run (submit_scores does by
-    the attempt id in the receipt). Not safe for concurrent use: the line's owner sends one call at
-    a time.
+    the attempt id in the receipt). Where the server refuses (redisio/refusals.py) it is sent once
+    more, over a new connection; in a cluster it follows its keys to the server that has them. Not
+    safe for concurrent use: the line's owner sends one call at a time.
     """
 
-    def __init__(self, connections: ConnectionPool, *, timeout: float) -> None:
-        self._connection: Connection = connections.make_connection()
+    def __init__(self, node: Node, *, timeout: float) -> None:
+        self.node = node  # where it leads now
+        self._connection = node.connection()
         self._replies = Replies()
         self._timeout = timeout
+        self._hops = 0
+        self._asking = False  # the next call has to come right behind ASKING
         # True once a script may have run whose reply was lost: from then on nobody can say that
         # nothing was written. The owner sets it back to False.
         self.unsure = False
@@ -58,52 +58,67 @@ class ScriptLine:
         """Closes the connection."""
         await self._connection.disconnect(nowait=True)
 
+    def drop(self) -> None:
+        """Closes the connection without waiting, as from a task that is being cancelled."""
+        self._connection._close()  # type: ignore[no-untyped-call]  # redis-py gives it no types
+
     async def run(
         self,
         call: ScriptCall,
         *after: bytes,
         patience: float = 0.0,
+        deadline: float | None = None,
     ) -> list[Any]:
         """Returns the script's reply, followed by those of the packed commands in ``after``
         (durability waits), which are sent right behind it on the same connection; an error of such
         a command is returned in place of its reply. ``patience`` is the time that these commands
-        may take, in seconds, on top of the timeout.
+        may take, in seconds, on top of the timeout; ``deadline`` is a loop time in its place.
 
         Raises Unavailable when the script did not run, OutcomeUnknown when it may have run
         (``unsure``), and ResponseError for an error inside the script.
         """
         script, keys, args = call
-        command = pack((b"EVALSHA", digest(script), b"%d" % len(keys), *keys, *args))
+        sharded = self.node.topology.sharded
+        command = pack((b"EVALSHA", digest(script, sharded), b"%d" % len(keys), *keys, *args))
         if after:
             command += b"".join(after)
-        deadline = asyncio.get_running_loop().time() + self._timeout + patience
+        loop = asyncio.get_running_loop()
+        if deadline is None:
+            deadline = loop.time() + self._timeout + patience
         pause = 0.01
         while True:
             sent = False
             try:
                 async with asyncio.timeout_at(deadline):
-                    if not self._replies.connected:
-                        await self._connect()
+                    if not self._replies.connected or self._connection.outdated:
+                        await self._connect(keys[0])
                     sent = True
                     return await self._exchange(command, 1 + len(after))
             except NoScriptError:
                 await self._load(script, deadline)
                 continue
-            except _NOT_RUN as error:
+            except Refused as error:
+                self.unsure = self.unsure or error.may_have_run
+                if await self._follows(error, keys[0], deadline) or self._connection.outdated:
+                    continue
                 if self.unsure:
                     raise OutcomeUnknown(LOST_REPLY) from error
-                raise Unavailable(f"Redis refused the write: {error}") from error
+                raise error.unavailable() from error
             except ResponseError:
                 raise
             except _LOST as error:
                 self.unsure = self.unsure or sent
                 await self._connection.disconnect(nowait=True)
-                if asyncio.get_running_loop().time() + pause >= deadline:
+                self.node.topology.lost(self.node)
+                if loop.time() + pause >= deadline or _short(error):
                     reason = str(error) or type(error).__name__
                     log.warning("redis_call_failed", script=script.name, error=reason)
                     if self.unsure:
                         raise OutcomeUnknown(LOST_REPLY) from error
                     raise Unavailable("Redis can't be reached.") from error
+            except BaseException:
+                self.unsure = self.unsure or sent
+                raise
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.25)
 
@@ -114,16 +129,46 @@ class ScriptLine:
         while True:
             try:
                 async with asyncio.timeout_at(deadline):
-                    if not self._replies.connected:
-                        await self._connect()
+                    if not self._replies.connected or self._connection.outdated:
+                        await self._connect(command[-1])
                     return (await self._exchange(pack(command), 1))[0]
+            except Refused as error:
+                follows = await self._follows(error, command[-1], deadline)
+                if not follows and not self._connection.outdated:
+                    raise error.unavailable() from error
             except _LOST as error:
+                self.node.topology.lost(self.node)
                 if not again:
                     raise Unavailable("Redis can't be reached.") from error
                 again = False
 
-    async def _connect(self) -> None:
-        """Connects by redis-py, which knows about addresses, TLS, AUTH and databases."""
+    async def _follows(self, error: Refused, key: Key, deadline: float) -> bool:
+        """Whether the call is to be sent again where the line leads from now on."""
+        step = self.node.topology.follow(error, key, self.node)
+        if step is None:
+            return False
+        loop = asyncio.get_running_loop()
+        self._hops += 1
+        pause = step.pause or (0.0 if self._hops % _HOPS else _REST)
+        if loop.time() + pause >= deadline:
+            return False
+        await asyncio.sleep(pause)
+        await self._turn_to(step.node)
+        self._asking = step.asking
+        return True
+
+    async def _turn_to(self, node: Node) -> None:
+        if node is not self.node:
+            await self._connection.disconnect(nowait=True)
+            self._connection = node.connection()
+            self._replies = Replies()
+            self.node = node
+
+    async def _connect(self, key: Key) -> None:
+        """Connects by redis-py, which knows about addresses, TLS, AUTH and databases, to the server
+        that has the key, unless it leads where a slot is on its way to."""
+        if not self._asking:
+            await self._turn_to(await self.node.topology.owner(key))
         await self._connection.disconnect(nowait=True)
         await self._connection.connect()
         self._replies = Replies()
@@ -132,19 +177,35 @@ class ScriptLine:
         self._replies.take_over(writer.transport)
 
     async def _exchange(self, command: bytes, replies: int) -> list[Any]:
+        asking, self._asking = self._asking, False
         try:
-            received = await self._replies.exchange(command, replies)
+            if asking:
+                _, *received = await self._replies.exchange(_ASKING + command, replies + 1)
+            else:
+                received = await self._replies.exchange(command, replies)
         except BaseException:
             # The call was cut off: the next reply on this connection would belong to it.
-            await self._connection.disconnect(nowait=True)
+            self._replies.abort()
             raise
+        if isinstance(received[0], Refused):
+            self._connection.server.refused(received[0])
         if isinstance(received[0], RedisError):
             raise received[0]
         return received
 
     async def _load(self, script: Script[...], deadline: float) -> None:
+        sharded = self.node.topology.sharded
         try:
             async with asyncio.timeout_at(deadline):
-                await self._exchange(pack((b"SCRIPT", b"LOAD", source(script))), 1)
+                await self._exchange(pack((b"SCRIPT", b"LOAD", source(script, sharded))), 1)
+        except Refused as error:
+            raise error.unavailable() from error
         except _LOST as error:
             raise Unavailable("Redis can't be reached.") from error
+
+
+def _short(error: Exception) -> bool:
+    """True when this process lacks what a connection needs. Another attempt would fail as well, and
+    who asks again later may find it."""
+    cause = error if isinstance(error, OSError) else error.__context__
+    return isinstance(cause, OSError) and cause.errno in _SHORTAGES

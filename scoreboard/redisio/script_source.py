@@ -19,21 +19,24 @@ def lua_files() -> dict[str, str]:
     return files.texts("lua", suffix=".lua")
 
 
-def expand(script: Script[...]) -> str:
+def expand(script: Script[...], sharded: bool = False) -> str:
     """The text that Redis gets: the head line stays first, the names of KEYS and ARGV follow it,
-    and each line ``-- include: lib_x`` is replaced by lua/lib_x.lua."""
+    and each line ``-- include: lib_x`` is replaced by lua/lib_x.lua. On a cluster (``sharded``) a
+    message is published where its channel's slot is, by SPUBLISH."""
     head, _, body = lua_files()[script.name].partition("\n")
     body = _include.sub(lambda line: lua_files()[line[1]], body)
+    if sharded:
+        body = body.replace("'PUBLISH'", "'SPUBLISH'")
     return f"{head}\n{script.prelude()}\n{body}"
 
 
 @cache
-def source(script: Script[...]) -> bytes:
+def source(script: Script[...], sharded: bool = False) -> bytes:
     """The expanded text, as SCRIPT LOAD sends it."""
-    return expand(script).encode()
+    return expand(script, sharded).encode()
 
 
 @cache
-def digest(script: Script[...]) -> bytes:
+def digest(script: Script[...], sharded: bool = False) -> bytes:
     """The name under which Redis knows the script (SHA-1 is Redis's choice, not a safeguard)."""
-    return hashlib.sha1(source(script), usedforsecurity=False).hexdigest().encode()
+    return hashlib.sha1(source(script, sharded), usedforsecurity=False).hexdigest().encode()

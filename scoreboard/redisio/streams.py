@@ -8,7 +8,7 @@ So entries are handled strictly in order, and everything up to an acknowledged e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -36,6 +36,7 @@ class PartitionStream:
         keys = PartitionKeys(partition)
         self._key = keys.events
         self._persisted = keys.persisted
+        self._committed = keys.committed
         self._redis = redis
         self._blocking = blocking
         self._seen = FIRST_EVENT  # the last entry that was read or skipped
@@ -62,14 +63,14 @@ class PartitionStream:
                 await self._create_group()
                 return await self._read(count)
 
-    async def read_ahead(self, count: int) -> list[Entry]:
-        """Up to ``count`` entries after those of the last ``read``, while these are not yet
-        acknowledged; none while older ones may be pending."""
+    async def read_ahead(self, count: int, wait: float = 0.0) -> list[Entry]:
+        """Up to ``count`` entries after those of the last ``read``, which need not be acknowledged
+        yet; none while older ones may be pending, or when none come within ``wait`` seconds."""
         if self._pending:
             return []
         with reachable():
             try:
-                return await self._read_new(count)
+                return await self._read_new(count, wait)
             except ResponseError as error:
                 if not _emptied(error):
                     raise
@@ -93,10 +94,16 @@ class PartitionStream:
             self._seen = EventId(*split_id(group["last-delivered-id"]))
         return entries
 
-    async def _read_new(self, count: int) -> list[Entry]:
-        reply: Any = await self._redis.xreadgroup(
-            CONSUMER_GROUP, CONSUMER, {self._key: ">"}, count=count
-        )
+    async def _read_new(self, count: int, wait: float = 0.0) -> list[Entry]:
+        # The server ends the wait; the longer client-side bound is for a server that vanished.
+        async with asyncio.timeout(wait + 5 if wait else None):
+            reply: Any = await (self._blocking if wait else self._redis).xreadgroup(
+                CONSUMER_GROUP,
+                CONSUMER,
+                {self._key: ">"},
+                count=count,
+                block=max(1, round(wait * 1000)) if wait else None,
+            )
         if not reply:
             return []
         entries: list[Entry] = reply[0][1]
@@ -111,15 +118,17 @@ class PartitionStream:
             if not str(error).startswith("BUSYGROUP"):
                 raise
 
-    async def acknowledge(self, ids: Sequence[bytes]) -> int:
+    async def acknowledge(self, ids: Sequence[bytes], awaited: Sequence[str] = ()) -> int:
         """Called when these entries, the stream's oldest, are committed: announces that to those
-        who wait, acknowledges the entries and removes them. Returns how many the stream still
-        holds."""
+        who wait, acknowledges the entries and removes them. ``awaited`` are the attempts among them
+        that are announced one by one. Returns how many the stream still holds."""
         last = EventId(*split_id(ids[-1]))
         with reachable():
             # Not in a MULTI: a Redis 7.0 that is out of memory refuses every command inside one,
             # and nothing would ever leave the stream. It is safe to stop after any of these.
             async with self._redis.pipeline(transaction=False) as pipe:
+                if awaited:  # before the other, at which who was not named asks the ledger
+                    pipe.publish(self._committed, " ".join(awaited))
                 pipe.publish(self._persisted, str(last))
                 pipe.xack(self._key, CONSUMER_GROUP, *ids)
                 pipe.xtrim(self._key, minid=f"{last.ms}-{last.seq + 1}", approximate=False)
@@ -137,3 +146,28 @@ class PartitionStream:
                     return FIRST_EVENT
                 raise
         return EventId(*split_id(info["last-generated-id"]))
+
+
+class PartitionStreams:
+    """The streams of some partitions, by their places."""
+
+    def __init__(self, redis: Redis, streams: Sequence[PartitionStream]) -> None:
+        self._redis = redis
+        self._streams = streams
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def __getitem__(self, place: int) -> PartitionStream:
+        return self._streams[place]
+
+    def __iter__(self) -> Iterator[PartitionStream]:
+        return iter(self._streams)
+
+    async def lengths(self) -> list[int]:
+        """How many entries each holds, in one round trip. Raises Unavailable."""
+        with reachable():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for stream in self._streams:
+                    pipe.xlen(PartitionKeys(stream.partition).events)
+                return list(await pipe.execute())

@@ -5,9 +5,8 @@ from __future__ import annotations
 import secrets
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from scoreboard.errors import Unavailable
+from scoreboard.redisio.commands import reachable
 from scoreboard.wire import keys
 from scoreboard.wire.tickets import (
     TICKET_BYTES,
@@ -17,8 +16,6 @@ from scoreboard.wire.tickets import (
     encode_ticket,
     is_ticket,
 )
-
-_LOST = (RedisError, OSError, TimeoutError)
 
 
 class RedisTickets:
@@ -31,12 +28,10 @@ class RedisTickets:
     async def issue(self, ticket: Ticket) -> str:
         """The ticket's text: 128 random bits."""
         token = secrets.token_urlsafe(TICKET_BYTES)
-        try:
+        with reachable():
             await self._redis.set(
                 keys.ticket(token), encode_ticket(ticket), ex=TICKET_SECONDS, nx=True
             )
-        except _LOST as error:
-            raise Unavailable("Redis can't be reached.") from error
         return token
 
     async def redeem(self, token: str) -> Ticket | None:
@@ -44,8 +39,6 @@ class RedisTickets:
         expired one."""
         if not is_ticket(token):
             return None
-        try:
+        with reachable():
             text = await self._redis.getdel(keys.ticket(token))
-        except _LOST as error:
-            raise Unavailable("Redis can't be reached.") from error
         return None if text is None else decode_ticket(text)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Collection
 
 import structlog
 
 
-def configure(form: str, level_name: str) -> None:
-    """Sets up structlog in the ``form`` "json" or "console", from the level of that name on, and
-    passes what libraries log at warning and above through it."""
+def configure(form: str, level_name: str, *, leave_out: Collection[str] = ()) -> None:
+    """Sets up structlog in the ``form`` "json" or "console", from the level of that name on and
+    without the events in ``leave_out``, and passes what libraries log at warning and above through
+    it."""
+
+    def select(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        if event["event"] in leave_out:
+            raise structlog.DropEvent
+        return event
+
     shared: list[structlog.typing.Processor] = [
+        *([select] if leave_out else []),
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -21,7 +30,11 @@ def configure(form: str, level_name: str) -> None:
         shared.append(structlog.processors.format_exc_info)
         renderer = structlog.processors.JSONRenderer()
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # Not structlog's default: that one prints the local variables of a traceback, and with
+        # them whatever a caller has sent.
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     level = logging.getLevelNamesMapping()[level_name.upper()]
     structlog.configure(
         processors=[*shared, renderer],

@@ -11,17 +11,28 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TypedDict
 
+from scoreboard.domain.tables import board_of, feed_of
+
 CONSUMER_GROUP = "persist"  # of every partition's stream
+EVERY_KEY = "sb:*"  # a pattern of SCAN
+REVOKED = "sb:revoked"  # channel of wire/revocations.py
+REVOCATIONS = "sb:revocations"  # zset, a copy of those that Postgres has
+PROFILES_CHANGED = "sb:profiles:changed"  # channel of wire/profiles.py
+PRIVACY = "sb:profiles:privacy"  # string, a copy of what Postgres says (wire/profiles.py)
+ERASED = "sb:erased"  # channel of wire/erasures.py
 PATROL = "sb:patrol"  # JSON of the last domain/audit.PatrolReport
+PERSISTER_TROUBLES = "sb:troubles"  # JSON list of what keeps a persister from its work
 
 
 class PartitionKeys:
     """Names that belong to a partition as a whole."""
 
-    __slots__ = ("events", "persisted")
+    __slots__ = ("committed", "events", "persisted", "probe")
 
     def __init__(self, partition: int) -> None:
+        self.probe = f"sb:{{{partition}}}:probe"  # never exists (lua/check_writes.lua)
         self.events = f"sb:{{{partition}}}:events"
+        self.committed = f"sb:{{{partition}}}:committed"
         self.persisted = f"sb:{{{partition}}}:persisted"
 
 
@@ -36,22 +47,30 @@ class WrittenKeys(TypedDict):
 
 
 class BoardKeys:
-    """Names that belong to one board. The per-user and per-action prefixes are bytes, since they
-    are joined on the hot path."""
+    """Names that belong to one board, or to one occurrence of one of its periods
+    (domain/tables.py). The per-user and per-action prefixes are bytes, since they are joined on the
+    hot path; they belong to boards only. ``guard`` is the meta hash of the board, under which the
+    occurrence's table is live or not; all occurrences of a period share one channel, and all tables
+    of a board ``moves``."""
 
     __slots__ = (
         "_action",
         "_device",
         "_load",
+        "_name",
         "_profile",
         "_rate",
+        "_tag",
         "board",
         "channel",
         "events",
+        "guard",
         "hidden",
         "meta",
+        "moves",
         "partition",
         "persisted",
+        "players",
         "written",
     )
 
@@ -64,7 +83,10 @@ class BoardKeys:
         self.board = f"{tag}:board:{name}"
         self.hidden = f"{tag}:hidden:{name}"
         self.meta = f"{tag}:meta:{name}"
-        self.channel = f"{tag}:top:{name}"
+        self.guard = f"{tag}:meta:{board_of(name)}"
+        self.channel = f"{tag}:top:{feed_of(name)}"
+        self.moves = f"{tag}:moves:{board_of(name)}"
+        self.players = f"{tag}:players:{name}"
         self.written = WrittenKeys(
             key_board=self.board.encode(),
             key_hidden=self.hidden.encode(),
@@ -72,6 +94,8 @@ class BoardKeys:
             key_events=self.events.encode(),
             key_channel=self.channel.encode(),
         )
+        self._name = name
+        self._tag = tag.encode().split(b":")
         self._load = f"{tag}:load:{name}:"
         self._action = f"{tag}:action:{name}:".encode()
         self._profile = f"{tag}:profile:{name}:".encode()
@@ -94,6 +118,17 @@ class BoardKeys:
         """The times of the user's latest accepted actions, while the board sets a rate."""
         return self._rate + user
 
+    @property
+    def pattern(self) -> str:
+        """A pattern of SCAN that finds every key of the board, and some that ``owns`` tells
+        apart."""
+        return f"sb:{{{self.partition}}}:*:{self._name}*"
+
+    def owns(self, key: bytes) -> bool:
+        """True for a key of this board, of whatever kind."""
+        parts = key.split(b":", 4)
+        return parts[:2] == self._tag and len(parts) > 3 and parts[3] == self._name.encode()
+
     def load(self, nonce: str) -> str:
         """A zset that a rebuild fills and, at its end, swaps in."""
         return self._load + nonce
@@ -110,8 +145,9 @@ class Keyspace:
         self.board: Callable[[str], BoardKeys] = lru_cache(maxsize=4096)(self._board)
 
     def partition_of(self, board: str) -> int:
-        """The board's partition, 0 <= P < partitions (CRC-16/XMODEM, as Redis Cluster's own)."""
-        return crc_hqx(board.encode(), 0) % self.partitions
+        """The partition of a board and all of its tables, 0 <= P < partitions (CRC-16/XMODEM, as
+        Redis Cluster's own)."""
+        return crc_hqx(board_of(board).encode(), 0) % self.partitions
 
     def every_partition(self) -> list[PartitionKeys]:
         """The names of all partitions, in order."""
@@ -124,3 +160,28 @@ class Keyspace:
 def ticket(token: str) -> str:
     """A one-use WebSocket ticket."""
     return f"sb:ticket:{token}"
+
+
+_TABLES = frozenset((b"board", b"hidden", b"players", b"load"))
+
+
+def user_of(key: bytes) -> bytes | None:
+    """The user whose receipt, memory or rate it is; None for any other key."""
+    parts = key.split(b":", 4)
+    if len(parts) < 5 or parts[0] != b"sb":
+        return None
+    kind, rest = parts[2], parts[4]
+    if kind in (b"profile", b"rate"):
+        return rest
+    if kind != b"action":
+        return None
+    length, _, named = rest.partition(b":")
+    return named[: int(length)] if length.isdigit() else None
+
+
+def board_with_users(key: bytes) -> str | None:
+    """The board of whose users it is a zset; None for any other key."""
+    parts = key.split(b":", 4)
+    if len(parts) < 4 or parts[0] != b"sb" or parts[2] not in _TABLES:
+        return None
+    return parts[3].decode()

@@ -23,16 +23,16 @@ class ScriptCall(NamedTuple):
 
 
 class Script(Generic[P]):
-    """``lua/<name>.lua`` and the names of its fixed KEYS and ARGV, in order. ``per_action`` names
-    the arguments that follow for each action, for a script that takes many actions."""
+    """``lua/<name>.lua`` and the names of its fixed KEYS and ARGV, in order. ``repeated`` names
+    the arguments that follow for each action, table or period, for a script that takes many."""
 
-    def __init__(self, signature: Callable[P, None], per_action: tuple[str, ...] = ()) -> None:
+    def __init__(self, signature: Callable[P, None], repeated: tuple[str, ...] = ()) -> None:
         self.name = signature.__name__
         names = tuple(inspect.signature(signature).parameters)
         self.keys = tuple(name for name in names if name.startswith("key_"))
         self.args = tuple(name for name in names if name.startswith("arg_"))
         self._names = frozenset(names)
-        self._per_action = per_action
+        self._repeated = repeated
 
     def __call__(self, *_: P.args, **given: P.kwargs) -> ScriptCall:
         """The call with these KEYS and ARGV; further ones may be added to its lists. Raises
@@ -46,16 +46,17 @@ class Script(Generic[P]):
         )
 
     def prelude(self) -> str:
-        """The Lua line of locals: KEYS and ARGV by name; for a script that takes many actions, how
-        many of them are fixed, and the position of each argument among those of its action."""
+        """The Lua line of locals: KEYS and ARGV by name; for a script that takes many
+        actions, tables or periods, how many are fixed, and the position of each argument that is
+        repeated."""
         parts = [
             _locals(names, [f"{table}[{i}]" for i in range(1, len(names) + 1)])
             for table, names in (("KEYS", self.keys), ("ARGV", self.args))
             if names
         ]
-        if self._per_action:
-            names = ("FIXED_KEYS", "FIXED_ARGS", *map(str.upper, self._per_action))
-            numbers = (len(self.keys), len(self.args), *range(1, len(self._per_action) + 1))
+        if self._repeated:
+            names = ("FIXED_KEYS", "FIXED_ARGS", *map(str.upper, self._repeated))
+            numbers = (len(self.keys), len(self.args), *range(1, len(self._repeated) + 1))
             parts.append(_locals(names, list(map(str, numbers))))
         return "; ".join(parts)
 
@@ -89,8 +90,8 @@ class VerdictArguments(NamedTuple):
     device: bytes
 
 
-def _takes_many(per_action: tuple[str, ...]) -> Callable[[Callable[P, None]], Script[P]]:
-    return lambda signature: Script(signature, per_action)
+def _takes_many(repeated: tuple[str, ...]) -> Callable[[Callable[P, None]], Script[P]]:
+    return lambda signature: Script(signature, repeated)
 
 
 @_takes_many(ActionArguments._fields + VerdictArguments._fields)
@@ -101,6 +102,7 @@ def submit_scores(
     key_meta: Key,
     key_events: Key,
     key_channel: Key,
+    key_moves: Key,
     arg_board: Argument,
     arg_settings: Argument,
     arg_count: Argument,
@@ -113,29 +115,131 @@ def submit_scores(
     arg_rate_ms: Argument,
     arg_gated: Argument,
     arg_memory: Argument,
+    arg_totals: Argument,
+    arg_limits: Argument,
+    arg_periods: Argument,
     arg_rewrite: Argument,
 ) -> None: ...
 
 
 @Script
-def read_top(*, key_meta: Key) -> None: ...
+def read_periods(*, key_meta: Key) -> None: ...
 
 
 @Script
-def read_standings(*, key_board: Key, key_meta: Key) -> None: ...
-
-
-@Script
-def read_around(
-    *, key_board: Key, key_meta: Key, arg_user: Argument, arg_radius: Argument
+def turn_period(
+    *,
+    key_meta: Key,
+    key_events: Key,
+    key_channel: Key,
+    key_table: Key,
+    arg_board: Argument,
+    arg_period: Argument,
+    arg_next: Argument,
+    arg_backlog: Argument,
 ) -> None: ...
 
 
 @Script
-def board_state(*, key_board: Key, key_hidden: Key, key_meta: Key) -> None: ...
+def seal_period(*, key_meta: Key, arg_period: Argument, arg_number: Argument) -> None: ...
+
+
+@_takes_many(("period", "named"))
+def join_board(
+    *,
+    key_meta: Key,
+    key_events: Key,
+    key_players: Key,
+    arg_board: Argument,
+    arg_settings: Argument,
+    arg_limits: Argument,
+    arg_periods: Argument,
+    arg_user: Argument,
+    arg_backlog: Argument,
+    arg_body: Argument,
+) -> None: ...
 
 
 @Script
+def check_rights(*, key_rate: Key) -> None: ...
+
+
+@Script
+def check_writes(
+    *,
+    key_probe: Key,
+    key_board: Key,
+    key_hidden: Key,
+    key_meta: Key,
+    key_events: Key,
+    key_channel: Key,
+    key_action: Key,
+    key_profile: Key,
+    key_device: Key,
+    key_rate: Key,
+    key_load: Key,
+    key_moves: Key,
+) -> None: ...
+
+
+@Script
+def read_top(*, key_board: Key, key_meta: Key, key_table: Key) -> None: ...
+
+
+@Script
+def read_board(*, key_board: Key, key_meta: Key, key_table: Key) -> None: ...
+
+
+@Script
+def read_standings(*, key_board: Key, key_meta: Key, key_table: Key) -> None: ...
+
+
+@Script
+def read_around(
+    *, key_board: Key, key_meta: Key, key_table: Key, arg_user: Argument, arg_radius: Argument
+) -> None: ...
+
+
+@Script
+def read_page(
+    *,
+    key_board: Key,
+    key_meta: Key,
+    key_table: Key,
+    arg_from: Argument,
+    arg_at: Argument,
+    arg_user: Argument,
+    arg_limit: Argument,
+) -> None: ...
+
+
+@Script
+def read_user(*, key_board: Key, key_meta: Key, key_table: Key, arg_user: Argument) -> None: ...
+
+
+@Script
+def watch_board(*, key_meta: Key, key_moves: Key, arg_period: Argument) -> None: ...
+
+
+@_takes_many(("user",))
+def read_places(
+    *,
+    key_board: Key,
+    key_meta: Key,
+    key_table: Key,
+    key_moves: Key,
+    arg_occurrence: Argument,
+    arg_known: Argument,
+    arg_since: Argument,
+    arg_most: Argument,
+) -> None: ...
+
+
+@Script
+def board_state(*, key_board: Key, key_hidden: Key, key_meta: Key, key_players: Key) -> None: ...
+
+
+@_takes_many(("period", "truth"))
 def load_board(
     *,
     key_board: Key,
@@ -143,14 +247,17 @@ def load_board(
     key_meta: Key,
     key_events: Key,
     key_channel: Key,
+    key_players: Key,
     key_load: Key,
     key_load_hidden: Key,
+    key_load_players: Key,
     arg_board: Argument,
     arg_epoch: Argument,
     arg_found: Argument,
     arg_swap: Argument,
     arg_shown: Argument,
     arg_concealed: Argument,
+    arg_players: Argument,
     arg_settings: Argument,
     arg_version: Argument,
     arg_event: Argument,
@@ -158,10 +265,37 @@ def load_board(
     arg_last: Argument,
     arg_group: Argument,
     arg_idle: Argument,
+    arg_periods: Argument,
 ) -> None: ...
 
 
 @Script
+def load_table(
+    *,
+    key_board: Key,
+    key_hidden: Key,
+    key_meta: Key,
+    key_table: Key,
+    key_channel: Key,
+    key_players: Key,
+    key_load: Key,
+    key_load_hidden: Key,
+    key_load_players: Key,
+    arg_board: Argument,
+    arg_period: Argument,
+    arg_number: Argument,
+    arg_epoch: Argument,
+    arg_found: Argument,
+    arg_swap: Argument,
+    arg_shown: Argument,
+    arg_concealed: Argument,
+    arg_players: Argument,
+    arg_settings: Argument,
+    arg_version: Argument,
+) -> None: ...
+
+
+@_takes_many(("table", "total", "reached"))
 def revert_action(
     *,
     key_board: Key,
@@ -170,18 +304,22 @@ def revert_action(
     key_events: Key,
     key_channel: Key,
     key_receipt: Key,
+    key_players: Key,
     arg_board: Argument,
     arg_user: Argument,
     arg_points: Argument,
     arg_event: Argument,
     arg_late: Argument,
+    arg_epoch: Argument,
+    arg_total: Argument,
+    arg_reached: Argument,
     arg_receipt: Argument,
     arg_window: Argument,
     arg_body: Argument,
 ) -> None: ...
 
 
-@Script
+@_takes_many(("table",))
 def approve_action(
     *,
     key_board: Key,
@@ -190,6 +328,7 @@ def approve_action(
     key_events: Key,
     key_channel: Key,
     key_receipt: Key,
+    key_players: Key,
     arg_board: Argument,
     arg_user: Argument,
     arg_points: Argument,
@@ -199,7 +338,7 @@ def approve_action(
 ) -> None: ...
 
 
-@Script
+@_takes_many(("table",))
 def remove_user(
     *,
     key_board: Key,
@@ -209,18 +348,67 @@ def remove_user(
     arg_board: Argument,
     arg_user: Argument,
     arg_hide: Argument,
+    arg_epoch: Argument,
+) -> None: ...
+
+
+@_takes_many(("table",))
+def erase_user(
+    *,
+    key_board: Key,
+    key_hidden: Key,
+    key_meta: Key,
+    key_channel: Key,
+    key_players: Key,
+    arg_board: Argument,
+    arg_user: Argument,
+    arg_name: Argument,
+    arg_version: Argument,
+) -> None: ...
+
+
+@_takes_many(("table",))
+def follow_profiles(
+    *,
+    key_board: Key,
+    key_hidden: Key,
+    key_meta: Key,
+    key_channel: Key,
+    arg_board: Argument,
+    arg_hide: Argument,
+    arg_show: Argument,
+    arg_rename: Argument,
 ) -> None: ...
 
 
 @Script
-def set_settings(*, key_meta: Key, arg_settings: Argument) -> None: ...
+def fence_board(*, key_meta: Key) -> None: ...
+
+
+@_takes_many(("table",))
+def set_settings(
+    *,
+    key_board: Key,
+    key_hidden: Key,
+    key_meta: Key,
+    key_channel: Key,
+    arg_board: Argument,
+    arg_settings: Argument,
+    arg_epoch: Argument,
+) -> None: ...
+
+
+@Script
+def sweep_board(*, key_meta: Key, arg_version: Argument) -> None: ...
 
 
 # Replies about a whole call, as its only or first element.
 COLD = b"!COLD"
 SETTINGS = b"!SETTINGS"
 BACKLOG = b"!BACKLOG"
+PERIOD = b"!PERIOD"
 DONE = b"!DONE"
 RANGE = b"!RANGE"
+MOVED = b"!MOVED"
 LOST = b"!LOST"
 OTHER = b"!OTHER"

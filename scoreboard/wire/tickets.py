@@ -14,13 +14,16 @@ _form = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 
 
 class Ticket(msgspec.Struct, frozen=True):
-    """The rights of the token that a ticket was issued for. ``boards`` is None for all boards;
-    ``expires_at`` in Unix seconds."""
+    """The token that a ticket was issued for, as far as it matters. ``boards`` is None for all
+    boards; ``expires_at`` and ``issued_at`` in Unix seconds. The latter and ``token_id`` are None
+    when the token does not tell them."""
 
     subject: str
     scopes: frozenset[str]
     boards: frozenset[str] | None
     expires_at: float
+    token_id: str | None = None
+    issued_at: float | None = None
 
 
 _encoder = msgspec.json.Encoder()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scoreboard.domain.audit import Report
 from scoreboard.domain.ledger import DeadLetter
 from scoreboard.wire.events import PoisonEvent, decode_event
-from scoreboard.workers.ports import DeadLetters, PartitionLocks
+from scoreboard.workers.postgres_ports import DeadLetters, PartitionLocks
 from scoreboard.workers.rebuilder import Rebuilder
 from scoreboard.workers.verifier import Verifier
 

@@ -5,6 +5,10 @@ counts and no persister or rebuild is at work. First, Redis is changed by script
 repeated. Then the stream is drained again, so that the ledger has the change. Then the decision is
 committed, together with its entry in the audit. A crash at any point leaves the case open, and
 deciding it again does only what is left to do.
+
+What has no event in the stream, who is hidden and boards' settings, is committed in Postgres first,
+while the board is fenced. Should Redis or this process be gone before the board has it and is live
+again, its next load brings what was committed, or that nothing was.
 """
 
 from __future__ import annotations
@@ -12,19 +16,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TypeVar
 
 import structlog
 from msgspec import structs
 
-from scoreboard.domain.boards import BoardSettings, not_on_board
-from scoreboard.domain.ledger import FIRST_EVENT, EventId
+from scoreboard.domain.boards import (
+    BoardSettings,
+    SettingsChange,
+    board_has_scores,
+    kept_rule,
+    not_on_board,
+)
+from scoreboard.domain.ledger import EventId, Fenced, KeptAction, LeftTotal
 from scoreboard.domain.reviews import Decision, Review, already_decided
-from scoreboard.errors import BoardCold, NotDecidable, Unavailable
-from scoreboard.wire.events import split_id
+from scoreboard.errors import BoardCold, NotDecidable, Unavailable, UnknownBoard
+from scoreboard.telemetry import metrics
+from scoreboard.wire.events import format_of, split_id
 from scoreboard.wire.keys import Keyspace
-from scoreboard.workers.ports import ModeratedBoards, PartitionLocks, ReviewQueue, SettingsStore
+from scoreboard.workers.postgres_ports import (
+    HeldOccurrences,
+    PartitionLocks,
+    ReviewQueue,
+    SettingsStore,
+)
 from scoreboard.workers.rebuilder import Rebuilder
+from scoreboard.workers.redis_ports import ClosedBoards, ModeratedBoards
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +66,9 @@ class Moderator:
         rebuilder: Rebuilder,
         reviews: ReviewQueue,
         settings: SettingsStore,
+        occurrences: HeldOccurrences,
         boards: ModeratedBoards,
+        closing: ClosedBoards,
         *,
         keyspace: Keyspace,
     ) -> None:
@@ -56,24 +76,36 @@ class Moderator:
         self._rebuilder = rebuilder
         self._reviews = reviews
         self._settings = settings
+        self._occurrences = occurrences
         self._boards = boards
+        self._closing = closing
         self._keyspace = keyspace
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    async def approve(self, review_id: int, *, by: str, reason: str) -> Decision:
-        """Makes a refused action count, once; a flagged one simply stays counted. Raises NotFound,
-        AlreadyDecided, NotDecidable or ScoreOutOfRange."""
+    async def approve(
+        self, review_id: int, *, by: str, reason: str, episode: bool = False
+    ) -> Decision:
+        """Makes a refused action count, once; a flagged one simply stays counted. With ``episode``
+        so do the other open cases of its episode. Raises NotFound, AlreadyDecided, NotDecidable or
+        ScoreOutOfRange."""
+
+        async def settle_one(review: Review, persist: Persist) -> Decision:
+            if review.kind == "refused":
+                await self._count(review, persist)
+            return _counted(
+                await self._reviews.decide(review, "approved", by=by, reason=reason, details={})
+            )
 
         async def settle(review: Review, persist: Persist) -> Decision:
             if review.kind == "conflict":
                 raise NotDecidable(
                     "The action counts with other points; a conflict can only be confirmed."
                 )
-            if review.kind == "refused":
-                await self._count(review, persist)
-            return await self._reviews.decide(
-                review, "approved", by=by, reason=reason, hide=False, details={}
-            )
+            others = await self._others(review) if episode else []
+            for other in others:
+                await settle_one(other, persist)
+            decision = await settle_one(review, persist)
+            return structs.replace(decision, decided=len(others) + 1)
 
         return await self._decide(review_id, settle)
 
@@ -85,85 +117,230 @@ class Moderator:
         reason: str,
         revert_earlier: bool = False,
         hide_user: bool = False,
+        episode: bool = False,
     ) -> Decision:
         """Keeps a refused action out, or takes a flagged one back; with ``revert_earlier`` the
-        user's earlier actions that count are taken back too. Raises NotFound, AlreadyDecided,
-        NotDecidable or ScoreOutOfRange."""
+        user's earlier actions that count are taken back too, with ``episode`` the other open cases
+        of its episode are confirmed as well. Raises NotFound, AlreadyDecided, NotDecidable or
+        ScoreOutOfRange."""
         why = f"confirmed by {by}: {reason}"
+
+        async def settle_other(review: Review, persist: Persist) -> int:
+            reverted = await self._take_back(review, why, persist, earlier=False)
+            details = {"reverted": reverted, "revertEarlier": False, "hideUser": False}
+            _counted(
+                await self._reviews.decide(
+                    review, "confirmed", by=by, reason=reason, details=details
+                )
+            )
+            return reverted
 
         async def settle(review: Review, persist: Persist) -> Decision:
             board, user = review.board, review.user_id
-            reverted = 0
-            if review.kind == "flagged":
-                action = await self._reviews.action(board, user, review.action_id)
-                if action and action.kept == "A" and action.attempt == review.attempt_id:
-                    reverted += await self._boards.revert(board, action, why)
-            if revert_earlier:
-                reverted += await self._revert_earlier(review, why)
-            if hide_user:
-                await self._boards.hide(board, user, hidden=True)
-            await persist()
-            if reverted:
+            others = await self._others(review) if episode else []
+            of_others = sum([await settle_other(other, persist) for other in others])
+            reverted = await self._take_back(review, why, persist, earlier=revert_earlier)
+            if reverted or of_others:
                 await self._boards.forget_memory(board, user)
             details = {
                 "reverted": reverted,
                 "revertEarlier": revert_earlier,
                 "hideUser": hide_user,
             }
-            decided = await self._reviews.decide(
-                review, "confirmed", by=by, reason=reason, hide=hide_user, details=details
-            )
-            return structs.replace(decided, reverted=reverted)
+            async with self._fencing(board, partial(self._boards.hide, board, user, True)) as fence:
+                decided = await self._reviews.decide(
+                    review,
+                    "confirmed",
+                    by=by,
+                    reason=reason,
+                    details=details,
+                    hiding=fence if hide_user else None,
+                )
+                _counted(decided)
+            return structs.replace(decided, reverted=reverted + of_others, decided=len(others) + 1)
 
         return await self._decide(review_id, settle)
 
     async def set_hidden(
         self, board: str, user: str, *, hidden: bool, by: str, reason: str
     ) -> None:
-        """Hides a user from the board, while the total still counts on, or shows the user again.
-        Raises UnknownBoard or UnknownUser."""
+        """Hides a user from the board, while the total still counts on, or shows the user again,
+        unless the user wants to be hidden.
+        After an error Postgres and Redis either have it or not, and it may be repeated. Raises
+        UnknownBoard or UnknownUser."""
+        now_hidden: bool | None = None
+
+        async def apply(epoch: str) -> None:
+            assert now_hidden is not None
+            await self._boards.hide(board, user, now_hidden, epoch)
 
         async def change(_: Persist) -> None:
-            await self._boards.hide(board, user, hidden=hidden)
-            if not await self._reviews.set_hidden(board, user, hidden=hidden, by=by, reason=reason):
-                raise not_on_board(user, board)
+            nonlocal now_hidden
+            async with self._fencing(board, apply) as fence:
+                now_hidden = await self._reviews.set_hidden(
+                    board, user, hidden=hidden, by=by, reason=reason, before_commit=fence
+                )
+                if now_hidden is None:
+                    raise not_on_board(user, board)
 
+        await self._rebuilder.ensure(board, create=False)
         await self._on_live_board(board, change)
-        log.info("user_hidden" if hidden else "user_shown", board=board, user=user, by=by)
+        log.info("user_hidden" if hidden else "user_shown", board=board, by=by)
 
-    async def configure(self, board: str, settings: BoardSettings, *, by: str) -> None:
-        """Replaces the settings of a board, which may be new; running servers use them from their
-        next call on."""
+    async def configure(self, board: str, change: SettingsChange, *, by: str) -> BoardSettings:
+        """Changes the settings of a board, which may be new, and returns them; running servers use
+        them from their next call on, or after the load that a limit needs which counts players.
+        After an error all servers have either the old ones or the new ones. Raises what ``change``
+        raises, and BoardHasScores."""
         partition = self._keyspace.partition_of(board)
+
+        async def apply(epoch: str) -> None:
+            if not _needs_load(before, settings):
+                await self._boards.set_settings(board, settings.to_text(), epoch)
+            # Otherwise it stays fenced: its next load brings what Redis lacks.
+
         async with (
-            self._locked(partition),
-            self._settings.changing(board, partition, settings, by=by),
+            self._locked(partition) as persist,
+            self._fencing(board, apply) as fence,
         ):
-            with suppress(BoardCold):  # its next load brings them from Postgres
-                await self._boards.set_settings(board, settings.to_text())
+            before = await self._check_change(board, change, fence, persist)
+            async with self._settings.changing(board, partition, change, by=by) as settings:
+                with suppress(BoardCold):  # its next load brings them from Postgres
+                    await fence()
         log.info("board_set", board=board, settings=settings.to_text(), by=by)
+        if settings.periods:
+            await self._open_due(board, settings)
+        return settings
+
+    async def _open_due(self, board: str, settings: BoardSettings) -> None:
+        """Opens an occurrence of each period that has none, or that is back, so that it ends in
+        time though nobody posts. Otherwise the first action does it."""
+        try:
+            await self._rebuilder.ensure(board, create=False)
+            for period in settings.periods:
+                await self._closing.open_due(board, period)
+        except (BoardCold, Unavailable) as error:
+            log.warning("periods_not_opened", board=board, reason=error.detail)
+
+    async def _check_change(
+        self,
+        board: str,
+        change: SettingsChange,
+        fence: Callable[[], Awaitable[str]],
+        persist: Persist,
+    ) -> BoardSettings:
+        """Raises BoardHasScores if the change is to a rule that a board with scores keeps. Fences a
+        board without, so that it gets none before the change is made. Returns the
+        settings until now."""
+        try:
+            before = await self._settings.get(board)
+        except UnknownBoard:
+            return BoardSettings()
+        rule = kept_rule(before, change(before))
+        if rule is None:
+            return before
+        if not await self._settings.has_scores(board):
+            with suppress(BoardCold):
+                await fence()
+            await persist()
+        if await self._settings.has_scores(board):
+            raise board_has_scores(rule)
+        return before
+
+    @asynccontextmanager
+    async def _fencing(
+        self, board: str, apply: Callable[[str], Awaitable[None]]
+    ) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+        """Gives what fences the board, to be called right before the commit, and tells the epoch.
+        If it was, ``apply`` gets the epoch behind the block, and brings what was committed to
+        Redis. Without that, as after an error in the block, the board's next load does."""
+        epoch: str | None = None
+
+        async def fence() -> str:
+            nonlocal epoch
+            epoch = await self._boards.fence(board)
+            return epoch
+
+        yield fence
+        if epoch is not None:
+            try:
+                await apply(epoch)
+            except (BoardCold, Unavailable) as error:
+                log.warning("board_left_fenced", board=board, reason=error.detail)
+
+    async def _others(self, review: Review) -> list[Review]:
+        """The other open cases of the episode. They are decided first, so that a call that was
+        interrupted finds this one open and goes on."""
+        return [one for one in await self._reviews.open_episode(review) if one.id != review.id]
 
     async def _count(self, review: Review, persist: Persist) -> None:
         board, user = review.board, review.user_id
+        _check_kept(review, await self._reviews.decidable_from())
         action = await self._reviews.action(board, user, review.action_id)
         if action is None or action.points != review.points:
             raise NotDecidable("The ledger does not have this action with these points.")
         if action.kept == "R":
-            await self._boards.approve(board, action)
+            # It counts where it would have counted then. Redis has no final tables any more.
+            held = await self._occurrences.holding(board, action.event.ms)
+            await self._boards.approve(
+                board,
+                format_of(await self._settings.get(board)),
+                action,
+                tables=[one.table for one in held if one.state == "open"],
+                final=[f"{one.period}:{one.number}" for one in held if one.state == "final"],
+            )
             await persist()
         # The memory is rebuilt with this action, so what was new about it counts as known.
         await self._boards.forget_memory(board, user)
 
-    async def _revert_earlier(self, review: Review, why: str) -> int:
-        before, beyond = EventId(*split_id(review.event_id)), FIRST_EVENT
-        reverted = 0
+    async def _take_back(self, review: Review, why: str, persist: Persist, *, earlier: bool) -> int:
+        """Takes a flagged action back, and with ``earlier`` those before the case. Returns how many
+        it took back; the ledger has all of them."""
+        board, user = review.board, review.user_id
+        settings = await self._settings.get(board)
+        event_format, reverted = format_of(settings), 0
+        if settings.operator == "sum":
+            async for action in self._accused(review, earlier=earlier):
+                reverted += await self._boards.revert(board, event_format, action, why)
+            await persist()
+            return reverted
+        # Only the ledger knows the total without an action, so it needs all that Redis has counted.
+        apply = partial(self._boards.set_settings, board, settings.to_text())
+        async with self._fencing(board, apply) as fence:
+            epoch = await fence()
+            await persist()
+            left_out: list[str] = []
+            async for action in self._accused(review, earlier=earlier):
+                left_out.append(action.action_id)
+                occurrences = [move.occurrence for move in action.moves]
+                total, *others = [
+                    LeftTotal(*await self._reviews.total_without(table, user, left_out))
+                    for table in (board, *(f"{board}:{name}" for name in occurrences))
+                ]
+                fenced = Fenced(epoch, total, dict(zip(occurrences, others, strict=True)))
+                reverted += await self._boards.revert(board, event_format, action, why, fenced)
+            await persist()
+        return reverted
+
+    async def _accused(self, review: Review, *, earlier: bool) -> AsyncIterator[KeptAction]:
+        """The case's action, if it was flagged and counts, and with ``earlier`` the user's actions
+        before it that count, in order of events."""
+        board, user = review.board, review.user_id
+        kept_from = await self._reviews.decidable_from()
+        if review.kind == "flagged":
+            _check_kept(review, kept_from)
+            action = await self._reviews.action(board, user, review.action_id)
+            if action and action.kept == "A" and action.attempt == review.attempt_id:
+                yield action
+        if not earlier:
+            return
+        before, beyond = EventId(*split_id(review.event_id)), EventId(kept_from, 0)
         while actions := await self._reviews.earlier(
-            review.board, review.user_id, before=before, beyond=beyond, limit=CHUNK
+            board, user, before=before, beyond=beyond, limit=CHUNK
         ):
             for action in actions:
-                reverted += await self._boards.revert(review.board, action, why)
+                yield action
             beyond = actions[-1].event
-        return reverted
 
     async def _decide(
         self, review_id: int, settle: Callable[[Review, Persist], Awaitable[Decision]]
@@ -178,6 +355,7 @@ class Moderator:
             "case_decided",
             case=review_id,
             status=decision.review.status,
+            decided=decision.decided,
             reverted=decision.reverted,
             hidden=decision.hidden,
             by=decision.review.decided_by,
@@ -213,6 +391,34 @@ class Moderator:
                 yield persist
         except TimeoutError:
             raise Unavailable("This takes long. Repeat the call to continue it.") from None
+
+
+def _needs_load(before: BoardSettings, after: BoardSettings) -> bool:
+    """Whether Redis lacks something for the new settings: who is in, for the limits that count
+    players, or what happened meanwhile in the occurrences of a period that the board had once."""
+    counted, counts = (
+        (rules.counts_players, rules.counts_players and bool(rules.periods))
+        for rules in (before, after)
+    )
+    names = {period.name for period in before.periods}
+    return counted != counts or any(period.name not in names for period in after.periods)
+
+
+def _counted(decision: Decision) -> Decision:
+    """Counts in the metrics what agents had objected to."""
+    review = decision.review
+    for agent, feature in {(found.agent, found.feature) for found in review.findings}:
+        metrics.decided_findings.labels(review.status, agent, feature).inc()
+    return decision
+
+
+def _check_kept(review: Review, kept_from: int) -> None:
+    """Raises NotDecidable for a case whose action the ledger does not keep, or not for long."""
+    if split_id(review.event_id)[0] < kept_from:
+        raise NotDecidable(
+            "The ledger keeps no single actions of that time any more. What counted stays counted, "
+            "and what was refused stays refused; the user can be hidden."
+        )
 
 
 def _undecided(review: Review) -> Review:

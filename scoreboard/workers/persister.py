@@ -9,44 +9,67 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import structlog
 
-from scoreboard.background import end, unless_stopped
+from scoreboard.background import end, keep_running, unless_stopped
 from scoreboard.backoff import Backoff
 from scoreboard.domain.ledger import DeadEntry, Entry, EventId
 from scoreboard.errors import Unavailable, cause_of
 from scoreboard.telemetry import metrics
 from scoreboard.wire.events import Event, PoisonEvent, decode_event, split_id
-from scoreboard.workers.ports import DuplicateReverter, EventStream, LedgerSession, PartitionLocks
+from scoreboard.workers.lock_watch import LockWatch
+from scoreboard.workers.postgres_ports import LedgerSession, PartitionLocks
+from scoreboard.workers.redis_ports import DuplicateReverter, EventStream, EventStreams
 
 log = structlog.get_logger(__name__)
 
-IDLE_WAIT = 2.0  # seconds; on a quiet stream a dead persister's entries are found within this time
+LOOK = 2.0  # seconds between two looks for entries that a dead persister has left on quiet streams
+QUIET = 30.0  # seconds for which a quiet stream is listened to; the looks cost less
+ROUNDS = 8  # partitions that are worked on at once, each on a connection to Postgres of its own
 LOCK_WAIT = 0.05  # seconds until the next try at a partition that another process works on
 STOP_TIMEOUT = 15.0  # seconds within which a batch must finish when the process ends
 BATCHES_A_LOCK = 10  # rounds after which the lock is released, for a rebuild that may be waiting
 # Least seconds between the starts of two rounds: a commit costs about 6 ms of CPU, half of it in
-# Postgres, whether it has one event or fifty. The first event after a quiet time does not wait.
+# Postgres, whether it has one event or fifty. The first event after a quiet time does not wait, nor
+# do those behind events for whose commit somebody waited.
 SPACING = 0.015
+LINGER = 0.02  # seconds for which the lock is kept for those who post again after they had waited
+# Seconds, for each who waited, until the next batch is read: they post again one after another, and
+# one commit for all of them costs little more than one for the first.
+GATHER = 0.00006
 CAUSES_LOGGED = 20  # causes of one outage that are logged
 
 
 class Batch(NamedTuple):
-    """One batch: all entries, the events decoded from them, and the entries that are not events."""
+    """One batch: all entries, the events decoded from them, the entries that are not events, and
+    the attempts whose commit somebody waits for."""
 
     entries: Sequence[Entry]
     events: list[tuple[Event, Entry]]
     dead: list[DeadEntry]
+    awaited: list[str]
+
+
+class Round(NamedTuple):
+    """What a round has moved: the last entry's id, and whether somebody waited for the last
+    batch."""
+
+    last: EventId
+    awaited: bool
 
 
 def decode(entries: Sequence[Entry]) -> Batch:
     """Decodes the entries and sets aside those that can't be decoded."""
-    batch = Batch(entries, [], [])
+    batch = Batch(entries, [], [], [])
     for entry in entries:
         try:
-            batch.events.append((decode_event(*entry), entry))
+            event = decode_event(*entry)
+            batch.events.append((event, entry))
+            if event.body.r:
+                batch.awaited.append(event.body.t)
         except PoisonEvent as error:
             batch.dead.append(DeadEntry(entry, str(error)))
     return batch
@@ -59,12 +82,12 @@ async def persist_batches(
     limit: int,
     *,
     most: int = 1,
-) -> EventId | None:
+) -> Round | None:
     """Moves up to ``most`` batches of ``limit`` entries into the ledger, under the partition's
-    lock. Returns the last entry's id, None when there was none. While Postgres writes one full
-    batch, the next is read. Raises Unavailable when Redis or Postgres is away; entries that were
-    read then stay pending."""
-    last: EventId | None = None
+    lock; None when there was none. While Postgres writes one full batch, the next is read. After
+    one that somebody waited for, the next is waited for a moment: whoever waits posts again. Raises
+    Unavailable when Redis or Postgres is away; entries that were read then stay pending."""
+    done: Round | None = None
     batch = decode(await stream.read(limit))
     for left in reversed(range(most)):
         if not batch.entries:
@@ -72,24 +95,27 @@ async def persist_batches(
         if left and len(batch.entries) == limit:
             ahead = asyncio.create_task(_read_ahead(stream, limit))
             try:
-                last = await _persist(stream, session, reverter, batch)
+                done = await _persist(stream, session, reverter, batch)
+                batch = await ahead
             except BaseException:
                 await end(ahead)
                 raise
-            batch = await ahead
         else:
-            last = await _persist(stream, session, reverter, batch)
-            break
-    return last
+            done = await _persist(stream, session, reverter, batch)
+            if not (left and done.awaited):
+                break
+            await asyncio.sleep(min(len(batch.awaited) * GATHER, SPACING))
+            batch = await _read_ahead(stream, limit, LINGER)
+    return done
 
 
-async def _read_ahead(stream: EventStream, limit: int) -> Batch:
-    return decode(await stream.read_ahead(limit))
+async def _read_ahead(stream: EventStream, limit: int, wait: float = 0.0) -> Batch:
+    return decode(await stream.read_ahead(limit, wait))
 
 
 async def _persist(
     stream: EventStream, session: LedgerSession, reverter: DuplicateReverter, batch: Batch
-) -> EventId:
+) -> Round:
     started = time.perf_counter()
     written = await session.write(batch.events, batch.dead)
     for duplicate in written.late:
@@ -98,14 +124,18 @@ async def _persist(
         log.warning(
             "late_duplicate",
             board=duplicate.board,
-            user=duplicate.original.user_id,
-            action=duplicate.original.action_id,
             event_id=str(duplicate.event),
             reverted=live,
         )
-    left = await stream.acknowledge([entry_id for entry_id, _ in batch.entries])
+    for events in written.erased:
+        await reverter.take_out(events)
+        metrics.erased_events.inc(len(events.action_ids))
+        log.info("erased_events", board=events.board, count=len(events.action_ids))
+    # Of any other batch some actions may not have counted: who waits for them asks the ledger.
+    certain = batch.awaited if written.new and not written.late else ()
+    left = await stream.acknowledge([entry_id for entry_id, _ in batch.entries], certain)
     _measure(stream.partition, batch, len(written.dead), left, time.perf_counter() - started)
-    return EventId(*split_id(batch.entries[-1][0]))
+    return Round(EventId(*split_id(batch.entries[-1][0])), bool(batch.awaited))
 
 
 def _measure(partition: int, batch: Batch, dead: int, left: int, seconds: float) -> None:
@@ -123,45 +153,89 @@ class Persister:
 
     def __init__(
         self,
-        streams: Sequence[EventStream],
+        streams: EventStreams,
         locks: PartitionLocks,
         reverter: DuplicateReverter,
         *,
         batch: int,
     ) -> None:
         self._streams = streams
+        self._rounds = asyncio.Semaphore(ROUNDS)
+        self._left = [
+            asyncio.Event() for _ in range(len(streams))
+        ]  # something is left on a quiet stream
         self._locks = locks
         self._reverter = reverter
         self._batch = batch
         self._outage = _Outage()
+        self._watch = LockWatch(locks)
+
+    @property
+    def troubles(self) -> list[str]:
+        """What keeps it from persisting now, in words that anybody may read; empty when nothing
+        does."""
+        blocked = [
+            f"Partition {partition} is locked by a session of Postgres that does nothing "
+            f"(process {holder.pid})."
+            for partition, holder in sorted(self._watch.blocked.items())
+        ]
+        return sorted(self._outage.reasons) + blocked
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Persists until ``stopping`` is set; batches under way are finished, within a time limit.
         Waits for servers that are away."""
         async with asyncio.TaskGroup() as tasks:
             consumers = [
-                tasks.create_task(self._consume(stream, stopping)) for stream in self._streams
+                tasks.create_task(
+                    keep_running(
+                        f"partition {stream.partition}",
+                        partial(self._consume, stream, left, stopping),
+                        until=stopping,
+                    )
+                )
+                for stream, left in zip(self._streams, self._left, strict=True)
             ]
+            looks = tasks.create_task(keep_running("looks for what is left", self._look))
             await stopping.wait()
             _, late = await asyncio.wait(consumers, timeout=STOP_TIMEOUT)
-            await end(*late)  # what they have read stays pending
+            await end(looks, *late)  # what they have read stays pending
 
-    async def _consume(self, stream: EventStream, stopping: asyncio.Event) -> None:
+    async def _look(self) -> None:
+        """Lets quiet partitions be read that are not empty: of what they hold a dead persister may
+        have read some, and a Redis that was emptied may count from below. When that can't be known,
+        all find out for themselves."""
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                lengths = await self._streams.lengths()
+            except Unavailable:
+                lengths = [1] * len(self._left)
+            for left, length in zip(self._left, lengths, strict=True):
+                if length:
+                    left.set()
+
+    async def _consume(
+        self, stream: EventStream, left: asyncio.Event, stopping: asyncio.Event
+    ) -> None:
         loop = asyncio.get_running_loop()
         while not stopping.is_set():
             started = loop.time()
+            left.clear()
             try:
-                async with self._locks.locked_if_free(stream.partition) as session:
-                    last = session and await persist_batches(
+                async with self._rounds, self._locks.locked_if_free(stream.partition) as session:
+                    done = session and await persist_batches(
                         stream, session, self._reverter, self._batch, most=BATCHES_A_LOCK
                     )
                 self._outage.over(stream.partition)
                 if session is None:
+                    await self._watch.missed(stream.partition)
                     await unless_stopped(stopping, asyncio.sleep(LOCK_WAIT))
-                elif last is None:
-                    await unless_stopped(stopping, stream.wait(IDLE_WAIT))
-                elif (early := started + SPACING - loop.time()) > 0:
+                    continue
+                self._watch.had(stream.partition)
+                early = started + SPACING - loop.time()
+                if done and not done.awaited and early > 0:
                     await unless_stopped(stopping, asyncio.sleep(early))
+                await unless_stopped(stopping, unless_stopped(left, stream.wait(QUIET)))
             except Exception as error:  # noqa: BLE001 (whatever it is, the others go on)
                 await unless_stopped(
                     stopping, asyncio.sleep(self._outage.pause(stream.partition, error))
@@ -175,10 +249,19 @@ class _Outage:
     def __init__(self) -> None:
         self._backoffs: dict[int, Backoff] = {}
         self._causes: set[tuple[str, str]] = set()
+        self._reasons: dict[int, str] = {}
+
+    @property
+    def reasons(self) -> set[str]:
+        """Why partitions wait now."""
+        return set(self._reasons.values())
 
     def pause(self, partition: int, error: Exception) -> float:
         """Seconds until the partition's next attempt."""
         cause = repr(error), cause_of(error)
+        self._reasons[partition] = (
+            error.detail if isinstance(error, Unavailable) else type(error).__name__
+        )
         if cause not in self._causes and len(self._causes) < CAUSES_LOGGED:
             self._causes.add(cause)
             expected = isinstance(error, Unavailable)
@@ -192,6 +275,7 @@ class _Outage:
         return self._backoffs.setdefault(partition, Backoff()).next()
 
     def over(self, partition: int) -> None:
+        self._reasons.pop(partition, None)
         if self._backoffs.pop(partition, None) is not None and not self._backoffs:
             self._causes.clear()
             log.info("persister_resumes")

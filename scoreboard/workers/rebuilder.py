@@ -11,35 +11,45 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 import structlog
 
-from scoreboard.background import end
-from scoreboard.domain.boards import no_such_board
+from scoreboard.background import end, result_of
+from scoreboard.domain.boards import BoardSettings, no_such_board
+from scoreboard.domain.kept_occurrences import KeptOccurrence
 from scoreboard.domain.ledger import (
     VERSION_STRIDE,
     BoardRecord,
     BoardState,
     EventId,
 )
+from scoreboard.domain.tables import occurrence_of
+from scoreboard.domain.urgency import Urgency
+from scoreboard.errors import Unavailable
 from scoreboard.telemetry import metrics
 from scoreboard.wire.keys import Keyspace
+from scoreboard.wire.known_periods import KnownPeriod, known_period
 from scoreboard.workers.persister import persist_batches
-from scoreboard.workers.ports import (
-    BoardLedger,
+from scoreboard.workers.postgres_ports import BoardLedger, BoardSource, LedgerSession
+from scoreboard.workers.progress import Progress
+from scoreboard.workers.rebuild_turns import RebuildTurns, Turn
+from scoreboard.workers.redis_ports import (
     BoardLoader,
-    BoardSource,
+    BoardSweeper,
     DuplicateReverter,
-    EventStream,
-    LedgerSession,
-    Progress,
+    EventStreams,
+    TableDraft,
 )
 
 log = structlog.get_logger(__name__)
 
-MAX_AT_ONCE = 4  # boards of one process; each holds a connection to Postgres
-
+MOST_FOR_READERS = 32  # boards that wait or are loaded only because somebody reads them
+BUSY_FOR = 2.0  # seconds after which it is worth asking again when there are that many
 UNKNOWN_FOR, MOST_UNKNOWN = 1.0, 10_000  # seconds, and names, for which a miss is remembered
+
+_Key = tuple[str, bool]  # a board, and whether it may be created
 
 
 class Rebuilder:
@@ -49,9 +59,10 @@ class Rebuilder:
     def __init__(
         self,
         ledger: BoardLedger,
-        streams: Sequence[EventStream],
+        streams: EventStreams,
         loader: BoardLoader,
         reverter: DuplicateReverter,
+        sweeper: BoardSweeper,
         *,
         keyspace: Keyspace,
         settings_of: Callable[[str], str],
@@ -61,31 +72,32 @@ class Rebuilder:
         self._streams = streams
         self._loader = loader
         self._reverter = reverter
+        self._sweeper = sweeper
         self._keyspace = keyspace
         self._settings_of = settings_of
         self._batch = batch
-        self._running: dict[tuple[str, bool], asyncio.Task[None]] = {}
+        self._running: dict[_Key, tuple[asyncio.Task[None], Turn]] = {}
+        self._for_readers: set[_Key] = set()  # of these, the ones that only readers wait for
         self._unknown: dict[str, float] = {}  # names without a board, until then
-        self._slots = asyncio.Semaphore(MAX_AT_ONCE)
-        # One board of a partition at a time, so that boards that wait for the same lock take only
-        # one slot.
-        self._turns = [asyncio.Lock() for _ in streams]
+        self._turns = RebuildTurns(len(streams))
 
-    async def ensure(self, board: str, *, create: bool) -> None:
-        """Returns when the board is live; callers in one process share the work. Raises
-        UnknownBoard when there is none and ``create`` is False, Unavailable when Redis or Postgres
-        is away or Redis changed meanwhile."""
+    async def ensure(self, board: str, *, create: bool, urgency: Urgency = Urgency.WRITE) -> None:
+        """Returns when the board is live; callers in one process share the work, which is as urgent
+        as the most urgent of them. Raises UnknownBoard when there is none and ``create`` is False,
+        Unavailable when Redis or Postgres is away, Redis changed meanwhile, or too many boards are
+        being made live for readers already."""
         key = (board, create)
-        task = self._running.get(key)
-        if task is None:
-            task = asyncio.create_task(self._ensure(board, create))
-            self._running[key] = task
-            task.add_done_callback(lambda done: self._forget_task(key, done))
-        await asyncio.shield(task)
+        if key not in self._running:
+            self._begin(key, urgency)
+        task, turn = self._running[key]
+        if urgency < turn.urgency:
+            self._turns.hurry(turn, urgency)
+            self._for_readers.discard(key)
+        await result_of(task)
 
     async def close(self) -> None:
         """Cancels the loads under way; whoever needs these boards next starts again."""
-        await end(*self._running.values())
+        await end(*(task for task, _ in self._running.values()))
 
     async def rebuild(
         self, board: str, progress: Progress | None = None, *, correct: bool = False
@@ -100,13 +112,14 @@ class Rebuilder:
             state = await self._loader.state(board)
             await self._loader.forget(board)  # under the lock, or another would make it live again
             await self.drain(partition, session)
+            state = await self._without_remains(board, session.source, state._replace(event=None))
             record = await session.source.record(board)
             if record is None:
                 raise no_such_board(board)
             await self._make_live(
                 board,
                 session.source,
-                state._replace(event=None),
+                state,
                 record,
                 progress,
                 correct=correct,
@@ -116,29 +129,42 @@ class Rebuilder:
         """Persists everything that the partition's stream holds now. The caller holds the lock."""
         stream = self._streams[partition]
         end = await stream.last_id()
-        last: EventId | None = EventId(-1, 0)
-        while last is not None and last < end:
-            last = await persist_batches(stream, session, self._reverter, self._batch)
+        while done := await persist_batches(stream, session, self._reverter, self._batch):
+            if done.last >= end:
+                break
 
-    def _forget_task(self, key: tuple[str, bool], task: asyncio.Task[None]) -> None:
+    def _begin(self, key: _Key, urgency: Urgency) -> None:
+        if urgency is Urgency.READ:
+            if len(self._for_readers) >= MOST_FOR_READERS:
+                raise Unavailable("Many boards are being rebuilt.", retry_after=BUSY_FOR)
+            self._for_readers.add(key)
+        board, create = key
+        turn = Turn(self._keyspace.partition_of(board), urgency)
+        task = asyncio.create_task(self._ensure(board, create, turn))
+        self._running[key] = task, turn
+        task.add_done_callback(lambda done: self._ended(key, done))
+
+    def _ended(self, key: _Key, task: asyncio.Task[None]) -> None:
         del self._running[key]
+        self._for_readers.discard(key)
         if not task.cancelled():
             task.exception()  # retrieved, even if every caller has left
 
-    async def _ensure(self, board: str, create: bool) -> None:
-        if not create:
+    async def _ensure(self, board: str, create: bool, turn: Turn) -> None:
+        if not create and not (await self._loader.state(board)).live:
             await self._check_known(board)
-        partition = self._keyspace.partition_of(board)
-        async with (
-            self._turns[partition],
-            self._slots,
-            self._ledger.locked(partition) as session,
-        ):
+        partition = turn.partition
+        async with self._turns.taken(turn), self._ledger.locked(partition) as session:
             state = await self._loader.state(board)
             if state.live:
                 return  # another process was faster
             await self.drain(partition, session)
+            if state.lost:
+                log.error("board_incomplete", board=board, cause="a key was deleted or evicted")
+                await self._loader.forget(board)
+                state = state._replace(event=None)
             source = session.source
+            state = await self._without_remains(board, source, state)
             record = await source.record(board)
             if record is not None:
                 await self._make_live(board, source, state, record)
@@ -151,8 +177,8 @@ class Rebuilder:
 
     async def _check_known(self, board: str) -> None:
         """Raises UnknownBoard and remembers the name for a while, so that repeated requests for a
-        made-up name do not query Postgres each time. A board that another server created meanwhile
-        is found, since Redis is asked first."""
+        made-up name do not query Postgres each time. A board that was created meanwhile, here or by
+        another server, is found, since Redis is asked first."""
         now = time.monotonic()
         if self._unknown.get(board, 0.0) > now:
             raise no_such_board(board)
@@ -161,6 +187,20 @@ class Rebuilder:
                 self._unknown.clear()
             self._unknown[board] = now + UNKNOWN_FOR
             raise no_such_board(board)
+
+    async def _without_remains(
+        self, board: str, source: BoardSource, state: BoardState
+    ) -> BoardState:
+        """Sweeps away what Redis holds of a board that was deleted or cleared: with its last
+        commands Redis may have lost the sweep. Raises Unavailable while the removal is not done."""
+        removal = await source.removal(board)
+        if removal is None or state.version >= removal.version:
+            return state  # what is there came after the sweep
+        if state.event is None and state.epoch == removal.epoch:
+            return state
+        await source.note_swept(board, await self._sweeper.sweep(board, removal.version))
+        log.info("remains_swept", board=board, version=state.version)
+        return state._replace(event=None, lost=False)
 
     async def _begin_board(self, board: str, source: BoardSource, state: BoardState) -> None:
         """Loads a board that is new to Postgres. If Redis has the board, its data is kept: then
@@ -198,53 +238,76 @@ class Rebuilder:
             await source.correct(board)
         version = max(state.version, record.version) + VERSION_STRIDE
         await source.raise_version(board, version)
-        if state.event is not None and (state.users or not record.has_users):
-            how = "reconciled"
-            await self._reconcile(board, source, state, state.event, record, version)
-        else:
-            how = "loaded"
-            await self._load(board, source, state, record, version, progress)
+        # The board in Redis is the history up to this event; None when it has to be loaded whole.
+        since = state.event if state.users or not record.has_users else None
+        if state.version < record.whole_below:
+            since = None  # Redis has lost that a player was erased
+        how = "loaded" if since is None else "reconciled"
+        await self._bring(board, source, state, since, record, version, progress)
         seconds = time.perf_counter() - started
         metrics.rebuilds.labels(how).inc()
         metrics.rebuild_seconds.observe(seconds)
         log.info("board_live", board=board, how=how, version=version, seconds=round(seconds, 3))
 
-    async def _reconcile(
+    async def _bring(
         self,
         board: str,
         source: BoardSource,
         state: BoardState,
-        since: EventId,
-        record: BoardRecord,
-        version: int,
-    ) -> None:
-        """Applies the changes that the fenced board lacks. Its last event is set only at the end,
-        so that an interrupted attempt is repeated from the start."""
-        draft = self._loader.begin(board, state, swap=False)
-        concealed = await self._loader.hidden_users(board)
-        async for totals in source.hidden_totals(board, concealed):
-            await draft.add(totals)
-        if since < record.event:
-            async for totals in source.changed_totals(board, since):
-                await draft.add(totals)
-            async for actions in source.receipts(board, since):
-                await draft.restore_receipts(actions)
-        await draft.finish(record, version=version, event=max(since, record.event))
-
-    async def _load(
-        self,
-        board: str,
-        source: BoardSource,
-        state: BoardState,
+        since: EventId | None,
         record: BoardRecord,
         version: int,
         progress: Progress | None,
     ) -> None:
-        draft = self._loader.begin(board, state, swap=True)
-        async for totals in source.totals(board):
+        """Loads the whole board (``since`` is None), or applies the changes that the fenced one
+        lacks. Its last event is set only at the end, so that an interrupted attempt is repeated
+        from the start."""
+        draft = self._loader.begin(board, state, swap=since is None)
+        await self._fill(board, source, draft, since, record, progress)
+        periods = await source.occurrences(board)
+        for occurrence in await source.open_occurrences(board) if periods else ():
+            table = occurrence.table
+            known = since if state.tables.get(table) else None
+            part = draft.table(table, swap=known is None)
+            await self._fill(table, source, part, known, record, progress)
+        if since is None or since < record.event:
+            lacking = self._loader.oldest_receipt(state) if since is None else since
+            async for actions in source.receipts(board, lacking):
+                await draft.restore_receipts(actions)
+        event = record.event if since is None else max(since, record.event)
+        await draft.finish(record, version=version, event=event, periods=_known(periods))
+
+    async def _fill(
+        self,
+        table: str,
+        source: BoardSource,
+        draft: TableDraft,
+        since: EventId | None,
+        record: BoardRecord,
+        progress: Progress | None,
+    ) -> None:
+        settings = BoardSettings.from_text(record.settings)
+        # Where the board has periods, only their tables keep count of players.
+        if settings.counts_players and bool(settings.periods) == (occurrence_of(table) is not None):
+            async for players in source.players(table):
+                await draft.add_players(players)
+        if since is None:
+            async for totals in source.totals(table):
+                await draft.add(totals)
+                if progress is not None:
+                    progress(len(totals))
+            return
+        concealed = await self._loader.hidden_users(table)
+        async for totals in source.hidden_totals(table, concealed):
             await draft.add(totals)
-            if progress is not None:
-                progress(len(totals))
-        async for actions in source.receipts(board, self._loader.oldest_receipt()):
-            await draft.restore_receipts(actions)
-        await draft.finish(record, version=version, event=record.event)
+        if since < record.event:
+            async for totals in source.changed_totals(table, since):
+                await draft.add(totals)
+
+
+def _known(latest: Sequence[KeptOccurrence]) -> dict[str, KnownPeriod]:
+    """What Redis has to know of a board's periods, by their names."""
+    return {
+        period: known_period(list(of_period))
+        for period, of_period in groupby(latest, key=attrgetter("period"))
+    }

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from scoreboard.errors import Unavailable
-from scoreboard.workers.ports import TrainingSchedule
+from scoreboard.workers.postgres_ports import TrainingSchedule
 
 log = structlog.get_logger(__name__)
 

@@ -1,5 +1,6 @@
-"""The audit checks that for every user the ledger's sum, user_score and the zset are the same
-number, and that every receipt agrees with the ledger.
+"""The audit checks that for every user of every table the ledger's total, user_score and the zset
+are the same number, that final ranks follow from the totals, and that every receipt agrees with the
+ledger.
 
 It runs while scores come in. A first pass compares everything without a lock. Whatever differs is
 compared again under the partition's lock, right after draining its stream, so that only real
@@ -10,18 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from scoreboard.domain.audit import Difference, LedgerTotal, Report
+from scoreboard.domain.audit import Difference, LedgerTotal, Misplaced, Report
 from scoreboard.domain.stamps import total_of
+from scoreboard.domain.tables import board_of, occurrence_of
 from scoreboard.wire.keys import Keyspace
-from scoreboard.workers.ports import (
-    AuditedBoards,
-    AuditedLedger,
-    BoardLoader,
-    PartitionLocks,
-    Progress,
-    Scores,
-)
+from scoreboard.workers.postgres_ports import AuditedLedger, PartitionLocks
+from scoreboard.workers.progress import Progress
 from scoreboard.workers.rebuilder import Rebuilder
+from scoreboard.workers.redis_ports import AuditedBoards, BoardLoader, Scores
 
 LOOKS = 5  # at a user whose score changes between two reads; then it gives up
 RECEIPT_MARGIN_MS = 10_000  # receipts that expire this soon may be gone already
@@ -50,91 +47,106 @@ class Verifier:
     async def verify(
         self, board: str, on_difference: Callable[[Difference], None], progress: Progress
     ) -> Report:
-        """Compares a whole board, reports each difference as it is found, and calls ``progress``
-        with the number of users compared since its last call. A board that is not live is compared
-        within Postgres only."""
+        """Compares a whole board with the tables of its occurrences, reports each difference as it
+        is found, and calls ``progress`` with the number of users compared since its last call. What
+        is not live in Redis, like a final table, is compared within Postgres only."""
         partition = self._keyspace.partition_of(board)
         async with self._locks.locked(partition) as session:
             await self._rebuilder.drain(partition, session)
-        state = await self._loader.state(board)
-        report = Report(board, state.live)
+        report = Report(board, await self._is_live(board))
 
         def tell(differences: list[Difference]) -> None:
             report.differences += len(differences)
             for difference in differences:
                 on_difference(difference)
 
-        async for totals in self._postgres.totals(board):
-            suspects = await self._suspects(board, totals, live=state.live)
-            tell(await self.confirm(board, suspects, report))
-            report.users += len(totals)
-            progress(len(totals))
-        if state.live:
-            tell(await self._only_in_redis(board, report))
+        occurrences = await self._postgres.occurrences(board)
+        final = {one.table for one in occurrences if one.state == "final"}
+        for table in (board, *(occurrence.table for occurrence in occurrences)):
+            live = table not in final and await self._is_live(table)
+            async for totals in self._postgres.totals(table):
+                suspects = await self._suspects(table, totals, live=live)
+                tell(await self.confirm(table, suspects, report))
+                report.users += len(totals) if table == board else 0
+                progress(len(totals))
+            if table in final:
+                tell([_misplaced(table, one) for one in await self._postgres.misplaced(table)])
+            if live:
+                tell(await self._only_in_redis(table, report))
+        report.occurrences = len(occurrences)
+        if report.live:
             tell(await self._receipts(board, report))
         return report
 
-    async def check(self, board: str, users: Sequence[str]) -> list[Difference]:
-        """The differences of these users; none on a board that is not live, since its next load
-        will use Postgres alone."""
-        if not (await self._loader.state(board)).live:
+    async def check(self, table: str, users: Sequence[str]) -> list[Difference]:
+        """The differences of these users of a table; of one that is not live none between Postgres
+        and Redis, since its next load will use Postgres alone, and of a board's own none at all."""
+        live = await self._is_live(table)
+        if not live and occurrence_of(table) is None:
             return []
-        totals = await self._postgres.totals_of(board, users)
-        suspects = await self._suspects(board, totals, live=True)
-        return await self.confirm(board, suspects, Report(board, live=True))
+        totals = await self._postgres.totals_of(table, users)
+        suspects = await self._suspects(table, totals, live=live)
+        return await self.confirm(table, suspects, Report(board_of(table), live))
 
-    async def confirm(self, board: str, users: Sequence[str], report: Report) -> list[Difference]:
+    async def confirm(self, table: str, users: Sequence[str], report: Report) -> list[Difference]:
         """The differences of these users once the stream is drained; ``report`` counts the users
         who changed at every look."""
         found: list[Difference] = []
         left = list(dict.fromkeys(users))
-        partition = self._keyspace.partition_of(board)
+        partition = self._keyspace.partition_of(table)
         for _ in range(LOOKS):
             if not left:
                 return found
             async with self._locks.locked(partition) as session:
-                before = await self._redis.scores(board, left)
+                before = await self._redis.scores(table, left)
                 await self._rebuilder.drain(partition, session)
-                rows = {row.user_id: row for row in await self._postgres.totals_of(board, left)}
-                after = await self._redis.scores(board, left)
-                live = (await self._loader.state(board)).live
+                rows = {row.user_id: row for row in await self._postgres.totals_of(table, left)}
+                after = await self._redis.scores(table, left)
+                live = await self._is_live(table)
             moved = []
             for user, first, second in zip(left, before, after, strict=True):
                 if first != second:
                     moved.append(user)
                     continue
-                total = rows.get(user) or LedgerTotal(user, None, 0, None, False)
-                found += _differences(board, total, first if live else None)
+                total = rows.get(user) or LedgerTotal(user, None, None, None, False)
+                found += _differences(table, total, first if live else None)
             left = moved
         report.moving += len(left)
         return found
 
+    async def _is_live(self, table: str) -> bool:
+        """Whether Redis has the table and answers for it."""
+        board = board_of(table)
+        state = await self._loader.state(board)
+        if table == board or not state.live:
+            return state.live
+        return state.tables.get(table, False) and await self._postgres.is_open(table)
+
     async def _suspects(
-        self, board: str, totals: Sequence[LedgerTotal], *, live: bool
+        self, table: str, totals: Sequence[LedgerTotal], *, live: bool
     ) -> list[str]:
         if not live:
             return [total.user_id for total in totals if total.total != total.ledger]
-        scores = await self._redis.scores(board, [total.user_id for total in totals])
+        scores = await self._redis.scores(table, [total.user_id for total in totals])
         return [
             total.user_id
             for total, score in zip(totals, scores, strict=True)
-            if _differences(board, total, score)
+            if _differences(table, total, score)
         ]
 
-    async def _only_in_redis(self, board: str, report: Report) -> list[Difference]:
+    async def _only_in_redis(self, table: str, report: Report) -> list[Difference]:
         """The users that only Redis has. They are looked for one by one only if the numbers of
         users differ."""
-        state = await self._loader.state(board)
-        if state.users == await self._postgres.users(board):
+        if await self._redis.users(table) == await self._postgres.users(table):
             return []
         found: list[Difference] = []
-        async for users in self._redis.members(board):
-            known = {total.user_id for total in await self._postgres.totals_of(board, users)}
-            found += await self.confirm(board, [u for u in users if u not in known], report)
+        async for users in self._redis.members(table):
+            known = {total.user_id for total in await self._postgres.totals_of(table, users)}
+            found += await self.confirm(table, [u for u in users if u not in known], report)
         return found
 
     async def _receipts(self, board: str, report: Report) -> list[Difference]:
-        oldest = self._loader.oldest_receipt()
+        oldest = self._loader.oldest_receipt(await self._loader.state(board))
         since = oldest._replace(ms=oldest.ms + RECEIPT_MARGIN_MS)
         partition = self._keyspace.partition_of(board)
         found: list[Difference] = []
@@ -153,23 +165,30 @@ class Verifier:
         return found
 
 
-def _differences(board: str, row: LedgerTotal, scores: Scores | None) -> list[Difference]:
-    """The places where a user's total differs from the ledger's sum; ``scores`` is None for a board
+def _differences(table: str, row: LedgerTotal, scores: Scores | None) -> list[Difference]:
+    """The places where a user's total differs from the ledger's; ``scores`` is None for a table
     that is not live."""
-    user, expected = row.user_id, str(row.ledger)
+    user, expected = row.user_id, _text(row.ledger)
     found: list[Difference] = []
-    if (row.total or 0) != row.ledger:
-        found.append(Difference(board, user, "user_score", expected, _text(row.total)))
+    if row.total != row.ledger:
+        found.append(Difference(table, user, "user_score", expected, _text(row.total)))
     if scores is not None:
         here, elsewhere = scores[row.hidden], scores[not row.hidden]
         total = None if here is None else total_of(here)
-        if total != row.ledger and (total, row.total) != (None, None):
-            found.append(Difference(board, user, "redis", expected, _text(total)))
+        if total != row.ledger:
+            found.append(Difference(table, user, "redis", expected, _text(total)))
         if elsewhere is not None:
             home = "hidden" if row.hidden else "shown"
             there = "shown" if row.hidden else "hidden"
-            found.append(Difference(board, user, "redis", home, f"also {there}"))
+            found.append(Difference(table, user, "redis", home, f"also {there}"))
     return found
+
+
+def _misplaced(table: str, one: Misplaced) -> Difference:
+    due, stored = _text(one.due), _text(one.stored)
+    if due == stored:
+        stored += ", and another place among those who share it"
+    return Difference(table, one.user_id, "rank", due, stored)
 
 
 def _text(number: int | None) -> str:

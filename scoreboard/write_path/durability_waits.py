@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from scoreboard.domain.durability import Durability
@@ -17,6 +18,7 @@ from scoreboard.domain.submissions import Outcome, Result, Submission
 from scoreboard.errors import Unavailable
 from scoreboard.redisio.script_line import pack
 from scoreboard.wire.events import split_id
+from scoreboard.write_path.commit_watch import Commit, Expected
 from scoreboard.write_path.ports import Commits, RecordedActions
 
 _COUNTED = (Outcome.ACCEPTED, Outcome.DUPLICATE)
@@ -61,23 +63,27 @@ class DurabilityWaits:
         """Must be called before a script whose commit will be waited for."""
         await self._commits.watch(partition)
 
+    def expecting(self, submissions: Sequence[Submission]) -> AbstractContextManager[Expected]:
+        """Notes from before the script on which of these are committed."""
+        return self._commits.expecting([submission.attempt for submission in submissions])
+
     async def committed(
         self,
         board: str,
         partition: int,
         submissions: Sequence[Submission],
         results: Sequence[Result],
+        expected: Expected,
     ) -> Durability:
-        """Waits until Postgres has all that counts among ``results``.
-
-        The ledger is asked in the end: a commit of later events does not prove that an event was
-        committed, since Redis may have lost it before it was persisted, and gone on.
-        """
-        counted = {
-            (submission.action.user_id, submission.action.action_id): result.event
-            for submission, result in zip(submissions, results, strict=True)
-            if result.outcome in _COUNTED and result.event
-        }
+        """Waits until Postgres has all that counts among ``results``. About what was not named as
+        committed although the persister is past it, the ledger is asked."""
+        counted: dict[tuple[str, str], str] = {}
+        attempts: list[str] = []
+        for submission, result in zip(submissions, results, strict=True):
+            if result.outcome in _COUNTED and result.event:
+                action = submission.action
+                counted[action.user_id, action.action_id] = result.event
+                attempts.append(submission.attempt)  # that of a duplicate is never named
         if not counted:
             return Durability.POSTGRES
         # A duplicate's original may have been committed before this process subscribed.
@@ -85,9 +91,10 @@ class DurabilityWaits:
         if repeated and await self._is_recorded(board, list(counted)):
             return Durability.POSTGRES
         last = max(counted.values(), key=split_id)
-        if not await self._commits.wait(partition, last, self._timeout):
-            return Durability.REDIS
-        if await self._is_recorded(board, list(counted)):
+        commit = await self._commits.wait(partition, last, expected, attempts, self._timeout)
+        if commit is Commit.NAMED:
+            return Durability.POSTGRES
+        if commit is Commit.PASSED and await self._is_recorded(board, list(counted)):
             return Durability.POSTGRES
         return Durability.REDIS
 

@@ -10,16 +10,18 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from scoreboard.domain.announced import AnnouncedEvent, usual
 from scoreboard.domain.boards import BoardSettings
-from scoreboard.domain.judging import Case, Gate, Gates, Judgement
+from scoreboard.domain.judging import Case, Judgement
 from scoreboard.domain.submissions import Submission
 from scoreboard.errors import Unavailable
 from scoreboard.redisio.commands import reachable
 from scoreboard.redisio.script_line import ScriptLine
+from scoreboard.wire.events import format_of
 from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.wire.scripts import ActionArguments, VerdictArguments
 from scoreboard.write_path.plain_calls import Call, body_of
-from scoreboard.write_path.ports import PastActions
+from scoreboard.write_path.ports import Gate, Gates, PastActions
 
 _encode = msgspec.json.Encoder().encode
 
@@ -91,7 +93,8 @@ class JudgedCalls:
         new = dict.fromkeys(
             s.action.user_id for s, seen in zip(submissions, known, strict=True) if not seen
         )
-        forgotten = await self._recall(board, gate, {user: users[user] for user in new})
+        lost = {user: users[user] for user in new}
+        forgotten = await self._recall(board, gate, lost, devices, settings.events)
         if settings.mode == "flag":
             forgotten = frozenset()  # they count in any case: judge them as a new user's
         keys: list[bytes] = []
@@ -107,7 +110,7 @@ class JudgedCalls:
             ]
             judgements = iter(
                 gate.judge(
-                    [_case(submission) for submission in unknown],
+                    usual(map(_case, unknown), settings.events),
                     _payloads(users),
                     _payloads(devices),
                     accept_refused=settings.mode == "flag",
@@ -124,12 +127,13 @@ class JudgedCalls:
                 keys.append(keys_of.device((device or "").encode()))
                 judged = not seen and action.user_id not in forgotten
                 judgement = next(judgements) if judged else None
-                findings = _encode(judgement.reasons) if judgement and judgement.reasons else None
+                found = judgement.reasons + judgement.noted if judgement else None
+                findings = _encode(found) if found else None
                 args += ActionArguments(
                     user=user,
                     points=b"%d" % action.points,
                     attempt=submission.attempt.encode(),
-                    body=body_of(board, submission, findings),
+                    body=body_of(board, format_of(settings), submission, findings),
                 )
                 if judgement is None:
                     args += _UNJUDGED if seen else _UNAVAILABLE
@@ -165,10 +169,19 @@ class JudgedCalls:
             dict(zip(devices, map(_Memory, texts[first_device:]), strict=True)),
         )
 
-    async def _recall(self, board: str, gate: Gate, users: Mapping[str, _Memory]) -> frozenset[str]:
+    async def _recall(
+        self,
+        board: str,
+        gate: Gate,
+        users: Mapping[str, _Memory],
+        devices: Mapping[str, _Memory],
+        events: Sequence[AnnouncedEvent],
+    ) -> frozenset[str]:
         """Rebuilds lost memories, those of users who are on the board and have none, from the
-        ledger. Redis is asked first who is on the board, so that new users need no query. Returns
-        the users whose past Postgres can't give now."""
+        ledger, and what their past tells of those of this call's devices that have none. Redis is
+        asked first who is on the board, so that new users need no query. Returns the users whose
+        past Postgres can't give now."""
+        of_device: dict[str, list[Case]] = {}
         lost = [user for user, memory in users.items() if memory.payload is None]
         if lost:
             returning = await self._on_board(self._keyspace.board(board), lost)
@@ -188,8 +201,15 @@ class JudgedCalls:
                 _remember_nothing(users, lost[start:])
                 return frozenset(lost[start:])
             for user, cases in past.items():
-                users[user].payload = gate.recall(cases)
+                users[user].payload = gate.recall(usual(cases, events))
+                for case in cases:
+                    device = case.context and case.context.device_id
+                    if device and device in devices and devices[device].payload is None:
+                        of_device.setdefault(device, []).append(case)
                 await asyncio.sleep(0)
+        for device, played in of_device.items():
+            played.sort(key=lambda case: case.at_ms)
+            devices[device].payload = gate.recall_device(played)
         return frozenset()
 
     async def _on_board(self, keys_of: BoardKeys, users: Sequence[str]) -> list[str] | None:

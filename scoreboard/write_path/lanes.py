@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scoreboard.domain.submissions import Submission
@@ -36,17 +35,45 @@ class Lane:
     __slots__ = ("entries", "queued", "task")
 
     def __init__(self) -> None:
-        self.entries: deque[Entry] = deque()
-        self.queued = 0
+        self.entries: dict[Entry, None] = {}  # in order of arrival
+        self.queued = 0  # their actions
         self.task: asyncio.Task[None] | None = None
 
+    def add(self, entry: Entry) -> None:
+        """Puts an entry at the end."""
+        self.entries[entry] = None
+        self.queued += len(entry.submissions)
+
     def take(self) -> list[Entry]:
-        """Takes the entries of the next call: the first one, and those that still fit."""
-        first = self.entries.popleft()
-        taken, room = [first], FULL_CALL - len(first.submissions)
-        while self.entries and len(self.entries[0].submissions) <= room:
-            entry = self.entries.popleft()
+        """Takes the entries of the next call: the first one, and those that still fit; but none
+        for which nobody waits any more."""
+        taken: list[Entry] = []
+        room = FULL_CALL
+        for entry in self.entries:
+            if taken and len(entry.submissions) > room:
+                break
             room -= len(entry.submissions)
             taken.append(entry)
+        for entry in taken:
+            del self.entries[entry]
         self.queued -= FULL_CALL - room
-        return taken
+        return [entry for entry in taken if not entry.done.done()]
+
+    def leave(self, entry: Entry) -> None:
+        """Forgets an entry for which nobody waits any more, unless its call has begun."""
+        if entry in self.entries:
+            del self.entries[entry]
+            self.queued -= len(entry.submissions)
+
+    def fail(self, error: Exception) -> None:
+        """Answers all who wait."""
+        fail(self.entries, error)
+        self.entries.clear()
+        self.queued = 0
+
+
+def fail(entries: Iterable[Entry], error: Exception) -> None:
+    """Answers these entries with an error."""
+    for entry in entries:
+        if not entry.done.done():
+            entry.done.set_exception(error)

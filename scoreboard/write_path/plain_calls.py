@@ -9,7 +9,7 @@ import msgspec
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.submissions import Submission
 from scoreboard.redisio.script_line import ScriptLine
-from scoreboard.wire.events import FORMAT, Body
+from scoreboard.wire.events import Body, format_of
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.scripts import ActionArguments
 
@@ -25,14 +25,16 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     memory_ms: bytes = b"0"
 
 
-def body_of(board: str, submission: Submission, findings: bytes | None = None) -> bytes:
-    """The action as JSON in the form that the stream keeps (wire/events.Body); ``findings`` is a
-    JSON array."""
+def body_of(
+    board: str, event_format: int, submission: Submission, findings: bytes | None = None
+) -> bytes:
+    """The action as JSON in the form that the stream keeps (wire/events.Body); ``event_format`` is
+    that of the board's events, ``findings`` a JSON array."""
     action = submission.action
     context = action.context
     return _encode(
         Body(
-            FORMAT,
+            event_format,
             board,
             action.user_id,
             action.action_id,
@@ -41,6 +43,7 @@ def body_of(board: str, submission: Submission, findings: bytes | None = None) -
             submission.at_ms,
             msgspec.UNSET if context is None else msgspec.Raw(_encode(context)),
             msgspec.UNSET if findings is None else msgspec.Raw(findings),
+            r=1 if submission.awaited else 0,
         )
     )
 
@@ -62,7 +65,7 @@ class PlainCalls:
         keys_of = self._keyspace.board(board)
         keys: list[bytes] = []
         args: list[bytes] = []
-        rated = settings.rate is not None
+        rated, event_format = settings.rate is not None, format_of(settings)
         for submission in submissions:
             action = submission.action
             user = action.user_id.encode()
@@ -73,6 +76,6 @@ class PlainCalls:
                 user=user,
                 points=b"%d" % action.points,
                 attempt=submission.attempt.encode(),
-                body=body_of(board, submission),
+                body=body_of(board, event_format, submission),
             )
         return Call(keys, args)

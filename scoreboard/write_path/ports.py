@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from scoreboard.domain.boards import BoardSettings
-from scoreboard.domain.judging import Case
-from scoreboard.domain.submissions import Submission
+from scoreboard.domain.durability import Durability
+from scoreboard.domain.judging import Case, Judgement
+from scoreboard.domain.submissions import Result, Submission
 from scoreboard.redisio.script_line import ScriptLine
+from scoreboard.write_path.commit_watch import Commit, Expected
 from scoreboard.write_path.plain_calls import Call
 
 
@@ -22,14 +25,24 @@ class BoardRecovery(Protocol):
 
 
 class Commits(Protocol):
-    """Knows up to which event a partition is in Postgres. Implemented in commit_watch.CommitWatch;
-    tests without a persister have another."""
+    """Knows what of a partition is in Postgres. Implemented in commit_watch.CommitWatch; tests
+    without a persister have another."""
 
     async def watch(self, partition: int) -> None:
         """Must be called before the event is written."""
 
-    async def wait(self, partition: int, event: str, timeout: float) -> bool:
-        """True when events up to this one are committed, False after ``timeout`` seconds."""
+    def expecting(self, attempts: Sequence[str]) -> AbstractContextManager[Expected]:
+        """Notes which of these attempts are committed, from before they are written."""
+
+    async def wait(
+        self,
+        partition: int,
+        last: str,
+        expected: Expected,
+        attempts: Sequence[str],
+        timeout: float,
+    ) -> Commit:
+        """What became known of these within ``timeout`` seconds; ``last`` is their last event."""
 
 
 class RecordedActions(Protocol):
@@ -46,6 +59,37 @@ class PastActions(Protocol):
         """The latest accepted actions of each, oldest first. Raises Unavailable."""
 
 
+class Gate(Protocol):
+    """Judges a batch of one board, in order. Implemented in anomaly/gate.Gate."""
+
+    def judge(
+        self,
+        cases: Sequence[Case],
+        profiles: Mapping[str, bytes | None],
+        devices: Mapping[str, bytes | None],
+        *,
+        accept_refused: bool = False,
+    ) -> list[Judgement]:
+        """``profiles`` by user id and ``devices`` by device id are the memories from before the
+        batch. A later action sees what an earlier one left, unless that was refused; with
+        ``accept_refused`` (mode ``flag``) a refused action counts and is remembered like any
+        other."""
+
+    def recall(self, cases: Sequence[Case]) -> bytes:
+        """The memory of a user whose latest accepted actions these are, in order."""
+
+    def recall_device(self, cases: Sequence[Case]) -> bytes:
+        """The memory of a device on which these actions were made, in order."""
+
+
+class Gates(Protocol):
+    """The gates of a process. Implemented in assembly/model_gates.py."""
+
+    async def gate(self, board: str, *, allow_history: bool) -> Gate:
+        """The board's gate; with ``allow_history`` one that accepts actions of any age. Raises
+        Unavailable while it is not known which model is in force."""
+
+
 class CallMaker(Protocol):
     """Turns submissions into the keys and arguments of one call: plain_calls.PlainCalls for a board
     without a gate, judged_calls.JudgedCalls for one with a gate."""
@@ -58,3 +102,23 @@ class CallMaker(Protocol):
         line: ScriptLine,
     ) -> Call:
         """The call of these submissions. Raises Unavailable."""
+
+
+class SubmitsScores(Protocol):
+    """The way of actions into Redis. Implemented in submitter.Submitter."""
+
+    async def submit(
+        self, board: str, submissions: Sequence[Submission], *, create: bool
+    ) -> tuple[list[Result], Durability]:
+        """The result of each submission (1 to 1,000), in order. Raises UnknownBoard, Unavailable or
+        OutcomeUnknown."""
+
+
+class ImportedActions(Protocol):
+    """Knows what was imported before. Implemented in pg/imports.ImportRecord."""
+
+    async def imported(
+        self, board: str, actions: Sequence[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], int]:
+        """The points of those of the actions (user, action id) that the ledger has. Raises
+        Unavailable."""

@@ -17,20 +17,21 @@ from collections import Counter
 from collections.abc import Sequence
 
 import structlog
+from msgspec import structs
 from redis.exceptions import ResponseError
 
-from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.durability import Durability
 from scoreboard.domain.submissions import Outcome, Result, Submission
-from scoreboard.errors import OutcomeUnknown, RetryLater, Unavailable
+from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.redisio.script_line import LOST_REPLY, ScriptLine
 from scoreboard.telemetry import metrics
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.replies import parse_reply
-from scoreboard.wire.scripts import BACKLOG, COLD, SETTINGS, submit_scores
+from scoreboard.wire.scripts import submit_scores
+from scoreboard.write_path.board_calls import BoardCalls
 from scoreboard.write_path.durability_waits import DurabilityWaits
-from scoreboard.write_path.lanes import FULL_CALL, LANES, Entry, Lane
+from scoreboard.write_path.lanes import FULL_CALL, LANES, Entry, Lane, fail
 from scoreboard.write_path.plain_calls import PlainCalls
 from scoreboard.write_path.ports import BoardRecovery, CallMaker
 
@@ -42,7 +43,8 @@ SPACING = 0.002  # least seconds between the starts of two calls of a busy lane
 # one out of bounds, makes the user's next actions stale again, so without this bound each of a
 # thousand could be judged a thousand times.
 REJUDGED = 8
-COLD_PATIENCE = 1.0  # seconds a write waits for a board to become live before it is told to retry
+
+_LaneKey = tuple[str, Durability, int]
 
 
 class Submitter:
@@ -60,7 +62,7 @@ class Submitter:
         waits: DurabilityWaits,
         judged: CallMaker,
     ) -> None:
-        self._recovery = recovery
+        self._boards = BoardCalls(recovery, keyspace)
         self._keyspace = keyspace
         self._window = b"%d" % round(dedupe_window * 1000)
         self._idle = b"%d" % round(board_idle * 1000)
@@ -68,8 +70,7 @@ class Submitter:
         self._waits = waits
         self._plain = PlainCalls(keyspace)
         self._judged = judged
-        self._lanes: dict[tuple[str, Durability, int], Lane] = {}
-        self._settings: dict[str, tuple[bytes, BoardSettings]] = {}
+        self._lanes: dict[_LaneKey, Lane] = {}
         self._lines = lines
 
     async def submit(
@@ -85,80 +86,107 @@ class Submitter:
         ``create`` lets the first accepted action bring the board into being. Raises UnknownBoard,
         Unavailable (nothing was written) or OutcomeUnknown.
         """
-        awaits_commit = durability is Durability.POSTGRES
-        if awaits_commit:
-            partition = self._keyspace.board(board).partition
-            await self._waits.watch_commits(partition)
-        level = Durability.REDIS if awaits_commit else durability
-        key = (board, level, hash(submissions[0].action.user_id) % LANES)
+        if durability is not Durability.POSTGRES:
+            return await self._count(board, submissions, create, durability)
+        partition = self._keyspace.board(board).partition
+        await self._waits.watch_commits(partition)
+        awaited = [structs.replace(submission, awaited=True) for submission in submissions]
+        with self._waits.expecting(awaited) as expected:
+            results, _ = await self._count(board, awaited, create, Durability.REDIS)
+            reached = await self._waits.committed(board, partition, awaited, results, expected)
+        return results, reached
+
+    async def close(self) -> None:
+        """Waits for the calls in flight, then closes the connections."""
+        while running := [lane.task for lane in self._lanes.values() if lane.task is not None]:
+            await asyncio.gather(*running, return_exceptions=True)
+        await self._lines.close()
+
+    async def _count(
+        self, board: str, submissions: Sequence[Submission], create: bool, durability: Durability
+    ) -> tuple[list[Result], Durability]:
+        key = (board, durability, hash(submissions[0].action.user_id) % LANES)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane()
         if lane.queued + len(submissions) > MAX_QUEUED:
             raise Unavailable("Too many actions are waiting for this board.")
-        done = asyncio.get_running_loop().create_future()
-        lane.entries.append(Entry(submissions, create, done))
-        lane.queued += len(submissions)
+        entry = Entry(submissions, create, asyncio.get_running_loop().create_future())
+        lane.add(entry)
         if lane.task is None:
-            lane.task = asyncio.create_task(self._drain(key, lane))
-        results, reached = await done
-        if awaits_commit:
-            reached = await self._waits.committed(board, partition, submissions, results)
+            self._begin(key, lane)
+        try:
+            results, reached = await entry.done
+        except asyncio.CancelledError:
+            lane.leave(entry)
+            raise
         return results, reached
 
-    async def close(self) -> None:
-        """Waits for the calls in flight, then closes the connections."""
-        running = [lane.task for lane in self._lanes.values() if lane.task is not None]
-        await asyncio.gather(*running, return_exceptions=True)
-        await self._lines.close()
+    def _begin(self, key: _LaneKey, lane: Lane) -> None:
+        lane.task = asyncio.create_task(self._drain(key, lane))
+        lane.task.add_done_callback(lambda task: self._ended(key, lane, task))
 
-    async def _drain(self, key: tuple[str, Durability, int], lane: Lane) -> None:
+    def _ended(self, key: _LaneKey, lane: Lane, task: asyncio.Task[None]) -> None:
+        """Answers those who still wait, however the lane's task has ended."""
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None and lane.entries:
+            self._begin(key, lane)  # they came in the moment in which it ended
+            return
+        del self._lanes[key]
+        if error is not None:
+            lane.fail(_refusal(error))
+
+    async def _drain(self, key: _LaneKey, lane: Lane) -> None:
+        """Makes calls until nobody waits. When one can't be made now, neither can the next: that
+        is raised, and those who wait behind it are told at once, rather than each after a call of
+        their own."""
         board, durability, _ = key
-        line = await self._lines.acquire()
+        lines = await self._lines.at(self._keyspace.board(board).meta)
+        line = await lines.acquire()
         loop = asyncio.get_running_loop()
         try:
             while lane.entries:
                 started = loop.time()
-                entries = lane.take()
-                await self._deliver(board, durability, entries, line)
+                posters = await self._deliver(board, durability, lane, line)
                 # With many posters, waiting a moment fills the call with more actions, which saves
                 # calls. A lone poster is not kept waiting.
                 early = started + SPACING - loop.time()
-                if len(entries) > 1 and early > 0 and lane.queued < FULL_CALL:
+                if posters > 1 and early > 0 and lane.queued < FULL_CALL:
                     await asyncio.sleep(early)
         finally:
-            self._lines.release(line)
-            lane.task = None
-            del self._lanes[key]
+            lines.release(line)
 
     async def _deliver(
-        self, board: str, durability: Durability, entries: list[Entry], line: ScriptLine
-    ) -> None:
-        """Runs one call and gives every entry its part of the answer."""
+        self, board: str, durability: Durability, lane: Lane, line: ScriptLine
+    ) -> int:
+        """Runs the lane's next call and gives every entry its part of the answer. Returns how many
+        entries it had."""
+        entries = lane.take()
+        if not entries:
+            return 0
         submissions = [s for entry in entries for s in entry.submissions]
         line.unsure = False
         try:
             results, reached = await self._call(
                 board, durability, submissions, any(entry.create for entry in entries), line
             )
-        except ResponseError as error:
-            # The script makes all its checks before it writes, so an error has changed nothing.
-            log.error("submit_script_failed", board=board, error=str(error))
-            refusal = Unavailable("Redis refused the call.")
-            _fail(entries, OutcomeUnknown(LOST_REPLY) if line.unsure else refusal)
-            return
-        except RetryLater as error:
-            _fail(entries, OutcomeUnknown(LOST_REPLY) if line.unsure else error)
-            return
-        except Exception as error:  # noqa: BLE001 - handed to every caller, or they would hang
-            _fail(entries, error)
-            return
+        except BaseException as error:
+            # Whatever it is, every caller is answered, or they would hang.
+            refusal = _refusal(error)
+            unknown = line.unsure and isinstance(refusal, Unavailable)
+            fail(entries, OutcomeUnknown(LOST_REPLY) if unknown else refusal)
+            if not isinstance(error, Exception):
+                raise
+            if isinstance(refusal, Unavailable):
+                raise refusal from error
+            return len(entries)
         at = 0
         for entry in entries:
             end = at + len(entry.submissions)
             if not entry.done.done():
                 entry.done.set_result((results[at:end], reached))
             at = end
+        return len(entries)
 
     async def _call(
         self,
@@ -171,11 +199,18 @@ class Submitter:
         results: list[Result | None] = [None] * len(submissions)
         todo = list(range(len(submissions)))
         most = len(submissions)  # actions of one user in a round
+        reached = durability
         while todo:
             chosen = _first_of_each_user(submissions, todo, most)
-            replies, reached = await self._run(
-                board, durability, [submissions[i] for i in chosen], create, line
-            )
+            try:
+                replies, reached = await self._run(
+                    board, durability, [submissions[i] for i in chosen], create, line
+                )
+            except _UnfitIds as unfit:
+                for at, flaw in unfit.flaws.items():
+                    results[chosen[at]] = Result(Outcome.UNFIT_ID, flaw=flaw)
+                todo = [i for i in todo if results[i] is None]
+                continue
             line.unsure = True  # some of them count now
             limited = {
                 submissions[i].action.user_id: reply
@@ -203,18 +238,22 @@ class Submitter:
         create: bool,
         line: ScriptLine,
     ) -> tuple[list[Result], Durability]:
-        """Makes one call; prepares it again when the board is cold or its settings have changed."""
+        """Makes one call, again when the board was cold or its settings have changed."""
         keys = self._keyspace.board(board)
-        deadline = asyncio.get_running_loop().time() + COLD_PATIENCE
+        users = [submission.action.user_id for submission in submissions]
+        attempt = self._boards.begin(board, create=create)
         while True:
-            text, settings = self._settings.get(board) or (b"{}", BoardSettings())
+            if flaws := attempt.unfit_ids(users):
+                raise _UnfitIds(flaws)
+            settings = attempt.settings
             maker = self._plain if settings.mode == "off" else self._judged
             prepared = await maker.prepare(board, settings, submissions, line)
-            rate = settings.rate
+            rate, limits = settings.rate, settings.limits
             call = submit_scores(
                 **keys.written,
+                key_moves=keys.moves,
                 arg_board=board,
-                arg_settings=text,
+                arg_settings=attempt.text,
                 arg_count=len(submissions),
                 arg_window=self._window,
                 arg_idle=self._idle,
@@ -225,37 +264,48 @@ class Submitter:
                 arg_rate_ms=round(rate.seconds * 1000) if rate else 0,
                 arg_gated=b"1" if prepared.gated else b"0",
                 arg_memory=prepared.memory_ms,
+                arg_totals=settings.totals,
+                arg_limits=limits,
+                arg_periods=settings.period_flags,
                 arg_rewrite=b"0" if durability is Durability.REDIS else b"1",
             )
             call.keys.extend(prepared.keys)
             call.args.extend(prepared.args)
+            if settings.periods:
+                occurrences = attempt.occurrences()
+                call.keys.extend(occurrences.keys)
+                call.args.extend(occurrences.args)
+                if occurrences.tells_late:
+                    call.args.extend(map(_late, submissions))
+            elif limits:
+                call.keys.append(keys.players.encode())
             replies = await line.run(
                 call,
                 *self._waits.command(durability),
                 patience=self._waits.patience(durability),
             )
             metrics.script_calls.inc()
-            answer = replies[0]
-            if answer[0] == COLD:
-                await self._warm(board, create, deadline)
-            elif answer[0] == SETTINGS:
-                self._settings[board] = (answer[1], BoardSettings.from_text(answer[1]))
-            elif answer[0] == BACKLOG:
-                raise Unavailable(
-                    "The write-behind backlog is full; Postgres is behind.", retry_after=5.0
-                )
-            else:
-                results = [parse_reply(reply) for reply in answer]
+            if not await attempt.has_to_repeat(replies[0]):
+                results = [parse_reply(reply) for reply in replies[0]]
+                if not settings.all_time:
+                    results = [_without_total(result) for result in results]
                 return results, self._waits.reached(durability, replies[1:])
 
-    async def _warm(self, board: str, create: bool, deadline: float) -> None:
-        """Waits for the board to become live, until ``deadline``; the load goes on even after
-        it."""
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._recovery.ensure(board, create=create)
-        except TimeoutError:
-            raise Unavailable("The board is being rebuilt.", retry_after=2.0) from None
+
+def _late(submission: Submission) -> bytes:
+    return b"" if submission.late_ms is None else b"%d" % submission.late_ms
+
+
+def _without_total(result: Result) -> Result:
+    return structs.replace(result, score=None, rank=None, move=None)
+
+
+class _UnfitIds(Exception):
+    """The board does not take some of the ids; ``flaws`` by the place of the submission."""
+
+    def __init__(self, flaws: dict[int, str]) -> None:
+        super().__init__()
+        self.flaws = flaws
 
 
 def _first_of_each_user(
@@ -274,7 +324,17 @@ def _first_of_each_user(
     return chosen
 
 
-def _fail(entries: Sequence[Entry], error: Exception) -> None:
-    for entry in entries:
-        if not entry.done.done():
-            entry.done.set_exception(error)
+def _refusal(error: BaseException) -> Exception:
+    """What an error means for actions of which nothing was written."""
+    if isinstance(error, OutcomeUnknown):
+        return Unavailable("Redis can't be reached.")
+    if isinstance(error, ResponseError):
+        # The script makes all its checks before it writes, so an error has changed nothing.
+        log.error("submit_script_failed", error=str(error))
+        return Unavailable("Redis refused the call.")
+    if isinstance(error, OSError):
+        log.warning("submit_failed", error=str(error))
+        return Unavailable("The service lacks something that it needs for the call.")
+    if isinstance(error, Exception):
+        return error
+    return Unavailable("The service is stopping.")  # cancelled

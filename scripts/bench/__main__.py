@@ -16,9 +16,16 @@ from scripts.bench.shared_cores import slowdown
 
 BENCHMARKS = {
     "script": "submit_scores alone: batch and board sizes",
+    "rules": "submit_scores alone on boards with rules, against one without",
     "http": "posts, batches and reads over HTTP against their bounds",
+    "durable": "posts by the durability that they ask for, over all processes",
+    "paging": "pages of a board of 100,000 while posts move half of it",
     "fanout": "WebSockets: broadcast, memory, idle cost, stalled clients",
+    "players": "WebSockets that follow players of a board of a million",
+    "ledger": "the persister's write on a ledger in parts of time, beside one plain table",
+    "folding": "an old part of the ledger into totals while batches are written",
     "persister": "from the stream into Postgres",
+    "in_and_out": "a sorted set of another library into a board, and the board into files",
     "rebuild": "a board of a million users made live again",
     "gate": "the four agents",
     "memory": "Redis memory per user and per receipt",

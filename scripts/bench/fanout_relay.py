@@ -13,13 +13,16 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from scoreboard.api.live.connections import Connection
 from scoreboard.api.live.hub import Hub
+from scoreboard.api.live.ports import OccurrenceTop
 from scoreboard.api.live.websockets import LiveLeaderboard
 from scoreboard.api.problems import guarded
+from scoreboard.api.route_metrics import RouteMetrics
 from scoreboard.settings import Settings
 
 BOARD = "global"
@@ -34,12 +37,22 @@ class Board:
         self._top = f"[{','.join([entry] * 10)}]".encode()
         self._told: Callable[[str, bytes], None]
 
-    async def top(self, _: str) -> tuple[int, bytes]:
+    async def top(self, _: str, *, watched: bool) -> tuple[int, bytes]:
         return self.version, self._top
+
+    async def latest_top(
+        self, board: str, period: str, *, shown: int, watched: bool
+    ) -> OccurrenceTop:
+        raise AssertionError("no board here has periods")
+
+    async def occurrence_top(
+        self, board: str, period: str, number: int, *, watched: bool
+    ) -> OccurrenceTop:
+        raise AssertionError("no board here has periods")
 
     async def subscribe(self, board: str) -> None: ...
 
-    async def unsubscribe(self, board: str) -> None: ...
+    def unsubscribe(self, board: str) -> None: ...
 
     async def run(self, on_update: Callable[[str, bytes], None], _: Callable[[str], None]) -> None:
         self._told = on_update
@@ -56,9 +69,12 @@ class Board:
 async def relay(board: Board, settings: Settings) -> AsyncIterator[tuple[Hub, int]]:
     """A served hub and its port, as the role ``serve`` puts it together."""
     hub = Hub(board, board, settings)
-    live = LiveLeaderboard(hub, None, None, settings)  # type: ignore[arg-type]  # public reads
+    none: Any = None  # no periods, and reads are public
+    live = LiveLeaderboard(hub, none, none, none, none, settings)
     app = web.Application()
-    app.router.add_get("/ws/leaderboard", guarded(live.leaderboard))
+    app.router.add_get(
+        "/ws/leaderboard", guarded(live.leaderboard, RouteMetrics("GET", "/ws/leaderboard"))
+    )
     running = asyncio.create_task(hub.run())
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -24,6 +24,7 @@ from rich.console import Console
 from scoreboard.anomaly.training import train
 from scoreboard.api import tokens
 from scoreboard.domain.actions import ScoreAction
+from scoreboard.domain.boards import BoardSettings
 from scoreboard.local.embedded_servers import Valkey, free_port
 from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
@@ -148,7 +149,7 @@ def direct(valkey: Valkey, seconds: float, size: int) -> float:
     """Actions a second of the script called directly with commands that were made before."""
     keys = Keyspace(8).board("global")
     with Redis.from_url(valkey.url, protocol=2) as redis:
-        settings = redis.hget(keys.meta, "settings").decode()
+        settings = BoardSettings.from_text(redis.hget(keys.meta, "settings"))
     run_id = secrets.token_hex(4)
     actions = [
         ScoreAction(f"user{number * 7919 % 10_000}", f"match-{run_id}:{number}", 15)

@@ -1,4 +1,4 @@
-"""The client of bench/http.py: as fast as its connections can, or at a given rate."""
+"""The client of bench/http.py and bench/durable.py: as fast as it can, or at a given rate."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLOSED_RATE = {False: 25_000, True: 1_500}  # requests made ahead for a second, 
 @dataclass(frozen=True)
 class Load:
     """What to send: ``kind`` names the requests (``requests_of``); ``rate`` a second, or None for
-    as fast as ``connections`` can."""
+    as fast as ``connections`` can. Posts ask for a ``durability``, or for the service's own."""
 
     target: Target
     kind: str
@@ -36,6 +36,7 @@ class Load:
     connections: int = 64
     rate: float | None = None
     seed: int = 1
+    durability: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def requests_of(load: Load) -> Iterator[bytes]:
     if load.kind == "top":
         while True:
             yield b"GET /api/score/top HTTP/1.1\r\nHost: b\r\n\r\n"
-    posts = Posts(load.target, None)
+    posts = Posts(load.target, None, load.durability)
     size = int(load.kind.removeprefix("scores-")) if load.kind.startswith("scores-") else 1
     number = 0
     while True:

@@ -12,16 +12,19 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from scoreboard import settings as configuration
+from scoreboard.assembly import application as parts
 from scoreboard.assembly import service
+from scoreboard.assembly.listening import http_runner
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.durability import Durability
 from scoreboard.domain.submissions import Result, Submission
-from scoreboard.redisio import connections
 from scoreboard.redisio.commands import run_script
 from scoreboard.redisio.script_line import ScriptLine
+from scoreboard.redisio.topologies import topology_at
+from scoreboard.redisio.topology import Node
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.replies import parse_reply
-from scoreboard.wire.scripts import submit_scores
+from scoreboard.wire.scripts import SETTINGS, submit_scores
 from scoreboard.write_path.plain_calls import PlainCalls
 
 KINDS = ("bare", "single", "full", "gated")
@@ -35,11 +38,12 @@ BARE_BODY = b'{"userId":"user1","score":2000,"rank":1,"actionId":"match-7:kill-3
 class SingleSubmitter:
     """The write path without gathering: one EVALSHA of redis-py a request."""
 
-    def __init__(self, redis: Redis, partitions: int) -> None:
+    def __init__(self, redis: Redis, node: Node, partitions: int) -> None:
         self._redis = redis
         self._keyspace = Keyspace(partitions)
         self._calls = PlainCalls(self._keyspace)
-        self._line = ScriptLine(redis.connection_pool, timeout=5)  # stays unused
+        self._line = ScriptLine(node, timeout=5)  # stays unused
+        self._settings = b"{}"
 
     async def submit(
         self,
@@ -51,26 +55,33 @@ class SingleSubmitter:
     ) -> tuple[list[Result], Durability]:
         keys = self._keyspace.board(board)
         call = await self._calls.prepare(board, BoardSettings(), submissions, self._line)
-        script_call = submit_scores(
-            **keys.written,
-            arg_board=board,
-            arg_settings="{}",
-            arg_count=len(submissions),
-            arg_window=86_400_000,
-            arg_idle=2_592_000_000,
-            arg_backlog=10**9,
-            arg_min=-(2**31),
-            arg_max=2**31,
-            arg_rate=0,
-            arg_rate_ms=0,
-            arg_gated=0,
-            arg_memory=0,
-            arg_rewrite=0,
-        )
-        script_call.keys.extend(call.keys)
-        script_call.args.extend(call.args)
-        replies = await run_script(self._redis, script_call)
-        return [parse_reply(reply) for reply in replies], durability
+        while True:
+            script_call = submit_scores(
+                **keys.written,
+                key_moves=keys.moves,
+                arg_board=board,
+                arg_settings=self._settings,
+                arg_count=len(submissions),
+                arg_window=86_400_000,
+                arg_idle=2_592_000_000,
+                arg_backlog=10**9,
+                arg_min=-(2**31),
+                arg_max=2**31,
+                arg_rate=0,
+                arg_rate_ms=0,
+                arg_gated=0,
+                arg_memory=0,
+                arg_totals=b"",
+                arg_limits=b"",
+                arg_periods=b"",
+                arg_rewrite=0,
+            )
+            script_call.keys.extend(call.keys)
+            script_call.args.extend(call.args)
+            replies = await run_script(self._redis, script_call)
+            if replies[0] != SETTINGS:
+                return [parse_reply(reply) for reply in replies], durability
+            self._settings = replies[1]
 
 
 async def _bare_post(request: web.Request) -> web.Response:
@@ -87,11 +98,12 @@ async def application(kind: str) -> web.Application:
         app.router.add_get("/api/score/top", _bare_post)
         return app
     if kind == "single":
-        redis = connections.client(settings.redis_url, timeout=5, connections=128)
-        single = SingleSubmitter(redis, settings.partitions)
+        topology = topology_at(settings.redis_url)
+        redis = topology.client(timeout=5, connections=128)
+        single = SingleSubmitter(redis, await topology.owner("any"), settings.partitions)
         # mypy forbids to assign to another module's name.
-        setattr(service, "Submitter", lambda *_, **__: _Closing(single))  # noqa: B010
-    return await service.application(settings)
+        setattr(parts, "Submitter", lambda *_, **__: _Closing(single))  # noqa: B010
+    return await parts.application(settings)
 
 
 class _Closing:
@@ -103,7 +115,7 @@ class _Closing:
 
 async def main(kind: str, port: int) -> None:
     """Serves until it is ended."""
-    runner = web.AppRunner(await application(kind), access_log=None)
+    runner = http_runner(await application(kind), configuration.load(os.environ))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
     service.spare_collections()

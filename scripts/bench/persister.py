@@ -1,6 +1,6 @@
 """How fast the persister drains a backlog into Postgres, and at what cost.
 
-    python -m scripts.bench.persister [--actions 100000] [--boards 1] [--users 10000]
+    python -m scripts.bench.persister [--actions 100000] [--boards 1] [--users 10000] [--periods 0]
 
 Starts a Valkey and a durable Postgres of its own, fills the streams with realistic events, and
 drains them with one persister in this process while nothing else runs. The CPU time is that of the
@@ -25,8 +25,8 @@ from scoreboard.assembly.recovery import recovery
 from scoreboard.local.embedded_servers import Postgres, Valkey
 from scoreboard.pg.migrations import migrate
 from scoreboard.pg.pool import open_pool
-from scoreboard.redisio.connections import client
 from scoreboard.redisio.script_line import pack
+from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.persister import Persister
@@ -45,11 +45,12 @@ class Backlog(NamedTuple):
     actions: int
     boards: int
     users: int
+    periods: int
 
 
 async def fill(redis: Redis, settings: Settings, backlog: Backlog) -> None:
     """Appends accepted events of random users, as submit_scores does."""
-    actions, boards, users = backlog
+    actions, boards, users, periods = backlog
     draw = random.Random(1)
     names = [f"board-{i}" for i in range(boards)]
     keys = [Keyspace(settings.partitions).board(name).events.encode() for name in names]
@@ -61,10 +62,16 @@ async def fill(redis: Redis, settings: Settings, backlog: Backlog) -> None:
         commands = []
         for i in range(begin, min(begin + CHUNK, actions)):
             which, user, points = i % boards, draw.randrange(users), draw.randint(1, 50)
+            before = totals[which, user]
             totals[which, user] += points
+            moves = b";".join(
+                b"p%d:1 %d %d %d" % (period, before + points, start_ms + i, before)
+                for period in range(periods)
+            )
             body = (
-                f'{{"v":1,"b":"{names[which]}","u":"player-{user:07}","a":"match-{i >> 5}:{i}",'
-                f'"p":{points},"t":"k3f9.{i:x}","i":{start_ms},"c":{CONTEXT}}}'
+                f'{{"v":{3 if periods else 1},"b":"{names[which]}","u":"player-{user:07}",'
+                f'"a":"match-{i >> 5}:{i}","p":{points},"t":"k3f9.{i:x}",'
+                f'"i":{start_ms},"c":{CONTEXT}}}'
             )
             commands.append(
                 pack(
@@ -72,6 +79,7 @@ async def fill(redis: Redis, settings: Settings, backlog: Backlog) -> None:
                         *(b"XADD", keys[which], b"*", b"o", b"A"),
                         *(b"s", b"%d" % totals[which, user], b"k", b"%d" % (start_ms + i)),
                         *(b"n", b"%d" % (i // 100), b"d", body.encode()),
+                        *((b"q", moves) if periods else ()),
                     )
                 )
             )
@@ -84,8 +92,8 @@ async def fill(redis: Redis, settings: Settings, backlog: Backlog) -> None:
 async def measure(
     settings: Settings, backlog: Backlog, valkey: Valkey, postgres: Postgres
 ) -> dict[str, float]:
-    redis = client(settings.redis_url, timeout=10)
-    blocking = client(settings.redis_url, timeout=None)
+    redis = topology_at(settings.redis_url).client(timeout=10)
+    blocking = topology_at(settings.redis_url).client(timeout=None)
     database = await asyncpg.connect(settings.database_url)
     await migrate(database)
     await fill(redis, settings, backlog)
@@ -146,11 +154,12 @@ def main(
     actions: int = 100_000,
     boards: int = 1,
     users: int = 10_000,
+    periods: int = 0,
     batch: int = Settings().persist_batch,
     json: JsonFile = None,
 ) -> None:
     """Measure how fast the persister drains a backlog into Postgres, and at what cost."""
-    backlog = Backlog(actions, boards, users)
+    backlog = Backlog(actions, boards, users, periods)
     with databases() as (valkey, postgres):
         settings = Settings(redis_url=valkey.url, database_url=postgres.url, persist_batch=batch)
         figures = uvloop.run(measure(settings, backlog, valkey, postgres))

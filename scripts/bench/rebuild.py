@@ -24,7 +24,7 @@ from scoreboard.domain.stamps import stamp
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.pg.migrations import migrate
 from scoreboard.pg.pool import open_pool
-from scoreboard.redisio.connections import client
+from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import BoardKeys, Keyspace
 from scripts.bench.figures import Bound, JsonFile, report
@@ -75,7 +75,7 @@ async def timed(durable: Recovery) -> float:
 async def measure(
     settings: Settings, users: int, receipts: int, valkey: Valkey
 ) -> dict[str, float]:
-    redis = client(settings.redis_url, timeout=60)
+    redis = topology_at(settings.redis_url).client(timeout=60)
     database = await asyncpg.connect(settings.database_url)
     await migrate(database)
     keys = Keyspace(settings.partitions).board(BOARD)

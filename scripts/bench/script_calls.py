@@ -17,12 +17,16 @@ from redis import Redis
 
 from scoreboard.domain.actions import ScoreAction
 from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.occurrences import Occurrence
 from scoreboard.domain.stamps import stamp
 from scoreboard.domain.submissions import Submission
+from scoreboard.domain.tables import occurrence_table
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.redisio.script_line import pack
 from scoreboard.redisio.script_source import digest, source
+from scoreboard.wire.events import format_of
 from scoreboard.wire.keys import BoardKeys, Keyspace
+from scoreboard.wire.known_periods import KnownPeriod
 from scoreboard.wire.scripts import ActionArguments, submit_scores
 from scoreboard.write_path.plain_calls import body_of
 from scripts.load.servers import temporary_folder
@@ -31,6 +35,8 @@ DAY_MS = 86_400_000
 MONTH_MS = 30 * DAY_MS
 LOADED_MS = 1_750_000_000_000  # when the users already on a board reached their totals
 ZADD_ROWS = 5_000
+
+FIRST = KnownPeriod(Occurrence(1, LOADED_MS, 2 * LOADED_MS), 2 * LOADED_MS)
 
 _actions = itertools.count(1)
 _attempts = itertools.count(1)
@@ -59,7 +65,10 @@ def user_name(number: int) -> str:
 class FullBoard:
     """A live board with ``users`` users on it, of totals spread over a million."""
 
-    def __init__(self, redis: Any, name: str, users: int) -> None:
+    def __init__(
+        self, redis: Any, name: str, users: int, settings: BoardSettings | None = None
+    ) -> None:
+        self.settings = settings or BoardSettings()
         self.name = name
         self.users = users
         self.keys = Keyspace(8).board(name)
@@ -69,12 +78,13 @@ class FullBoard:
             self.keys.meta,
             mapping={
                 "epoch": f"{info['run_id']}:{info['master_replid']}",
-                "settings": BoardSettings().to_text(),
+                "settings": self.settings.to_text(),
                 "version": "0",
                 "clock": "0",
                 "event": "0-0",
                 "top": "[]",
                 "cut": "-inf",
+                **({"players": "1"} if self.settings.counts_players else {}),
             },
         )
         for start in range(0, users, ZADD_ROWS):
@@ -83,6 +93,19 @@ class FullBoard:
                 self.keys.board,
                 {user_name(i): stamp(self._random.randrange(10**6), LOADED_MS + i) for i in rows},
             )
+            for period in self.settings.periods:
+                redis.zadd(
+                    _first(name, period.name).board,
+                    {user_name(i): stamp(self._random.randrange(10**6), LOADED_MS) for i in rows},
+                )
+            if self.settings.counts_players:
+                redis.zadd(self.keys.players, {user_name(i): 0 for i in rows})
+
+        for period in self.settings.periods:
+            redis.hset(self.keys.meta, f"period:{period.name}", FIRST.to_text())
+            redis.hset(
+                _first(name, period.name).meta, mapping={"version": 0, "top": "[]", "cut": "-inf"}
+            )
 
     def call(self, actions: int) -> bytes:
         """A call with that many new actions of random users, ready to send."""
@@ -90,7 +113,7 @@ class FullBoard:
         return submit_call(
             self.keys,
             self.name,
-            BoardSettings().to_text(),
+            self.settings,
             [
                 ScoreAction(
                     user_name(self._random.randrange(self.users)),
@@ -102,14 +125,19 @@ class FullBoard:
         )
 
 
+def _first(board: str, period: str) -> BoardKeys:
+    return Keyspace(8).board(occurrence_table(board, period, 1))
+
+
 def submit_call(
-    keys: BoardKeys, board: str, settings: str, actions: Sequence[ScoreAction]
+    keys: BoardKeys, board: str, settings: BoardSettings, actions: Sequence[ScoreAction]
 ) -> bytes:
     """A call of submit_scores, ready to send."""
     call = submit_scores(
         **keys.written,
+        key_moves=keys.moves,
         arg_board=board,
-        arg_settings=settings,
+        arg_settings=settings.to_text(),
         arg_count=len(actions),
         arg_window=DAY_MS,
         arg_idle=MONTH_MS,
@@ -120,15 +148,27 @@ def submit_call(
         arg_rate_ms=0,
         arg_gated=0,
         arg_memory=0,
+        arg_totals=settings.totals,
+        arg_limits=settings.limits,
+        arg_periods=settings.period_flags,
         arg_rewrite=0,
     )
     for action in actions:
         attempt = f"Zk3vQ9sX{next(_attempts):x}"
         user = action.user_id.encode()
         call.keys.append(keys.action(user, action.action_id.encode()))
-        body = body_of(board, Submission(action, attempt, LOADED_MS, LOADED_MS))
+        body = body_of(
+            board, format_of(settings), Submission(action, attempt, LOADED_MS, LOADED_MS)
+        )
         points = b"%d" % action.points
         call.args.extend(ActionArguments(user, points, attempt.encode(), body))
+    for period in settings.periods:
+        table = _first(board, period.name)
+        names = (table.board, table.hidden, table.meta, table.channel)
+        call.keys.extend(map(str.encode, names))
+        call.args.extend((period.name.encode(), FIRST.to_text().encode()))
+    if settings.limits:
+        call.keys.append(keys.players.encode())
     return pack((b"EVALSHA", digest(call.script), b"%d" % len(call.keys), *call.keys, *call.args))
 
 

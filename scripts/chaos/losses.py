@@ -101,17 +101,17 @@ CASES = [
 ]
 
 
-async def measure(folder: Path, case: Case, rounds: int) -> Measured:
-    """Load and fault, ``rounds`` times, each on new data."""
+async def measure(folder: Path, case: Case, rounds: int, seconds: float = SECONDS) -> Measured:
+    """``seconds`` of load and the fault, ``rounds`` times, each on new data."""
     acknowledged, lost, oldest = 0, 0, 0.0
     for number in range(rounds):
-        one = await _round(folder / f"{CASES.index(case)}-{number}", case)
+        one = await _round(folder / f"{CASES.index(case)}-{number}", case, seconds)
         acknowledged, lost = acknowledged + one.acknowledged, lost + one.lost
         oldest = max(oldest, one.oldest)
     return Measured(case.level, case.fault, acknowledged, lost, oldest)
 
 
-async def _round(folder: Path, case: Case) -> Measured:
+async def _round(folder: Path, case: Case, seconds: float) -> Measured:
     stack = Stack(
         folder,
         servers=1,
@@ -123,7 +123,7 @@ async def _round(folder: Path, case: Case) -> Measured:
     async with running(stack):
         if not case.persisters:
             await asyncio.to_thread(stack.persisters[0].stop)
-        counted = await _under_load(stack, case)
+        counted = await _under_load(stack, case, seconds)
         if not case.persisters:
             await stack.start_persister(0)
         await _answers(stack)
@@ -135,7 +135,7 @@ async def _round(folder: Path, case: Case) -> Measured:
     return Measured(case.level, case.fault, len(counted), len(gone), max(gone, default=0.0))
 
 
-async def _under_load(stack: Stack, case: Case) -> dict[str, float]:
+async def _under_load(stack: Stack, case: Case, seconds: float) -> dict[str, float]:
     """When each action was sent that was acknowledged at the level; ``fault``: when that was."""
     counted: dict[str, float] = {}
     stopping = asyncio.Event()
@@ -148,7 +148,7 @@ async def _under_load(stack: Stack, case: Case) -> dict[str, float]:
             tasks.create_task(_post(api, n, case.level, counted, stopping))
         trace = SyncTrace(stack.file, stack.valkey.process.pid or 0) if case.traced else None
         async with synced_once_a_second(stack, when=case.valkey is NO):
-            await asyncio.sleep(SECONDS)
+            await asyncio.sleep(seconds)
             if trace is not None:
                 await asyncio.to_thread(stack.valkey.kill)
                 trace.finish()

@@ -14,6 +14,7 @@ from scripts.chaos.actions import Book
 from scripts.chaos.audit import Lost, audit
 from scripts.chaos.clients import Client
 from scripts.chaos.faults import Faults, kills_among, schedule
+from scripts.chaos.periods import audit_periods, make_boards
 from scripts.chaos.proxy import lose_none
 from scripts.chaos.stack import PARTITIONS, Stack, running
 
@@ -36,6 +37,7 @@ async def run(
     book = Book(actions)
     plan = schedule(seed, actions, kills)
     async with running(Stack(folder)) as stack, synced_once_a_second(stack):
+        await make_boards(stack)
         faults = Faults(stack)
         fired = 0
 
@@ -72,6 +74,8 @@ async def run(
         progress("all clients have their answers; waiting for the backlog")
         await drained(stack)
         progress("auditing")
+        final, wrong = await audit_periods(stack)
+        book.violations += wrong
         lost = await audit(stack, book, faults.losses)
     return {
         "seed": seed,
@@ -82,6 +86,7 @@ async def run(
         "lost_replies": stack.proxy.lost,
         "answers": dict(sorted(book.answers.items())),
         "acknowledged": _levels(book),
+        "final_occurrences": final,
         "given_up": sum(action.given_up for action in book.actions),
         "lost": _described(lost),
         "longest_loss_window": {

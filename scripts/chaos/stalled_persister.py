@@ -82,9 +82,11 @@ def _behind(owner: type, name: str, arrived: Arrived) -> None:
 def _before_acknowledging(arrived: Arrived) -> None:
     acknowledge = PartitionStream.acknowledge
 
-    async def wrapped(self: PartitionStream, ids: Sequence[bytes]) -> int:
+    async def wrapped(
+        self: PartitionStream, ids: Sequence[bytes], awaited: Sequence[str] = ()
+    ) -> int:
         arrived(self.partition, ids)
-        return await acknowledge(self, ids)
+        return await acknowledge(self, ids, awaited)
 
     setattr(PartitionStream, "acknowledge", wrapped)  # noqa: B010 (mypy forbids the assignment)
 

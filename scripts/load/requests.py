@@ -19,13 +19,16 @@ def batch(actions: Sequence[bytes]) -> bytes:
 
 
 class Posts:
-    """The POST requests to a board; without one, to the service's default board."""
+    """The POST requests to a board; without one, to the service's default board. They ask for a
+    ``durability``, or for the service's own."""
 
-    def __init__(self, target: Target, board: str | None) -> None:
+    def __init__(self, target: Target, board: str | None, durability: str | None = None) -> None:
+        prefer = "" if durability is None else f"Prefer: durability={durability}\r\n"
+
         def head(resource: str) -> bytes:
             return (
                 f"POST /api/{'' if board is None else f'boards/{board}/'}{resource} HTTP/1.1\r\n"
-                f"Host: {target.authority}\r\nAuthorization: Bearer {target.token}\r\n"
+                f"Host: {target.authority}\r\nAuthorization: Bearer {target.token}\r\n{prefer}"
                 "Content-Type: application/json\r\nContent-Length: "
             ).encode()
 

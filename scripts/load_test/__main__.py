@@ -16,14 +16,15 @@ import typer
 from rich.console import Console
 
 from scoreboard.errors import ConfigurationError
+from scripts.load import service
 from scripts.load.api import ApiError
 from scripts.load.processes import ProcessFailed
+from scripts.load.service import Server
 from scripts.load.target import Target
-from scripts.load_test import results, server
+from scripts.load_test import results
 from scripts.load_test.plan import Plan, refusal
 from scripts.load_test.run import run
 from scripts.load_test.screen import Screen
-from scripts.load_test.server import Server
 from scripts.load_test.summary import summary
 
 load = partial(typer.Option, rich_help_panel="Load")
@@ -92,7 +93,7 @@ def command(
             screen = stack.enter_context(Screen(console, plan))
             if url is None:
                 screen.step("starting a server")
-                target = stack.enter_context(server.of_our_own(workers))
+                target = stack.enter_context(service.of_our_own(workers))
             else:
                 target = Server(Target(url.rstrip("/"), token))
             found = asyncio.run(run(plan, target, screen.tell, screen.step))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from scripts.load import cpu
 from scripts.load.api import Api, ApiError
-from scripts.load_test.server import Server
+from scripts.load.service import Server
 
 EVERY = 0.5  # seconds
 PROBE_TIMEOUT = 2.0

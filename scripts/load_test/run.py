@@ -15,6 +15,7 @@ from scripts.load.api import Api, ApiError
 from scripts.load.open_loop import SECOND
 from scripts.load.processes import Process
 from scripts.load.requests import action
+from scripts.load.service import Server
 from scripts.load_test import audit, figures, machine
 from scripts.load_test.account import SenderReport
 from scripts.load_test.audit import Check
@@ -24,7 +25,6 @@ from scripts.load_test.plan import PROBE, Plan
 from scripts.load_test.results import Results
 from scripts.load_test.sender import Progress, Sender
 from scripts.load_test.series import series
-from scripts.load_test.server import Server
 from scripts.load_test.watcher import Position, Watcher, WatcherReport
 
 LEAD = 0.5  # seconds from the last preparation to the first call

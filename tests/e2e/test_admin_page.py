@@ -12,7 +12,7 @@ from playwright.async_api import Locator, Page, expect
 
 from scoreboard.settings import Settings
 from tests.e2e.conftest import OpenPage
-from tests.integration.api.described_api import Api, Description
+from tests.integration.api.described_api import Api, described
 from tests.integration.api.gated_service import USUAL, add_model, play, post, set_board
 from tests.support.honest_season import SYDNEY
 from tests.support.waiting import PATIENCE, wait_until
@@ -68,9 +68,7 @@ async def queue(settings: Settings) -> AsyncIterator[Queue]:
         ClientSession(timeout=ClientTimeout(total=2 * PATIENCE)) as http,
         running.persisting(),
     ):
-        async with http.get(f"{running.url}/openapi.json") as response:
-            description = Description(await response.json())
-        filled = Queue(Api(running, http, description, running.token()))
+        filled = Queue(await described(running, http))
         await filled.fill()
         yield filled
 
@@ -84,6 +82,23 @@ async def open_queue(page: Page, queue: Queue) -> None:
 
 def case(page: Page, user: str) -> Locator:
     return page.locator(".case").filter(has=page.locator("h2 bdi").get_by_text(user, exact=True))
+
+
+async def test_an_episode_is_one_card_and_several_are_decided_at_once(
+    queue: Queue, new_page: OpenPage
+) -> None:
+    for i in range(3):
+        await post(queue.api, "arena", "ann", f"trip-{i}", LATER + 60 * (i + 1), **SYDNEY)
+    await wait_until(lambda: queue.has(7), description="ann's further trips in the queue")
+    page = await new_page()
+    await open_queue(page, queue)
+    await expect(case(page, "ann").locator(".facts")).to_contain_text("4 actions of one episode")
+    for user in ("ann", "bob"):
+        await case(page, user).get_by_label("Select").check()
+    await expect(page.locator("#selected")).to_have_text("2 selected")
+    await page.get_by_role("button", name="Approve selected").click()
+    await expect(page.locator(".case")).to_have_count(2)
+    assert await queue.has(5, "?status=approved")
 
 
 async def test_a_case_shows_its_reasons_and_what_the_user_did(

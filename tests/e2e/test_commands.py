@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +17,12 @@ import pytest
 from redis.asyncio import Redis
 
 from scoreboard import __version__
-from scoreboard.__main__ import COMMANDS
+from scoreboard.commands.program import COMMANDS
+from scoreboard.domain.periods import Period
 from scoreboard.local.embedded_servers import free_port
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
-from tests.support.command import Ended, scoreboard
+from tests.support.command import Ended, environment, scoreboard
 from tests.support.signing import JWT_KEYS, TEST_KEY
 from tests.support.whole_service import Service, service
 
@@ -86,8 +91,11 @@ async def test_a_token_is_all_that_token_prints() -> None:
     [
         ({}, ["SCOREBOARD_JWT_KEYS is empty"]),
         ({"SCOREBOARD_JWT_KEYS": '{"a": "short"}'}, ["32 bytes"]),
-        ({"SCOREBOARD_JWT_KEYS": "nonsense"}, ["must be a JSON object"]),
+        ({"SCOREBOARD_JWT_KEYS": "nonsense"}, ["line 1 is not kid=secret"]),
         ({"SCOREBOARD_JWT_KEYS_FILE": "/nowhere"}, ["SCOREBOARD_JWT_KEYS_FILE", "/nowhere"]),
+        ({"SCOREBOARD_JWT_KEYS_FILE": "/dev/zero"}, ["SCOREBOARD_JWT_KEYS_FILE", "more than"]),
+        ({"SCOREBOARD_DEDUPE_WINDOW": "inf"}, ["SCOREBOARD_DEDUPE_WINDOW", "<="]),
+        ({"SCOREBOARD_BOARD_IDLE": "1e308"}, ["SCOREBOARD_BOARD_IDLE", "<="]),
         ({"SCOREBOARD_PRT": "1"}, ["SCOREBOARD_PRT is not a setting"]),
         ({"SCOREBOARD_PORT": "http"}, ["SCOREBOARD_PORT", "int"]),
         ({"SCOREBOARD_DURABILITY": "paper"}, ["SCOREBOARD_DURABILITY", "paper"]),
@@ -98,6 +106,18 @@ async def test_a_wrong_setting_is_named(environment: dict[str, str], words: list
 
     assert_one_line(ended, *words)
     assert "short" not in ended.err, "never a key"
+
+
+async def test_where_nothing_names_a_server_and_no_up_runs_a_command_says_so(
+    tmp_path: Path,
+) -> None:
+    ended = await scoreboard("dead", "drop", folder=tmp_path)
+    assert "no `scoreboard up` runs with its data in .scoreboard" in ended.err
+
+    named = await scoreboard(
+        "dead", "drop", folder=tmp_path, SCOREBOARD_DATABASE_URL="postgresql://127.0.0.1:1/none"
+    )
+    assert_one_line(named, "say which dead letters")
 
 
 async def test_what_names_a_service_for_other_commands_is_in_nobodys_way() -> None:
@@ -168,6 +188,23 @@ async def test_a_second_replay_reports_duplicates_and_changes_nothing(
     assert rows == [["1", "bob", "3"], ["2", "ann", "3"]]
 
 
+async def test_the_top_of_a_period_is_shown_with_its_occurrence(running: Service) -> None:
+    await running.make_board(
+        "arena", periods=(Period("years", every="P3000D", start=datetime(2020, 1, 1, tzinfo=UTC)),)
+    )
+    words = ("top", "--board", "arena", "--period")
+    shown = await scoreboard(*words, "years", SCOREBOARD_URL=running.url)
+    unknown = await scoreboard(*words, "week", SCOREBOARD_URL=running.url)
+    earlier = await scoreboard(
+        *words, "years", "--occurrence", "previous", SCOREBOARD_URL=running.url
+    )
+
+    assert shown.code == 0, shown
+    assert "years 1, open" in shown.out
+    assert_one_line(unknown, "unknown_period")
+    assert_one_line(earlier, "unknown_occurrence")
+
+
 async def test_a_replay_passes_the_context_on(replay: Replay, settings: Settings) -> None:
     ended = await replay(f"{HEAD},latitude,country\n1477438650000,ann,a1,2,48.85,FR\n")
     assert ended.code == 0
@@ -230,10 +267,55 @@ async def test_a_board_that_does_not_exist_has_no_top(running: Service) -> None:
     assert_one_line(ended, "unknown_board")
 
 
+async def test_the_top_is_shown_as_the_boards_rules_want_it(
+    replay: Replay, running: Service
+) -> None:
+    await running.make_board(
+        "arena",
+        order="asc",
+        decimals=3,
+        rank_style="standard",
+        top_size=3,
+        title="Monza",
+        unit="s",
+    )
+    rows = "1000,ann,k1,1204\n1000,bob,k1,999\n1000,cy,k1,999\n1000,dan,k1,1999\n"
+    await replay(f"{HEAD}\n{rows}")
+    ended = await scoreboard("top", "--board", "arena", SCOREBOARD_URL=running.url)
+
+    assert "Monza" in ended.out
+    assert "Score, s" in ended.out
+    shown = [line.split()[1:-1:2] for line in ended.out.splitlines() if line.startswith("│")]
+    assert shown == [["1", "bob", "0.999"], ["1", "cy", "0.999"], ["3", "ann", "1.204"]]
+
+
+@pytest.mark.parametrize(
+    ("locale", "shown"),
+    [
+        ({"PYTHONUTF8": "1"}, ["[/red]", "[bold]x", "zoë"]),
+        # As under LANG=C where Python does not turn to UTF-8 by itself.
+        (
+            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+            ["[/red]", "[bold]x", r"zo\xeb"],
+        ),
+    ],
+    ids=["utf-8", "ascii"],
+)
+async def test_names_are_no_markup_and_may_have_letters_that_the_locale_lacks(
+    replay: Replay, running: Service, locale: dict[str, str], shown: list[str]
+) -> None:
+    await replay(f"{HEAD}\n1000,[/red],k1,3\n1000,[bold]x,k1,2\n1000,zoë,k1,1\n")
+    ended = await scoreboard("top", "--board", "arena", SCOREBOARD_URL=running.url, **locale)
+
+    assert (ended.code, ended.err) == (0, "")
+    rows = [words for line in ended.out.splitlines() if len(words := line.split()[1:-1:2]) == 3]
+    assert [user for rank, user, _ in rows if rank.isdigit()] == shown
+
+
 async def test_without_a_service_it_is_said_how_to_name_one(tmp_path: Path) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
 
-    assert_one_line(await scoreboard("top", folder=tmp_path), "run.json", "--url", "scoreboard up")
+    assert_one_line(await scoreboard("top", folder=tmp_path), "--url", "scoreboard up")
     assert_one_line(await scoreboard("top", "--url", nowhere), nowhere)
 
 
@@ -260,3 +342,44 @@ async def test_what_up_left_behind_names_the_servers_unless_the_environment_does
 
     assert (found.code, found.out.count("0 differences")) == (0, 1), found
     assert_one_line(named, "Postgres can't be reached")
+
+
+async def test_an_argument_that_is_no_text_is_named_by_one_line() -> None:
+    for option in ("--title", "--description", "--unit"):
+        ended = await scoreboard("boards", "set", "arena", option, os.fsdecode(b"a\xff"))
+        assert_one_line(ended, "no UTF-8 text")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("arguments", [("calendar", "--cron", "0 0 * * *"), ("--version",)])
+def test_output_that_cant_be_written_is_one_line(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "scoreboard", *arguments],
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == b"scoreboard: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("models", "activate", "9" * 20),
+        ("train", "--seed", "-1"),
+        ("train", "--seed", "9" * 20),
+        ("train", "--save", "nowhere/model"),
+        ("train", "--save", "."),
+        ("evaluate", "--json", "nowhere/figures.json"),
+        ("evaluate", "--plot", "nowhere/figures.png"),
+    ],
+)
+async def test_what_can_only_fail_at_the_end_is_refused_at_the_start(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    ended = await scoreboard(*arguments, folder=tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert "Invalid value" in ended.err

@@ -1,92 +1,15 @@
-"""How the live page reacts to what a server rarely does. The page is the real one in a real
-browser; its WebSocket is answered by the test, which can so produce silence, gaps and refusals."""
+"""How the live page reacts to what a server rarely does: silence, gaps and refusals."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-
 import pytest
-import pytest_asyncio
-from aiohttp import web
-from aiohttp.test_utils import TestServer
-from playwright.async_api import Page, WebSocketRoute, expect
+from playwright.async_api import expect
 
-from scoreboard.api import pages
-from scoreboard.api.operations import add_routes
 from tests.e2e.conftest import OpenPage
+from tests.e2e.stand_in import Feed, expect_shown, is_true, stop_the_clock
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-Scores = dict[str, int]
-
-
-class Feed:
-    """The server's side of the page's WebSockets; the latest is ``sockets[-1]``."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.sockets: list[WebSocketRoute] = []
-        self.refusal: int | None = None
-
-    async def open(self, page: Page) -> None:
-        """Opens the live page, and waits for its WebSocket."""
-
-        async def accept(socket: WebSocketRoute) -> None:
-            self.sockets.append(socket)
-            if self.refusal is not None:
-                await socket.close(code=self.refusal)
-
-        await page.route_web_socket("**/ws/leaderboard*", accept)
-        await page.goto(self.url)
-        await self.connected()
-
-    async def connected(self, times: int = 1) -> WebSocketRoute:
-        await wait_until(
-            lambda: len(self.sockets) >= times, description=f"WebSocket {times} is opened"
-        )
-        return self.sockets[-1]
-
-    def send(self, kind: str, version: int, scores: Scores | None = None) -> None:
-        message: dict[str, object] = {"type": kind, "board": "arena", "version": version}
-        if scores is not None:
-            message["topScores"] = [{"userId": u, "score": s} for u, s in scores.items()]
-            message["at"] = "2026-01-31T18:00:00.000Z"
-        self.sockets[-1].send(json.dumps(message))
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def feed() -> AsyncIterator[Feed]:
-    app = web.Application()
-    add_routes(app, pages.operations())
-    async with TestServer(app) as server:
-        yield Feed(str(server.make_url("/?board=arena")))
-
-
-async def shown(page: Page) -> Scores:
-    """What a reader sees, top down."""
-    rows = await page.evaluate("""[...document.querySelectorAll(".row:not(.leaving)")].map((row) =>
-        [row.querySelector(".user").textContent, row.querySelector(".score").textContent])""")
-    return {user: int(score.replace(",", "") or 0) for user, score in rows}
-
-
-async def stop_the_clock(page: Page) -> None:
-    """From here on, time passes in the page's scripts only by ``page.clock.fast_forward``."""
-    await page.clock.install(time=0)
-    await page.clock.pause_at(1_000)
-
-
-async def expect_shown(page: Page, scores: Scores) -> None:
-    async def seen() -> bool:
-        return list((await shown(page)).items()) == list(scores.items())
-
-    await wait_until(seen, description=f"the page shows {scores}")
-
-
-def is_true(page: Page, script: str) -> Callable[[], Awaitable[bool]]:
-    """A condition for ``wait_until``; the page's policy forbids Playwright's own way to wait."""
-    return lambda: page.evaluate(script)
 
 
 async def test_an_older_version_is_ignored(new_page: OpenPage, feed: Feed) -> None:
@@ -196,8 +119,14 @@ async def test_a_screen_reader_hears_ranks_names_and_points_and_a_change_now_and
     await expect_shown(page, {"ann": 1050, "bob": 40})
     await expect(page.get_by_role("list", name="arena")).to_match_aria_snapshot("""
         - list "arena":
-          - listitem: Rank 1 ann leads by 1,010 1,050 points
-          - listitem: Rank 2 bob 1,010 behind 40 points
+          - listitem:
+            - text: Rank 1
+            - link "ann"
+            - text: leads by 1,010 1,050 points
+          - listitem:
+            - text: Rank 2
+            - link "bob"
+            - text: 1,010 behind 40 points
     """)
     await page.evaluate("""() => {
         window.said = [];

@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 from scoreboard.domain.actions import ScoreAction
 from scoreboard.domain.submissions import Submission
 from scoreboard.errors import OutcomeUnknown, Unavailable
-from scoreboard.redisio import connections
 from scoreboard.redisio.line_pool import ScriptLines
+from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scoreboard.write_path.plain_calls import PlainCalls
@@ -46,7 +46,7 @@ async def proxy(settings: Settings) -> AsyncIterator[Proxy]:
 @pytest.fixture
 async def submitter(settings: Settings, proxy: Proxy) -> AsyncIterator[Submitter]:
     url = settings.redis_url.replace(f":{proxy.upstream}/", f":{proxy.port}/")
-    lines = ScriptLines(connections.pool(url, timeout=None), timeout=2, most=1)
+    lines = ScriptLines(topology_at(url), timeout=2, most=1)
     submitter = Submitter(
         lines,
         NoRecovery(),

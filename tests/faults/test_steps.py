@@ -9,7 +9,7 @@ import pytest
 from scripts.chaos.stalled_persister import Step
 from scripts.chaos.steps import Seen, measure
 
-KILLS = 4
+KILLS = 2
 
 
 @pytest.mark.parametrize("step", list(Step), ids=lambda step: step.value)

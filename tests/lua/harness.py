@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +15,11 @@ from scoreboard.domain.actions import ScoreAction
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.stamps import stamp, total_of
 from scoreboard.domain.submissions import Submission
+from scoreboard.domain.tables import occurrence_table
 from scoreboard.redisio.script_source import digest, lua_files, source
 from scoreboard.wire import scripts
-from scoreboard.wire.events import FORMAT, Body, Event, decode_event
-from scoreboard.wire.keys import Keyspace
+from scoreboard.wire.events import FORMAT, Body, Event, decode_event, format_of
+from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.wire.messages import BoardMessage
 from scoreboard.wire.scripts import ActionArguments, Script, ScriptCall, VerdictArguments
 from scoreboard.write_path.plain_calls import body_of
@@ -50,6 +51,7 @@ class Action:
     points: int = 5
     attempt: str = field(default_factory=lambda: f"t{next(_attempts)}")
     verdict: Verdict | None = None
+    late_ms: int | None = None
 
 
 class Board:
@@ -62,6 +64,11 @@ class Board:
         self.name = name
         self.keys = Keyspace(8).board(name)
         self.settings = (settings or BoardSettings()).to_text()
+        self.rules = settings or BoardSettings()
+        self.totals_text = self.rules.totals
+        self.counts_players = (settings or BoardSettings()).counts_players
+        self.limits_text = (settings or BoardSettings()).limits
+        self.named: dict[str, str] = {}  # what calls say of the periods (wire/known_periods.py)
         self._listener = client.pubsub(ignore_subscribe_messages=True)
         self._listener.subscribe(self.keys.channel)
         self._listener.get_message(timeout=5)
@@ -81,6 +88,7 @@ class Board:
             "event": "0-0",
             "top": "[]",
             "cut": "-inf",
+            **({"players": "0"} if self.counts_players else {}),
         }
         self.redis.hset(self.keys.meta, mapping=fields | meta)
 
@@ -89,6 +97,12 @@ class Board:
         stamps = {user: stamp(totals[user], reached_ms + i) for i, user in enumerate(totals)}
         self.redis.zadd(self.keys.board, stamps)
 
+    def let_in(self, *users: str) -> None:
+        """Lets users in who have no action, where the board keeps count of players."""
+        if self.counts_players:
+            self.redis.zadd(self.keys.players, dict.fromkeys(users, 0))
+            self.redis.hset(self.keys.meta, "players", "1")
+
     # Calls ---------------------------------------------------------------------------------------
 
     def bound(
@@ -96,6 +110,7 @@ class Board:
     ) -> ScriptCall:
         """The call with these ARGV, by their names without the prefix, and this board's KEYS;
         ``keys`` are those that a board's names don't tell."""
+        keys = {"table": self.keys.meta, **keys}
         given: dict[str, Any] = {f"arg_{name}": value for name, value in arguments.items()}
         for name in script.keys:
             short = name.removeprefix("key_")
@@ -130,6 +145,9 @@ class Board:
             "rate_ms": 0,
             "gated": int(gated),
             "memory": WINDOW_MS,
+            "totals": self.totals_text,
+            "limits": self.limits_text,
+            "periods": self.rules.period_flags,
             "rewrite": 0,
         } | changed
         call = self.bound(scripts.submit_scores, fixed)
@@ -153,11 +171,44 @@ class Board:
                         device=verdict.device.encode(),
                     )
                 )
+        if self.rules.periods:
+            self._name_occurrences(call, actions)
+        elif fixed["limits"]:
+            call.keys.append(self.keys.players.encode())
         return call
+
+    def _name_occurrences(self, call: ScriptCall, actions: Sequence[Action]) -> None:
+        for period in self.rules.periods:
+            named = self.named[period.name]
+            number = int(named.split()[0])
+            tables = [self.occurrence(period.name, number)]
+            if period.grace:
+                tables.append(self.occurrence(period.name, number - 1))
+            for place, keys in enumerate(tables):
+                names = [keys.board, keys.hidden, keys.meta]
+                names += [] if place else [keys.channel]
+                names += [keys.players] if self.counts_players else []
+                call.keys.extend(map(str.encode, names))
+            call.args.extend((period.name.encode(), named.encode()))
+        if any(period.grace for period in self.rules.periods):
+            call.args.extend(
+                b"" if action.late_ms is None else b"%d" % action.late_ms for action in actions
+            )
+
+    def occurrence(self, period: str, number: int) -> BoardKeys:
+        """The names of an occurrence's table."""
+        return Keyspace(8).board(occurrence_table(self.name, period, number))
+
+    def knows(self, period: str) -> str | None:
+        """What Redis knows of a period."""
+        text = self.redis.hget(self.keys.meta, f"period:{period}")
+        return None if text is None else text.decode()
 
     def body(self, action: Action) -> bytes:
         score_action = ScoreAction(action.user, action.action, action.points)
-        return body_of(self.name, Submission(score_action, action.attempt, 0, 0))
+        return body_of(
+            self.name, format_of(self.rules), Submission(score_action, action.attempt, 0, 0)
+        )
 
     # What is in Redis ----------------------------------------------------------------------------
 
@@ -172,6 +223,10 @@ class Board:
         """The stamped score of every user, best first."""
         rows = self.redis.zrevrange(key or self.keys.board, 0, -1, withscores=True)
         return {user.decode(): score for user, score in rows}
+
+    def players(self) -> dict[str, int]:
+        """Who is in, with how many actions."""
+        return {user: int(count) for user, count in self.zset(self.keys.players).items()}
 
     def totals(self) -> dict[str, int]:
         return {user: total_of(score) for user, score in self.zset().items()}
@@ -234,6 +289,9 @@ def revert(board: Board, action: Action, event: str, *, late: bool = False, **ch
         "points": action.points,
         "event": event,
         "late": int(late),
+        "epoch": "",
+        "total": "",
+        "reached": "",
         "receipt": "A15,15,t0,1-1," if late else f"V{action.points},15,{action.attempt},",
         "window": WINDOW_MS,
         "body": msgspec.json.encode(body),

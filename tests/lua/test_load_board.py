@@ -19,7 +19,7 @@ def load(
     board: Board, totals: dict[str, int], hidden: dict[str, int] | None = None, **changed: Any
 ) -> Any:
     """Fills the two zsets of a draft and runs the script; ``changed`` are its arguments."""
-    names = {"load": board.keys.load("n"), "load_hidden": board.keys.load("n:hidden")}
+    names = {name: board.keys.load(f"n:{name}") for name in ("load", "load_hidden", "load_players")}
     for name, users in (("load", totals), ("load_hidden", hidden or {})):
         for i, (user, total) in enumerate(users.items()):
             board.redis.zadd(names[name], {user: stamp(total, REACHED + i)})
@@ -35,6 +35,7 @@ def run(board: Board, names: dict[str, str], totals: Any, hidden: Any, **changed
         "swap": 1,
         "shown": len(totals),
         "concealed": len(hidden or {}),
+        "players": 0,
         "settings": board.settings,
         "version": 1000,
         "event": "17-3",
@@ -42,12 +43,24 @@ def run(board: Board, names: dict[str, str], totals: Any, hidden: Any, **changed
         "last": "19-0",
         "group": GROUP,
         "idle": 0,
+        "periods": 0,
     } | changed
     return board.run(board.bound(scripts.load_board, arguments, **names))
 
 
 def state(board: Board) -> dict[str, Any]:
-    names = ("epoch", "own", "version", "event", "shown", "hidden")
+    names = (
+        "epoch",
+        "own",
+        "version",
+        "event",
+        "shown",
+        "hidden",
+        "lost",
+        "now_ms",
+        "periods",
+        "tables",
+    )
     reply = board.run(board.bound(scripts.board_state, {}))
     return dict(zip(names, reply, strict=True))
 

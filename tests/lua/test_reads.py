@@ -1,12 +1,17 @@
-"""read_top, read_standings and read_around."""
+"""read_top, read_board, read_standings and read_around."""
 
 from __future__ import annotations
 
 import json
 import random
+from itertools import chain
 
 import pytest
+from redis import Redis
 
+from scoreboard.domain.boards import BoardSettings, Order
+from scoreboard.domain.stamps import total_of
+from scoreboard.domain.standings import ranked
 from scoreboard.wire import scripts
 from scoreboard.wire.scripts import COLD
 from tests.lua.harness import Action, Board
@@ -23,7 +28,16 @@ def standings(board: Board, *users: str) -> list[bytes]:
 
 
 def around(board: Board, user: str, radius: int) -> list[bytes]:
-    return list(board.run(board.bound(scripts.read_around, {"user": user, "radius": radius})))
+    """The number of players, and user, score and rank of each; or what else is replied."""
+    reply = board.run(board.bound(scripts.read_around, {"user": user, "radius": radius}))
+    if len(reply) == 1:
+        return list(reply)
+    players, above, sign, shared, rows = reply
+    scores = [total_of(float(zset_score)) * int(sign) for zset_score in rows[1::2]]
+    users = zip((name.decode() for name in rows[::2]), scores, strict=True)
+    standings = ranked(users, int(above), int(players), int(shared) if shared else None)
+    found = ((one.user_id.encode(), b"%d" % one.score, b"%d" % one.rank) for one in standings)
+    return [players, *chain.from_iterable(found)]
 
 
 @pytest.fixture
@@ -41,6 +55,13 @@ def test_the_top_is_the_one_last_published_with_its_version(crowd: Board) -> Non
     assert json.loads(text) == [{"userId": f"u{i}", "score": 1_000_000 - i} for i in range(10)]
     (message,) = crowd.published()
     assert text in message
+
+
+def test_a_board_tells_its_settings_its_version_and_how_many_users_it_shows(crowd: Board) -> None:
+    text = BoardSettings(title="Monza").to_text().encode()
+    crowd.redis.hset(crowd.keys.meta, "settings", text)
+    crowd.redis.zrem(crowd.keys.board, "u7")
+    assert crowd.run(crowd.bound(scripts.read_board, {})) == [b"1", text, 999]
 
 
 def test_an_empty_live_board_has_an_empty_top(board: Board) -> None:
@@ -80,9 +101,10 @@ def test_neighbours_stop_at_the_ends_of_the_board(
     crowd: Board, user: str, radius: int, first: int, last: int
 ) -> None:
     reply = around(crowd, user, radius)
-    assert reply[:2] == [b"1000", b"%d" % (first + 1)]
-    assert reply[2::2] == [b"u%d" % i for i in range(first, last + 1)]
-    assert reply[3::2] == [b"%d" % (1_000_000 - i) for i in range(first, last + 1)]
+    assert reply[0] == b"1000"
+    assert reply[1::3] == [b"u%d" % i for i in range(first, last + 1)]
+    assert reply[2::3] == [b"%d" % (1_000_000 - i) for i in range(first, last + 1)]
+    assert reply[3::3] == [b"%d" % (i + 1) for i in range(first, last + 1)]
 
 
 def test_around_a_user_not_on_the_board_is_only_the_number_of_players(crowd: Board) -> None:
@@ -103,7 +125,27 @@ def test_large_and_negative_totals_keep_every_digit(board: Board) -> None:
     assert standings(board, "ann", "bob", "cid")[1::2] == [
         *(b"1125899906842624", b"-1125899906842624", b"-1")
     ]
-    assert around(board, "cid", 1)[3::2] == [b"1125899906842624", b"-1", b"-1125899906842624"]
+    assert around(board, "cid", 1)[2::3] == [b"1125899906842624", b"-1", b"-1125899906842624"]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_equal_totals_share_a_rank_in_the_standard_style(redis_url: str, order: Order) -> None:
+    rules = BoardSettings(order=order, rank_style="standard")
+    with Redis.from_url(redis_url) as client:
+        board = Board(client, settings=rules)
+        points = {"ann": 9, "bob": 7, "cid": 7, "dan": 5, "eve": 5, "fay": 5, "gus": 0}
+        board.submit(*(Action(user, "k1", points[user] * rules.sign) for user in points))
+        places = {"ann": 1, "bob": 2, "cid": 2, "dan": 4, "eve": 4, "fay": 4, "gus": 7}
+        assert standings(board, *points)[2::2] == [b"%d" % places[user] for user in points]
+        for user, radius in (("dan", 0), ("eve", 1), ("cid", 2), ("gus", 9)):
+            reply = around(board, user, radius)
+            rows = list(zip(reply[1::3], reply[2::3], reply[3::3], strict=True))
+            assert rows == [
+                (name.encode(), b"%d" % (points[name] * rules.sign), b"%d" % places[name])
+                for name in list(points)[max(0, list(points).index(user) - radius) :][: len(rows)]
+            ]
+            assert len(rows) >= min(radius + 1, 7)
+        board.close()
 
 
 @pytest.mark.parametrize("epoch", [None, "", "another:history"])
@@ -114,6 +156,7 @@ def test_no_read_answers_from_a_board_that_is_not_live(board: Board, epoch: str 
     else:
         board.redis.hset(board.keys.meta, "epoch", epoch)
     assert top(board) == standings(board, "ann") == around(board, "ann", 5) == [COLD]
+    assert board.run(board.bound(scripts.read_board, {})) == [COLD]
 
 
 def test_reads_write_nothing(crowd: Board) -> None:

@@ -10,7 +10,13 @@ from tests.lua.harness import Action, Board, decoded
 
 
 def remove(board: Board, user: str, *, hide: bool = True) -> Any:
-    arguments = {"board": board.name, "user": user, "hide": int(hide)}
+    (epoch,) = board.run(board.bound(scripts.fence_board, {}))
+    return finish(board, user, hide=hide, epoch=epoch)
+
+
+def finish(board: Board, user: str, *, epoch: str | bytes, hide: bool = True) -> Any:
+    """What follows the commit in Postgres."""
+    arguments = {"board": board.name, "user": user, "hide": int(hide), "epoch": epoch}
     return board.run(board.bound(scripts.remove_user, arguments))
 
 
@@ -52,9 +58,21 @@ def test_the_hidden_zset_expires_with_its_board(board: Board) -> None:
     assert instant == int(board.meta()["expires"])
 
 
-def test_a_board_that_is_not_live_is_left_alone(board: Board) -> None:
+def test_a_board_of_another_history_is_left_alone(board: Board) -> None:
     board.submit(Action("ann", "k1", 9))
+    (epoch,) = board.run(board.bound(scripts.fence_board, {}))
+    before = board.dump()
+    assert finish(board, "ann", epoch="another") == [COLD]
+    assert board.dump() == before
     board.redis.hset(board.keys.meta, "epoch", "another")
     before = board.dump()
-    assert remove(board, "ann") == [COLD]
+    assert finish(board, "ann", epoch=epoch) == [COLD]
+    assert board.dump() == before
+
+
+def test_run_again_or_behind_a_load_it_changes_nothing(board: Board) -> None:
+    board.submit(Action("ann", "k1", 9))
+    remove(board, "ann")
+    before = board.dump()
+    assert finish(board, "ann", epoch=board.meta()["epoch"], hide=False) == [COLD]
     assert board.dump() == before

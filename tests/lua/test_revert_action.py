@@ -8,6 +8,7 @@ from scoreboard.domain.stamps import stamp
 from scoreboard.wire.events import EventKind
 from scoreboard.wire.scripts import COLD, DONE, RANGE
 from tests.lua.harness import WINDOW_MS, Action, Board, decoded, revert
+from tests.lua.test_remove_user import remove
 
 ACTION = Action("ann", "k1", 15)
 
@@ -76,8 +77,7 @@ def test_a_changed_top_10_is_published(board: Board) -> None:
 def test_a_hidden_users_action_is_taken_back_out_of_sight(board: Board) -> None:
     board.submit(ACTION)
     event = board.events()[0].id
-    board.redis.zadd(board.keys.hidden, {"ann": board.zset()["ann"]})
-    board.redis.zrem(board.keys.board, "ann")
+    remove(board, "ann")
     assert revert(board, ACTION, event)[0] == b"0"
     assert board.totals() == {}
 

@@ -68,7 +68,7 @@ async def test_a_limited_action_is_accepted_as_soon_as_the_wait_it_was_told_is_o
 ) -> None:
     window = 60
     board.submit(Action("ann", "k1", 1), rate=1, rate_ms=window)
-    first = int(board.redis.lindex(board.keys.rate(b"ann"), 0))
+    first = board.events()[-1].ms  # what the rate keeps of it may be gone by now
 
     def accepted() -> bool:
         now = board.now_ms()
@@ -80,8 +80,28 @@ async def test_a_limited_action_is_accepted_as_soon_as_the_wait_it_was_told_is_o
         return False
 
     await wait_until(accepted, description="the rate's window is over", interval=0.001)
-    second = int(board.redis.lindex(board.keys.rate(b"ann"), 0))
-    assert second >= first + window
+    assert board.events()[-1].ms >= first + window
+
+
+async def test_after_the_clock_went_back_a_user_waits_one_window_and_no_longer(
+    board: Board,
+) -> None:
+    """Times that the clock has not reached yet count as now, once."""
+    window, key = 60, board.keys.rate(b"ann")
+    for ahead in range(3):
+        board.redis.lpush(key, board.now_ms() + 3_600_000 + ahead)
+    (limited,) = board.submit(Action("ann", "k1", 1), rate=3, rate_ms=window)
+    assert 0 < wait_of(limited) <= window
+    assert max(map(int, board.redis.lrange(key, 0, -1))) <= board.now_ms()
+    assert 0 < board.redis.pttl(key) <= window
+
+    def accepted() -> bool:
+        replies = board.submit(
+            *(Action("ann", f"k{i}", 1) for i in range(3)), rate=3, rate_ms=window
+        )
+        return [reply[0] for reply in replies] == ["A", "A", "A"]
+
+    await wait_until(accepted, description="all three count", interval=0.001)
 
 
 def test_no_window_ever_holds_more_accepted_actions_than_the_rate(board: Board) -> None:

@@ -134,6 +134,24 @@ def test_stamps_go_on_from_the_board_clock_when_the_server_clock_goes_back(board
     assert board.meta()["clock"] == str(ahead + 3)
 
 
+@pytest.mark.parametrize("ahead", [0, 1, 2**41])
+def test_a_board_clock_at_the_end_of_all_stamps_stays_there_and_totals_are_right(
+    board: Board, ahead: int
+) -> None:
+    board.make_live(clock=str(END_MS + ahead))
+    board.submit(Action("ann", "k1", 10), Action("bob", "k1", 5))
+    board.submit(Action("bob", "k2", 1))
+    assert board.totals() == {"ann": 10, "bob": 6}
+    assert [event.reached_ms for event in board.events()] == [END_MS] * 3
+
+
+@pytest.mark.parametrize("moment", [EPOCH_MS - 2**41, EPOCH_MS - 1, END_MS + 1, 2**53])
+def test_a_time_that_no_stamp_can_tell_leaves_the_total_as_it_is(moment: int) -> None:
+    """The ledger may have such times from before they were refused."""
+    for total in (-LIMIT, -1, 0, 5, LIMIT):
+        assert total_of(stamp(total, moment)) == total
+
+
 def test_stamps_use_the_server_clock_when_it_is_ahead(board: Board) -> None:
     before = board.now_ms()
     board.submit(Action("ann", "k1", 10))

@@ -118,6 +118,7 @@ def test_a_key_of_the_wrong_type_fails_the_call_and_nothing_is_half_written(
     board: Board, wrong: Callable[[Any], Any], plant: Callable[[Redis, Any], None]
 ) -> None:
     board.submit(Action("first", "k0", 5))
+    board.redis.zadd(board.keys.hidden, {"aside": 5.25})
     board.make_live(hidden="1")
     plant(board.redis, wrong(board.keys))
     before = board.dump()

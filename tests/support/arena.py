@@ -15,8 +15,8 @@ from scoreboard.assembly.recovery import Recovery, recovery
 from scoreboard.domain.actions import ScoreAction
 from scoreboard.domain.stamps import total_of
 from scoreboard.domain.submissions import Result, Submission
-from scoreboard.redisio import connections
 from scoreboard.redisio.line_pool import ScriptLines
+from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.workers.persister import persist_batches
@@ -98,7 +98,7 @@ async def opened_arena(
     durable = recovery(settings, redis, redis, pool)
     submitter = Submitter(
         ScriptLines(
-            connections.pool(settings.redis_url, timeout=None),
+            topology_at(settings.redis_url),
             timeout=settings.redis_timeout,
             most=4,
         ),

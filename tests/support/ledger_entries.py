@@ -9,7 +9,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from scoreboard.domain.ledger import Entry
-from scoreboard.wire.events import FORMAT, Body, Event, decode_event
+from scoreboard.wire.events import FORMAT, OPENED, PERIODS, Body, Event, Opened, decode_event
 from scoreboard.wire.keys import Keyspace, PartitionKeys
 
 PARTITIONS = 8
@@ -29,15 +29,20 @@ def fields(
     version: int = 0,
     board: str = BOARD,
     attempt: str | None = None,
+    moves: str | None = None,
     **body: Any,
 ) -> dict[bytes, bytes]:
     """The fields of an entry; ``score`` defaults to ``points``, ``attempt`` to one made of the
-    user and the action. ``body`` may hold i, c, f (JSON as bytes), e and w."""
+    user and the action. A board with periods has ``moves``, '' for none. ``body`` may hold i, c, f
+    (JSON as bytes), e, w, o, m and r."""
     for name in ("c", "f"):
         if name in body:
             body[name] = msgspec.Raw(body[name])
+    version_of_format = FORMAT if moves is None else PERIODS
     text = msgspec.json.encode(
-        Body(FORMAT, board, user, action, points, attempt or f"t-{user}-{action}", **body)
+        Body(
+            version_of_format, board, user, action, points, attempt or f"t-{user}-{action}", **body
+        )
     )
     counted = kind in "AV"
     total = points if score is None else score
@@ -47,6 +52,7 @@ def fields(
         b"k": b"%d" % reached if counted else b"",
         b"n": b"%d" % version,
         b"d": text,
+        **({b"q": moves.encode()} if moves else {}),
     }
 
 
@@ -54,6 +60,16 @@ def event(event_id: str, *args: Any, **kwargs: Any) -> tuple[Event, Entry]:
     """A decoded entry beside its raw form, as the persister hands it to the ledger."""
     entry = (event_id.encode(), fields(*args, **kwargs))
     return decode_event(*entry), entry
+
+
+def opened(
+    event_id: str, period: str, number: int, starts: int, ends: int, final: int | None = None
+) -> tuple[Event, Entry]:
+    """The event of an occurrence that was opened."""
+    told = Opened(number, starts, ends, ends if final is None else final)
+    return event(
+        *(event_id, period, OPENED, 0), kind="P", attempt=OPENED, moves="", version=5, o=told
+    )
 
 
 async def append(redis: Redis, event_id: str, *args: Any, **kwargs: Any) -> None:

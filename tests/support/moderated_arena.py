@@ -35,7 +35,7 @@ class Moderated:
     database: asyncpg.Connection
 
     async def set_mode(self, mode: GateMode) -> None:
-        await self.moderator.configure("arena", BoardSettings(mode=mode), by="eve")
+        await self.moderator.configure("arena", lambda _: BoardSettings(mode=mode), by="eve")
 
     async def case(self, user: str, action: str, points: int) -> Review:
         """Submits an action and gives the case that it became."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from scoreboard.domain.judging import Case, Gate, Judgement, Reason
+from scoreboard.domain.judging import Case, Judgement, Reason
+from scoreboard.write_path.ports import Gate
 
 TOO_MANY = 100
+NOTED = 77  # points of an action that counts and of which something is noted
 REASON = Reason("behavior", "points", 0.0, 0.0, float(TOO_MANY), "points", "makes many points")
 
 
@@ -31,6 +33,9 @@ class SuspiciousGate:
     def recall(self, cases: Sequence[Case]) -> bytes:
         return b"%d" % len(cases)
 
+    def recall_device(self, cases: Sequence[Case]) -> bytes:
+        return b"%d" % len(cases)
+
     def _judge(self, case: Case, seen: dict[str, int], accept_refused: bool) -> Judgement:
         self.remembered.append(seen[case.user_id])
         refused = case.points >= TOO_MANY
@@ -40,7 +45,8 @@ class SuspiciousGate:
             seen[case.user_id] += 1
         reasons = [REASON] if refused else []
         agents = ("behavior",) if refused else ()
-        return Judgement(agents, reasons, {}, applied, None, attempted)
+        noted = [REASON] if case.points == NOTED else []
+        return Judgement(agents, reasons, {}, applied, None, attempted, noted)
 
 
 class OneGate:

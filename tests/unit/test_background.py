@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from scoreboard import background
+from scoreboard.errors import Unavailable
 from tests.support.waiting import wait_until
 
 
@@ -68,3 +69,72 @@ async def test_the_error_of_a_task_that_is_ended_goes_nowhere() -> None:
     await asyncio.wait((failed,))
     await background.end(failed, waiting)
     assert waiting.cancelled()
+
+
+async def test_a_part_that_is_cancelled_by_mistake_is_run_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(background, "RESTART", 0)
+    tasks: list[asyncio.Task[None] | None] = []
+
+    async def part() -> None:
+        tasks.append(asyncio.current_task())
+        await asyncio.Event().wait()
+
+    keeper = asyncio.create_task(background.keep_running("digger", part))
+    await wait_until(lambda: tasks, description="it runs")
+    assert tasks[0] is not None
+    tasks[0].cancel()
+    await wait_until(lambda: len(tasks) == 2, description="it runs again")
+    await background.end(keeper)
+
+    assert tasks[1] is not None
+    assert tasks[1].cancelled()
+
+
+async def test_a_part_that_ends_when_it_should_is_not_run_again() -> None:
+    stopping = asyncio.Event()
+    runs = 0
+
+    async def part() -> None:
+        nonlocal runs
+        runs += 1
+        await stopping.wait()
+
+    keeper = asyncio.create_task(background.keep_running("digger", part, until=stopping))
+    await wait_until(lambda: runs, description="it runs")
+    stopping.set()
+    await keeper
+
+    assert runs == 1
+
+
+async def test_who_waits_for_a_task_that_is_stopped_is_told_and_not_stopped() -> None:
+    task = asyncio.create_task(asyncio.Event().wait())
+    waiting = [asyncio.create_task(background.result_of(task)) for _ in range(2)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await asyncio.sleep(0)
+    assert not task.done(), "who stops waiting does not stop it"
+    task.cancel()
+    left, told = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert isinstance(left, asyncio.CancelledError)
+    assert isinstance(told, Unavailable)
+
+
+async def test_the_first_of_several_parts_to_end_ends_the_others() -> None:
+    ended: list[str] = []
+
+    async def goes_on() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("the other")
+
+    async def fails() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await background.first_of(goes_on(), fails())
+    assert ended == ["the other"]

@@ -6,7 +6,7 @@ import pytest
 from luaparser import ast
 
 from scoreboard.wire.scripts import Argument, Key, Script
-from scripts.check_lua import analyse, head_problems
+from scripts.check_lua import analyse, head_problems, only_reads
 
 
 def problems(source: str) -> list[str]:
@@ -75,9 +75,17 @@ def test_a_head_names_what_the_signature_names() -> None:
     assert list(head_problems(script, good.replace("#!lua", "--"))) == [
         "does not start with a #!lua line"
     ]
+    assert list(head_problems(script, good.replace("meta", "meta, board"))) == [
+        "the head's KEYS name ['board'], which the signature has not"
+    ]
     assert list(head_problems(script, good.replace("user", "radius"))) == [
         "the head's ARGV do not name 'user'"
     ]
     assert list(head_problems(script, good.replace("-- Replies", "-- Returns"))) == [
         "the head has no section Replies"
     ]
+
+
+def test_a_script_that_only_reads_is_known_by_its_calls() -> None:
+    assert only_reads("local a = redis.call('HMGET', k, 'x') return redis.pcall('ZSCORE', k, m)")
+    assert not only_reads("redis.call('HMGET', k, 'x') redis.call('HSET', k, 'x', 1)")

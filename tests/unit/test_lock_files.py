@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "requirements"
-LOCKS = ["service", "dev", "build"]
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "requirements"
+LOCKS = ["service", "run", "dev", "build"]
 
 
 def pins(lock: str) -> set[str]:
@@ -17,8 +19,8 @@ def pins(lock: str) -> set[str]:
     return set(re.findall(r"^[a-z]\S*==\S+", text, re.MULTILINE))
 
 
-@pytest.mark.parametrize("lock", ["service", "build"])
-def test_the_image_gets_the_versions_that_the_tests_run_on(lock: str) -> None:
+@pytest.mark.parametrize("lock", ["service", "run", "build"])
+def test_users_get_the_versions_that_the_tests_run_on(lock: str) -> None:
     assert pins(lock)
     assert pins(lock) - pins("dev") == set()
 
@@ -30,3 +32,23 @@ def test_a_lock_file_leaves_to_pip_where_packages_come_from(lock: str) -> None:
     assert "--hash=sha256:" in text
     assert "://" not in text
     assert not re.search(r"^ *-(-[a-z-]*(index|find-links|host)|i|f)\b", text, re.MULTILINE)
+
+
+def test_the_documents_name_the_versions_that_the_tests_run_on() -> None:
+    table = re.findall(
+        r"^\| ([A-Za-z][\w-]+) \|(?: [a-z, ]+ \|)? (\d\S*) \|",
+        (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+
+    assert len(table) > 30
+    locked = pins("dev")
+    assert [row for row in table if f"{row[0].lower()}=={row[1]}" not in locked] == []
+
+
+def test_the_documents_name_the_versions_of_the_tools_from_npm() -> None:
+    tools = json.loads((ROOT / "package.json").read_text())["devDependencies"]
+
+    text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").replace("`", "")
+    assert tools.keys() == {"@biomejs/biome", "typescript"}
+    assert [name for name in tools if f"| {name} | {tools[name]} |" not in text] == []

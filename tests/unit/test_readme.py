@@ -1,14 +1,34 @@
-"""What the README and docs/dependencies.md say of the code is so."""
+"""What the documents say of the code is so, and each of their links leads somewhere."""
 
 from __future__ import annotations
 
 import re
 from configparser import ConfigParser
+from pathlib import Path
 
-from scoreboard.__main__ import COMMANDS
-from scripts.settings_table import README, table, written
+import pytest
 
-TEXT = README.read_text(encoding="utf-8")
+from scoreboard.commands.program import COMMANDS
+from scripts.settings_table import table, written
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "lua/*.md", "clients/**/*.md")
+    for path in ROOT.glob(pattern)
+    if "node_modules" not in path.parts
+)
+
+
+def read(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def anchors(text: str) -> set[str]:
+    """The names by which a link can mean a heading of this document."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    plain = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading) for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}
 
 
 def test_the_table_of_settings_is_that_of_the_code() -> None:
@@ -16,26 +36,46 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
 
 
 def test_every_command_is_listed_in_the_order_of_its_help() -> None:
-    assert re.findall(r"^\| `scoreboard ([a-z]+)` \| .+ \|$", TEXT, re.MULTILINE) == [*COMMANDS]
+    rows = re.findall(
+        r"^\| `scoreboard ([a-z]+)` \| .+ \|$", read("docs/commands.md"), re.MULTILINE
+    )
+    assert rows == [*COMMANDS]
 
 
-def test_every_link_leads_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", TEXT)
+def test_the_readme_is_no_longer_than_two_screens() -> None:
+    assert len(read("README.md").splitlines()) <= 80
 
-    assert len(links) > 5
-    assert [link for link in links if not (README.parent / link).exists()] == []
+
+def test_every_document_is_in_the_list() -> None:
+    listed = read("docs/README.md")
+    pages = [path.name for path in DOCUMENTS if path.parent == ROOT / "docs"]
+
+    assert len(pages) > 10
+    assert [name for name in pages if name != "README.md" and f"]({name})" not in listed] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(path: Path) -> None:
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        name, _, anchor = link.partition("#")
+        target = (path.parent / name) if name else path
+        if "://" not in link and not (
+            target.exists()
+            and (not anchor or anchor in anchors(target.read_text(encoding="utf-8")))
+        ):
+            broken.append(link)
+    assert broken == []
 
 
 def test_every_dependency_is_accounted_for() -> None:
     setup = ConfigParser()
-    setup.read(README.parent / "setup.cfg", encoding="utf-8")
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
     lists = [setup["options"]["install_requires"], *setup["options.extras_require"].values()]
     named = {re.split(r"[ \[<>=]", line)[0] for text in lists for line in text.split("\n") if line}
-    text = (README.parent / "docs" / "dependencies.md").read_text(encoding="utf-8")
-    described = set(re.findall(r"^\| ([A-Za-z][\w-]+) \|", text, re.MULTILINE)) - {
-        "package",
-        "file",
-    }
+    described = set(
+        re.findall(r"^\| ([A-Za-z][\w-]+) \|", read("docs/dependencies.md"), re.MULTILINE)
+    ) - {"package", "file"}
 
     assert named - {"scoreboard"} <= described
     assert described <= named | {"hiredis", "setuptools"}

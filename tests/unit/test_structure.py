@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 from configparser import ConfigParser
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "scoreboard"
@@ -89,10 +92,10 @@ def test_every_room_at_the_top_has_its_place_in_the_import_contract() -> None:
     assert set().union(*layers()) == top
 
 
-def test_no_library_but_msgspec_is_open_to_domain_and_wire() -> None:
+def test_no_library_but_msgspec_and_cronsim_is_open_to_domain_and_wire() -> None:
     forbidden = SETUP["importlinter:contract:core"]["forbidden_modules"].split()
 
-    assert libraries() - {"msgspec"} == set(forbidden)
+    assert libraries() - {"msgspec", "cronsim"} == set(forbidden)
 
 
 def libraries() -> set[str]:
@@ -117,3 +120,26 @@ def test_every_file_that_contributors_are_sent_to_is_there() -> None:
 
     assert len(paths) > 40
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("role", "other"),
+    [("serve", "scoreboard.webhooks.sender"), ("persist", "scoreboard.api.app")],
+)
+def test_a_process_of_a_deployment_loads_no_more_than_it_runs(role: str, other: str) -> None:
+    """What it loads stays in its memory."""
+    code = """if True:
+        import atexit, sys, scoreboard.__main__
+        atexit.register(lambda: print(*(name for name, found in sys.modules.items() if found)))
+        scoreboard.__main__.main()"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code, role],
+        env={"SCOREBOARD_REDIS_URL": "no URL", "SCOREBOARD_JWT_KEYS": "k=" + "x" * 32},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "SCOREBOARD_REDIS_URL" in ended.stderr, ended
+    loaded = set(ended.stdout.split())
+    assert "scoreboard.redisio.connections" in loaded
+    assert loaded & {"typer", "rich", "numpy", "sklearn", other} == set()

@@ -11,7 +11,7 @@ from scoreboard.anomaly.agent import NEVER, Agent, Feature, Scene
 from scoreboard.anomaly.forest import Floats
 from scoreboard.anomaly.memory.devices import is_unknown
 from scoreboard.anomaly.memory.places import SAME_PLACE_KM, distance_km, same_place
-from scoreboard.anomaly.memory.records import Place, Profile
+from scoreboard.anomaly.memory.records import KNOWN_ACTIONS, Place, Profile
 from scoreboard.anomaly.rules import GateRules
 from scoreboard.domain.judging import Reason
 
@@ -32,7 +32,7 @@ FEATURES: Final = (
     Feature("from_known", "km", "is far from every known place", NEVER, math.expm1),
     Feature("from_home", "km", "is far from the usual place", NEVER, math.expm1),
     Feature("new_country", "", "is in a country not seen before", NEVER),
-    Feature("all_new", "bits", "is at a new place on a new device"),
+    Feature("all_new", "bits", "is at a new place on a new device", 10.3),
 )
 
 
@@ -47,13 +47,14 @@ def look(scene: Scene) -> list[float] | None:
         return [0.0] * 5
     new_country = context.country is not None and context.country not in profile.countries
     new_device = context.device_id is not None and is_unknown(profile, case)
+    settled = profile.actions >= KNOWN_ACTIONS
     hours = max(60_000, case.at_ms - profile.placed_ms) / 3_600_000
     return [
         math.log1p(max(0.0, last - GPS_SLACK_KM) / hours),
         math.log1p(known),
         math.log1p(home),
         1.0 if new_country and profile.countries else 0.0,
-        _news_bits(profile, known, new_country) if new_device and known else 0.0,
+        _news_bits(profile, known, new_country) if new_device and known and settled else 0.0,
     ]
 
 
@@ -101,7 +102,7 @@ def rule(scene: Scene, row: list[float], rules: GateRules) -> Reason | None:
 def novelties(columns: dict[str, Floats], rng: np.random.Generator) -> None:
     """Makes first trips."""
     n = len(columns["speed"])
-    far = np.log1p(np.exp(rng.uniform(np.log(100), np.log(15_000), n)))
+    far = np.log1p(np.exp(rng.uniform(np.log(100), np.log(20_000), n)))
     columns["speed"][:] = np.log1p(rng.uniform(0, PLAUSIBLE_KMH, n))
     columns["from_known"][:] = columns["from_home"][:] = far
     columns["new_country"][:] = rng.integers(0, 2, n)

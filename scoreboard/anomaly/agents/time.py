@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import numpy as np
+
 from scoreboard.anomaly.agent import NEVER, Agent, Feature, Scene
+from scoreboard.anomaly.forest import Floats
+from scoreboard.anomaly.memory.hours import had_time_to_object, hour_of_day, near
+from scoreboard.anomaly.memory.records import KNOWN_ACTIONS
 from scoreboard.anomaly.memory.sessions import starts_session
 from scoreboard.anomaly.rules import GateRules
 from scoreboard.domain.judging import Case, Reason
@@ -13,11 +18,12 @@ from scoreboard.domain.judging import Case, Reason
 NAME: Final = "time"
 HOUR_PRIOR: Final = 20.0
 """The weight of the board's hours, as a number of actions, against a user's own."""
+ALONE_BITS: Final = 11.0
 DAY_S: Final = 86_400
 LONG_ABSENCE_DAYS: Final = 30.0
 
 FEATURES: Final = (
-    Feature("hour_of_user", "bits", "plays at an hour unusual for the user", 11.0),
+    Feature("hour_of_user", "bits", "plays at an hour unusual for the user", ALONE_BITS),
     Feature("hour_of_board", "bits", "plays at an hour unusual for the board", NEVER),
     Feature("absence", "days", "comes back after an absence", NEVER, math.expm1),
     Feature("session", "hours", "plays without a break", 8.0),
@@ -25,19 +31,19 @@ FEATURES: Final = (
 
 
 def look(scene: Scene) -> list[float] | None:
-    """Needs the board's statistics, so a model."""
+    """Needs the board's statistics, so a model, and a user whose habits are known."""
     board, profile, at = scene.board, scene.profile, scene.case.at_ms
-    if board is None:
+    if board is None or profile.actions < KNOWN_ACTIONS:
         return None
-    hour, hours = at // 3_600_000 % 24, profile.hours
-    near = hours[hour - 1] + 2 * hours[hour] + hours[hour - 23]
-    n = sum(hours)
-    share = (near / 4 + HOUR_PRIOR * board.hour_share[hour]) / (n + HOUR_PRIOR)
-    habit = n / (n + HOUR_PRIOR)
+    hour, n = hour_of_day(at), sum(profile.hours)
+    share = (near(profile, hour) / 4 + HOUR_PRIOR * board.hour_share[hour]) / (n + HOUR_PRIOR)
+    surprise = max(0.0, -math.log2(24 * share)) * n / (n + HOUR_PRIOR)
+    if surprise > ALONE_BITS and had_time_to_object(profile, at):
+        surprise = 0.0
     away_s = (at - profile.seen_ms) / 1000 if profile.seen_ms else 0.0
     same_session = profile.seen_ms and not starts_session(profile, at)
     return [
-        max(0.0, -math.log2(24 * share)) * habit,
+        surprise,
         board.week_bits[(at // 3_600_000 + 72) % 168],
         math.log1p(min(LONG_ABSENCE_DAYS, max(0.0, away_s / DAY_S))),
         max(0, at - profile.session_start_ms) / 3_600_000 if same_session else 0.0,
@@ -56,4 +62,11 @@ def doubt(case: Case, rules: GateRules) -> Reason | None:
     return None
 
 
-AGENT: Final = Agent(NAME, FEATURES, look, doubt=doubt)
+def novelties(columns: dict[str, Floats], rng: np.random.Generator) -> None:
+    """Makes sessions at hours of the week that are new to the user and quiet on the board."""
+    n = len(columns["hour_of_user"])
+    columns["hour_of_user"][:] = rng.uniform(0, ALONE_BITS, n)
+    columns["hour_of_board"][:] = rng.uniform(0, columns["hour_of_board"].max(), n)
+
+
+AGENT: Final = Agent(NAME, FEATURES, look, doubt=doubt, novelties=novelties)

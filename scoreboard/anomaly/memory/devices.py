@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain, repeat
 from typing import Final
 
-from scoreboard.anomaly.memory.records import DeviceRecord, Profile, UserDevice
+from scoreboard.anomaly.memory.records import STRANGER_S, DeviceRecord, Profile, UserDevice
 from scoreboard.domain.judging import Case
 
 MAX_DEVICES: Final = 6
 MAX_ACCOUNTS: Final = 16
 DEVICE_MEMORY_S: Final = 30 * 86_400.0
-STRANGER_S: Final = 86_400
-"""How long a refused device stays suspicious for being new: the time that reviewers have to decide.
-After that it counts as an ordinary new device; otherwise nobody could ever move house."""
 MAX_STRANGERS: Final = 4
+PLAYED_HALF_LIFE_S: Final = 7 * 86_400
+"""An attempt on a device counts half after a week: a device that was handed on is forgotten."""
+MAIN_USER: Final = 4.0
+"""Who plays this many times as much on a device as another is not judged by that other."""
+QUICK_SWITCH_S: Final = 30.0
+"""A change of account counts half when this long has passed since the other's attempt."""
+SWITCHES_S: Final = 600.0
+"""Quick changes fade out over ten minutes."""
 
 
 @lru_cache(maxsize=16_384)
@@ -62,9 +70,53 @@ def note_refused_device(profile: Profile, device_id: str, user_agent: str, at_s:
         profile.strangers = [*profile.strangers[1 - MAX_STRANGERS :], (device, at_s)]
 
 
+def other_accounts(record: DeviceRecord, case: Case) -> float:
+    """Returns how many other accounts use the device as much as the case's user does, or more.
+
+    One that is used less counts for less than one: whose phone it is stays free to play on it,
+    whoever plays on it once.
+    """
+    user, at_s = short_hash(case.user_id), case.at_ms // 1000
+    own, others = 0.0, []
+    for (account, last_s), played in _accounts(record):
+        left = played * math.pow(0.5, abs(at_s - last_s) / PLAYED_HALF_LIFE_S)
+        if account == user:
+            own = left
+        else:
+            others.append(left)
+    return sum(min(1.0, left, MAIN_USER * left / max(own, 1.0)) for left in others)
+
+
+def quick_switches(record: DeviceRecord, case: Case) -> float:
+    """Returns how often the device lately went from one account to another within seconds, this
+    time included."""
+    if not record.accounts:
+        return 0.0
+    (account, last_s), *_ = record.accounts
+    gap_s = abs(case.at_ms // 1000 - last_s)
+    fading = record.switches * math.exp(-gap_s / SWITCHES_S)
+    if account == short_hash(case.user_id):
+        return fading
+    return fading + math.pow(0.5, gap_s / QUICK_SWITCH_S)
+
+
 def note_account(record: DeviceRecord, case: Case) -> None:
     """Notes that the device was seen with the case's user, whether the action is accepted or
     not."""
-    user = short_hash(case.user_id)
-    others = [account for account in record.accounts if account[0] != user]
-    record.accounts = [(user, case.at_ms // 1000), *others][:MAX_ACCOUNTS]
+    user, at_s = short_hash(case.user_id), case.at_ms // 1000
+    record.switches = quick_switches(record, case)
+    played, others = 1.0, []
+    for account, attempts in _accounts(record):
+        if account[0] == user:
+            played += attempts * math.pow(0.5, abs(at_s - account[1]) / PLAYED_HALF_LIFE_S)
+        else:
+            others.append((account, attempts))
+    kept = [((user, at_s), round(played, 3)), *others][:MAX_ACCOUNTS]
+    record.accounts = [account for account, _ in kept]
+    record.played = [attempts for _, attempts in kept]
+
+
+def _accounts(record: DeviceRecord) -> Iterator[tuple[tuple[int, int], float]]:
+    """The accounts with their attempts; those in a record from before attempts were counted have
+    one."""
+    return zip(record.accounts, chain(record.played, repeat(1.0)), strict=False)

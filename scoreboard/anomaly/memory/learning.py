@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from scoreboard.anomaly.memory.devices import learn_device, note_refused_device
+from scoreboard.anomaly.memory.hours import learn_hour, note_refused_hour
 from scoreboard.anomaly.memory.places import learn_country, learn_place
 from scoreboard.anomaly.memory.points import decayed_points, high_run, learn_points
 from scoreboard.anomaly.memory.records import Profile, decode_profile, encode
 from scoreboard.anomaly.memory.sessions import close_session, starts_session
 from scoreboard.anomaly.memory.tempo import note_attempt
+from scoreboard.anomaly.memory.weeks import (
+    forget_week,
+    is_another_week,
+    note_points_of_week,
+    note_session_of_week,
+)
 from scoreboard.domain.judging import Case
-
-HOURS_MEMORY: Final = 512
-"""The histogram of hours is halved after this many actions, so that it follows changing habits."""
 
 
 def fold(payload: bytes | None, *cases: Case) -> bytes:
@@ -28,17 +30,21 @@ def fold(payload: bytes | None, *cases: Case) -> bytes:
 def note_acceptance(profile: Profile, case: Case) -> None:
     """Updates the profile with an accepted action whose attempt has been noted."""
     at, points = case.at_ms, case.points
+    another_week = is_another_week(profile, at)
     if starts_session(profile, at):
+        if not another_week:
+            note_session_of_week(profile)
         close_session(profile)
         profile.session_start_ms = at
+    if another_week:
+        forget_week(profile)
+    note_points_of_week(profile, points)
     profile.session_points += points
     profile.points_300 = decayed_points(profile, at) + points
     profile.high_run = high_run(profile, points)
     profile.actions += 1
     learn_points(profile, points)
-    profile.hours[at // 3_600_000 % 24] += 1
-    if profile.actions % HOURS_MEMORY == 0:
-        profile.hours = [n // 2 for n in profile.hours]
+    learn_hour(profile, at)
     profile.seen_ms = max(profile.seen_ms, at)
     context = case.context
     if context is None:
@@ -53,7 +59,8 @@ def note_acceptance(profile: Profile, case: Case) -> None:
 
 
 def note_refusal(profile: Profile, case: Case) -> None:
-    """Updates the profile with the device of a refused action."""
+    """Updates the profile with the device and the hour of a refused action."""
+    note_refused_hour(profile, case.at_ms)
     context = case.context
     if context is not None and context.device_id is not None:
         device, user_agent = context.device_id, context.user_agent or ""

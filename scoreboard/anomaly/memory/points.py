@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from scoreboard.anomaly.memory.records import Profile
+from scoreboard.anomaly.memory.records import KNOWN_ACTIONS, Profile
 
 POINTS_MEMORY: Final = 400
 """The histogram of points is halved after this many actions, so that it follows changing habits."""
-KNOWN_ACTIONS: Final = 20
-"""A user's usual points count as unknown until there are this many actions."""
 DRIFT_BITS: Final = 2.0
 """The average surprise per action, in bits, above which a run of high points builds up. A user's
 own points average at most 1.44 bits."""

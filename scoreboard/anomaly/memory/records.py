@@ -12,6 +12,11 @@ import msgspec
 
 PROFILE_FORMAT: Final = 1
 DEVICE_FORMAT: Final = 1
+KNOWN_ACTIONS: Final = 20
+"""A user's habits count as unknown until so many actions were accepted."""
+STRANGER_S: Final = 86_400
+"""How long what was refused for being new stays suspicious: the time that reviewers have to decide.
+After that it counts as ordinary; otherwise nobody could ever move house or work another shift."""
 
 
 class Place(msgspec.Struct, array_like=True, gc=False):
@@ -61,14 +66,24 @@ class Profile(msgspec.Struct, array_like=True):
     places_seen: int = 0
     devices: list[UserDevice] = []
     devices_seen: int = 0
+    # Hours of the day, new to the user, that were refused: (hour, epoch seconds of the first time).
+    strange_hours: list[tuple[int, int]] = []
+    # The week's sums of deviations and of their variances, see ``memory/weeks.py``.
+    week_bits: float = 0.0
+    week_spread: float = 0.0
+    week_totals: float = 0.0
+    week_sessions: int = 0
 
 
 class DeviceRecord(msgspec.Struct, array_like=True):
     """The accounts that a device was seen with, newest first: (short hash of the user, epoch
-    seconds)."""
+    seconds of the last attempt). ``played`` are their attempts at that moment, and ``switches`` the
+    quick changes of account at the newest attempt; both fade, see ``memory/devices.py``."""
 
     format: int = DEVICE_FORMAT
     accounts: list[tuple[int, int]] = []
+    played: list[float] = []
+    switches: float = 0.0
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from scoreboard.api.live import frames
+from scoreboard.api.live.ports import Reader
 from scoreboard.telemetry import metrics
 
 SLICE = 256  # connections served before other work gets its turn
@@ -31,7 +32,8 @@ GONE = (RuntimeError, OSError)
 
 
 class Keeper(Protocol):
-    """Looks after connections. Implemented in hub.py, which is above this module."""
+    """Looks after connections. Implemented in hub.py, which imports this module: so it stands here,
+    and not among what the folder needs from outside (ports.py)."""
 
     def watch(self, connection: Connection) -> None:
         """Watches a connection whose buffer is in use, or that was sent a close frame, until it has
@@ -43,7 +45,7 @@ class Keeper(Protocol):
 
 class BoardFeed(Protocol):
     """The feed of a board, as far as it is used through its connections. Implemented in feeds.py,
-    which is above this module."""
+    which imports this module, as above."""
 
     board: str
     connections: set[Connection]
@@ -51,22 +53,32 @@ class BoardFeed(Protocol):
     sent_at: float
     idle_since: float
 
-    def frame(self) -> bytes: ...
-    def snapshot(self) -> bytes: ...
-    def heartbeat(self) -> bytes: ...
+    def frame(self) -> bytes:
+        """The newest version, as clients that have the one before it get it."""
+
+    def frame_after(self, version: int) -> bytes:
+        """The newest version, as a client gets it that has this earlier one."""
+
+    def snapshot(self) -> bytes:
+        """The newest version, as a new client gets it."""
+
+    def heartbeat(self) -> bytes:
+        """Says that the version is still the newest."""
 
 
 class Connection(asyncio.Protocol):
-    """A client of one feed. ``version`` is the newest one written to it, ``expires_at`` the Unix
-    time at which its token ends (infinity without one)."""
+    """A client of one feed. ``version`` is the newest one written to it, ``reader`` whose token
+    opened it (None without one), ``address`` the one of whose share it takes a place (empty:
+    none)."""
 
     __slots__ = (
         "_keeper",
         "_rest",
+        "address",
         "awaits_pong",
-        "expires_at",
         "feed",
         "messages",
+        "reader",
         "slot",
         "transport",
         "version",
@@ -74,15 +86,16 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport  # set by whoever gives the connection its socket
 
-    def __init__(self, keeper: Keeper, feed: BoardFeed, expires_at: float) -> None:
+    def __init__(self, keeper: Keeper, feed: BoardFeed, reader: Reader | None) -> None:
         self._keeper = keeper
         self._rest = b""  # the beginning of a frame that has not arrived in full
         self.feed = feed
-        self.expires_at = expires_at
+        self.reader = reader
         self.version = -1
         self.awaits_pong = False
         self.messages = 0  # received since the last ping
         self.slot: set[Connection] | None = None
+        self.address = ""
 
     @property
     def closing(self) -> bool:
@@ -119,9 +132,10 @@ class Connection(asyncio.Protocol):
     def catch_up(self) -> None:
         """Writes the newest version if the client does not have it yet."""
         version = self.feed.version
-        if self.version < version and self.write(self.feed.frame()):
+        if self.version < version and self.write(frame := self.feed.frame_after(self.version)):
             self.version = version
             metrics.frames_written.inc()
+            metrics.bytes_written.inc(len(frame))
 
     def dismiss(self, code: int, reason: str = "") -> None:
         """Sends a close frame, the last frame that this client gets; its answer is then awaited. A
@@ -141,9 +155,11 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        """Answers pings and close frames, and ends a connection that breaks the rules."""
         self.awaits_pong = False
+        most = 2 * MAX_MESSAGES + 1 - self.messages  # the frame after which it is aborted
         try:
-            received, self._rest = frames.split(self._rest + data, limit=MAX_MESSAGE)
+            received, self._rest = frames.split(self._rest + data, limit=MAX_MESSAGE, most=most)
         except frames.FrameError as error:
             self._rest = b""
             if self.closing:
@@ -152,6 +168,12 @@ class Connection(asyncio.Protocol):
                 self.dismiss(error.code, str(error))
             return
         self.messages += len(received)
+        if self.messages > 2 * MAX_MESSAGES:
+            self._rest = b""
+            self.abort()
+            return
+        if self.messages > MAX_MESSAGES:
+            self.dismiss(POLICY_VIOLATION, "too many messages")
         for opcode, payload in received:
             if opcode == frames.CLOSE:
                 self.dismiss(_echo(payload))
@@ -160,12 +182,9 @@ class Connection(asyncio.Protocol):
                 return
             if opcode == frames.PING and not self.closing:
                 self.write(frames.frame(frames.PONG, payload))
-        if self.messages > 2 * MAX_MESSAGES:
-            self.abort()
-        elif self.messages > MAX_MESSAGES:
-            self.dismiss(POLICY_VIOLATION, "too many messages")
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Tells the keeper that the client is gone."""
         self.version = _CLOSED
         self._keeper.leave(self)
 

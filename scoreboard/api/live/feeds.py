@@ -11,6 +11,7 @@ import structlog
 
 from scoreboard.api.live import frames
 from scoreboard.api.live.connections import GONE, SLICE, Connection
+from scoreboard.api.live.ports import TopReader
 from scoreboard.api.live.slow_clients import SlowClients
 from scoreboard.telemetry import metrics
 from scoreboard.wire import messages
@@ -51,6 +52,21 @@ class Feed:
         self._snapshot: bytes | None = None
         self._heartbeat: bytes | None = None
 
+    @property
+    def table(self) -> str:
+        """The table that is shown."""
+        return self.board
+
+    def receive(self, text: bytes) -> bool:
+        """Takes a text from the channel; whether it is newer than what the feed has. Raises
+        msgspec.DecodeError."""
+        return self.offer(messages.version_of(text), text)
+
+    async def refresh(self, reader: TopReader, *, watched: bool) -> bool:
+        """Reads the board; whether that was newer than what the feed has."""
+        version, top_scores = await reader.top(self.board, watched=watched)
+        return self.offer(version, messages.update(self.board, version, top_scores))
+
     def offer(self, version: int, update: bytes) -> bool:
         """Keeps an update's text if it is newer than the current one; else returns False."""
         if version <= self.version:
@@ -66,6 +82,10 @@ class Feed:
             self._frame = frames.frame(frames.TEXT, self._update)
         return self._frame
 
+    def frame_after(self, version: int) -> bytes:
+        """See BoardFeed."""
+        return self.frame()
+
     def snapshot(self) -> bytes:
         """The newest version as a snapshot."""
         if self._snapshot is None:
@@ -75,9 +95,11 @@ class Feed:
     def heartbeat(self) -> bytes:
         """A ping, which the client's library answers, and a heartbeat, which its script sees."""
         if self._heartbeat is None:
-            beat = messages.heartbeat(self.board, self.version)
-            self._heartbeat = frames.PING_FRAME + frames.frame(frames.TEXT, beat)
+            self._heartbeat = frames.PING_FRAME + frames.frame(frames.TEXT, self._beat())
         return self._heartbeat
+
+    def _beat(self) -> bytes:
+        return messages.heartbeat(self.board, self.version)
 
     def deliver(self, slow_clients: SlowClients) -> Iterator[None]:
         """Writes the newest version to every client that has an older one and yields after each
@@ -85,7 +107,7 @@ class Feed:
         connections = list(self.connections)
         for start in range(0, len(connections), SLICE):
             frame, version = self.frame(), self.version
-            written = 0
+            written = held = 0
             # Connection.write, inlined: the call would cost a tenth of the socket's write.
             for connection in connections[start : start + SLICE]:
                 if connection.version >= version:
@@ -94,6 +116,7 @@ class Feed:
                 try:
                     if transport.get_write_buffer_size():
                         slow_clients.add(connection)
+                        held += 1
                         continue
                     transport.write(frame)
                 except GONE:
@@ -101,6 +124,9 @@ class Feed:
                 connection.version = version
                 written += 1
             metrics.frames_written.inc(written)
+            metrics.bytes_written.inc(written * len(frame))
+            if held:
+                metrics.updates_held.inc(held)
             yield
 
 
@@ -136,8 +162,9 @@ class Broadcaster:
         """Delivers until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            await self._some.wait()
-            self._some.clear()
+            if not self._passes:  # some may be left from a run that was cut off
+                self._some.clear()
+                await self._some.wait()
             while self._passes:
                 feed, version, steps = self._passes.popleft()
                 try:

@@ -42,13 +42,15 @@ def close(code: int, reason: str) -> bytes:
     return frame(CLOSE, pack("!H", code) + text.encode())
 
 
-def split(data: bytes, *, limit: int) -> tuple[list[tuple[int, bytes]], bytes]:
+def split(data: bytes, *, limit: int, most: int) -> tuple[list[tuple[int, bytes]], bytes]:
     """The complete frames of a client at the start of ``data``, as (opcode, unmasked payload), and
-    the bytes after them. Raises FrameError for a frame that breaks the protocol or whose payload
-    has more than ``limit`` bytes; so the rest is never longer than a frame of that size."""
+    the bytes after them. No more than ``most`` frames are looked at: a burst of tiny ones must not
+    cost more than it takes to see that there are too many. Raises FrameError for a frame that
+    breaks the protocol or whose payload has more than ``limit`` bytes; so unless there were
+    ``most`` frames, the rest is never longer than a frame of that size."""
     found: list[tuple[int, bytes]] = []
     position = 0
-    while len(data) - position >= 2:
+    while len(data) - position >= 2 and len(found) < most:
         first, second = data[position], data[position + 1]
         opcode, size = first & _OPCODE, second & _SIZE
         if first & _RESERVED or opcode not in _OPCODES or not second & _MASKED:

@@ -16,22 +16,33 @@ import hashlib
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
-from scoreboard.errors import InvalidRequest
+from scoreboard.errors import InvalidRequest, UpgradeRequired
+
+VERSION = "13"
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def accept(request: web.Request) -> bytes:
     """The answer that opens the WebSocket. Raises InvalidRequest when the request is not a valid
-    upgrade."""
+    upgrade, UpgradeRequired when it asks for a version that is not spoken here."""
     headers = request.headers
     key = headers.get("Sec-WebSocket-Key", "")
     upgrade = headers.get("Upgrade", "").strip().lower()
     connection = {token.strip() for token in headers.get("Connection", "").lower().split(",")}
     if upgrade != "websocket" or "upgrade" not in connection or request.version < HttpVersion11:
         raise InvalidRequest("This is a WebSocket endpoint: ask for an upgrade.")
-    if headers.get("Sec-WebSocket-Version", "").strip() != "13":
-        raise InvalidRequest("Only version 13 of the WebSocket protocol is spoken here.")
+    if request.method != "GET":
+        raise InvalidRequest("A WebSocket is opened by a GET.")
+    if headers.get("Sec-WebSocket-Version", "").strip() != VERSION:
+        raise UpgradeRequired(
+            f"Only version {VERSION} of the WebSocket protocol is spoken here.",
+            headers={
+                "Connection": "Upgrade",
+                "Upgrade": "websocket",
+                "Sec-WebSocket-Version": VERSION,
+            },
+        )
     try:
         nonce = base64.b64decode(key, validate=True)
     except (binascii.Error, ValueError):
@@ -66,10 +77,10 @@ class TakenOver(web.StreamResponse):
         super().__init__(status=101)
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        return None
+        """Writes no head."""
 
     async def write_eof(self, data: bytes = b"") -> None:
-        return None
+        """Writes no end."""
 
     @property
     def body_length(self) -> int:

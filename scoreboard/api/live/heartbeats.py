@@ -22,8 +22,9 @@ TOKEN_EXPIRED = 4401
 
 class Heartbeats:
     """Visits every connection once in ``period`` seconds: aborts it when it did not answer the
-    previous ping, closes it when its token has expired, else pings it. If its board was idle for
-    half a period, a heartbeat is sent with the ping."""
+    previous ping, else pings it. If its board was idle for half a period, a heartbeat is sent with
+    the ping. A connection whose token expires before the next visit gets a timer for that
+    moment."""
 
     def __init__(self, period: float) -> None:
         self._period = period
@@ -34,7 +35,18 @@ class Heartbeats:
         """Puts the connection on the wheel."""
         connection.slot = self._slots[self._next]
         connection.slot.add(connection)
+        self._end_on_time(connection, time.time())
         self._next = (self._next + 1) % SLOTS
+
+    def _end_on_time(self, connection: Connection, wall: float) -> None:
+        """Sets a timer for a token that expires before the wheel comes by again."""
+        if connection.reader is None:
+            return
+        left = connection.reader.expires_at - wall
+        if left <= self._period:
+            asyncio.get_running_loop().call_later(
+                max(0.0, left), connection.dismiss, TOKEN_EXPIRED, "token expired"
+            )
 
     def discard(self, connection: Connection) -> None:
         """Takes the connection off the wheel, if it is on it."""
@@ -64,9 +76,8 @@ class Heartbeats:
                 log.info("client_silent", remote=connection.remote, board=feed.board)
                 connection.abort()
                 continue
-            if connection.expires_at <= wall:
-                connection.dismiss(TOKEN_EXPIRED, "token expired")
-                continue
+            if connection.reader is not None:
+                self._end_on_time(connection, wall)
             connection.messages = 0
             idle = now - feed.sent_at >= self._period / 2
             connection.awaits_pong = connection.write(feed.heartbeat() if idle else PING_FRAME)

@@ -8,18 +8,23 @@ after every reconnect and every ten seconds, because pub/sub delivers at most on
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from math import inf
 
 import msgspec
 import structlog
 
-from scoreboard.api.live.connections import Connection, bound_kernel_buffers
+from scoreboard.api.edge.addresses import Shares
+from scoreboard.api.edge.admission import connection_refused
+from scoreboard.api.live.connections import SLICE, Connection, bound_kernel_buffers
 from scoreboard.api.live.feeds import Broadcaster, Feed
-from scoreboard.api.live.heartbeats import Heartbeats
+from scoreboard.api.live.heartbeats import TOKEN_EXPIRED, Heartbeats
+from scoreboard.api.live.period_feeds import OccurrenceMissed, feed_of
 from scoreboard.api.live.ports import TopReader, UpdateSource
 from scoreboard.api.live.slow_clients import SlowClients
-from scoreboard.background import keep_running
-from scoreboard.errors import NotFound, ScoreboardError, UnknownBoard
+from scoreboard.background import keep_running, result_of
+from scoreboard.domain.revocations import RevokedTokens
+from scoreboard.errors import NotFound, ScoreboardError
 from scoreboard.settings import Settings
 from scoreboard.telemetry import metrics
 from scoreboard.wire import messages
@@ -48,6 +53,7 @@ class Hub:
         self._source = source
         self._reader = reader
         self._max_connections = settings.max_connections
+        self._shares = Shares(settings.max_connections_per_address)
         self._grace = settings.shutdown_grace
         self._connections: set[Connection] = set()
         self._refused: dict[Connection, None] = {}  # oldest first
@@ -95,8 +101,8 @@ class Hub:
                 connection.abort()
 
     async def open(self, board: str) -> Feed:
-        """The board's feed. All who come while it is being opened share that one read. Raises
-        UnknownBoard, Unavailable."""
+        """The feed of a board, or of a period (``<board>:<period>``). All who come while it is
+        being opened share that one read. Raises NotFound of some kind, Unavailable."""
         opening = self._opening.get(board)
         if opening is None:
             if feed := self._feeds.get(board):
@@ -104,24 +110,33 @@ class Hub:
             opening = asyncio.create_task(self._open(board))
             self._opening[board] = opening
             opening.add_done_callback(lambda task: self._opened(board, task))
-        return await asyncio.shield(opening)
+        return await result_of(opening)
 
-    def join(self, connection: Connection) -> None:
-        """Sends the snapshot of the connection's feed, and from then on what is newer. There must
-        be no await between ``open`` and this."""
+    def join(self, connection: Connection, address: str) -> None:
+        """Sends the snapshot of the connection's feed, and from then on what is newer; ``address``
+        is the one of whose share it takes a place. There must be no await between ``open`` and
+        this."""
         self._connections.add(connection)
         self._count()
         bound_kernel_buffers(connection.transport)
         if self._closing:
             self._turn_away(connection, SERVICE_RESTART, "server restarts")
         elif len(self._connections) - len(self._refused) > self._max_connections:
+            connection_refused("websockets", connection.remote)
             self._turn_away(connection, TOO_MANY_CONNECTIONS, "too many connections")
+        elif not self._shares.take(address):
+            connection_refused("websockets_per_address", connection.remote)
+            reason = "too many connections from this address"
+            self._turn_away(connection, TOO_MANY_CONNECTIONS, reason)
         else:
+            connection.address = address
             feed = connection.feed
             feed.connections.add(connection)
             self._heartbeats.add(connection)
-            if connection.write(feed.snapshot()):
+            if connection.write(snapshot := feed.snapshot()):
                 connection.version = feed.version
+                metrics.snapshots_written.inc()
+                metrics.bytes_written.inc(len(snapshot))
 
     def refuse(self, connection: Connection, error: ScoreboardError) -> None:
         """Closes the connection with the code that says why the board can't be shown."""
@@ -129,6 +144,22 @@ class Hub:
         self._count()
         code = UNKNOWN_BOARD if isinstance(error, NotFound) else TRY_AGAIN_LATER
         self._turn_away(connection, code, error.detail)
+
+    async def dismiss_revoked(self, revoked: RevokedTokens) -> None:
+        """Closes the connections that were opened with a token that is revoked now."""
+        connections = list(self._connections)
+        for start in range(0, len(connections), SLICE):
+            for connection in connections[start : start + SLICE]:
+                if connection.reader is not None and revoked.covers(connection.reader):
+                    connection.dismiss(TOKEN_EXPIRED, "token revoked")
+            await asyncio.sleep(0)
+
+    async def _dismiss(self, connections: Iterable[Connection], code: int, reason: str) -> None:
+        leaving = list(connections)
+        for start in range(0, len(leaving), SLICE):
+            for connection in leaving[start : start + SLICE]:
+                connection.dismiss(code, reason)
+            await asyncio.sleep(0)
 
     def watch(self, connection: Connection) -> None:
         """See Keeper."""
@@ -142,6 +173,7 @@ class Hub:
             feed.idle_since = asyncio.get_running_loop().time()
         self._heartbeats.discard(connection)
         self._slow_clients.discard(connection)
+        self._shares.give_back(connection.address)
         self._refused.pop(connection, None)
         self._connections.discard(connection)
         self._count()
@@ -167,13 +199,13 @@ class Hub:
     async def _open(self, board: str) -> Feed:
         loop = asyncio.get_running_loop()
         # Registered before the read, so that it takes updates that overtake the read's answer.
-        feed = self._feeds[board] = Feed(board, now=loop.time())
+        feed = self._feeds[board] = feed_of(board, now=loop.time())
         try:
             await self._source.subscribe(board)
             await self._read(feed)
         except BaseException:
             del self._feeds[board]
-            await self._source.unsubscribe(board)
+            self._source.unsubscribe(board)
             raise
         feed.idle_since = loop.time()
         metrics.feeds.set(len(self._feeds))
@@ -185,20 +217,25 @@ class Hub:
             task.exception()  # raised in those who still wait, if any
 
     async def _read(self, feed: Feed) -> None:
-        version, top_scores = await self._reader.top(feed.board)
-        feed.read_at = asyncio.get_running_loop().time()
-        if feed.offer(version, messages.update(feed.board, version, top_scores)):
+        feed.read_at = asyncio.get_running_loop().time()  # what is lost from now on is read again
+        if await feed.refresh(self._reader, watched=bool(feed.connections)):
             self._broadcaster.announce(feed)
 
     def _on_update(self, board: str, text: bytes) -> None:
         metrics.updates_received.inc()
+        if text == messages.GONE:
+            self._on_resubscribed(board)
+            return
         feed = self._feeds.get(board)
         try:
-            version = messages.version_of(text)
+            newer = feed is not None and feed.receive(text)
         except msgspec.DecodeError as error:
             log.error("update_unreadable", board=board, error=str(error))
             return
-        if feed is not None and feed.offer(version, text):
+        except OccurrenceMissed:
+            self._on_resubscribed(board)
+            return
+        if feed is not None and newer:
             self._broadcaster.announce(feed)
         else:
             metrics.updates_skipped.inc()
@@ -221,7 +258,7 @@ class Hub:
             settled = [f for f in self._feeds.values() if f.board not in self._opening]
             for feed in settled:
                 if not feed.connections and feed.idle_since + LINGER <= now:
-                    await self._drop(feed)
+                    self._drop(feed)
             due = [feed for feed in settled if feed.read_at + REREAD <= now]
             for start in range(0, len(due), READS):
                 await asyncio.gather(*map(self._refresh, due[start : start + READS]))
@@ -230,9 +267,10 @@ class Hub:
         before = feed.version
         try:
             await self._read(feed)
-        except UnknownBoard:
-            log.error("board_vanished", board=feed.board, version=feed.version)
-            feed.read_at = asyncio.get_running_loop().time()
+        except NotFound as error:
+            log.warning("board_gone", board=feed.board, version=feed.version)
+            self._drop(feed)  # first, so that whoever comes meanwhile finds out, too
+            await self._dismiss(feed.connections, UNKNOWN_BOARD, error.detail)
         except Exception as error:
             feed.read_at = asyncio.get_running_loop().time() - REREAD + RETRY
             if not self._reads_fail:
@@ -246,7 +284,7 @@ class Hub:
             if feed.version > before:
                 metrics.updates_missed.inc()
 
-    async def _drop(self, feed: Feed) -> None:
+    def _drop(self, feed: Feed) -> None:
         del self._feeds[feed.board]
         metrics.feeds.set(len(self._feeds))
-        await self._source.unsubscribe(feed.board)
+        self._source.unsubscribe(feed.board)

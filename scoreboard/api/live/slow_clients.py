@@ -40,8 +40,9 @@ class SlowClients:
     async def run(self) -> None:
         """Serves the slow clients until cancelled; sleeps while there are none."""
         while True:
-            await self._some.wait()
-            self._some.clear()
+            if not self._deadlines:  # some may be left from a run that was cut off
+                self._some.clear()
+                await self._some.wait()
             while self._deadlines:
                 await asyncio.sleep(POLL)
                 await self._serve(list(self._deadlines))

@@ -1,6 +1,7 @@
 // The review queue: read, decided by keys or buttons. The token is kept in this module only.
 
 import { Case } from "./case.js";
+import { make } from "./dom.js";
 
 const PAGE = 25;
 const REFRESH = 15_000; // new cases are looked for while the page is in view
@@ -38,6 +39,9 @@ $("filter").onsubmit = (event) => {
 };
 $("status").onchange = show;
 $("more").onclick = () => load(next);
+$("decisions").ontoggle = showDecisions;
+$("approve-selected").onclick = () => decideSelected("approved");
+$("confirm-selected").onclick = () => decideSelected("confirmed");
 $("help-open").onclick = () => $("help").showModal();
 $("confirm").onclose = () => {
   if ($("confirm").returnValue !== "confirm") return chosen?.element.focus();
@@ -62,7 +66,7 @@ async function call(method, path, body) {
 }
 
 function listed(cursor) {
-  const query = new URLSearchParams({ status: $("status").value, limit: PAGE });
+  const query = new URLSearchParams({ status: $("status").value, limit: PAGE, episodes: true });
   if ($("board").value) query.set("board", $("board").value);
   if ($("user").value) query.set("user", $("user").value);
   if (cursor) query.set("cursor", cursor);
@@ -100,7 +104,12 @@ async function refresh() {
   try {
     const { reviews } = await listed(null);
     const fresh = reviews.filter(({ id }) => !cases.has(id) && id > newest);
-    for (const review of fresh.reverse()) add(review, true);
+    for (const review of fresh.reverse()) {
+      const before = [...cases.values()].find((one) => one.review.episode === review.episode);
+      if (before?.element.contains(document.activeElement)) continue; // decided as it is: as a whole
+      if (before) drop(before);
+      add(review, true);
+    }
     if (fresh.length) announce(`New cases: ${fresh.length}.`);
     problem("");
     tell();
@@ -116,6 +125,7 @@ function add(review, onTop = false) {
     approve: (one) => decide(one, "approve"),
     confirm: (one) => decide(one, "confirm"),
     options,
+    select: tell,
   });
   cases.set(review.id, card);
   $("cases")[onTop ? "prepend" : "append"](card.element);
@@ -128,6 +138,22 @@ function clear() {
   $("cases").replaceChildren();
 }
 
+async function showDecisions() {
+  if (!$("decisions").open) return;
+  try {
+    const { features } = await call("GET", "decisions");
+    const rows = features.map(({ agent, feature, open, approved, confirmed }) => {
+      const decided = approved + confirmed;
+      const share = decided ? ` (${Math.round((100 * approved) / decided)}%)` : "";
+      const cells = [agent, feature, open, `${approved}${share}`, confirmed];
+      return make("tr", {}, ...cells.map((text) => make("td", {}, String(text))));
+    });
+    $("decided").replaceChildren(...rows);
+  } catch (error) {
+    failed(error);
+  }
+}
+
 async function explain(card) {
   try {
     card?.showDetails(await call("GET", `reviews/${card.id}`));
@@ -137,14 +163,17 @@ async function explain(card) {
   }
 }
 
+/** Decides the whole episode of a case. */
 async function decide(card, verb, wanted = {}) {
-  const body = { ...wanted, ...(card.reason && { reason: card.reason }) };
+  const body = { ...wanted, episode: true, ...(card.reason && { reason: card.reason }) };
   card.busy = true;
   card.showError("");
   try {
-    const { review, reverted } = await call("POST", `reviews/${card.id}/${verb}`, body);
+    const answer = await call("POST", `reviews/${card.id}/${verb}`, body);
+    const { review, reverted, decided } = answer;
+    const all = decided > 1 ? `, ${decided} actions` : "";
     const taken = reverted ? `, ${reverted} taken back` : "";
-    leave(card, `${review.userId}: ${review.status}${taken}.`);
+    leave(card, `${review.userId}: ${review.status}${all}${taken}.`);
   } catch (error) {
     if (error.problem?.code === "already_decided") {
       const { status, by } = error.problem.decision;
@@ -158,12 +187,38 @@ async function decide(card, verb, wanted = {}) {
   }
 }
 
+/** Decides all selected cases, each with its episode. */
+async function decideSelected(verdict) {
+  const selected = [...cases.values()].filter((card) => card.selected);
+  const body = { ids: selected.map(({ id }) => id), verdict, episode: true };
+  for (const card of selected) card.busy = true;
+  try {
+    const { results } = await call("POST", "reviews:decide", body);
+    results.forEach(({ status, code, detail }, i) => {
+      const card = selected[i];
+      if (status === 200 || code === "already_decided") {
+        leave(card, `${card.review.userId}: ${detail ?? verdict}`);
+      } else {
+        card.busy = false;
+        card.showError(detail);
+      }
+    });
+  } catch (error) {
+    for (const card of selected) card.busy = false;
+    failed(error);
+  }
+}
+
+function drop(card) {
+  cases.delete(card.id);
+  card.element.remove();
+}
+
 function leave(card, said) {
   const after = neighbour(card, 1) ?? neighbour(card, -1);
   const held =
     card.element.contains(document.activeElement) || document.activeElement === document.body;
-  cases.delete(card.id);
-  card.element.remove();
+  drop(card);
   total++;
   if (held) focusOn(after);
   announce(said);
@@ -199,6 +254,7 @@ function onKey(event) {
     a: open && open.review.kind !== "conflict" && (() => decide(open, "approve")),
     c: open && (() => (event.shiftKey ? options(open) : decide(open, "confirm"))),
     r: open && (() => open.writeReason()),
+    x: open && (() => open.toggle()),
   };
   const key = event.key.toLowerCase();
   const act = acts[key];
@@ -228,6 +284,9 @@ function tell() {
   const more = next ? "+" : "";
   const done = total ? ` · ${total} decided` : "";
   $("tally").textContent = `${cases.size}${more} ${open ? "open" : "shown"}${done}`;
+  const selected = [...cases.values()].filter((card) => card.selected).length;
+  $("selection").hidden = selected === 0;
+  $("selected").textContent = `${selected} selected`;
   $("more").hidden = !next;
   $("empty").hidden = cases.size > 0;
   $("empty").textContent = open ? "Nothing waits for a decision." : "No such cases.";

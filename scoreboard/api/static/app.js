@@ -1,84 +1,219 @@
-// The live leaderboard: the feed of the board in the address, shown as rows.
+// The board of the address: its feed, or a page of its standings, shown as rows by its rules.
 
+import { Api } from "./api.js";
+import { Around } from "./around.js";
+import { Board } from "./board.js";
+import { make } from "./dom.js";
 import { Feed } from "./feed.js";
+import { noticeFor } from "./notices.js";
+import { showPager } from "./pager.js";
+import { Periods, playersInWords } from "./periods.js";
+import { nameOf, playerAddress } from "./players.js";
 import { Rows } from "./rows.js";
+import { findByName } from "./search.js";
+import { Standings } from "./standings.js";
+import { announce, showStatus } from "./status.js";
+import { addressOf, isSameTable, viewIn } from "./view.js";
 
-const QUIET = 10_000; // a screen reader hears of changes at most this often
+const LONG = 20; // characters of a name that is written smaller
+const SLOTS = 10; // places that are seen while they are empty
+const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
 const $ = (id) => document.getElementById(id);
-const wanted = new URLSearchParams(location.search).get("board") ?? "";
-const rows = new Rows($("rows"));
-const feed = new Feed(wanted, { board: queue, state: showState });
+const api = new Api();
+const board = new Board(api, follow);
+const rows = new Rows($("rows"), (user) => playerAddress(board.name, user));
+const periods = new Periods(api, board);
 
-let newest = null;
+let view;
+let source; // the feed, or a page of standings
+let users = null; // in the table of a period, null while that is not known
+let found = []; // players that were found by their names, by rank
+let asked = false; // whether it was asked on this connection what the board is
+let newest = null; // what was told last: the feed's message, or a page
+let queued = false;
 let state = { name: "connecting" };
-let wasLive = false;
-let countdown;
 
-name(wanted);
-$("retry").onclick = () => feed.connect();
+lay(SLOTS);
+$("retry").onclick = () => source.connect();
 $("unlock").onsubmit = (event) => {
   event.preventDefault();
-  feed.unlock($("token").value.trim());
+  source.unlock($("token").value.trim());
   $("token").value = "";
 };
-addEventListener("online", () => state.name === "waiting" && feed.connect());
-feed.connect();
+$("find").onsubmit = (event) => {
+  event.preventDefault();
+  const text = $("player").value.trim();
+  found = findByName(text, entriesShown());
+  if (found.length === 0) return goTo(addressOfUser(text));
+  rows.mark(found.map(({ userId }) => userId));
+  rows.reveal(found[0].userId);
+  const ranks = new Intl.ListFormat().format(found.map(({ rank }) => rank.toLocaleString()));
+  $("found").replaceChildren(
+    `Found by name in rank ${ranks}. `,
+    make("a", { href: addressOfUser(text) }, "Look for this id"),
+  );
+};
+addEventListener("online", () => state.name === "waiting" && source.connect());
+addEventListener("popstate", () => look(viewIn(location.search)));
+// Within a board a link only changes the view, so that a token that was pasted is kept.
+addEventListener("click", (event) => {
+  const link = event.target.closest?.('a[href^="?"]');
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  goTo(link.href);
+});
+look(viewIn(location.search));
+
+function addressOfUser(user) {
+  const { period, occurrence } = view;
+  return addressOf({ board: board.name ?? view.board, period, occurrence, user });
+}
+
+function goTo(address) {
+  history.pushState(null, "", address);
+  look(viewIn(location.search));
+}
+
+function look(next) {
+  source?.close();
+  // The way on stays under the reader's finger from page to page.
+  if (view && !isSameTable(view, next)) showPager(next, null);
+  view = next;
+  newest = null;
+  users = null;
+  found = [];
+  $("found").textContent = "";
+  asked = false;
+  rows.clear();
+  entitle();
+  const on = { board: queue, page: queue, closed, overtaken, state: showState };
+  source = new (sourceOf(view))(view, api, on);
+  if (view.board && !NAME.test(view.board)) return showState({ name: "absent" });
+  showPeriods();
+  source.connect();
+}
+
+function queue(message) {
+  newest = message;
+  ask(message.board ?? view.board);
+  drawSoon();
+}
+
+// Once for each connection, on which the answer may be another.
+function ask(id) {
+  if (asked) return;
+  asked = true;
+  board.read(id);
+}
+
+function sourceOf({ occurrence, place, user }) {
+  if (occurrence !== null || (place !== null && !user)) return Standings;
+  return user ? Around : Feed;
+}
+
+function overtaken({ by, ...player }) {
+  announce(`\u2068${nameOf(by)}\u2069 overtook \u2068${nameOf(player)}\u2069.`);
+}
+
+// A period went on to its next occurrence.
+function closed({ period, occurrence }) {
+  announce(`Number ${occurrence} of ${period} is over.`);
+  board.readSoon(board.name);
+}
+
+// What the board is was read.
+function follow() {
+  const { rules } = board;
+  $("find").hidden = false;
+  if (rules.allTime === false && !view.period && board.periods.length) {
+    history.replaceState(null, "", addressOf({ board: board.name, period: board.periods[0].name }));
+    return look(viewIn(location.search));
+  }
+  $("description").textContent = rules.description;
+  $("description").hidden = !rules.description;
+  lay(Math.min(SLOTS, rules.topSize));
+  showPeriods();
+  drawSoon();
+  count(view);
+}
+
+// How many there are in the table of a period: what the board is tells only those of all time.
+async function count(counted) {
+  if (!counted.period) return;
+  const told = await board.usersOf(counted);
+  if (counted !== view) return;
+  users = told;
+  drawSoon();
+}
+
+function showPeriods() {
+  periods.show({ ...view, board: board.name ?? view.board }, newest?.standings && newest);
+}
+
+function lay(slots) {
+  $("slots").replaceChildren(...Array.from({ length: slots }, () => make("i")));
+}
 
 // However many updates arrive within a frame, the newest is drawn; a hidden page draws none.
-function queue(message) {
-  if (newest === null) requestAnimationFrame(draw);
-  newest = message;
+function drawSoon() {
+  if (queued || !board.rules || !newest) return;
+  queued = true;
+  requestAnimationFrame(draw);
 }
 
 function draw() {
-  const { board, topScores, version, at } = newest;
-  newest = null;
-  name(board);
-  const news = rows.show(topScores);
+  queued = false;
+  if (!newest) return; // the view has changed
+  entitle();
+  const entries = entriesShown();
+  $("stage").style.setProperty("--places", Math.max(entries.length, $("slots").childElementCount));
+  const news = rows.show(entries, board.rules);
+  rows.mark([view.user, ...found.map(({ userId }) => userId)]);
   if (news) announce(news);
-  const time = new Date(at).toLocaleTimeString();
-  $("updated").textContent = `Version ${version.toLocaleString()} · ${time}`;
+  showPeriods();
+  showPager({ ...view, board: board.name, users }, newest, board);
+  $("players").textContent = users === null ? "" : playersInWords(users);
+  $("updated").textContent = updated(newest);
   notice();
 }
 
-function name(board) {
-  $("board").textContent = board || "\u00a0";
-  if (board) document.title = `${board} · Leaderboard`;
+function entriesShown() {
+  return newest ? (newest.standings ?? board.rules.ranked(newest.topScores)) : [];
+}
+
+function updated({ version, at }) {
+  if (!at) return `As of ${new Date(board.now).toLocaleTimeString()}`;
+  return `Version ${version.toLocaleString()} · ${new Date(at).toLocaleTimeString()}`;
+}
+
+function entitle() {
+  const id = board.name ?? view.board;
+  const shown = board.rules?.title || id;
+  $("board").textContent = shown || "\u00a0";
+  $("name").classList.toggle("long", shown.length > LONG);
+  $("eyebrow").textContent = shown === id ? "Leaderboard" : id;
+  if (id) document.title = `${shown} · Leaderboard`;
 }
 
 function showState(next) {
   state = next;
-  clearInterval(countdown);
-  const { dataset } = $("state");
-  dataset.state = next.name;
-  $("retry").hidden = next.name !== "waiting";
-  if (next.name === "waiting") {
-    countdown = setInterval(showWait, 1_000);
-    showWait();
-  } else {
-    const words = { connecting: "Connecting", live: "Live", locked: "Private" };
-    $("state-text").textContent = words[next.name];
-  }
-  if (next.name === "live") {
-    if (wasLive === "lost") announce("Live again.");
-    wasLive = true;
-  } else if (next.name === "waiting" && wasLive === true) {
-    announce("Connection lost. Reconnecting.");
-    wasLive = "lost";
-  }
+  showStatus(next);
+  if (next.name === "connecting") asked = false;
+  if (next.name === "nowhere") showPager(view, null);
+  // Then nothing else comes that would lead to it, and its tabs lead on.
+  if (view.board && (next.name === "nowhere" || next.reason === "unknown")) ask(view.board);
   $("rows").classList.toggle("stale", next.name === "waiting" || next.name === "locked");
   notice();
 }
 
-function showWait() {
-  const seconds = Math.max(0, Math.ceil((state.until - Date.now()) / 1_000));
-  const verb = state.reason === "lost" ? "Reconnecting" : "Trying again";
-  $("state-text").textContent = navigator.onLine ? `${verb} in ${seconds} s` : "Offline";
-}
-
 function notice() {
-  const said = noticeFor(state);
+  const told = newest && (newest.standings ?? newest.topScores);
+  const said = noticeFor(state, {
+    view,
+    isEmpty: rows.isEmpty,
+    isBare: told?.length === 0,
+  });
   $("notice").hidden = !said;
   $("unlock").hidden = state.name !== "locked";
   if (!said) return;
@@ -86,40 +221,4 @@ function notice() {
   $("token-error").textContent = state.refused
     ? "This token was not accepted: it may have expired, or lacks board:read."
     : "";
-}
-
-function noticeFor({ name: phase, reason }) {
-  const empty = rows.isEmpty;
-  const unborn = ["No scores yet", "The first one takes the lead."];
-  if (phase === "locked") {
-    return [
-      "This board is private",
-      "Paste an access token with the scope board:read. It stays in this page and is forgotten " +
-        "when you leave.",
-    ];
-  }
-  if (reason === "unknown") {
-    if (!wanted) return unborn;
-    return [
-      `There is no board “${wanted}” yet`,
-      "It is created by its first score and will then appear here by itself.",
-    ];
-  }
-  if (reason === "full" && empty) {
-    return ["Too many viewers", "The server is full. This page tries again by itself."];
-  }
-  return phase === "live" && empty && newest === null ? unborn : null;
-}
-
-let spoken = 0;
-let speech;
-function announce(text) {
-  clearTimeout(speech);
-  speech = setTimeout(
-    () => {
-      spoken = Date.now();
-      $("announcer").textContent = text;
-    },
-    Math.max(0, spoken + QUIET - Date.now()),
-  );
 }

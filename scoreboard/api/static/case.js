@@ -11,7 +11,7 @@ const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeSty
 const KINDS = {
   refused: ["Refused", "it does not count"],
   flagged: ["Flagged", "it counts"],
-  conflict: ["Conflict", "the same action id, with other points; the first ones count"],
+  conflict: ["Conflict", "the same action id came with other points; the first ones count"],
   late_duplicate: ["Late duplicate", "sent again after a day, and taken back"],
 };
 
@@ -19,8 +19,10 @@ export class Case {
   #reason;
   #recent = make("figure", { className: "recent" });
   #error = make("p", { className: "error" });
+  #selected = make("input", { type: "checkbox" });
 
-  /** `on.approve`, `on.confirm` and `on.options` are told of pressed buttons. */
+  /** `on.approve`, `on.confirm` and `on.options` are told of pressed buttons, `on.select` of a
+   * selection that changed. */
   constructor(review, on) {
     this.review = review;
     const title = `case-${review.id}`;
@@ -51,6 +53,14 @@ export class Case {
     for (const each of this.element.querySelectorAll("button")) each.disabled = busy;
   }
 
+  get selected() {
+    return this.#selected.checked;
+  }
+
+  toggle() {
+    this.#selected.click();
+  }
+
   writeReason() {
     this.#reason?.focus();
   }
@@ -71,7 +81,7 @@ export class Case {
     this.#error.textContent = text;
   }
 
-  #decision({ approve, confirm, options }) {
+  #decision({ approve, confirm, options, select }) {
     const { kind, id } = this.review;
     const hint = `reason-${id}`;
     const label = make("label", { className: "unseen", htmlFor: hint }, "Reason");
@@ -81,21 +91,26 @@ export class Case {
     const no = button("bad", kind === "flagged" ? "Take back " : "Confirm ", "c", () =>
       confirm(this),
     );
-    const more = button("quiet", "Confirm…", "", () => options(this));
+    const more = button("quiet", "More…", "", () => options(this));
     more.title = "Also take back earlier actions, or hide the user";
     const row = make("div", { className: "decide" }, label, this.#reason);
     if (kind !== "conflict") row.append(yes);
-    row.append(no, more);
+    this.#selected.onchange = select;
+    row.append(no, more, make("label", { className: "check soft" }, this.#selected, "Select"));
     return row;
   }
 }
 
-function head({ kind, userId, board, points, actionId, at, occurredAt, context }, id) {
+function head(review, id) {
+  const { kind, userId, board, points, actionId, at, occurredAt, context, actions, further } =
+    review;
   const [word, about] = KINDS[kind];
   const facts = [board, `action ${actionId}`, moment.format(new Date(at))];
   if (occurredAt && Math.abs(new Date(occurredAt) - new Date(at)) > 60_000) {
     facts.push(`occurred ${moment.format(new Date(occurredAt))}`);
   }
+  if (actions > 1) facts.push(`the latest of ${whole.format(actions)} actions of one episode`);
+  if (further) facts.push(`${whole.format(further)} further conflicts of this user`);
   for (const name of ["country", "deviceId", "userAgent", "ip"]) {
     if (context?.[name]) facts.push(context[name]);
   }

@@ -8,6 +8,18 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** Gives the parent these children. One like that which it has in the same place stays, so that a press
+ * which began on it is still a click at its end, and the focus remains. */
+export function setChildren(parent, ...children) {
+  const had = [...parent.childNodes];
+  children.forEach((child, place) => {
+    if (had[place]?.isEqualNode(child)) return;
+    if (had[place]) had[place].replaceWith(child);
+    else parent.append(child);
+  });
+  for (const gone of had.slice(children.length)) gone.remove();
+}
+
 /** An SVG element with these attributes. */
 export function draw(tag, attributes = {}, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);

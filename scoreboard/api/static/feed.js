@@ -1,59 +1,81 @@
 // A board's live feed: one WebSocket at a time, opened again whenever it ends.
 
+import { boardPath, ROOT } from "./api.js";
+import { Backoff } from "./backoff.js";
+
 const OPENING = 15_000; // how long a connection may take to say something
 const SILENCE = 60_000; // two heartbeats and a little: the connection is dead
 const CATCH_UP = 2_000; // an update announced by a heartbeat may still be on its way
 const STABLE = 10_000; // a connection that lasted this long starts the back-off anew
-const LEAST_WAIT = 500;
-const LONGEST_WAIT = 30_000;
 
 const CLOSED_FOR = { 4401: "locked", 4404: "unknown", 4429: "full" };
 
 /**
- * Reads `board` ("" is the default one) and tells `on.board(message)` of each newer top 10, and
- * `on.state(state)` how the connection fares: {name: "connecting" | "live" | "locked" | "waiting"},
- * "locked" with `refused` (was a token given?), "waiting" with `reason` ("lost", "unknown", "full")
+ * Reads the view's board ("" is the default one), of all time or of the period's current occurrence.
+ * Tells `on.board(message)` of each newer top, `on.closed(message)` of an occurrence that is over,
+ * after which comes the next one's top, and with a `user`, who is followed, `on.standing(message)` and
+ * `on.overtaken(message)`. `on.state(state)` says how the connection fares:
+ * {name: "connecting" | "live" | "locked" | "waiting"}, "locked" with `refused` (was a token given?), "waiting" with `reason` ("lost", "unknown", "full")
  * and `until` (a Date.now()).
  */
 export class Feed {
   #board;
+  #period;
+  #user;
+  #api;
   #on;
-  #token = "";
   #socket = null;
   #timer; // the next thing to happen if the server says nothing
   #gap; // a version that the server has and we do not
   #version = -1;
+  #occurrence; // that the version is of
   #liveSince = Infinity;
-  #failures = 0;
+  #backoff = new Backoff();
   #attempt = 0;
 
-  constructor(board, on) {
+  constructor({ board, period, user }, api, on) {
     this.#board = board;
+    this.#period = period;
+    this.#user = user;
+    this.#api = api;
     this.#on = on;
   }
 
   /** Connects now, whatever was going on. */
   async connect() {
-    this.#drop();
+    this.close();
     const attempt = this.#attempt;
     this.#on.state({ name: "connecting" });
     this.#after(OPENING, () => this.#wait("lost"));
-    const ticket = this.#token ? await this.#ticket() : { value: "" };
+    const ticket = this.#api.token ? await this.#ticket() : { value: "" };
     if (attempt !== this.#attempt) return;
     if (ticket.ended) this.#ended(ticket.ended);
     else this.#open(ticket.value);
   }
 
-  /** Reads with `token` from now on; it is kept in this object only. */
+  /** Reads with `token` from now on. */
   unlock(token) {
-    this.#token = token;
+    this.#api.token = token;
     return this.connect();
   }
 
+  /** Ends the connection, and says nothing any more. */
+  close() {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#gap);
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#liveSince = Infinity;
+    this.#attempt++;
+    socket?.close();
+  }
+
   #open(ticket) {
-    const url = new URL("ws/leaderboard", document.baseURI);
+    const url = new URL("ws/leaderboard", ROOT);
     url.protocol = url.protocol.replace("http", "ws");
     if (this.#board) url.searchParams.set("board", this.#board);
+    if (this.#period) url.searchParams.set("period", this.#period);
+    if (this.#user) url.searchParams.set("user", this.#user);
     if (ticket) url.searchParams.set("ticket", ticket);
     const socket = new WebSocket(url);
     this.#socket = socket;
@@ -72,30 +94,44 @@ export class Feed {
 
   #receive(message) {
     this.#after(SILENCE, () => this.#wait("lost"));
-    if (message.type === "heartbeat") return this.#compare(message.version);
+    if (message.type === "closed") return this.#turn(message);
+    if (message.type === "heartbeat") return this.#compare(message);
+    if (message.type === "standing") return this.#on.standing(message);
+    if (message.type === "overtaken") return this.#on.overtaken(message);
     if (message.type !== "snapshot" && message.type !== "update") return;
     if (this.#liveSince === Infinity) {
       this.#liveSince = Date.now();
       this.#on.state({ name: "live" });
     }
-    if (message.version <= this.#version) return;
+    if (!this.#isNewer(message)) return;
+    this.#occurrence = message.occurrence;
     this.#version = message.version;
     this.#on.board(message);
   }
 
-  #compare(version) {
-    if (version <= this.#version) return;
-    clearTimeout(this.#gap);
-    this.#gap = setTimeout(() => version > this.#version && this.#wait("lost"), CATCH_UP);
+  // Each occurrence is a table with versions of its own.
+  #isNewer({ occurrence, version }) {
+    const known = this.#occurrence ?? occurrence;
+    return occurrence === known ? version > this.#version : occurrence > known;
   }
 
-  // Full jitter: clients that were cut off together come back spread out.
+  #turn(message) {
+    clearTimeout(this.#gap);
+    this.#occurrence = undefined;
+    this.#version = -1;
+    this.#on.closed(message);
+  }
+
+  #compare(message) {
+    if (!this.#isNewer(message)) return;
+    clearTimeout(this.#gap);
+    this.#gap = setTimeout(() => this.#isNewer(message) && this.#wait("lost"), CATCH_UP);
+  }
+
   #wait(reason) {
-    if (Date.now() - this.#liveSince > STABLE) this.#failures = 0;
-    this.#drop();
-    const growing = Math.min(LONGEST_WAIT, 2_000 * 2 ** this.#failures++);
-    const longest = reason === "full" ? LONGEST_WAIT : growing;
-    const wait = LEAST_WAIT + Math.random() * (longest - LEAST_WAIT);
+    if (Date.now() - this.#liveSince > STABLE) this.#backoff.reset();
+    this.close();
+    const wait = this.#backoff.next(reason === "full");
     this.#on.state({ name: "waiting", reason, until: Date.now() + wait });
     this.#after(wait, () => this.connect());
   }
@@ -103,20 +139,10 @@ export class Feed {
   #ended(reason) {
     if (reason !== "locked") return this.#wait(reason);
     // A token may merely have outlived its connection: asking for a new ticket tells.
-    if (this.#token && this.#liveSince !== Infinity) return this.connect();
-    this.#drop();
-    this.#on.state({ name: "locked", refused: this.#token !== "" });
-    this.#token = "";
-  }
-
-  #drop() {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#gap);
-    const socket = this.#socket;
-    this.#socket = null;
-    this.#liveSince = Infinity;
-    this.#attempt++;
-    socket?.close();
+    if (this.#api.token && this.#liveSince !== Infinity) return this.connect();
+    this.close();
+    this.#on.state({ name: "locked", refused: this.#api.token !== "" });
+    this.#api.token = "";
   }
 
   #after(milliseconds, then) {
@@ -126,11 +152,9 @@ export class Feed {
 
   // A browser does not say why a WebSocket was refused before it opened; the same read over HTTP does.
   async #whyRefused() {
-    const path = this.#board
-      ? `api/boards/${encodeURIComponent(this.#board)}/top`
-      : "api/score/top";
     try {
-      const { status } = await fetch(path, this.#request("GET"));
+      const query = this.#period && `?${new URLSearchParams({ period: this.#period })}`;
+      const { status } = await this.#api.request(boardPath(this.#board, `top${query}`));
       if (status === 401 || status === 403) return "locked";
       return status === 400 || status === 404 ? "unknown" : "lost";
     } catch {
@@ -141,16 +165,11 @@ export class Feed {
   // A one-use ticket in place of the token, which must not stand in a URL.
   async #ticket() {
     try {
-      const response = await fetch("api/ws-ticket", this.#request("POST"));
+      const response = await this.#api.request("api/ws-ticket", "POST");
       if (response.ok) return { value: (await response.json()).ticket };
       return { ended: [401, 403].includes(response.status) ? "locked" : "lost" };
     } catch {
       return { ended: "lost" };
     }
-  }
-
-  #request(method) {
-    const headers = this.#token ? { Authorization: `Bearer ${this.#token}` } : {};
-    return { method, headers, cache: "no-store" };
   }
 }

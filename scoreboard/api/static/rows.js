@@ -1,29 +1,56 @@
-// The rows of the top 10: each user keeps its element, so that a change of place can be seen.
+// The rows of a table: each user keeps its element, so that a change of place can be seen.
+
+import { Counting } from "./counting.js";
+import { make } from "./dom.js";
+import { hueOf, nameOf, pictureAt } from "./players.js";
 
 const GLIDE = { duration: 650, easing: "cubic-bezier(0.2, 0.8, 0.2, 1)" };
 const BELOW = { opacity: 0, transform: "translateY(24px)" };
-const COUNT = 600;
 const NOTED = 6_000; // how long a move or a gain stays in view
-const LONG = 10_000_000; // totals from here on need a line of their own on a phone
-const number = new Intl.NumberFormat();
-const signed = new Intl.NumberFormat(undefined, { signDisplay: "always" });
+const LONG = 11; // totals of more characters need a line of their own on a phone
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Rows {
   #list;
+  #address;
   #rows = new Map();
+  #counting = new Counting();
 
-  constructor(list) {
+  /** `address(userId)` is where a user's row leads, "" for nowhere. */
+  constructor(list, address = () => "") {
     this.#list = list;
+    this.#address = address;
   }
 
   get isEmpty() {
     return this.#rows.size === 0;
   }
 
-  /** Shows `entries` ({userId, score}, best first) and returns what changed, in words, or "". */
-  show(entries) {
+  /** Points out those of these users who are shown. */
+  mark(userIds) {
+    for (const [id, row] of this.#rows) {
+      row.element.ariaCurrent = userIds.includes(id) ? "true" : null;
+    }
+  }
+
+  /** Brings the row of a user who is shown into sight. */
+  reveal(userId) {
+    const behavior = calm.matches ? "auto" : "smooth";
+    this.#rows.get(userId)?.element.scrollIntoView({ block: "nearest", behavior });
+  }
+
+  /** Shows nobody, at once. */
+  clear() {
+    this.#counting.stop();
+    this.#rows.clear();
+    this.#list.replaceChildren();
+  }
+
+  /** Shows `entries` ({userId, score, rank, player}, best first) by `rules` and returns what changed, in
+   * words, or "". */
+  show(entries, rules) {
     const first = this.isEmpty;
+    const isTop = entries[0]?.rank === 1; // else who enters may have stood just beyond
     const before = new Map([...this.#rows].map(([id, row]) => [id, row.top]));
     const leader = this.#list.firstElementChild?.dataset.user;
     const news = [];
@@ -34,69 +61,80 @@ export class Rows {
       this.#rows.delete(id);
       row.leave();
     }
-    entries.forEach(({ userId, score }, index) => {
+    const rows = entries.map((entry, index) => {
+      const { userId, score, rank } = entry;
       let row = this.#rows.get(userId);
       if (!row) {
-        row = new Row(userId, score);
+        row = new Row(userId, score, this.#address(userId));
         this.#rows.set(userId, row);
-        if (!first) news.push(`${userId} enters at rank ${index + 1}.`);
+        if (!first && isTop) news.push(`${calledInWords(entry)} enters at rank ${rank}.`);
       }
       const place = this.#list.children[index];
       if (place !== row.element) this.#list.insertBefore(row.element, place ?? null);
-      row.update(index + 1, score, entries, first);
+      row.update(index, entries, rules, first);
+      return row;
     });
+    this.#counting.start(rows, rules.sign);
     this.#list.classList.toggle(
       "long",
-      entries.some(({ score }) => Math.abs(score) >= LONG),
+      entries.some(({ score }) => rules.written(score).length + rules.unit.length > LONG),
     );
     for (const [id, row] of this.#rows) row.glide(before.get(id));
 
-    if (!first && entries.length && entries[0].userId !== leader) {
-      news.unshift(`${entries[0].userId} takes the lead with ${number.format(entries[0].score)}.`);
+    if (!first && isTop && entries[0].userId !== leader) {
+      const unit = rules.unit && ` ${rules.unit}`;
+      const total = rules.written(entries[0].score);
+      news.unshift(`${calledInWords(entries[0])} takes the lead with ${total}${unit}.`);
     }
     return news.join(" ");
   }
 }
 
 class Row {
+  total;
+  shown; // the number on display while it is counting
   #parts;
-  #rank = 0;
-  #score;
-  #shown; // the number on display while it is counting
-  #counting;
+  #rules;
+  #picture;
+  #index = null; // among the rows that are shown
+  #place = null; // in the table
   #gained = 0;
   #glide;
   #timers = {};
 
-  constructor(userId, score) {
+  constructor(userId, total, address) {
     const parts = {
-      place: make("b", "place"),
-      avatar: make("span", "avatar", [...userId][0]),
-      user: make("bdi", "user", userId),
-      distance: make("span", "distance"),
-      move: make("span", "move"),
-      gain: make("span", "gain"),
-      score: make("span", "score"),
-      share: make("span", "share"),
-      flash: make("span", "flash"),
+      place: part("b", "place"),
+      avatar: part("span", "avatar"),
+      user: part("bdi", "user"),
+      name: address ? make("a", { href: address }) : make("span"),
+      distance: part("span", "distance"),
+      move: part("span", "move"),
+      gain: part("span", "gain"),
+      score: part("span", "score"),
+      unit: part("span", "unit"),
+      share: part("span", "share"),
+      flash: part("span", "flash"),
     };
-    const { avatar, move, gain, share, flash } = parts;
+    const { avatar, user, name, move, gain, share, flash } = parts;
     for (const element of [avatar, move, gain, share, flash]) element.ariaHidden = "true";
-    parts.user.title = userId;
+    user.append(name);
+    user.title = userId;
+    user.dir = "auto"; // as a bdi is, said to who looks for it
     this.#parts = parts;
-    this.#score = this.#shown = score;
-    this.element = make(
+    this.total = this.shown = total;
+    this.element = part(
       "li",
       "row",
-      make("span", "rank", make("span", "unseen", "Rank "), parts.place),
+      part("span", "rank", part("span", "unseen", "Rank "), parts.place),
       avatar,
-      make("span", "who", parts.user, parts.distance, move),
-      make("span", "points", gain, parts.score, make("span", "unseen", " points")),
+      part("span", "who", user, part("span", "aside", parts.distance, move)),
+      part("span", "points", gain, parts.score, parts.unit),
       share,
       flash,
     );
     this.element.dataset.user = userId;
-    this.element.style.setProperty("--hue", hue(userId));
+    this.element.style.setProperty("--hue", hueOf(userId));
   }
 
   /** Where the row is seen, in pixels from the list's top, also in the middle of a glide. */
@@ -105,18 +143,30 @@ class Row {
     return element.getBoundingClientRect().top - element.parentElement.getBoundingClientRect().top;
   }
 
-  update(rank, score, entries, first) {
-    const { place, distance, share } = this.#parts;
-    place.textContent = rank;
+  /** Says all of the row but the number, which counts. */
+  update(index, entries, rules, first) {
+    const { place, distance, share, unit } = this.#parts;
+    const { rank, score } = entries[index];
+    const before = entries[0].rank - 1;
+    this.#rules = rules;
+    this.#present(entries[index]);
+    place.textContent = rank.toLocaleString();
     this.element.dataset.rank = rank;
-    distance.textContent = distanceOf(rank, entries);
-    const best = entries[0].score;
-    share.style.transform = `scaleX(${best > 0 ? Math.max(0, score / best) : 0})`;
-    if (!first && rank !== this.#rank) this.#noteMove(this.#rank - rank);
-    if (score !== this.#score) this.#noteGain(score - this.#score);
-    this.#rank = rank;
-    this.#score = score;
-    this.#count();
+    distance.textContent = distanceOf(index, entries, rules);
+    unit.textContent = rules.unit || "points";
+    unit.className = rules.unit ? "unit" : "unseen";
+    share.style.transform = `scaleX(${shareOf(score, entries[0].score, rules)})`;
+    if (!first && (this.#place !== null || before === 0)) this.#noteMove(before + index);
+    if (score !== this.total) this.#noteGain(score - this.total);
+    this.#index = index;
+    this.#place = before + index;
+    this.total = score;
+  }
+
+  /** Shows this number. */
+  write(number) {
+    this.shown = number;
+    this.#parts.score.textContent = this.#rules.written(number);
   }
 
   /** From where it was seen to where it now belongs; `top` is undefined for a new row. */
@@ -128,7 +178,7 @@ class Row {
     this.element.classList.toggle("rising", moves && distance > 0);
     if (!moves) return;
     const from = isNew ? BELOW : { transform: `translateY(${distance}px)` };
-    const delay = isNew ? this.#rank * 30 : 0;
+    const delay = isNew ? this.#index * 30 : 0;
     this.#glide = this.element.animate([from, {}], { ...GLIDE, delay, fill: "backwards" });
     this.#glide.onfinish = () => this.element.classList.remove("rising");
   }
@@ -137,15 +187,34 @@ class Row {
     const { element } = this;
     if (calm.matches) return element.remove();
     element.style.top = `${this.top}px`;
+    element.style.height = `${element.offsetHeight}px`;
     element.classList.add("leaving");
     element.ariaHidden = "true";
     element.parentElement.append(element);
     element.animate([{}, BELOW], GLIDE).onfinish = () => element.remove();
   }
 
-  #noteMove(places) {
+  /** Says who it is: by what the player shows, which may be another name any time. */
+  #present(entry) {
+    const { avatar, name } = this.#parts;
+    const { player } = entry;
+    const called = nameOf(entry);
+    if (called !== name.textContent) {
+      name.textContent = called;
+      avatar.textContent = [...called][0];
+      this.#picture = undefined; // it went with the letter
+    }
+    if (player?.avatarUrl === this.#picture) return;
+    this.#picture = player?.avatarUrl;
+    avatar.querySelector("img")?.remove();
+    if (this.#picture) avatar.append(pictureAt(this.#picture));
+  }
+
+  #noteMove(place) {
+    if (place === this.#place) return;
     const { move } = this.#parts;
-    const isNew = this.#rank === 0;
+    const isNew = this.#place === null;
+    const places = this.#place - place;
     move.className = `move ${isNew ? "new" : places > 0 ? "up" : "down"}`;
     move.textContent = isNew ? "NEW" : `${places > 0 ? "▲" : "▼"} ${Math.abs(places)}`;
     this.#later("move", () => {
@@ -156,8 +225,8 @@ class Row {
   #noteGain(points) {
     const element = this.#parts.gain;
     this.#gained += points;
-    element.textContent = this.#gained ? signed.format(this.#gained) : "";
-    element.classList.toggle("loss", this.#gained < 0);
+    element.textContent = this.#gained ? this.#rules.signed(this.#gained) : "";
+    element.classList.toggle("loss", this.#gained * this.#rules.sign < 0);
     this.#later("gain", () => {
       element.textContent = "";
       this.#gained = 0;
@@ -168,46 +237,41 @@ class Row {
     });
   }
 
-  #count() {
-    const from = this.#shown;
-    const to = this.#score;
-    const started = performance.now();
-    const show = (value) => {
-      this.#shown = value;
-      this.#parts.score.textContent = number.format(value);
-    };
-    cancelAnimationFrame(this.#counting);
-    if (from === to || calm.matches) return show(to);
-    const step = (now) => {
-      const done = Math.min(1, Math.max(0, now - started) / COUNT);
-      show(Math.round(from + (to - from) * (1 - (1 - done) ** 3)));
-      if (done < 1) this.#counting = requestAnimationFrame(step);
-    };
-    this.#counting = requestAnimationFrame(step);
-  }
-
   #later(name, then) {
     clearTimeout(this.#timers[name]);
     this.#timers[name] = setTimeout(then, NOTED);
   }
 }
 
-function make(tag, className, ...children) {
-  const element = document.createElement(tag);
-  element.className = className;
-  element.append(...children);
-  return element;
+function part(tag, className, ...children) {
+  return make(tag, { className }, ...children);
 }
 
-function distanceOf(rank, entries) {
-  if (rank > 1) return `${number.format(entries[rank - 2].score - entries[rank - 1].score)} behind`;
+/** Who it is, in the middle of a sentence, which a name of the other direction must not turn. */
+function calledInWords({ userId, player }) {
+  return player?.displayName ? `\u2068${player.displayName}\u2069` : userId;
+}
+
+/** How far it is to the better total next to this one, in words; equal totals are said to be. */
+function distanceOf(index, entries, rules) {
+  const { rank, score } = entries[index];
+  const level = [entries[index - 1], entries[index + 1]].map((other) => other?.score === score);
+  const better = entries.slice(0, index).findLast((other) => other.score !== score);
+  const behind = better && `${rules.written(Math.abs(better.score - score))} behind`;
+  if (level.includes(true)) {
+    if (rules.rankStyle === "standard") {
+      return rank === 1 ? "shares the lead" : ["tied", behind].filter(Boolean).join(", ");
+    }
+    if (level[0]) return "level";
+    if (rank === 1) return "leads, but level";
+  }
+  if (rank > 1) return behind ?? "";
   if (entries.length < 2) return "leads";
-  return `leads by ${number.format(entries[0].score - entries[1].score)}`;
+  return `leads by ${rules.written(Math.abs(score - entries[1].score))}`;
 }
 
-// FNV-1a: ids that differ in one character get colours that have nothing in common.
-function hue(text) {
-  let hash = 0x811c9dc5;
-  for (const character of text) hash = Math.imul(hash ^ character.codePointAt(0), 0x01000193);
-  return (hash >>> 0) % 360;
+/** How long the bar below a row is, from 0 to 1: as the total is to the best one. */
+function shareOf(score, best, { sign }) {
+  const [least, most] = sign > 0 ? [score, best] : [best, score];
+  return most > 0 ? Math.max(0, least / most) : 0;
 }

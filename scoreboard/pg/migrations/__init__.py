@@ -1,20 +1,38 @@
-"""The schema, as numbered SQL files that are each applied once, in order."""
+"""The schema, as numbered SQL files that are each applied once, in order.
+
+A migration runs while processes of the version before work on, and others of it may start: a file
+that they could not live with begins with ``-- needs: N``, the number that a version has to know. A
+line ``-- rights: TABLE as on OTHER`` lets those who may use the other table use a new one, without
+new grants.
+"""
 
 from __future__ import annotations
 
+import re
+
 import asyncpg
+import structlog
 
 from scoreboard import files
 from scoreboard.errors import ConfigurationError
-from scoreboard.pg.pool import LOCK_SPACE, MIGRATION_LOCK, translated
+from scoreboard.pg.failures import translated
+from scoreboard.pg.grants import grant_as_on
+from scoreboard.pg.partition_locks import LOCK_SPACE, MIGRATION_LOCK
+
+TURN = 600.0  # seconds to wait for others that migrate
 
 _TABLE = """
     CREATE TABLE IF NOT EXISTS schema_migration (
         number  integer PRIMARY KEY,
         name    text NOT NULL,
         applied timestamptz NOT NULL DEFAULT now()
-    )
+    );
+    ALTER TABLE schema_migration ADD COLUMN IF NOT EXISTS needs integer NOT NULL DEFAULT 0
 """
+_NEEDS = re.compile(r"\A-- needs: (\d+)$", re.MULTILINE)
+_RIGHTS = re.compile(r"^-- rights: (\w+) as on (\w+)$", re.MULTILINE)
+
+log = structlog.get_logger(__name__)
 
 
 def _migrations() -> dict[int, tuple[str, str]]:
@@ -27,7 +45,9 @@ async def migrate(connection: asyncpg.Connection) -> list[str]:
     """Brings the schema up to date and returns the names of what was applied. Processes that
     start at the same time take turns."""
     with translated():
-        await connection.execute("SELECT pg_advisory_lock($1, $2)", LOCK_SPACE, MIGRATION_LOCK)
+        await connection.execute(
+            "SELECT pg_advisory_lock($1, $2)", LOCK_SPACE, MIGRATION_LOCK, timeout=TURN
+        )
         try:
             return await _apply(connection)
         finally:
@@ -48,33 +68,41 @@ async def _apply(connection: asyncpg.Connection) -> list[str]:
             continue
         async with connection.transaction():
             await connection.execute(text)
+            for table, other in _RIGHTS.findall(text):
+                await grant_as_on(connection, other, table)
+            needs = _NEEDS.match(text)
             await connection.execute(
-                "INSERT INTO schema_migration (number, name) VALUES ($1, $2)", number, name
+                "INSERT INTO schema_migration (number, name, needs) VALUES ($1, $2, $3)",
+                *(number, name, int(needs[1]) if needs else 0),
             )
         applied.append(name)
     return applied
 
 
 async def check_schema(connection: asyncpg.Connection, *, partitions: int) -> None:
-    """Checks, at the start of every role, that the schema is the one it was written for and that
-    ``partitions`` is the number that the data was written with (the first role to start sets it).
-    Raises ConfigurationError saying what to do."""
+    """Checks, at the start of every role, that it can work with the schema and that ``partitions``
+    is the number that the data was written with (the first role to start sets it). Raises
+    ConfigurationError saying what to do."""
     with translated():
         try:
-            newest = await connection.fetchval("SELECT max(number) FROM schema_migration")
-        except asyncpg.UndefinedTableError:
-            newest = None
-        expected = max(_migrations())
-        if newest is None or newest < expected:
+            newest, needed = await connection.fetchrow(
+                "SELECT max(number), max(needs) FROM schema_migration"
+            )
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+            newest = needed = None
+        known = max(_migrations())
+        if newest is None or newest < known:
             raise ConfigurationError(
-                f"the database's schema is at {newest or 0}, this version needs {expected}; "
+                f"the database's schema is at {newest or 0}, this version needs {known}; "
                 "run `scoreboard migrate`"
             )
-        if newest > expected:
+        if needed > known:
             raise ConfigurationError(
-                f"the database's schema is at {newest}, this version knows {expected}; "
-                "run a newer version"
+                f"the database's schema needs a version that knows {needed}, this one knows "
+                f"{known}; run a newer version"
             )
+        if newest > known:
+            log.warning("schema_newer", schema=newest, known=known, remedy="finish the upgrade")
         await connection.execute(
             "INSERT INTO setup (partitions) VALUES ($1) ON CONFLICT DO NOTHING", partitions
         )

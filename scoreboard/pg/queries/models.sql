@@ -35,7 +35,9 @@ WHERE board.mode <> 'off'
 ORDER BY board.board
 
 -- name: list
-SELECT version, board, active, created, trained_from, trained_to, false_alarm_rate, quality::text,
+SELECT version, board, active, created, false_alarm_rate, quality::text,
+       (extract(epoch FROM trained_from) * 1000)::bigint AS first_ms,
+       (extract(epoch FROM trained_to) * 1000)::bigint AS last_ms,
        length(content) AS bytes
 FROM anomaly_model
 ORDER BY version DESC

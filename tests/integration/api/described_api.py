@@ -12,6 +12,7 @@ from aiohttp import ClientSession
 from jsonschema import Draft202012Validator
 from yarl import URL
 
+from tests.support.raw_http import Raw
 from tests.support.whole_service import Service
 
 PROBLEM = "application/problem+json"
@@ -46,6 +47,7 @@ class Description:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
+        self._validators: dict[int, Draft202012Validator] = {}
         self._paths = [
             (re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))), methods)
             for path, methods in document["paths"].items()
@@ -73,9 +75,15 @@ class Description:
         [(media_type, described)] = content.items()
         assert media_type in ("*/*", answer.headers["Content-Type"].partition(";")[0]), answer
         if media_type.endswith("json"):
+            self._validator(described["schema"]).validate(answer.json)
+
+    def _validator(self, schema: dict[str, Any]) -> Draft202012Validator:
+        """Of a schema of the document; made once."""
+        if (made := self._validators.get(id(schema))) is None:
             # With the components beside the schema, its references lead somewhere.
             components = {"components": self.document["components"]}
-            Draft202012Validator({**described["schema"], **components}).validate(answer.json)
+            made = self._validators[id(schema)] = Draft202012Validator({**schema, **components})
+        return made
 
 
 def _check_problem(answer: Answer) -> None:
@@ -103,6 +111,18 @@ class Api:
         self.http = http
         self.description = description
         self._token = token
+        self._raw: list[Raw] = []
+
+    async def connect(self, *, receive_buffer: int | None = None) -> Raw:
+        """A connection for bytes, open until ``hang_up`` at the latest; see ``Raw.to``."""
+        raw = await Raw.to(self.service.url, receive_buffer=receive_buffer)
+        self._raw.append(raw)
+        return raw
+
+    async def hang_up(self) -> None:
+        """Ends the connections for bytes."""
+        while self._raw:
+            await self._raw.pop().end()
 
     def bearing(self, token: str | None) -> Api:
         """The same service for the bearer of another token."""
@@ -147,3 +167,16 @@ class Api:
         answer = await self.get(f"/api/boards/{board}/top")
         assert answer.status == 200, answer
         return {entry["userId"]: entry["score"] for entry in answer.json["topScores"]}
+
+
+_descriptions: dict[bool, Description] = {}
+
+
+async def described(service: Service, http: ClientSession) -> Api:
+    """A client that bears the token of a game server. The description is asked for once: it
+    depends on one setting alone, and to make it takes longer than many a test."""
+    observed_here = not service.settings.serve_metrics_port
+    if observed_here not in _descriptions:
+        async with http.get(f"{service.url}/openapi.json") as response:
+            _descriptions[observed_here] = Description(await response.json())
+    return Api(service, http, _descriptions[observed_here], service.token())

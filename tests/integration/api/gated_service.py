@@ -16,13 +16,15 @@ from tests.support.honest_season import EVENING, LONDON, honest_model, moment
 USUAL = (0, 170, 401, 655, 1102, 1290, 1744, 2101, 2480, 2911)  # seconds, as honest players play
 
 
-async def add_model(pool: asyncpg.Pool, board: str = "", *, activate: bool = True) -> int:
-    """Stores the honest season's model; its version."""
+async def add_model(
+    pool: asyncpg.Pool, board: str = "", *, activate: bool = True, content: bytes | None = None
+) -> int:
+    """Stores the honest season's model, or other ``content`` under its name; its version."""
     model = honest_model()
     record = model.training
     version = await Models(pool).add(
         board,
-        model.to_bytes(),
+        content or model.to_bytes(),
         first_ms=record.first_ms,
         last_ms=record.last_ms,
         false_alarm_rate=record.false_alarm_rate,

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from itertools import product
 from typing import Any
 
+import asyncpg
 import pytest
 
+from scoreboard.api import admin
+from scoreboard.domain.reviews import Decision
+from scoreboard.errors import Unavailable
+from scoreboard.workers.moderator import Moderator
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Answer, Api
 from tests.support.waiting import wait_until
@@ -29,8 +35,14 @@ class Moderation:
         return self.game.bearing(token)
 
     async def put(self, board: str, body: Any, by: Api | None = None) -> Answer:
+        return await self.configure("PUT", board, body, by)
+
+    async def patch(self, board: str, body: Any, by: Api | None = None) -> Answer:
+        return await self.configure("PATCH", board, body, by)
+
+    async def configure(self, method: str, board: str, body: Any, by: Api | None = None) -> Answer:
         return await (by or self.admin).call(
-            "PUT",
+            method,
             f"/api/admin/boards/{board}",
             data=json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
@@ -139,23 +151,17 @@ async def test_the_queue_is_filtered_and_read_page_by_page(moderation: Moderatio
         assert [case["id"] for case in listed] == expected, query
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "status=closed",
-        "kind=x",
-        "limit=0",
-        "limit=201",
-        "cursor=x",
-        "board=A!",
-        "user=%00",
-        "user=",
-    ],
+NO_FILTERS = (
+    *("status=closed", "kind=x", "limit=0", "limit=201", "cursor=x", "board=A!", "user=%00"),
+    "user=",
 )
-async def test_a_filter_that_makes_no_sense_is_named(moderation: Moderation, query: str) -> None:
-    answer = await moderation.admin.get(f"{REVIEWS}?{query}")
-    assert answer.outcome == (400, "invalid_request")
-    assert answer.json["path"] == query.partition("=")[0]
+
+
+async def test_a_filter_that_makes_no_sense_is_named(moderation: Moderation) -> None:
+    for query in NO_FILTERS:
+        answer = await moderation.admin.get(f"{REVIEWS}?{query}")
+        assert answer.outcome == (400, "invalid_request"), query
+        assert answer.json["path"] == query.partition("=")[0], query
 
 
 async def test_an_approved_action_counts_and_a_second_decision_learns_the_first(
@@ -235,9 +241,28 @@ async def test_settings_make_a_board_and_hold_from_the_next_action_on(
         "maxPoints": 10,
         "rate": {"actions": 2, "seconds": 60},
         "allowHistory": True,
+        "ids": "ascii",
+    }
+    left_out = {
+        "operator": "sum",
+        "order": "desc",
+        "decimals": 0,
+        "rankStyle": "ordinal",
+        "topSize": 10,
+        "title": "",
+        "unit": "",
+        "description": "",
+        "opens": None,
+        "closes": None,
+        "attempts": None,
+        "capacity": None,
+        "join": "open",
+        "periods": [],
+        "allTime": True,
+        "events": [],
     }
     answer = await moderation.put("duel", rules)
-    assert (answer.status, answer.json) == (200, {"board": "duel", **rules})
+    assert (answer.status, answer.json) == (200, {"board": "duel", **rules, **left_out})
     assert (await moderation.admin.get("/api/admin/boards/duel")).json == answer.json
     assert await moderation.game.top("duel") == {}
 
@@ -247,40 +272,172 @@ async def test_settings_make_a_board_and_hold_from_the_next_action_on(
     assert (await score("ann", 10, "k2", board="duel")).status == 200
     assert (await score("ann", 10, "k3", board="duel")).outcome == (429, "rate_limited")
 
-    await moderation.put("duel", {"maxPoints": 20})
+    changed = await moderation.patch("duel", {"maxPoints": 20})
+    assert (changed.status, changed.json["rate"]) == (200, {"actions": 2, "seconds": 60})
+    await moderation.patch("duel", {"rate": None})
     assert (await score("ann", 20, "k3", board="duel")).status == 200
     assert (await score("ann", 21, "k4", board="duel")).outcome == (422, "points_out_of_bounds")
 
 
-@pytest.mark.parametrize(
-    "rules",
-    [
-        {"mode": "on"},
-        {"minPoints": 5, "maxPoints": 4},
-        {"maxPoints": 2**31},
-        {"rate": {"actions": 0, "seconds": 1}},
-        {"rate": {"actions": 1, "seconds": 0}},
-        {"speed": 1},
-        [],
-    ],
+async def test_put_erases_no_rule_of_a_board_that_exists(
+    moderation: Moderation, database: asyncpg.Connection
+) -> None:
+    made = await moderation.put("duel", {"maxPoints": 10})
+    assert (made.status, made.json["minPoints"]) == (200, -(2**31) + 1)
+    whole = {name: value for name, value in made.json.items() if name != "board"}
+
+    for body in ({}, {"maxPoints": 11}, {name: whole[name] for name in whole if name != "rate"}):
+        answer = await moderation.put("duel", body)
+        assert answer.outcome == (400, "invalid_request")
+        assert "PATCH" in answer.json["detail"]
+        assert answer.json["path"] not in body
+    assert (await moderation.admin.get("/api/admin/boards/duel")).json == made.json
+
+    replaced = await moderation.put("duel", {**whole, "maxPoints": 11})
+    assert (replaced.status, replaced.json) == (200, {**made.json, "maxPoints": 11})
+    audited = await database.fetch(
+        "SELECT actor, details ->> 'after' AS after FROM admin_audit WHERE board = 'duel'"
+        " ORDER BY id"
+    )
+    assert [(row["actor"], json.loads(row["after"])["maxPoints"]) for row in audited] == [
+        *(("eve", 10), ("eve", 11)),
+    ]
+
+
+async def test_patch_makes_no_board(moderation: Moderation) -> None:
+    assert (await moderation.patch("duel", {"maxPoints": 10})).outcome == (404, "unknown_board")
+    assert (await moderation.admin.get("/api/admin/boards/duel")).outcome == (
+        *(404, "unknown_board"),
+    )
+
+
+async def test_bounds_that_a_patch_would_cross_are_refused(moderation: Moderation) -> None:
+    await moderation.patch("arena", {"minPoints": 5})
+    answer = await moderation.patch("arena", {"maxPoints": 4})
+    assert (answer.outcome, answer.json["path"]) == ((400, "invalid_request"), "minPoints")
+    assert (await moderation.patch("arena", {"maxPoints": 5.0})).json["maxPoints"] == 5
+
+
+NO_RULES: tuple[Any, ...] = (
+    {"mode": "on"},
+    {"minPoints": 5, "maxPoints": 4},
+    {"maxPoints": 2**31},
+    {"rate": {"actions": 0, "seconds": 1}},
+    {"rate": {"actions": 1, "seconds": 0}},
+    {"speed": 1},
+    [],
 )
-async def test_settings_that_make_no_sense_change_nothing(
-    moderation: Moderation, rules: Any
-) -> None:
+
+
+async def test_settings_that_make_no_sense_change_nothing(moderation: Moderation) -> None:
     before = (await moderation.admin.get("/api/admin/boards/arena")).json
-    assert (await moderation.put("arena", rules)).outcome == (400, "invalid_request")
-    assert (await moderation.admin.get("/api/admin/boards/arena")).json == before
+    for case in product(("PUT", "PATCH"), NO_RULES):
+        method, rules = case
+        answer = await moderation.configure(method, "arena", rules)
+        assert answer.outcome == (400, "invalid_request"), case
+        assert (await moderation.admin.get("/api/admin/boards/arena")).json == before, case
 
 
-@pytest.mark.parametrize("user", ["%ED%A0%80", "%FF", "%00", "a%2Fb", "%7Bx%7D", "%20"])
-async def test_strange_users_are_refused_or_not_on_the_board(
-    moderation: Moderation, user: str
-) -> None:
-    answer = await moderation.admin.post(f"/api/admin/boards/arena/users/{user}/hide", {})
-    assert answer.outcome in ((400, "invalid_request"), (404, "unknown_user"))
-    answer = await moderation.admin.get(f"{REVIEWS}?user={user}")
-    assert answer.status in (200, 400)
+async def test_strange_users_are_refused_or_not_on_the_board(moderation: Moderation) -> None:
+    for user in ("%ED%A0%80", "%FF", "%00", "a%2Fb", "%7Bx%7D", "%20"):
+        answer = await moderation.admin.post(f"/api/admin/boards/arena/users/{user}/hide", {})
+        assert answer.outcome in ((400, "invalid_request"), (404, "unknown_user")), user
+        answer = await moderation.admin.get(f"{REVIEWS}?user={user}")
+        assert answer.status in (200, 400), user
 
 
 async def test_a_name_that_no_board_can_have_is_not_made(moderation: Moderation) -> None:
     assert (await moderation.put("Arena!", {})).outcome == (404, "unknown_board")
+
+
+@pytest.mark.parametrize(
+    ("time", "shown"),
+    [
+        ("9999-12-31T23:59:59.9999Z", "9999-12-31T23:59:59.999000Z"),
+        ("9999-12-31t22:59:59.999999999-01:00", "9999-12-31T23:59:59.999000Z"),
+        ("1970-01-01T00:00:00z", "1970-01-01T00:00:00Z"),
+    ],
+)
+async def test_a_case_of_any_time_can_be_read_and_decided(
+    moderation: Moderation, time: str, shown: str
+) -> None:
+    await moderation.patch("arena", {"mode": "off"})
+    action = {"userId": "ann", "actionId": "k1", "points": 1, "context": {"occurredAt": time}}
+    await moderation.game.post("/api/boards/arena/score", action)
+    again = await moderation.game.post("/api/boards/arena/score", {**action, "points": 2})
+    assert again.outcome == (409, "action_conflict")
+
+    (case,) = await moderation.cases(1)
+    assert case["occurredAt"] == shown
+    details = await moderation.admin.get(f"{REVIEWS}/{case['id']}")
+    assert [recent["at"] for recent in details.json["recent"]] == [shown]
+    confirmed = await moderation.admin.post(f"{REVIEWS}/{case['id']}/confirm", {})
+    assert (confirmed.status, confirmed.json["review"]["status"]) == (200, "confirmed")
+
+
+async def test_a_case_that_was_kept_with_a_time_beyond_all_calendars_can_be_read(
+    moderation: Moderation, database: asyncpg.Connection
+) -> None:
+    await moderation.refused("k1")
+    await moderation.cases(1)
+    await database.execute("UPDATE review SET occurred_at = to_timestamp(253402300800)")
+    await database.execute("UPDATE score_action SET occurred_at = to_timestamp(253402300800)")
+
+    (case,) = await moderation.cases(1)
+    details = await moderation.admin.get(f"{REVIEWS}/{case['id']}")
+    assert case["occurredAt"] == details.json["recent"][0]["at"] == "9999-12-31T23:59:59.999000Z"
+
+
+async def test_a_time_that_nobody_could_read_is_refused(moderation: Moderation) -> None:
+    for time in ("9999-12-31T23:59:59-00:01", "1969-12-31T23:59:59Z", "2026-02-29T00:00:00Z"):
+        action = {"userId": "ann", "actionId": "k1", "points": 1, "context": {"occurredAt": time}}
+        answer = await moderation.game.post("/api/boards/arena/score", action)
+        assert answer.outcome == (400, "invalid_request"), time
+        assert answer.json["path"] == "context.occurredAt", time
+
+
+async def selected(
+    moderation: Moderation, verdict: str = "approved"
+) -> tuple[list[int], list[dict[str, Any]]]:
+    """Three cases, and what became of each when they were decided in one call."""
+    for action in ("a1", "a2", "a3"):
+        await moderation.refused(action, user=action)
+    ids = [case["id"] for case in await moderation.cases(3, "?status=open")]
+    answer = await moderation.admin.post(f"{REVIEWS}:decide", {"ids": ids, "verdict": verdict})
+    assert answer.status == 200, answer
+    return ids, answer.json["results"]
+
+
+async def test_when_a_server_is_away_the_rest_of_a_selection_is_not_tried(
+    moderation: Moderation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approve, tried = Moderator.approve, []
+
+    async def away_at_the_second(self: Moderator, review_id: int, **how: Any) -> Decision:
+        tried.append(review_id)
+        if len(tried) == 2:
+            raise Unavailable("Postgres did not answer in time.")
+        return await approve(self, review_id, **how)
+
+    monkeypatch.setattr(Moderator, "approve", away_at_the_second)
+    ids, results = await selected(moderation)
+
+    assert [(one["id"], one["status"]) for one in results] == [
+        (ids[0], 200), (ids[1], 503), (ids[2], 503)
+    ]  # fmt: skip
+    assert results[2]["detail"] == "Postgres did not answer in time."
+    assert tried == ids[:2], "each further one would have waited as long"
+
+
+async def test_a_selection_that_takes_long_is_continued_by_the_same_call(
+    moderation: Moderation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(admin, "PATIENCE", 0.0)
+        ids, results = await selected(moderation, "confirmed")
+        assert [one["status"] for one in results] == [503] * 3
+        assert "Repeat the call" in results[0]["detail"]
+
+    body = {"ids": ids, "verdict": "confirmed"}
+    again = await moderation.admin.post(f"{REVIEWS}:decide", body)
+    assert [one["status"] for one in again.json["results"]] == [200] * 3

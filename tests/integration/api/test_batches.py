@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -66,6 +67,16 @@ async def test_a_bad_action_never_fails_the_others(api: Api) -> None:
     assert await api.top() == {"ann": 45, "bob": 15}
 
 
+@pytest.mark.parametrize("depth", [984, 5_000, 50_000])
+async def test_an_action_that_is_nested_too_deeply_fails_alone(api: Api, depth: int) -> None:
+    good, other = (json.dumps(action("ann", name)) for name in ("a1", "a2"))
+    deep = f'{{"userId":"ann","actionId":"a3","points":{"[" * depth}{"]" * depth}}}'
+    answer = await api.post("/api/scores", f'{{"actions":[{good},{deep},{other}]}}'.encode())
+
+    assert [result["status"] for result in answer.json["results"]] == [200, 400, 200]
+    assert answer.json["results"][1]["path"] == "actions[1].points"
+
+
 async def test_an_action_twice_in_one_batch_counts_once(api: Api) -> None:
     batch = [action(), action(), action(points=16)]
     answer = await api.post("/api/scores", {"actions": batch})
@@ -107,24 +118,23 @@ async def test_a_thousand_actions_fit(api: Api) -> None:
     assert list((await api.top()).values()) == list(range(999, 989, -1))
 
 
-@pytest.mark.parametrize(
-    ("body", "path"),
-    [
-        ({"actions": []}, "actions"),
-        ({"actions": [action()] * 1001}, "actions"),
-        ({"actions": action()}, "actions"),
-        ({"actions": None}, "actions"),
-        ({}, "actions"),
-        ({"actions": [action()], "board": "arena"}, "board"),
-        ([action()], ""),
-    ],
-    ids=["none", "1001", "an object", "null", "missing", "unknown field", "no object"],
-)
-async def test_a_malformed_batch_fails_as_a_whole(api: Api, body: Any, path: str) -> None:
-    answer = await api.post("/api/scores", body)
+MALFORMED_BATCHES: dict[str, tuple[Any, str]] = {
+    "none": ({"actions": []}, "actions"),
+    "1001": ({"actions": [action()] * 1001}, "actions"),
+    "an object": ({"actions": action()}, "actions"),
+    "null": ({"actions": None}, "actions"),
+    "missing": ({}, "actions"),
+    "unknown field": ({"actions": [action()], "board": "arena"}, "board"),
+    "no object": ([action()], ""),
+}
 
-    assert answer.outcome == (400, "invalid_request")
-    assert answer.json["path"] == path
+
+async def test_a_malformed_batch_fails_as_a_whole(api: Api) -> None:
+    for case, (body, path) in MALFORMED_BATCHES.items():
+        answer = await api.post("/api/scores", body)
+
+        assert answer.outcome == (400, "invalid_request"), case
+        assert answer.json["path"] == path, case
 
 
 async def test_a_batch_without_a_good_action_is_answered_all_the_same(api: Api) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +11,8 @@ from multidict import CIMultiDict
 from scoreboard import background
 from scoreboard.domain.durability import Durability
 from scoreboard.local.embedded_servers import Valkey
+from scoreboard.pg.ledger import Ledger
+from scoreboard.redisio.streams import PartitionStream
 from scoreboard.write_path.commit_watch import CommitWatch
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Answer, Api
@@ -45,6 +47,33 @@ async def test_a_reply_that_promises_postgres_comes_after_the_commit(api: Api) -
     assert (answer.status, applied(answer)) == (200, "durability=postgres")
     assert [r["status"] for r in batch.json["results"]] == [409, 200]
     assert applied(batch) == "durability=postgres"
+
+
+async def test_a_commit_that_names_the_action_needs_no_look_into_the_ledger(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Ledger, "has_counted")
+    async with api.service.persisting():
+        answer = await post(api, "postgres")
+        batch = await post(api, "postgres", {"actions": [{**ACTION, "actionId": "a2"}]})
+
+    assert (answer.status, applied(answer)) == (200, "durability=postgres")
+    assert (batch.status, applied(batch)) == (200, "durability=postgres")
+
+
+async def test_a_persister_of_an_older_version_that_names_no_action_is_believed_by_the_ledger(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acknowledge = PartitionStream.acknowledge
+
+    async def older(stream: PartitionStream, ids: Sequence[bytes], awaited: Sequence[str]) -> int:
+        return await acknowledge(stream, ids)
+
+    monkeypatch.setattr(PartitionStream, "acknowledge", older)
+    async with api.service.persisting():
+        answer = await post(api, "postgres")
+
+    assert (answer.status, applied(answer)) == (200, "durability=postgres")
 
 
 async def test_an_error_that_nobody_foresaw_does_not_end_the_watch_for_commits(
@@ -126,20 +155,23 @@ async def test_a_replica_that_has_the_action_is_promised(
     await wait_until(acknowledged, description="the replica follows")
 
 
-@pytest.mark.parametrize("level", ["", "paper", "fsync"])
-async def test_an_unknown_level_is_refused_by_name(api: Api, level: str) -> None:
-    answer = await post(api, level)
+async def test_an_unknown_level_is_refused_by_name(api: Api) -> None:
+    for level in ("", "paper", "fsync"):
+        answer = await post(api, level)
 
-    assert answer.outcome == (400, "invalid_request")
-    assert answer.json["path"] == "Prefer"
+        assert answer.outcome == (400, "invalid_request"), level
+        assert answer.json["path"] == "Prefer", level
 
 
-@pytest.mark.parametrize(
-    "header",
-    ["respond-async, durability=redis", 'Durability="redis"', "durability=redis; x=y", "wait=5"],
+PREFERENCES = (
+    *("respond-async, durability=redis", 'Durability="redis"', "durability=redis; x=y", "wait=5"),
 )
-async def test_other_preferences_may_stand_beside_it(api: Api, header: str) -> None:
-    assert (await api.post("/api/score", ACTION, Prefer=header)).status == 200
+
+
+async def test_other_preferences_may_stand_beside_it(api: Api) -> None:
+    for number, header in enumerate(PREFERENCES):
+        action = {**ACTION, "actionId": f"beside {number}"}
+        assert (await api.post("/api/score", action, Prefer=header)).status == 200, header
 
 
 async def test_a_preference_counts_on_whatever_line_it_stands(api: Api) -> None:

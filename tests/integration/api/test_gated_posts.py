@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from scoreboard.anomaly.memory.records import decode_device
 from scoreboard.assembly import model_gates
+from scoreboard.domain.announced import AnnouncedEvent
 from scoreboard.domain.boards import GateMode, Rate
 from scoreboard.errors import Unavailable
 from scoreboard.pg.cases import LedgerCases
@@ -18,7 +21,7 @@ from scoreboard.write_path.judged_calls import JudgedCalls
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Answer, Api
 from tests.integration.api.gated_service import USUAL, action, add_model, play, post, set_board
-from tests.support.honest_season import SYDNEY
+from tests.support.honest_season import EVENING, SYDNEY
 from tests.support.waiting import wait_until
 
 LATER = USUAL[-1] + 600
@@ -43,7 +46,7 @@ async def test_without_a_model_a_board_learns_and_readiness_says_so(api: Api) ->
     await play(api, "arena", "ann")
     assert accepted(await burst([api], "arena", "ann")) == 50
     gate = (await api.get("/readyz")).json["parts"]["gate"]
-    assert gate == {"up": True, "used": True, "models": {}, "learning": True}
+    assert gate == {"up": True, "used": True, "models": {}, "boards": 0, "learning": True}
 
 
 async def test_a_learning_board_keeps_the_hard_rules(api: Api) -> None:
@@ -84,6 +87,18 @@ async def test_a_retry_of_an_accepted_action_is_never_judged_again(
         assert retry.json["score"] == 2
     # The retries left no trace in the agents' memory either.
     assert (await post(api, "arena", "ann", "k1", LATER)).status == 200
+
+
+async def test_what_an_announced_event_makes_of_points_is_usual_while_it_lasts(
+    api: Api, pool: asyncpg.Pool
+) -> None:
+    await add_model(pool)
+    begins, ends = (datetime.fromtimestamp(EVENING / 1000 + at, UTC) for at in (0, LATER + 60))
+    await set_board(api, "arena", mode="reject", events=(AnnouncedEvent(begins, ends, 3.0),))
+    await play(api, "arena", "ann")
+    assert (await post(api, "arena", "ann", "triple", LATER, points=9)).status == 200
+    after = await post(api, "arena", "ann", "no more", LATER + 300, points=9)
+    assert (after.outcome, after.json["agents"]) == ((403, "anomaly_rejected"), ["behavior"])
 
 
 async def test_in_mode_flag_all_counts_and_the_queue_says_why(api: Api, pool: asyncpg.Pool) -> None:
@@ -151,6 +166,37 @@ async def test_a_board_may_have_a_model_of_its_own(api: Api, pool: asyncpg.Pool)
     assert (await post(api, "other", "ann", "k1", 0, points=50)).status == 200
 
 
+async def test_a_model_that_cannot_be_used_stops_only_its_own_board(
+    api: Api, pool: asyncpg.Pool
+) -> None:
+    await add_model(pool)
+    await add_model(pool, "arena", content=b"not a model")
+    for board in ("arena", "other"):
+        await set_board(api, board, mode="reject")
+    refused = await post(api, "arena", "ann", "k1", 0)
+    assert refused.outcome == (503, "unavailable")
+    assert refused.headers["Retry-After"] == "1"
+    assert (await post(api, "other", "ann", "k1", 0)).status == 200
+
+
+async def test_a_board_keeps_its_model_when_the_next_one_cannot_be_used(
+    start_api: StartApi, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_gates, "POLL", 0.02)
+    await add_model(pool)
+    api = await start_api()
+    await set_board(api, "arena", mode="reject")
+    assert (await post(api, "arena", "ann", "k1", 0)).status == 200
+    broken = await add_model(pool, content=b"not a model")
+
+    async def noticed() -> bool:
+        state = (await api.get("/readyz")).json["parts"]["gate"]
+        return bool(state["models"] == {"": broken})
+
+    await wait_until(noticed, description="the next model is known")
+    assert (await post(api, "arena", "ann", "k2", LATER, points=50)).status == 403
+
+
 @pytest.fixture
 def four_at_once(monkeypatch: pytest.MonkeyPatch) -> asyncio.Barrier:
     """Lets no server judge before four have read the memories, as long as the barrier stands."""
@@ -203,6 +249,27 @@ async def test_a_board_whose_redis_lost_everything_still_knows_its_users(
     answer = await post(api, "arena", "ann", "k1", LATER, **SYDNEY)
     assert answer.json.get("agents") == ["location"], answer
     assert (await post(api, "arena", "bob", "k1", LATER, **SYDNEY)).status == 200
+
+
+async def test_a_device_is_remembered_by_what_its_users_did_on_it(
+    api: Api, pool: asyncpg.Pool, redis: Redis
+) -> None:
+    await set_board(api, "arena", mode="reject")
+    await play(api, "arena", "ann")
+    async with api.service.persisting():
+
+        async def persisted() -> bool:
+            count: int = await pool.fetchval("SELECT count(*) FROM score_action")
+            return count == len(USUAL)
+
+        await wait_until(persisted, description="the ledger has the actions")
+    await redis.flushall()
+    assert (await post(api, "arena", "ann", "k1", LATER)).status == 200
+    (key,) = [key async for key in redis.scan_iter("sb:*:device:*")]
+    stored = await redis.get(key)
+    assert isinstance(stored, bytes)
+    record = decode_device(stored.partition(b":")[2])
+    assert record.played == [pytest.approx(len(USUAL) + 1, rel=0.01)]
 
 
 async def test_a_batch_is_judged_in_order_within_itself(api: Api, pool: asyncpg.Pool) -> None:

@@ -57,3 +57,39 @@ async def test_readiness_metrics_and_description_tell_the_same_version(api: Api)
     assert (await api.get("/readyz")).json["version"] == __version__
     assert (await api.get("/openapi.json")).json["info"]["version"] == __version__
     assert f'scoreboard_build_info{{version="{__version__}"}} 1.0' in metrics
+
+
+async def test_answers_are_counted_by_route_and_status_with_their_latency(api: Api) -> None:
+    async def counted() -> dict[str, float]:
+        lines = (await api.get("/metrics")).body.decode().splitlines()
+        samples = (line.rsplit(" ", 1) for line in lines if line[0] != "#")
+        return {
+            name.removeprefix("scoreboard_http_"): float(value)
+            for name, value in samples
+            if name.startswith("scoreboard_http_")
+        }
+
+    before = await counted()
+    await api.score("ann", 1)
+    await api.score("ann", 1)
+    await api.get("/api/boards/global/users/ann")
+    await api.get("/api/boards/global/users/bob")
+    await api.get("/no/such/path")
+    await api.get("/another")
+    await api.call("DELETE", "/api/score")
+    after = await counted()
+
+    grown = {name: v - before.get(name, 0) for name, v in after.items() if v != before.get(name)}
+    user, post = "/api/boards/{board}/users/{user}", "/api/boards/{board}/score"
+    assert {name: by for name, by in grown.items() if name.startswith("requests_total")} == {
+        f'requests_total{{method="POST",route="{post}",status="200"}}': 1,
+        f'requests_total{{method="POST",route="{post}",status="409"}}': 1,
+        f'requests_total{{method="GET",route="{user}",status="200"}}': 1,
+        f'requests_total{{method="GET",route="{user}",status="404"}}': 1,
+        'requests_total{method="any",route="unmatched",status="404"}': 2,
+        'requests_total{method="any",route="unmatched",status="405"}': 1,
+        'requests_total{method="GET",route="/metrics",status="200"}': 1,
+    }
+    assert grown[f'request_seconds_count{{method="POST",route="{post}"}}'] == 2
+    assert grown[f'request_seconds_bucket{{le="+Inf",method="POST",route="{post}"}}'] == 2
+    assert grown[f'request_seconds_sum{{method="POST",route="{post}"}}'] > 0

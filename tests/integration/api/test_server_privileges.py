@@ -1,9 +1,11 @@
-"""The service needs no more rights on its servers than the README grants, and uses each of them."""
+"""The service needs no more rights on its servers than docs/production.md grants, and uses each."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,11 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from scoreboard.domain.days import day_start
+from scoreboard.domain.webhooks import WatchedTop
+from scoreboard.pg.daily_ranks import DailyRanks
+from scoreboard.pg.outside_events import OutsideEvents
+from scoreboard.pg.pool import open_pool
 from scoreboard.settings import Settings
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Api
@@ -19,24 +26,24 @@ from tests.support.command import scoreboard
 from tests.support.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[3]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
 PASSWORD = "only-for-this-test"
 
 
 def granted(name: str) -> str:
-    """The text between the README's marks of this name."""
-    found = re.search(f"<!-- {name} -->\n(.*?)<!-- end of {name} -->", README, re.DOTALL)
+    """The text between the page's marks of this name."""
+    found = re.search(f"<!-- {name} -->\n(.*?)<!-- end of {name} -->", PAGE, re.DOTALL)
     assert found, name
     return found[1]
 
 
-RIGHTS = [word.replace("PASSWORD", PASSWORD) for word in granted("redis acl").split()]
+RIGHTS = granted("redis acl").split()
 
 
 @pytest.fixture
 async def restricted_redis(redis: Redis, settings: Settings) -> AsyncIterator[str]:
-    """URL of the server for a user with the README's rights; fails a test that overstepped."""
-    await redis.execute_command(*RIGHTS)
+    """URL of the server for a user with the page's rights; fails a test that overstepped."""
+    await redis.execute_command("ACL SETUSER", "scoreboard", "on", f">{PASSWORD}", *RIGHTS)
     await redis.execute_command("ACL LOG", "RESET")
     await redis.config_resetstat()
     yield re.sub("//:[^@]*@", f"//scoreboard:{PASSWORD}@", settings.redis_url)
@@ -49,7 +56,7 @@ async def restricted_redis(redis: Redis, settings: Settings) -> AsyncIterator[st
 
 @pytest.fixture
 async def restricted_postgres(database_url: str) -> AsyncIterator[str]:
-    """URL of the database for a role with the README's rights."""
+    """URL of the database for a role with the page's rights."""
     database = database_url.rpartition("/")[2]
     role = f"scoreboard_{database}"
     grants = granted("postgres role").replace("TO scoreboard;", f'TO "{role}";')
@@ -63,7 +70,7 @@ async def restricted_postgres(database_url: str) -> AsyncIterator[str]:
     await owner.close()
 
 
-async def test_the_service_gets_by_with_the_rights_of_the_readme(
+async def test_the_service_gets_by_with_the_rights_of_the_page(
     start_api: StartApi,
     settings: Settings,
     restricted_redis: str,
@@ -116,18 +123,71 @@ async def use_everything(api: Api, impatient: Api, *, again: bool = False) -> No
         body = {"userId": "ann", "actionId": f"{level} {again}", "points": 1}
         answer = await client.post("/api/score", body, Prefer=f"durability={level}")
         assert answer.status == expected
-    for path in ("top", "users/ann", "users/ann/around"):
+    for path in ("/api/boards", "/api/boards/global"):
+        assert (await reader.get(path)).status == 200
+    for path in ("top", "users/ann", "users/ann/around", "standings", "rank?score=3"):
         assert (await reader.get(f"/api/boards/global/{path}")).status == 200
+    profile = {"displayName": "Ann", "visibility": "hidden" if again else "anonymous"}
+    put = await api.call("PUT", "/api/users/ann", json=profile)
+    assert (put.status, (await api.get("/api/users/ann")).json) == (200, put.json)
+    assert (await api.post("/api/users:lookup", {"userIds": ["ann"]})).status == 200
     ticket = (await reader.post("/api/ws-ticket", b"")).json["ticket"]
     url = f"{api.service.url}/ws/leaderboard?ticket={ticket}"
     async with api.http.ws_connect(url) as ws:
         await ws.receive(timeout=PATIENCE)
+    revoked = await reader.post("/api/admin/tokens/revoke", {"jti": "lost"})
+    assert (revoked.status, revoked.json["known"]) == (200, True)
     assert (await reader.get("/readyz")).status == 200
 
     async def persisted() -> bool:
         return bool((await reader.get("/readyz")).json["parts"]["redis"]["backlog"] == 0)
 
     await wait_until(persisted, description="all is persisted")
+    await use_the_past(reader)
+    assert (await api.score("ann", 1, board="gone")).status == 200
+    for method, path in (("POST", "gone/clear"), ("DELETE", "gone")):
+        removed = await reader.call(method, f"/api/admin/boards/{path}?confirm=gone")
+        assert (removed.status, removed.json["done"]) == (200, True)
     for verb in ("hide", "show"):
         path = f"/api/admin/boards/global/users/bob/{verb}"
         assert (await reader.post(path, {})).status == 200
+    await use_webhooks(reader)
+
+
+async def use_the_past(admin: Api) -> None:
+    """Every call about it, and what the persister keeps for them when a day begins."""
+    pool = await open_pool(admin.service.settings.database_url, connections=1, timeout=PATIENCE)
+    kept = DailyRanks(pool)
+    assert "UTC" in await kept.zones()
+    for days in (1, 2):
+        tomorrow = day_start("UTC", time.time_ns() // 1_000_000 + days * 86_400_000)
+        await kept.keep("global", tomorrow)
+    await pool.close()
+    board, now = "/api/boards/global", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for path in (f"top?at={now}", "users/bob?delta=true", "users/bob/history", "users/bob/explain"):
+        assert (await admin.get(f"{board}/{path}")).status == 200, path
+
+
+async def use_webhooks(admin: Api) -> None:
+    """Every call about them, and what the persister does for them."""
+    webhooks = "/api/admin/webhooks"
+    new = {"url": "https://hooks.example.com", "events": ["top.changed"], "boards": ["global"]}
+    added = await admin.post(webhooks, new)
+    assert added.status == 201
+    path = f"{webhooks}/{added.json['webhook']['id']}"
+    pool = await open_pool(admin.service.settings.database_url, connections=1, timeout=PATIENCE)
+    record = OutsideEvents(pool)
+
+    async def watched() -> list[WatchedTop]:
+        return await record.tops_due()
+
+    (top,) = await wait_until(watched, description="the top is looked at")
+    await record.tell_top(top, b"[]")
+    (due,) = await record.take({}, at_once=1, lease=60)
+    await record.failed(due, "no", pause=0)
+    await record.delivered(due)
+    for call, said in (("GET", "/deliveries"), ("POST", "/retry"), ("POST", "/rotate")):
+        assert (await admin.call(call, path + said)).status == 200
+    assert (await admin.call("DELETE", path)).status == 204
+    await record.tidy()
+    await pool.close()

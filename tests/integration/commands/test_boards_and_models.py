@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from scoreboard.anomaly.model import Model
 from scoreboard.domain.boards import BoardSettings, Rate
+from scoreboard.domain.periods import Period
 from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.models import Models
 from scoreboard.settings import Settings
@@ -48,15 +49,72 @@ async def test_a_board_is_made_shown_and_changed_bit_by_bit(run: Run, pool: asyn
     assert "duel  mode reject, points -2147483647 to 9, rate 20/60 s" in made.out
     await run("boards", "set", "duel", "--min-points", "1", "--allow-history")
     assert await StoredSettings(pool).get("duel") == BoardSettings(
-        mode="reject", min_points=1, max_points=9, rate=Rate(20, 60), allow_history=True
+        mode="reject",
+        min_points=1,
+        max_points=9,
+        rate=Rate(20, 60),
+        allow_history=True,
+        ids="nfc-visible",
     )
-    shown = (await run("boards", "show", "duel")).out.splitlines()
-    assert shown[:3] == ['mode: "reject"', "minPoints: 1", "maxPoints: 9"]
+    shown = msgspec.json.decode((await run("boards", "show", "duel")).out)
+    assert (shown["mode"], shown["minPoints"], shown["maxPoints"]) == ("reject", 1, 9)
     await run("boards", "set", "duel", "--rate", "none", "--no-allow-history")
     listed = (await run("boards", "list")).out
-    assert listed == "duel  mode reject, points 1 to 9, no rate\n"
+    assert listed == "duel  mode reject, points 1 to 9, no rate, ids nfc-visible\n"
+    await run("boards", "set", "duel", "--ids", "any")
+    assert '"ids": "any"' in (await run("boards", "show", "duel")).out
     audited = await pool.fetch("SELECT actor, decision, board FROM admin_audit ORDER BY id")
-    assert [tuple(row) for row in audited] == [("command line", "board_set", "duel")] * 3
+    assert [tuple(row) for row in audited] == [("command line", "board_set", "duel")] * 4
+
+
+async def test_a_boards_limits_are_set_and_dropped(run: Run, pool: asyncpg.Pool) -> None:
+    limits = ("--opens", "2026-06-06T10:00:00+02:00", "--closes", "2026-06-06T20:00:00+02:00")
+    made = await run(
+        *("boards", "set", "cup", *limits, "--attempts", "3", "--capacity", "9"),
+        *("--join", "required"),
+    )
+    assert "join required, opens 2026-06-06T10:00:00+02:00, closes" in made.out
+    assert "attempts 3, capacity 9" in made.out
+    shown = msgspec.json.decode((await run("boards", "show", "cup")).out)
+    assert (shown["opens"], shown["attempts"]) == ("2026-06-06T10:00:00+02:00", 3)
+    dropped = (("--opens", "none"), ("--closes", "none"), ("--attempts", "none"))
+    await run("boards", "set", "cup", *(word for option in dropped for word in option))
+    assert await StoredSettings(pool).get("cup") == BoardSettings(
+        capacity=9, join="required", ids="nfc-visible"
+    )
+
+
+async def test_events_are_announced_and_called_off(run: Run, pool: asyncpg.Pool) -> None:
+    double = "2026-12-05T00:00:00Z/2026-12-07T00:00:00Z/2"
+    made = await run("boards", "set", "cup", "--event", double)
+    assert "points x 2 from 2026-12-05T00:00:00+00:00 to 2026-12-07T00:00:00+00:00" in made.out
+    stored = (await StoredSettings(pool).get("cup")).events
+    assert [(event.ends.day, event.factor) for event in stored] == [(7, 2.0)]
+    assert (
+        "--event is FROM/TO/FACTOR"
+        in (await run("boards", "set", "cup", "--event", "x", code=1)).err
+    )
+    await run("boards", "set", "cup", "--event", "none")
+    assert (await StoredSettings(pool).get("cup")).events == ()
+
+
+async def test_a_boards_periods_are_set_one_by_one_with_quotes_or_without(
+    run: Run, pool: asyncpg.Pool
+) -> None:
+    week = "week cron=0 0 * * 1 zone=Europe/Berlin grace=60"
+    blitz = "blitz every=PT30S start=2026-01-01T00:00:00Z keep=9"
+    made = await run("boards", "set", "cup", "--period", week, "--period", blitz, "--no-all-time")
+    assert f"period {week}, period {blitz}, no table of all time" in made.out
+    settings = await StoredSettings(pool).get("cup")
+    assert [period.name for period in settings.periods] == ["week", "blitz"]
+    assert (settings.periods[0].grace, settings.all_time) == (60, False)
+
+    quoted = 'week cron="30 4 * * 1" zone=Asia/Kolkata'
+    await run("boards", "set", "cup", "--period", quoted, "--drop-period", "blitz", "--all-time")
+    settings = await StoredSettings(pool).get("cup")
+    assert settings.periods == (Period("week", cron="30 4 * * 1", zone="Asia/Kolkata"),)
+    await run("boards", "set", "cup", "--title", "Cup")
+    assert (await StoredSettings(pool).get("cup")).periods == settings.periods
 
 
 async def test_a_change_holds_for_the_next_action_of_a_running_service(
@@ -67,6 +125,18 @@ async def test_a_change_holds_for_the_next_action_of_a_running_service(
     assert (await arena.submit(("ann", "k2", 5)))[0].outcome.name == "OUT_OF_BOUNDS"
 
 
+async def test_a_board_is_cleared_and_deleted_by_who_names_it_twice(run: Run, arena: Arena) -> None:
+    await arena.submit(("ann", "k1", 5))
+    refused = await run("boards", "delete", "arena", "--confirm", "duel", code=1)
+    assert "--confirm names another board than arena" in refused.err
+    assert (await run("boards", "clear", "arena", "--confirm", "arena")).out == "arena  cleared\n"
+    assert await arena.totals() == {}
+    assert (await arena.submit(("ann", "k1", 5)))[0].outcome.name == "ACCEPTED"
+    assert (await run("boards", "delete", "arena", "--confirm", "arena")).out == "arena  deleted\n"
+    assert (await run("boards", "list")).out == ""
+    assert "no board" in (await run("boards", "delete", "arena", "--confirm", "arena", code=1)).err
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -75,6 +145,17 @@ async def test_a_change_holds_for_the_next_action_of_a_running_service(
         (("boards", "set", "duel", "--rate", "fast"), "--rate is N/SECONDS"),
         (("boards", "set", "duel", "--rate", "0/60"), "`int` >= 1"),
         (("boards", "set", "duel", "--min-points", "5", "--max-points", "4"), "above maxPoints"),
+        (("boards", "set", "duel", "--attempts", "many"), "attempts"),
+        (("boards", "set", "duel", "--closes", "2026-06-06"), "closes"),
+        (("boards", "set", "duel", "--period", "week"), "needs `cron`, or `every` with `start`"),
+        (("boards", "set", "duel", "--period", "week 0 0 * * 1"), "'0' is not KEY=VALUE"),
+        (("boards", "set", "duel", "--period", "week cron=0 0 * *"), "cron"),
+        (("boards", "set", "duel", "--period", "week grace=1 grace=2"), "has grace twice"),
+        (("boards", "set", "duel", "--period", "w cron=0 0 * * 1 colour=red"), "colour"),
+        (("boards", "set", "duel", "--period", ""), "is not NAME KEY=VALUE"),
+        (("boards", "set", "duel", "--period", 'week cron="'), "is not NAME KEY=VALUE"),
+        (("boards", "set", "duel", "--drop-period", "week"), "no period 'week'"),
+        (("boards", "set", "duel", "--no-all-time"), "needs a period"),
         (("boards", "show", "duel"), "There is no board 'duel'"),
         (("models", "activate", "7"), "There is no model 7"),
         (("models", "rollback"), "no earlier model"),
@@ -136,6 +217,49 @@ async def test_a_model_trained_on_the_ledger_is_put_in_force_and_can_be_rolled_b
     assert f"actions {count}" in listed[0]
     await run("models", "rollback")
     assert await models.active() == {"": 1}
+
+
+async def test_a_model_is_evaluated_on_the_ledger_with_peoples_decisions(
+    run: Run, pool: asyncpg.Pool, tmp_path: Path
+) -> None:
+    count = await record(pool, "arena")
+    await pool.execute("INSERT INTO board (board, partition) VALUES ('arena', 0)")
+    assert "no model is in force" in (await run("evaluate", "--board", "arena", code=1)).err
+    await run("train", "--board", "arena")
+    await pool.execute(
+        "INSERT INTO review (attempt_id, kind, status, board, user_id, action_id, points, event_ms,"
+        " event_seq) SELECT attempt_id, 'flagged', (ARRAY['confirmed', 'approved', 'open'])[1 + n],"
+        " board, user_id, action_id, points, event_ms, 0 FROM (SELECT *, row_number() OVER"
+        " (ORDER BY event_ms DESC) - 1 AS n FROM score_action) AS action WHERE n < 3"
+    )
+    figures = tmp_path / "figures.json"
+    await run("evaluate", "--board", "arena", "--json", str(figures))
+    found = msgspec.json.decode(figures.read_bytes())
+    assert {kind: one["actions"] for kind, one in found["kinds"].items()} == {"confirmed": 1}
+    assert {kind: one["actions"] for kind, one in found["honest_kinds"].items()} == {
+        "approved": 1,
+        "counted": count - 3,
+    }
+    since = ("--since", "2026-01-26", "--json", str(figures))
+    await run("evaluate", "--board", "arena", *since)
+    later = sum(case.at_ms >= 1_769_385_600_000 for case in season())  # 2026-01-26
+    found = msgspec.json.decode(figures.read_bytes())
+    assert found["honest"] + found["cheats"] == later - 1
+    assert (
+        "--csv file, or a --board" in (await run("evaluate", "--since", "2026-01-26", code=1)).err
+    )
+
+
+async def test_without_a_model_the_list_says_so_and_how_to_get_one(run: Run) -> None:
+    (line,) = (await run("models", "list")).out.splitlines()
+    assert "scoreboard train" in line
+
+
+async def test_a_rebuild_prints_for_people(run: Run, arena: Arena) -> None:
+    await arena.submit(("ann", "a1", 5))
+    ended = await run("rebuild", "--board", "arena")
+    assert "{" not in ended.out + ended.err
+    assert "arena" in ended.err
 
 
 async def test_the_list_of_models_shows_counts_whole(run: Run, pool: asyncpg.Pool) -> None:

@@ -117,6 +117,11 @@ async def test_a_persister_shows_its_metrics_on_a_port_of_its_own(
         assert (await shown())[f'scoreboard_build_info{{version="{__version__}"}}'] == 1
         async with http.get(f"{url}/healthz") as answer:
             assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+        async with http.get(f"{url}/readyz") as answer:
+            assert answer.status == 200
+            parts = (await answer.json())["parts"]
+        assert {name for name, part in parts.items() if part["up"]} == set(parts)
+        assert set(parts) >= {"redis", "postgres", "start", "audit"}
 
 
 async def test_a_persister_that_can_not_show_its_metrics_says_so(

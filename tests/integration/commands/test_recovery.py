@@ -16,7 +16,7 @@ ACTIONS = [(f"user{i % 5}", f"a{i}", i) for i in range(20)]
 async def bury(arena: Arena, **changed: Any) -> None:
     """An accepted event of the script, spoiled in the stream by an unknown format."""
     raw = fields("ann", "bad", 5, **changed)
-    raw[b"d"] = raw[b"d"].replace(b'"v":1', b'"v":9')
+    raw[b"d"] = raw[b"d"].replace(b'"v":1', b'"v":0')
     await append_raw(arena.redis, "*", raw)
     await arena.persist()
 
@@ -50,6 +50,22 @@ async def test_rebuild_brings_all_boards_back(arena: Arena, run: Run) -> None:
     assert await arena.zset() == before
 
 
+async def test_what_is_wrong_in_an_occurrence_is_named_and_repaired_like_the_rest(
+    arena: Arena, run: Run
+) -> None:
+    await run("boards", "set", "arena", "--period", "week cron=0 0 * * 1")
+    await arena.submit(*ACTIONS)
+    said = (await run("verify")).out
+    assert said.splitlines()[0] == "arena: 5 users, 1 occurrences, 20 receipts, 0 differences"
+    table = f"sb:{{{arena.keys.partition}}}:board:arena:week:1"
+    before = await arena.zset(table)
+    await arena.redis.zadd(table, {"ghost": 1.5})
+    said = (await run("verify", code=1)).out
+    assert "arena:week:1: user 'ghost': redis has 1, the ledger nothing" in said
+    await run("verify", "--repair")
+    assert await arena.zset(table) == before
+
+
 async def test_commands_say_in_one_line_what_is_wrong(run: Run, arena: Arena) -> None:
     for arguments, complaint in (
         (("rebuild",), "--board NAME, or --all"),
@@ -66,13 +82,28 @@ async def test_a_dead_letter_is_listed_stays_dead_while_its_cause_lasts_and_can_
     await arena.submit(*ACTIONS)
     await bury(arena)
     said = (await run("dead", "list")).out
-    assert "format 9 is not 1" in said
+    assert "format 0 is not between 1 and 3" in said
     assert '"u":"ann"' in said
     said = (await run("dead", "retry", "--all", code=1)).out
-    assert "format 9 is not 1" in said
+    assert "format 0 is not between 1 and 3" in said
     name = said.split()[0]
     await run("dead", "drop", name)
     assert await database.fetchval("SELECT count(*) FROM dead_event") == 0
+
+
+async def test_a_name_that_no_dead_letter_has_is_an_error_before_anything_is_done(
+    arena: Arena, run: Run, database: asyncpg.Connection
+) -> None:
+    await bury(arena)
+    name = (await run("dead", "list")).out.split()[0]
+    for verb in ("retry", "drop"):
+        said = (await run("dead", verb, name, "0:1-1", code=1)).err
+        assert "there is no dead letter 0:1-1; nothing was done" in said
+    assert await database.fetchval("SELECT count(*) FROM dead_event") == 1
+
+    await run("dead", "drop", "--all")
+    for verb in ("retry", "drop"):
+        assert (await run("dead", verb, "--all")).err == "0 dead letters\n"
 
 
 async def test_a_dead_letter_whose_cause_is_gone_counts_again_everywhere(
@@ -83,7 +114,7 @@ async def test_a_dead_letter_whose_cause_is_gone_counts_again_everywhere(
     # What a newer version of the service would read in it.
     await database.execute(
         "UPDATE dead_event SET field_values[5] ="
-        " convert_to(replace(convert_from(field_values[5], 'UTF8'), '\"v\":9', '\"v\":1'), 'UTF8')"
+        " convert_to(replace(convert_from(field_values[5], 'UTF8'), '\"v\":0', '\"v\":1'), 'UTF8')"
     )
     await run("dead", "retry", "--all")
     assert await database.fetchval("SELECT count(*) FROM dead_event") == 0

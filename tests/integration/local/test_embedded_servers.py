@@ -15,6 +15,7 @@ from redis.exceptions import AuthenticationError
 
 from scoreboard.errors import ConfigurationError
 from scoreboard.local.embedded_servers import Postgres, Valkey, postgres_binaries
+from scoreboard.local.interruption import Interrupted
 from tests.support import servers
 
 
@@ -86,6 +87,41 @@ def test_a_cluster_left_half_made_is_made_again(tmp_path: Path) -> None:
     postgres.stop()
     assert not draft.exists()
     assert postgres.process.exit_code == 0
+
+
+def failing_initdb(folder: Path, *lines: str) -> Path:
+    """The folder of an initdb that does what the ``lines`` of a shell script say."""
+    program = folder / "initdb"
+    program.write_text("\n".join(("#!/bin/sh", *lines)))
+    program.chmod(0o755)
+    return folder
+
+
+def test_the_cause_of_a_cluster_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+    binaries = failing_initdb(
+        tmp_path,
+        "echo '2026-11-26 15:00:00.123 UTC [7] FATAL:  could not write: No space left on device'",
+        "echo 'child process exited with exit code 1' >&2",
+        "echo 'initdb: removing contents of data directory' >&2",
+        "exit 1",
+    )
+    postgres = Postgres(tmp_path / "postgres", binaries=binaries)
+    with pytest.raises(ConfigurationError, match="could not write: No space left on device"):
+        postgres.make()
+
+
+def test_a_stop_while_the_cluster_is_made_leaves_nothing_behind(tmp_path: Path) -> None:
+    binaries = failing_initdb(tmp_path, "echo begun", "exec sleep 600")
+    postgres = Postgres(tmp_path / "postgres", binaries=binaries)
+
+    def interrupted() -> None:
+        if "begun" in (tmp_path / "postgres" / "initdb.log").read_text():
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        postgres.make(interrupted)
+    assert not (tmp_path / "postgres" / "data.new").exists()
+    assert not postgres.data.exists()
 
 
 def test_postgres_starts_from_a_folder_that_only_its_owner_may_enter(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from scoreboard.domain.ledger import DeadEntry, Entry, EventId, LateDuplicate
 from scoreboard.errors import Unavailable
 from scoreboard.pg.ledger import Ledger, LedgerSession
+from scoreboard.pg.pool import open_pool
 from scoreboard.wire.events import Event
 from tests.support.ledger_entries import BOARD, PARTITION, START_MS, event, sums, totals
 from tests.support.waiting import wait_until
@@ -22,9 +23,18 @@ HASTE = 2.0  # seconds for a statement of the hasty pool
 
 @pytest.fixture
 async def hasty(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    """A pool as that of a process which answers requests."""
-    async with asyncpg.create_pool(database_url, min_size=1, command_timeout=HASTE) as pool:
-        yield pool
+    """A pool as that of a process which answers requests, with its connection."""
+    pool = await open_pool(database_url, connections=1, timeout=HASTE)
+
+    async def connected() -> bool:
+        try:
+            return bool(await pool.fetchval("SELECT true"))
+        except TimeoutError:
+            return False
+
+    await wait_until(connected, description="Postgres takes a connection in time")
+    yield pool
+    await pool.close()
 
 
 async def write(
@@ -180,6 +190,37 @@ async def test_conflicts_and_flagged_actions_are_recorded_for_review(
     reviews = await database.fetch("SELECT kind, points FROM review ORDER BY id")
     assert {tuple(row) for row in reviews} == {("flagged", 5), ("conflict", 6)}
     assert await sums(database) == {"ann": 5}
+
+
+async def test_a_user_has_ten_open_conflicts_and_further_ones_are_counted_on_the_newest(
+    ledger: Ledger, database: asyncpg.Connection
+) -> None:
+    def conflicts(first: int, last: int, user: str = "ann") -> list[tuple[Event, Entry]]:
+        return [
+            event(f"{n}-0", user, f"a{n}", 6, kind="C", attempt=f"{user} {n}")
+            for n in range(first, last)
+        ]
+
+    async def cases(user: str = "ann") -> list[tuple[str, int]]:
+        rows = await database.fetch(
+            "SELECT status, further FROM review WHERE user_id = $1 ORDER BY id", user
+        )
+        return [tuple(row) for row in rows]
+
+    await write(ledger, *conflicts(100, 104))
+    assert await cases() == [("open", 0)] * 4
+    batch = conflicts(104, 130)
+    for _ in range(2):  # and a batch that is delivered again changes nothing
+        await write(ledger, *batch)
+        assert await cases() == [("open", 0)] * 9 + [("open", 20)]
+    await write(ledger, *conflicts(130, 1000), event("1000-0", "ann", "r", 5, kind="R"))
+    assert await cases() == [("open", 0)] * 9 + [("open", 890), ("open", 0)]
+    await write(ledger, *conflicts(1001, 1002, "bob"))
+    assert await cases("bob") == [("open", 0)]
+
+    await database.execute("UPDATE review SET status = 'confirmed' WHERE kind = 'conflict'")
+    await write(ledger, *conflicts(1002, 1004))
+    assert (await cases())[-2:] == [("open", 0)] * 2
 
 
 async def test_a_reverted_action_leaves_the_sum_and_the_total(

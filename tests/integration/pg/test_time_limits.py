@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from scoreboard.errors import Unavailable
-from scoreboard.pg import board_source
+from scoreboard.pg import board_source, connection, failures, pool
 from scoreboard.pg.archived_boards import ArchivedBoards
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
@@ -25,17 +25,17 @@ HASTE = 1.0  # seconds for a connection and a statement
 @pytest.fixture
 async def impatient(database_url: str) -> AsyncIterator[asyncpg.Pool]:
     """A pool in haste that has its connection."""
-    pool = await open_pool(database_url, connections=1, timeout=HASTE)
+    opened = await open_pool(database_url, connections=1, timeout=HASTE)
 
     async def connected() -> bool:
         try:
-            return bool(await pool.fetchval("SELECT true"))
+            return bool(await opened.fetchval("SELECT true"))
         except TimeoutError:
             return False
 
     await wait_until(connected, description="Postgres takes a connection in time")
-    yield pool
-    await pool.close()
+    yield opened
+    await opened.close()
 
 
 @contextmanager
@@ -56,8 +56,9 @@ async def test_a_request_that_gets_no_connection_is_told_to_come_back(
             await Ledger(impatient).knows(BOARD)
         with pytest.raises(Unavailable) as several:
             await ArchivedBoards(impatient).top(BOARD)
-    assert one_statement.value.retry_after
-    assert several.value.retry_after
+    for refused in (one_statement.value, several.value):
+        assert refused.retry_after
+        assert refused.detail == failures.OCCUPIED.detail, "Postgres is not to blame"
 
 
 async def test_a_silent_postgres_is_given_up_when_a_session_begins(
@@ -67,6 +68,24 @@ async def test_a_silent_postgres_is_given_up_when_a_session_begins(
     with silent(process), pytest.raises(Unavailable):
         async with asyncio.timeout(PATIENCE), Ledger(impatient).locked_if_free(PARTITION):
             pass
+
+
+async def test_who_gave_a_silent_postgres_up_does_not_wait_for_its_connection_either(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ages = 10 * PATIENCE
+    monkeypatch.setattr(pool, "PATIENCE", ages)  # for the connection to become fit again
+    monkeypatch.setattr(connection, "SILENCE", ages)  # nobody else finds out
+    opened = await open_pool(database_url, connections=1, timeout=ages)
+    try:
+        with silent(await opened.fetchval("SELECT pg_backend_pid()")):
+            async with asyncio.timeout(PATIENCE):
+                with pytest.raises(TimeoutError):
+                    async with opened.acquire() as silent_one:
+                        await silent_one.fetchval("SELECT true", timeout=HASTE)
+        assert await opened.fetchval("SELECT true"), "the connection is there again"
+    finally:
+        await opened.close()
 
 
 async def test_a_silent_postgres_is_given_up_when_a_batch_begins(

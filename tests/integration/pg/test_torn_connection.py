@@ -14,8 +14,10 @@ import asyncpg
 import pytest
 
 from scoreboard.errors import Unavailable
+from scoreboard.pg.connection import connect
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
+from tests.support.in_between import calling, listening, pass_on
 from tests.support.ledger_entries import PARTITION, event, totals
 
 IN_TRANSACTION = b"Z\x00\x00\x00\x05T"  # ReadyForQuery, as after BEGIN
@@ -26,46 +28,39 @@ FAREWELL = b"E" + pack("!I", 4 + len(_REASON)) + _REASON  # ErrorResponse
 class Between:
     """Stands between a client and Postgres. Once ``armed`` it says what a Postgres says that is
     shut down, right behind an answer to BEGIN; the connection ends when the next one is asked
-    for."""
+    for. While ``mute``, nothing of the client's arrives."""
 
     def __init__(self, url: str) -> None:
         self._postgres = urlsplit(url)
         self._ending: asyncio.StreamWriter | None = None
-        self.armed = False
+        self.armed = self.mute = False
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[str]:
         """The URL that leads through here."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
         user, _, _ = self._postgres.netloc.rpartition("@")
-        yield self._postgres._replace(netloc=f"{user}@127.0.0.1:{port}").geturl()
-        server.close()
-        await server.wait_closed()
+        async with listening(self._serve) as port:
+            yield self._postgres._replace(netloc=f"{user}@127.0.0.1:{port}").geturl()
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         if self._ending:
             self._ending.close()
             self._ending = None
-            to_client.close()
             return
-        host, port = self._postgres.hostname, self._postgres.port
-        postgres, to_postgres = await asyncio.open_connection(host, port)
-        forth = asyncio.create_task(self._copy(client, to_postgres))
-        with suppress(OSError):
-            while data := await postgres.read(65_536):
-                if self.armed and data.endswith(IN_TRANSACTION):
-                    self.armed, self._ending = False, to_client
-                    data += FAREWELL
-                to_client.write(data)
-        to_client.close()
-        await forth
+        async with calling(self._postgres.hostname, self._postgres.port) as (postgres, to_postgres):
+            await asyncio.gather(
+                pass_on(client, to_postgres, while_=lambda: not self.mute),
+                self._pass_back(postgres, to_client),
+            )
 
-    async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    async def _pass_back(self, source: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await source.read(65_536):
-                target.write(data)
-        target.close()
+                if self.armed and data.endswith(IN_TRANSACTION):
+                    self.armed, self._ending = False, client
+                    data += FAREWELL
+                client.write(data)
+        client.close()
 
 
 async def test_a_connection_that_ends_right_before_a_batch_is_given_up_in_good_order(
@@ -91,3 +86,15 @@ async def test_a_connection_that_ends_right_before_a_batch_is_given_up_in_good_o
         await pool.close()
 
     assert await totals(database) == {"ann": 5, "bob": 7}
+
+
+async def test_an_old_connection_that_nobody_answers_is_let_go_without_an_error(
+    database_url: str,
+) -> None:
+    between = Between(database_url)
+    async with between.listening() as url:
+        connection = await connect(url, timeout=30)
+        assert await connection.fetchval("SELECT 1") == 1
+        between.mute = True
+        await connection.close(timeout=0.05)
+        assert connection.is_closed()

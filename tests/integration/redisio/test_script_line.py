@@ -9,15 +9,15 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from scoreboard.errors import OutcomeUnknown, Unavailable
-from scoreboard.redisio import connections
 from scoreboard.redisio.script_line import ScriptLine
+from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from scoreboard.wire.scripts import read_top
 
 
 @pytest.fixture
 async def line(settings: Settings) -> AsyncIterator[ScriptLine]:
-    line = ScriptLine(connections.pool(settings.redis_url, timeout=5), timeout=5)
+    line = ScriptLine(await topology_at(settings.redis_url).owner("any"), timeout=5)
     yield line
     await line.close()
 
@@ -37,17 +37,19 @@ async def test_a_reply_of_many_pieces_is_put_together(line: ScriptLine) -> None:
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
     nobody = "redis://127.0.0.1:1/0"
-    line = ScriptLine(connections.pool(nobody, timeout=1), timeout=1)
+    line = ScriptLine(await topology_at(nobody).owner("any"), timeout=1)
     with pytest.raises(Unavailable):
         await line.ask(b"PING")
 
 
 async def test_a_silent_server_is_named_as_the_reason(settings: Settings, redis: Redis) -> None:
-    line = ScriptLine(connections.pool(settings.redis_url, timeout=5), timeout=0.1)
+    line = ScriptLine(await topology_at(settings.redis_url).owner("any"), timeout=0.1)
     await line.ask(b"PING")
     await redis.client_pause(500)
     with capture_logs() as logs, pytest.raises(OutcomeUnknown):
-        await line.run(read_top(key_meta="sb:nowhere"))
+        await line.run(
+            read_top(**dict.fromkeys(("key_board", "key_meta", "key_table"), "sb:nowhere"))
+        )
     await line.close()
 
     assert [log["error"] for log in logs if log["event"] == "redis_call_failed"] == ["TimeoutError"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from scoreboard.domain.ledger import KeptAction
-from scoreboard.domain.reviews import Review
+from scoreboard.domain.reviews import Decision, Filter, Review
 from scoreboard.domain.submissions import Outcome
 from scoreboard.errors import (
     AlreadyDecided,
@@ -19,9 +20,11 @@ from scoreboard.errors import (
 )
 from scoreboard.pg.reviews import Reviews
 from scoreboard.redisio.moderation import ModeratedBoards
-from scoreboard.workers.ports import LedgerSession
+from scoreboard.telemetry import metrics
+from scoreboard.workers.postgres_ports import LedgerSession
 from scoreboard.workers.rebuilder import Rebuilder
 from tests.support.moderated_arena import Moderated
+from tests.support.suspicious_gate import NOTED
 
 
 @pytest.fixture
@@ -220,12 +223,14 @@ async def test_a_confirmation_that_dies_halfway_takes_each_action_back_once(
     case = await court.case("ann", "cheat", 100)
     revert, reverts = ModeratedBoards.revert, 0
 
-    async def die(self: ModeratedBoards, board: str, action: KeptAction, reason: str) -> bool:
+    async def die(
+        self: ModeratedBoards, board: str, event_format: int, action: KeptAction, reason: str
+    ) -> bool:
         nonlocal reverts
         reverts += 1
         if reverts == 4:
             raise Unavailable("gone")
-        return await revert(self, board, action, reason)
+        return await revert(self, board, event_format, action, reason)
 
     with monkeypatch.context() as patch:
         patch.setattr(ModeratedBoards, "revert", die)
@@ -282,3 +287,93 @@ async def test_what_was_approved_is_remembered_as_the_users_own(court: Moderated
 async def test_a_case_that_is_not_there_is_not_found(court: Moderated) -> None:
     with pytest.raises(NotFound):
         await court.moderator.approve(999, by="eve", reason="")
+
+
+async def episode(court: Moderated, actions: int, user: str = "ann") -> list[Review]:
+    """The cases of one episode, oldest first."""
+    return [await court.case(user, f"{user}-{i}", 100 + i) for i in range(actions)]
+
+
+async def test_an_episode_is_listed_once_and_its_approval_counts_each_action_once(
+    court: Moderated,
+) -> None:
+    cases = await episode(court, 5)
+    await court.case("bob", "other", 100)
+    assert len({case.episode for case in cases}) == 1
+    wanted = Filter(status="open", episodes=True)
+    listed = await court.reviews.page(wanted, before=None, limit=9)
+    assert [(case.user_id, case.actions) for case in listed] == [("bob", 1), ("ann", 5)]
+
+    decision = await court.moderator.approve(cases[2].id, by="eve", reason="video", episode=True)
+    assert (decision.review.status, decision.decided) == ("approved", 5)
+    await court.agree({"ann": 100 + 101 + 102 + 103 + 104})
+    (left,) = await court.reviews.page(wanted, before=None, limit=9)
+    assert left.user_id == "bob"
+    assert len(await court.audited()) == 5
+
+
+async def test_an_episodes_approval_that_was_interrupted_goes_on_when_it_is_repeated(
+    court: Moderated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = await episode(court, 4)
+    decide = Reviews.decide
+    done: list[object] = []
+
+    async def die_at_the_third(self: Reviews, *args: Any, **kwargs: Any) -> Decision:
+        if len(done) == 2:
+            raise Unavailable("gone")
+        done.append(args)
+        return await decide(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reviews, "decide", die_at_the_third)
+        with pytest.raises(Unavailable):
+            await court.moderator.approve(cases[0].id, by="eve", reason="", episode=True)
+    await court.moderator.approve(cases[0].id, by="eve", reason="", episode=True)
+    await court.agree({"ann": 100 + 101 + 102 + 103})
+    assert len(await court.audited()) == 4
+
+
+async def test_a_confirmed_episode_takes_back_what_was_flagged_in_it(court: Moderated) -> None:
+    await court.set_mode("flag")
+    await court.arena.submit(("ann", "k0", 5))
+    cases = await episode(court, 3)
+    decision = await court.moderator.confirm(cases[0].id, by="eve", reason="", episode=True)
+    assert (decision.reverted, decision.decided) == (3, 3)
+    await court.agree({"ann": 5})
+
+
+async def test_an_action_that_counts_and_has_something_noted_is_a_case_in_mode_reject_too(
+    court: Moderated,
+) -> None:
+    case = await court.case("ann", "k1", NOTED)
+    assert (case.kind, [found.agent for found in case.findings]) == ("flagged", ["behavior"])
+    await court.agree({"ann": NOTED})
+
+
+async def test_decisions_are_told_by_what_agents_had_objected_to(court: Moderated) -> None:
+    cases = await episode(court, 3)
+    (found, *_) = cases[0].findings
+
+    def counted(verdict: str) -> float:
+        child = metrics.decided_findings.labels(verdict, found.agent, found.feature)
+        return float(child._value.get())
+
+    before = counted("approved"), counted("confirmed")
+    await court.moderator.approve(cases[0].id, by="eve", reason="")
+    await court.moderator.confirm(cases[1].id, by="eve", reason="")
+    assert (counted("approved"), counted("confirmed")) == (before[0] + 1, before[1] + 1)
+    (told,) = [
+        one
+        for one in await court.reviews.by_feature(frozenset({"arena"}))
+        if (one.agent, one.feature) == (found.agent, found.feature)
+    ]
+    assert (told.open, told.approved, told.confirmed) == (1, 1, 1)
+    assert await court.reviews.by_feature(frozenset({"another"})) == []
+
+
+async def test_what_comes_after_a_decision_is_another_episode(court: Moderated) -> None:
+    first = await court.case("ann", "k1", 100)
+    await approve(court, first)
+    second = await court.case("ann", "k2", 100)
+    assert second.episode != first.episode

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from unittest.mock import AsyncMock
 
 import asyncpg
 import pytest
 from redis.asyncio import Redis
 
 from scoreboard.domain.ledger import Entry, EventId
+from scoreboard.errors import Unavailable
 from scoreboard.local.embedded_servers import Postgres
 from scoreboard.pg.ledger import Ledger, LedgerSession
 from scoreboard.pg.pool import open_pool
-from scoreboard.redisio.streams import PartitionStream
+from scoreboard.redisio.streams import PartitionStream, PartitionStreams
 from scoreboard.wire.keys import CONSUMER_GROUP, PartitionKeys
 from scoreboard.workers.persister import Persister, persist_batches
 from tests.support.ledger_entries import PARTITION, append, append_raw, fields, sums, totals
@@ -36,17 +38,23 @@ def stream(redis: Redis, blocking: Redis) -> PartitionStream:
     return PartitionStream(redis, blocking, PARTITION)
 
 
+@pytest.fixture
+def streams(redis: Redis, stream: PartitionStream) -> PartitionStreams:
+    return PartitionStreams(redis, [stream])
+
+
 async def step(stream: PartitionStream, ledger: Ledger, limit: int = 100) -> EventId | None:
     async with ledger.locked(PARTITION) as session:
-        return await persist_batches(stream, session, NoReverter(), limit)
+        done = await persist_batches(stream, session, NoReverter(), limit)
+        return done and done.last
 
 
 async def test_what_is_appended_is_committed_acknowledged_trimmed_and_announced(
-    redis: Redis, stream: PartitionStream, ledger: Ledger, database: asyncpg.Connection
+    redis: Redis, streams: PartitionStreams, ledger: Ledger, database: asyncpg.Connection
 ) -> None:
     async with redis.pubsub(ignore_subscribe_messages=True) as listener:
         await listener.subscribe(KEYS.persisted)
-        async with at_work(Persister([stream], ledger, NoReverter(), batch=100)):
+        async with at_work(Persister(streams, ledger, NoReverter(), batch=100)):
             await append(redis, "10-0", "ann", "a1", 5)
             await append(redis, "10-1", "bob", "a1", 7)
             message = None
@@ -82,6 +90,29 @@ async def test_what_a_dead_persister_left_pending_comes_before_anything_newer(
     assert await totals(database) == {"ann": 3}
 
 
+async def test_only_actions_that_are_certain_to_have_counted_are_named_to_those_who_wait(
+    redis: Redis, stream: PartitionStream, ledger: Ledger
+) -> None:
+    async with redis.pubsub(ignore_subscribe_messages=True) as listener:
+        await listener.subscribe(KEYS.committed)
+        await append(redis, "10-0", "ann", "a1", 5, attempt="first", r=1)
+        await append(redis, "10-1", "ann", "a2", 5, attempt="nobody-waits")
+        await append(redis, "10-2", "bob", "a1", 5, attempt="second", r=1)
+        await step(stream, ledger)
+        # The same action again, as when Redis had lost the first: the first counts.
+        await append(redis, "20-0", "ann", "a1", 5, attempt="late", r=1)
+        async with ledger.locked(PARTITION) as session:
+            await persist_batches(stream, session, AsyncMock(), 100)
+        await append(redis, "30-0", "ann", "a3", 5, attempt="third", r=1)
+        await step(stream, ledger)
+
+        named: list[bytes] = []
+        while b"third" not in named:
+            message = await listener.get_message(timeout=PATIENCE)
+            named += message["data"].split() if message else []
+    assert named == [b"first", b"second", b"third"]
+
+
 async def test_nothing_that_is_still_pending_is_ever_trimmed(
     redis: Redis, stream: PartitionStream, ledger: Ledger
 ) -> None:
@@ -104,15 +135,20 @@ async def test_reading_ahead_keeps_the_order_and_skips_nothing_that_is_pending(
     await redis.xgroup_create(KEYS.events, CONSUMER_GROUP, id="0")
     await redis.xreadgroup(CONSUMER_GROUP, "dead", {KEYS.events: ">"}, count=4)
     async with ledger.locked(PARTITION) as session:
-        lasts = [await persist_batches(stream, session, NoReverter(), 2, most=3) for _ in range(4)]
-    assert lasts == [EventId(2, 0), EventId(4, 0), EventId(10, 0), EventId(11, 0)]
+        done = [await persist_batches(stream, session, NoReverter(), 2, most=3) for _ in range(4)]
+    assert [one and one.last for one in done] == [
+        EventId(2, 0),
+        EventId(4, 0),
+        EventId(10, 0),
+        EventId(11, 0),
+    ]
     assert await totals(database) == await sums(database) == {"ann": 11}
 
 
 async def test_an_emptied_redis_is_consumed_again_from_its_new_beginning(
-    redis: Redis, stream: PartitionStream, ledger: Ledger, database: asyncpg.Connection
+    redis: Redis, streams: PartitionStreams, ledger: Ledger, database: asyncpg.Connection
 ) -> None:
-    async with at_work(Persister([stream], ledger, NoReverter(), batch=100)):
+    async with at_work(Persister(streams, ledger, NoReverter(), batch=100)):
         await append(redis, "10-0", "ann", "a1", 5)
         await wait_until(lambda: totals(database), description="the first event is persisted")
         await redis.flushall()
@@ -138,7 +174,9 @@ async def test_two_persisters_at_once_write_every_event_once_without_deadlock(
 
     def another(client: Redis) -> Persister:
         return Persister(
-            [PartitionStream(client, client, PARTITION)], ledger, NoReverter(), batch=64
+            PartitionStreams(client, [PartitionStream(client, client, PARTITION)]),
+            *(ledger, NoReverter()),
+            batch=64,
         )
 
     async with (
@@ -188,12 +226,12 @@ class CrashingStream:
         self._pass("after read")
         return entries
 
-    async def read_ahead(self, count: int) -> list[Entry]:
-        return await self._stream.read_ahead(count)
+    async def read_ahead(self, count: int, wait: float = 0.0) -> list[Entry]:
+        return await self._stream.read_ahead(count, wait)
 
-    async def acknowledge(self, ids: Sequence[bytes]) -> int:
+    async def acknowledge(self, ids: Sequence[bytes], awaited: Sequence[str] = ()) -> int:
         self._pass("after commit")
-        left = await self._stream.acknowledge(ids)
+        left = await self._stream.acknowledge(ids, awaited)
         self._pass("after acknowledge")
         return left
 
@@ -247,7 +285,7 @@ async def test_a_persister_that_dies_just_before_its_commit_loses_and_doubles_no
 POISON = {
     "a field is missing": {b"o": b"A"},
     "an unknown kind": fields() | {b"o": b"Z"},
-    "an unknown format": fields() | {b"d": fields()[b"d"].replace(b'"v":1', b'"v":9')},
+    "an unknown format": fields() | {b"d": fields()[b"d"].replace(b'"v":1', b'"v":0')},
     "no JSON": fields() | {b"d": b"{"},
     "a NUL in a name": fields() | {b"d": fields()[b"d"].replace(b'"ann"', b'"a\\u0000n"')},
     "a lone surrogate": fields() | {b"d": fields()[b"d"].replace(b'"ann"', b'"\\ud800"')},
@@ -280,11 +318,11 @@ async def test_only_poison_is_dead_lettered_and_its_neighbours_commit(
 
 
 async def test_postgres_away_is_waited_for(
-    redis: Redis, stream: PartitionStream, postgres: Postgres, postgres_url: str
+    redis: Redis, streams: PartitionStreams, postgres: Postgres, postgres_url: str
 ) -> None:
     pool = await open_pool(postgres_url, connections=2, timeout=PATIENCE)
     try:
-        async with at_work(Persister([stream], Ledger(pool), NoReverter(), batch=10)):
+        async with at_work(Persister(streams, Ledger(pool), NoReverter(), batch=10)):
             await append(redis, "1-0", "ann", "a1", 1)
             await wait_until(lambda: _empty(redis), description="the first is persisted")
             await asyncio.to_thread(postgres.stop)
@@ -298,3 +336,22 @@ async def test_postgres_away_is_waited_for(
 
 async def _empty(redis: Redis) -> bool:
     return await redis.xlen(KEYS.events) == 0
+
+
+async def test_events_of_a_newer_version_are_left_to_a_persister_that_knows_them(
+    redis: Redis, stream: PartitionStream, ledger: Ledger, database: asyncpg.Connection
+) -> None:
+    await append(redis, "10-0", "ann", "a1", 5)
+    newer = fields("bob", "a1", 7)
+    await append_raw(
+        redis, "10-1", newer | {b"o": b"N", b"d": newer[b"d"].replace(b'"v":1', b'"v":99')}
+    )
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="newer version"):
+            await step(stream, ledger)
+    assert await redis.xlen(KEYS.events) == 2, "none is acknowledged"
+    assert await database.fetchval("SELECT count(*) FROM dead_event") == 0
+
+    await redis.xdel(KEYS.events, "10-1")  # as if it were persisted elsewhere
+    await step(stream, ledger)
+    assert await totals(database) == {"ann": 5}

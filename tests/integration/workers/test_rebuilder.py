@@ -17,7 +17,7 @@ from scoreboard.redisio.loader import DRAFT_TTL_MS, BoardDraft
 from scoreboard.settings import Settings
 from scoreboard.wire.events import split_id
 from scoreboard.wire.keys import Keyspace
-from scoreboard.workers.rebuilder import MAX_AT_ONCE
+from scoreboard.workers.rebuild_turns import MAX_AT_ONCE
 from tests.support.arena import Arena, opened_arena
 from tests.support.ledger_entries import PARTITIONS, sums, totals
 from tests.support.waiting import wait_until
@@ -31,7 +31,7 @@ async def test_the_first_action_brings_a_board_into_being(
     (result,) = await arena.submit(("ann", "a1", 5))
     assert (result.outcome, result.score, result.rank) == (Outcome.ACCEPTED, 5, 1)
     row = await database.fetchrow("SELECT settings, partition FROM board")
-    assert tuple(row) == ("{}", arena.keys.partition)
+    assert tuple(row) == ('{"ids":"nfc-visible"}', arena.keys.partition)
 
 
 async def test_an_unknown_board_stays_unknown_unless_it_may_be_made(
@@ -41,6 +41,28 @@ async def test_an_unknown_board_stays_unknown_unless_it_may_be_made(
         await arena.durable.rebuilder.ensure("arena", create=False)
     assert await database.fetchval("SELECT count(*) FROM board") == 0
     assert await arena.redis.keys() == []
+
+
+async def test_a_board_that_is_made_while_somebody_asks_for_it_is_known_from_then_on(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rebuilder, knows = arena.durable.rebuilder, Ledger.knows
+    asked, made = asyncio.Event(), asyncio.Event()
+
+    async def answers_late(ledger: Ledger, board: str) -> bool:
+        known = await knows(ledger, board)
+        asked.set()
+        await made.wait()
+        return known
+
+    monkeypatch.setattr(Ledger, "knows", answers_late)
+    early = asyncio.create_task(rebuilder.ensure("arena", create=False))
+    await asked.wait()
+    await rebuilder.ensure("arena", create=True)
+    made.set()
+    with pytest.raises(UnknownBoard):
+        await early
+    await rebuilder.ensure("arena", create=False)
 
 
 async def test_an_emptied_redis_gets_back_the_same_bits(arena: Arena) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from scoreboard import background
 from scoreboard.assembly.training_process import train_apart
+from scoreboard.domain.judging import Case
 from scoreboard.pg.models import Models
 from scoreboard.settings import Settings
 from scoreboard.workers import retrainer as retrainer_module
@@ -25,6 +26,22 @@ async def add_board(pool: asyncpg.Pool, board: str, mode: str) -> None:
         board,
         f'{{"mode":"{mode}"}}',
     )
+
+
+async def record(pool: asyncpg.Pool, cases: list[Case]) -> None:
+    """A board with a gate, and what counts on it."""
+    await add_board(pool, "guarded", "reject")
+    await pool.copy_records_to_table(
+        "score_action",
+        columns=(
+            "board", "user_id", "action_id", "points", "score", "event_ms", "event_seq",
+            "status", "attempt_id",
+        ),
+        records=[
+            ("guarded", c.user_id, f"a{i}", c.points, i, c.at_ms, i, "accepted", f"t{i}")
+            for i, c in enumerate(cases)
+        ],
+    )  # fmt: skip
 
 
 async def test_boards_with_a_gate_are_due_until_they_have_a_model_of_that_age(
@@ -89,23 +106,32 @@ async def test_a_board_is_trained_on_its_own_ledger_by_a_process_apart(
     pytest.importorskip("sklearn", reason="training needs the extra `train`")
     monkeypatch.setenv("SCOREBOARD_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("SCOREBOARD_REDIS_URL", settings.redis_url)
-    await add_board(pool, "guarded", "reject")
-    await pool.copy_records_to_table(
-        "score_action",
-        columns=(
-            "board", "user_id", "action_id", "points", "score", "event_ms", "event_seq",
-            "status", "attempt_id",
-        ),
-        records=[
-            ("guarded", c.user_id, f"a{i}", c.points, i, c.at_ms, i, "accepted", f"t{i}")
-            for i, c in enumerate(season(players=20, days=20))
-        ],
-    )  # fmt: skip
+    await record(pool, season(players=20, days=20))
     assert await train_apart("guarded")
     models = Models(pool)
     (model,) = await models.list()
     assert (model.board, model.active) == ("guarded", True)
     assert await models.due(DAY) == []
+
+
+async def test_a_model_that_refuses_much_of_the_last_week_is_kept_and_not_put_in_force(
+    pool: asyncpg.Pool, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sklearn", reason="training needs the extra `train`")
+    monkeypatch.setenv("SCOREBOARD_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("SCOREBOARD_REDIS_URL", settings.redis_url)
+    cases = season(players=40, days=40)
+    quiet = cases[-1].at_ms + 10 * 86_400_000
+    # A week in which hardly anybody played, and those who did played as nobody had before.
+    cases += [
+        Case(f"player-{i % 3}", 3, at := quiet + round(3_000 * i**0.9), at) for i in range(30)
+    ]
+    await record(pool, cases)
+    assert not await train_apart("guarded")
+    (model,) = await Models(pool).list()
+    assert (model.board, model.active) == ("guarded", False)
+    assert model.quality["refused of the last week"] > 0.01
+    assert await Models(pool).due(DAY) == [], "it is not trained again at once"
 
 
 async def test_too_small_a_ledger_makes_no_model_and_no_noise(

@@ -14,6 +14,7 @@ from scoreboard.domain.submissions import Outcome, Result, Submission
 from scoreboard.errors import Unavailable
 from scoreboard.pg.cases import LedgerCases
 from scoreboard.redisio.script_line import ScriptLine
+from scoreboard.redisio.topologies import topology_at
 from tests.support.moderated_arena import Moderated
 
 
@@ -69,11 +70,11 @@ async def test_a_retry_is_not_judged_and_needs_no_memory(
 
 
 async def test_a_call_prepared_while_the_board_is_cold_leaves_no_memory(
-    court: Moderated, redis: Redis, asked: list[str]
+    court: Moderated, redis: Redis, redis_url: str, asked: list[str]
 ) -> None:
     settings = BoardSettings(mode="reject")
     later = Submission(ScoreAction("ann", "later", 1), "t", 0, 0)
-    line = ScriptLine(redis.connection_pool, timeout=5)
+    line = ScriptLine(await topology_at(redis_url).owner("any"), timeout=5)
     await redis.flushall()
     call = await court.judged.prepare("arena", settings, [later], line)
     await court.arena.durable.rebuilder.ensure("arena", create=False)

@@ -15,7 +15,7 @@ COUNT = 400
 
 
 async def configure(court: Moderated, settings: BoardSettings) -> None:
-    await court.moderator.configure("arena", settings, by="eve")
+    await court.moderator.configure("arena", lambda _: settings, by="eve")
 
 
 async def test_what_a_rate_refuses_is_judged_once(court: Moderated) -> None:

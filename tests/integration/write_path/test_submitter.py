@@ -9,10 +9,10 @@ import pytest
 from redis.asyncio import Redis
 
 from scoreboard.domain.actions import ScoreAction
-from scoreboard.domain.submissions import Submission
-from scoreboard.errors import Unavailable, UnknownBoard
+from scoreboard.domain.submissions import Outcome, Submission
+from scoreboard.errors import OutcomeUnknown, Unavailable, UnknownBoard
 from scoreboard.wire.keys import Keyspace
-from scoreboard.write_path import submitter
+from scoreboard.write_path import board_calls, submitter
 from tests.support.arena import Arena
 from tests.support.waiting import wait_until
 
@@ -135,7 +135,7 @@ async def test_a_lane_has_a_longest_queue(
 async def test_a_write_waits_a_moment_for_a_board_and_is_then_told_to_come_back(
     arena: Arena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submitter, "COLD_PATIENCE", 0.05)
+    monkeypatch.setattr(board_calls, "PATIENCE", 0.05)
     async with arena.durable.ledger.locked(arena.keys.partition):  # nobody can rebuild meanwhile
         with pytest.raises(Unavailable) as refusal:
             await arena.submit(("ann", "a1", 5))
@@ -156,3 +156,34 @@ async def test_who_may_not_make_a_board_never_makes_one(arena: Arena) -> None:
     with pytest.raises(UnknownBoard):
         await arena.submitter.submit("other", [action], create=False)
     assert not await arena.durable.ledger.knows("other")
+
+
+async def test_who_leaves_before_the_call_begins_leaves_nothing_to_do(arena: Arena) -> None:
+    await arena.submit(("ann", "makes the board", 0))
+    posts = [asyncio.create_task(arena.submit(("ann", f"a{n}", 1))) for n in range(3)]
+    await asyncio.sleep(0)
+    posts[1].cancel()
+    await asyncio.wait(posts)
+
+    assert [post.cancelled() for post in posts] == [False, True, False]
+    assert await arena.totals() == {"ann": 2}
+
+
+async def test_a_lane_whose_task_is_cancelled_answers_all_who_wait_and_the_next_call_works(
+    arena: Arena,
+) -> None:
+    await arena.submit(("ann", "makes the board", 0))
+    for turns in range(4):  # before the task has begun, and later and later in its work
+        posts = [asyncio.create_task(arena.submit(("ann", f"{turns}-{n}", 1))) for n in range(3)]
+        await asyncio.sleep(0)
+        [lane] = arena.submitter._lanes.values()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        assert lane.task is not None
+        lane.task.cancel()
+        answers = await asyncio.gather(*posts, return_exceptions=True)
+        assert {type(answer) for answer in answers} <= {Unavailable, OutcomeUnknown}
+
+        [result] = await arena.submit(("bob", f"after {turns}", 1))
+        assert result.outcome is Outcome.ACCEPTED
+    await wait_until(lambda: not arena.submitter._lanes, description="no lane is left")

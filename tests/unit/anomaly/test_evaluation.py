@@ -18,11 +18,14 @@ def row(minute: float, kind: str = "honest", user: str = "ann") -> Labelled:
     return Labelled(Case(user, 2, at, at), int(kind != "honest"), kind)
 
 
-def played(scores: list[float], first: list[bool] | None = None) -> Played:
+def played(
+    scores: list[float], first: list[bool] | None = None, noted: list[bool] | None = None
+) -> Played:
     columns = np.zeros((len(scores), len(agents.REGISTERED)))
     columns[:, -1] = scores
     flags = np.array(first or [False] * len(scores))
-    return Played(columns, np.array(scores) > 1.0, flags, seconds=0.5)
+    notes = np.array(noted or [False] * len(scores))
+    return Played(columns, np.array(scores) > 1.0, flags, notes, seconds=0.5)
 
 
 def test_recall_counts_actions_where_episodes_are_short() -> None:
@@ -48,6 +51,31 @@ def test_false_refusals_are_shares_of_the_honest_actions_only() -> None:
     assert evaluation.false_refusals == 0.25
     assert evaluation.new_users_refused == 0.5
     assert evaluation.microseconds == pytest.approx(100_000)
+
+
+def test_honest_kinds_are_told_apart() -> None:
+    rows = [row(0), row(1), row(2), row(3, "burst")]
+    rows[1].kind = rows[2].kind = "family"
+    kinds = measure(rows, played([0.1, 1.2, 0.1, 1.3])).honest_kinds
+    assert {name: (kind.actions, kind.false_refusals) for name, kind in kinds.items()} == {
+        "family": (2, 0.5),
+        "honest": (1, 0.0),
+    }
+
+
+def test_a_week_is_noted_by_the_first_action_that_counts_in_another() -> None:
+    week = 7 * 24 * 60
+    rows = [
+        *(row(0, "stealth"), row(1), row(week), row(week, user="bob")),
+        *(row(2 * week), row(2 * week + 1), row(2 * week, user="bob")),
+    ]
+    noted = [False, False, False, False, True, False, False]
+    scores = [0.1, 0.1, 1.2, 0.1, 0.1, 0.1, 0.1]  # ann's action of the second week did not count
+    weeks = measure(rows, played(scores, noted=noted)).weeks
+    assert {kind: (of.weeks, of.noted) for kind, of in weeks.items()} == {
+        "honest": (1, 0.0),
+        "stealth": (1, 1.0),
+    }
 
 
 def test_the_curves_figures_equal_scikit_learns() -> None:

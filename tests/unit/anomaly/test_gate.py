@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoreboard.anomaly.gate import Gate
+from scoreboard.anomaly.gate import RULE, Gate
 from scoreboard.anomaly.memory.learning import fold
 from scoreboard.anomaly.memory.records import decode_profile
 from scoreboard.anomaly.model import Model
@@ -101,12 +102,24 @@ def test_a_refusal_says_what_was_seen_and_what_is_usual(model: Model) -> None:
     assert gap.low > 1.0
 
 
+def test_the_highest_suspicion_refuses_and_says_why_like_any_other(model: Model) -> None:
+    low = {
+        name: msgspec.structs.replace(agent, threshold=0.05) for name, agent in model.agents.items()
+    }
+    gate = Gate(msgspec.structs.replace(model, agents=low), ANY_AGE)
+    (judgement,) = gate.judge([case()], {}, {})
+    high = {name for name, score in judgement.scores.items() if score and score > RULE}
+    assert {"device", "behavior"} <= high
+    assert {reason.agent for reason in judgement.reasons} == set(judgement.refused_by) == high
+    assert all(reason.text for reason in judgement.reasons)
+
+
 def test_agents_without_their_inputs_abstain(model: Model) -> None:
     bare = Case("ann", 2, NOW, NOW)
     (judgement,) = Gate(model, ANY_AGE).judge([bare], {}, {})
     assert judgement.scores["location"] is None
     assert judgement.scores["device"] is None
-    assert judgement.scores["time"] is not None
+    assert judgement.scores["behavior"] is not None
     assert judgement.device is None
 
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from scoreboard.anomaly import agents
+from scoreboard.anomaly.gate import Gate
 from scoreboard.anomaly.model import MODEL_FORMAT, Model, UnusableModel
 from scoreboard.anomaly.training import LEAST_ACTIONS, TrainingOptions, train
 from scoreboard.errors import InvalidRequest
@@ -31,6 +32,15 @@ def test_damaged_bytes_and_other_formats_are_refused(model: Model) -> None:
     for strange in (b"", b"not a model", good[:-20], good[:100], other):
         with pytest.raises(UnusableModel):
             Model.from_bytes(strange)
+
+
+def test_a_model_of_other_features_is_refused(model: Model) -> None:
+    name, trained = next(iter(model.agents.items()))
+    renamed = [msgspec.structs.replace(trained.features[0], name="other"), *trained.features[1:]]
+    for features in (renamed, trained.features[1:]):
+        other = msgspec.structs.replace(trained, features=features)
+        with pytest.raises(UnusableModel, match="other features"):
+            Gate(msgspec.structs.replace(model, agents={**model.agents, name: other}))
 
 
 def test_no_agent_refuses_more_of_the_training_actions_than_wanted(model: Model) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 from pathlib import Path
 
@@ -145,6 +146,11 @@ def test_training_names_every_agent_that_abstains(
     assert not {"location", "device"} & trained.keys()
     abstaining = [name for name in agents.names() if name not in trained]
     assert re.findall(r"(\w+): too little data; abstains", printed) == abstaining
+
+
+def test_every_file_of_an_agent_is_registered() -> None:
+    modules = {module.name for module in pkgutil.iter_modules(agents.__path__)}
+    assert modules == set(agents.names())
 
 
 def test_no_two_agents_and_no_two_features_of_an_agent_have_the_same_name() -> None:

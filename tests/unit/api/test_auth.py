@@ -3,26 +3,34 @@ one and the same 401."""
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import jwt
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, make_mocked_request
+from aiohttp.test_utils import TestClient
 
-from scoreboard.api.auth import Authenticator, Principal
+from scoreboard.api.auth import Authenticator
+from scoreboard.api.principals import Principal
+from scoreboard.api.signatures import SignatureVerifier
+from scoreboard.api.token_rules import ClaimRules
 from scoreboard.api.tokens import mint
 from scoreboard.errors import Unauthorized
-
-SECRET = "first-secret-of-thirty-two-bytes!"
-OTHER = "other-secret-of-thirty-two-bytes!"
-KEYS = {"k1": SECRET, "k2": OTHER}
-ISSUER, AUDIENCE = "https://issuer.example", "scoreboard"
+from tests.unit.api.signed_tokens import (
+    AUDIENCE,
+    ISSUER,
+    KEYS,
+    RULES,
+    SECRET,
+    bearing,
+    claims,
+    signed,
+    token,
+)
 
 Connect = Callable[[Authenticator], Awaitable[TestClient[Any, Any]]]
 
@@ -43,7 +51,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def authenticator(clock: Clock) -> Authenticator:
-    return Authenticator(KEYS, "HS256", issuer=ISSUER, audience=AUDIENCE, clock=clock)
+    return Authenticator(KEYS, "HS256", RULES, clock=clock)
 
 
 @pytest.fixture
@@ -70,35 +78,6 @@ def connect(aiohttp_client: Any) -> Connect:
 @pytest.fixture
 async def client(authenticator: Authenticator, connect: Connect) -> TestClient[Any, Any]:
     return await connect(authenticator)
-
-
-def claims(**changes: Any) -> dict[str, Any]:
-    """Good claims with ``changes``; a claim changed to ... is left out."""
-    good = {
-        "sub": "game-server",
-        "scope": "score:write board:read",
-        "exp": int(time.time()) + 600,
-        "iss": ISSUER,
-        "aud": AUDIENCE,
-    }
-    return {name: value for name, value in (good | changes).items() if value is not ...}
-
-
-def token(secret: str = SECRET, header: dict[str, Any] | None = None, **changes: Any) -> str:
-    """A properly signed token, unless ``header`` or the changed claims spoil it."""
-    text = json.dumps({"alg": "HS256", "typ": "JWT", "kid": "k1"} | (header or {}))
-    return signed(text, json.dumps(claims(**changes)), secret)
-
-
-def signed(header: str, payload: str, secret: str = SECRET) -> str:
-    parts = [base64.urlsafe_b64encode(part.encode()).rstrip(b"=") for part in (header, payload)]
-    signature = jwt.get_algorithm_by_name("HS256").sign(b".".join(parts), secret.encode())
-    return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
-
-
-def bearing(value: str) -> web.Request:
-    """A request whose Authorization header is ``value`` as it stands: HTTP would strip its ends."""
-    return make_mocked_request("GET", "/", headers={"Authorization": value})
 
 
 async def test_a_minted_token_is_recognized_with_its_subject_and_scopes(
@@ -140,10 +119,13 @@ async def test_each_configured_key_is_good_for_its_own_key_id(
 
 async def test_a_token_without_a_key_id_is_taken_only_when_there_is_a_single_key() -> None:
     without = signed('{"alg":"HS256"}', json.dumps(claims(iss=..., aud=...)))
-    alone = Authenticator({"k1": SECRET}, "HS256")
+    alone = Authenticator({"k1": SECRET}, "HS256", ClaimRules())
     assert (await alone.authenticate(bearing(f"Bearer {without}"))).subject == "game-server"
     with pytest.raises(Unauthorized):
-        await Authenticator(KEYS, "HS256").authenticate(bearing(f"Bearer {without}"))
+        await Authenticator(KEYS, "HS256", ClaimRules()).authenticate(bearing(f"Bearer {without}"))
+
+
+HEADER = '{"alg":"HS256","kid":"k1"}'
 
 
 def refused_tokens() -> dict[str, str]:
@@ -184,19 +166,39 @@ def refused_tokens() -> dict[str, str]:
         "jku": token(header={"jku": "https://elsewhere.example/keys"}),
         "x5u": token(header={"x5u": "https://elsewhere.example/cert"}),
         "x5c": token(header={"x5c": ["MIIB"]}),
-        "cty": token(header={"cty": "JWT"}),
-        "another typ": token(header={"typ": "at+jwt"}),
+        "x5c as text": token(header={"x5c": "MIIB"}),
+        "jku in another case": token(header={"JKU": "https://elsewhere.example/keys"}),
+        "zip": token(header={"zip": "DEF"}),
+        "enc": token(header={"enc": "A128GCM"}),
+        "p2c": token(header={"p2c": 10_000_000}),
+        "a list in the header": token(header={"note": ["x"]}),
+        "an object in the header": token(header={"note": {"jwk": 1}}),
+        "a deep header": signed(f'{HEADER[:-1]},"n":{"[" * 1000}', "{}"),
+        "typ of another token": token(header={"typ": "dpop+jwt"}),
+        "typ of a logout token": token(header={"typ": "logout+jwt"}),
+        "typ is empty": token(header={"typ": ""}),
+        "typ is null": token(header={"typ": None}),
+        "typ is a number": token(header={"typ": 1}),
         "no exp": token(exp=...),
         "exp is null": token(exp=None),
         "exp is text": token(exp=str(claims()["exp"])),
-        "exp is a fraction": token(exp=claims()["exp"] + 0.5),
         "exp is true": token(exp=True),
+        "exp is not a number": signed(HEADER, json.dumps(claims(exp=math.nan))),
+        "exp is below zero": token(exp=-1),
+        "exp is a past fraction": token(exp=time.time() - 0.001),
         "exp is huge": signed('{"alg":"HS256","kid":"k1"}', huge),
         "exp is infinite": signed('{"alg":"HS256","kid":"k1"}', infinite),
         "exp is past": token(exp=int(time.time()) - 1),
         "nbf is to come": token(nbf=int(time.time()) + 86_400),
         "nbf is text": token(nbf="0"),
+        "nbf is null": token(nbf=None),
+        "nbf is not a number": signed(HEADER, json.dumps(claims(nbf=math.nan))),
+        "nbf is infinite": signed(HEADER, json.dumps(claims(nbf=math.inf))),
         "iat is to come": token(iat=int(time.time()) + 86_400),
+        "iat is text": token(iat="0"),
+        "iat is not a number": signed(HEADER, json.dumps(claims(iat=math.nan))),
+        "jti is a number": token(jti=1),
+        "jti is half a surrogate pair": token(jti="\ud800"),
         "no sub": token(sub=...),
         "sub is empty": token(sub=""),
         "sub is a number": token(sub=7),
@@ -209,7 +211,18 @@ def refused_tokens() -> dict[str, str]:
         "no aud": token(aud=...),
         "another aud": token(aud="elsewhere"),
         "aud is a number": token(aud=1),
-        "scope is a list": token(scope=["score:write"]),
+        "aud is null": token(aud=None),
+        "aud is true": token(aud=True),
+        "aud is an object": token(aud={AUDIENCE: 1}),
+        "aud is an empty list": token(aud=[]),
+        "aud is a list in a list": token(aud=[[AUDIENCE]]),
+        "aud lists what is no text": token(aud=[AUDIENCE, 1]),
+        "scope is a number": token(scope=1),
+        "scope is an object": token(scope={"score:write": True}),
+        "scope lists what is no text": token(scope=["score:write", 1]),
+        "scope lists too much": token(scope=["s"] * 65),
+        "scope is half a surrogate pair": token(scope="\ud800"),
+        "scp is null": token(scp=None),
         "boards is text": token(boards="global"),
         "boards is null": token(boards=None),
         "boards holds what is no board": token(boards=["Not A Board"]),
@@ -272,14 +285,14 @@ async def test_the_method_options_is_no_way_around(client: TestClient[Any, Any])
 
 
 async def test_audience_lists_are_searched() -> None:
-    strict = Authenticator(KEYS, "HS256", issuer=ISSUER, audience=AUDIENCE)
+    strict = Authenticator(KEYS, "HS256", RULES)
     caller = await strict.authenticate(bearing(f"Bearer {token(aud=['elsewhere', AUDIENCE])}"))
     assert caller.subject == "game-server"
 
 
 async def test_a_token_for_somebody_else_is_refused_where_no_audience_is_set() -> None:
     with pytest.raises(Unauthorized):
-        await Authenticator(KEYS, "HS256").authenticate(bearing(f"Bearer {token()}"))
+        await Authenticator(KEYS, "HS256", ClaimRules()).authenticate(bearing(f"Bearer {token()}"))
 
 
 async def test_a_known_token_is_recognized_at_once_and_without_verifying_it_again(
@@ -288,7 +301,7 @@ async def test_a_known_token_is_recognized_at_once_and_without_verifying_it_agai
     request = bearing(f"Bearer {token()}")
     assert authenticator.principal(request) is None
     caller = await authenticator.authenticate(request)
-    monkeypatch.setattr(jwt, "decode", None)
+    monkeypatch.setattr(SignatureVerifier, "claims", None)
     assert authenticator.principal(request) is caller
     assert await authenticator.authenticate(bearing(request.headers["Authorization"])) is caller
 
@@ -306,7 +319,7 @@ async def test_a_known_token_expires_on_time(authenticator: Authenticator, clock
 
 
 async def test_refused_tokens_are_not_remembered_and_known_ones_are_bounded() -> None:
-    small = Authenticator(KEYS, "HS256", issuer=ISSUER, audience=AUDIENCE, remembered=8)
+    small = Authenticator(KEYS, "HS256", RULES, remembered=8)
     with pytest.raises(Unauthorized):
         await small.authenticate(bearing("Bearer a.b.c"))
     requests = [bearing(f"Bearer {token(sub=f'user-{n}')}") for n in range(30)]

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from scoreboard.api.auth import Authenticator
+from scoreboard.api.token_rules import ClaimRules
 from scoreboard.api.tokens import keys_from, mint
 from scoreboard.errors import ConfigurationError, Unauthorized
 from scoreboard.settings import Settings
@@ -63,7 +64,7 @@ async def test_a_private_key_signs_what_its_public_key_verifies(algorithm: Algor
     text = mint(signing, algorithm, subject="s", scope="score:write", ttl=60, boards=["arena"])
     request = make_mocked_request("GET", "/", headers={"Authorization": f"Bearer {text}"})
     for keys in (signing, verifying):
-        caller = await Authenticator(keys, algorithm).authenticate(request)
+        caller = await Authenticator(keys, algorithm, ClaimRules()).authenticate(request)
         assert (caller.subject, caller.boards) == ("s", frozenset({"arena"}))
 
 
@@ -72,7 +73,7 @@ async def test_a_public_key_is_no_hmac_secret_for_a_forger() -> None:
     forged = mint({"k": SECRET}, "HS256", subject="s", scope="admin", ttl=60)
     request = make_mocked_request("GET", "/", headers={"Authorization": f"Bearer {forged}"})
     with pytest.raises(Unauthorized):
-        await Authenticator({"k": public}, "RS256").authenticate(request)
+        await Authenticator({"k": public}, "RS256", ClaimRules()).authenticate(request)
 
 
 def test_a_public_key_alone_can_not_sign() -> None:

@@ -7,13 +7,15 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from scoreboard.api.problems import CONTENT_TYPE, guarded
+from scoreboard.api.route_metrics import RouteMetrics
 
 
 async def answer_to(error: web.HTTPException) -> web.StreamResponse:
     async def handler(request: web.Request) -> web.StreamResponse:
         raise error
 
-    return await guarded(handler)(make_mocked_request("GET", "/"))
+    guard = guarded(handler, RouteMetrics("GET", "/refused"))
+    return await guard(make_mocked_request("GET", "/"))
 
 
 @pytest.mark.parametrize(

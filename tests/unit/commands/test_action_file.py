@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from scoreboard.anomaly.board import board_statistics
 from scoreboard.anomaly.model import Model, TrainingRecord
 from scoreboard.commands.action_file import read_actions
 from scoreboard.domain.actions import ActionContext
+from scoreboard.domain.moments import EARLIEST_MS, LATEST_MS, milliseconds_of
 from scripts.synthetic_season import season
 
 HEAD = "ts,user_id,action_id,points,latitude,user_agent,label"
@@ -71,31 +73,45 @@ def refused(
     ("content", "line", "wrong", "advice"),
     [
         ("", 1, "no column ts, user_id", "separated by commas"),
-        ("ts;user_id;action_id;points\n", 1, "no column ts, user_id", "separated by commas"),
+        ("ts;user_id;action_id;points\nx\n", 2, "1 columns", "complete the row or take it out"),
+        ("ts|user_id|action_id|points\n", 1, "no column ts, user_id", "separated by commas"),
         ("ts,user_id,action_id\n1,ann,a1\n", 1, "no column points", "the first line has to name"),
         (f"{ROWS}1477438652000,ann\n", 5, "2 columns", "complete the row or take it out"),
         (f"{ROWS}\n\n1477438652000,ann\n", 7, "2 columns", "complete the row or take it out"),
+        (f"\n \n{ROWS}\n, ,\n1477438652000,ann\n", 9, "2 columns", "complete the row"),
+        ("ts,user_id,action_id,points,ts\n", 1, "two columns ts", "rename or remove one"),
         (f"{ROWS}1477438652000,ann,a2,many,,,0\n", 5, "points is 'many'", "a whole number"),
         (f"{ROWS}1477438652000,ann,a2,,,,0\n", 5, "points is ''", "a whole number"),
         (f"{ROWS}1477438652000,ann,a2,1.5,,,0\n", 5, "points is '1.5'", "a whole number"),
+        (f"{ROWS}1477438652000,ann,a2,1_5,,,0\n", 5, "points is '1_5'", "a whole number"),
         (f"{ROWS}1477438652000,ann,a2,2147483648,,,0\n", 5, "2147483648", "to 2,147,483,647"),
+        (f"{ROWS}1477438652000,ann,a2,{10**30},,,0\n", 5, "points is '1000000", "2,147,483,647"),
         (f"{ROWS}1477438652000,ann,a2,-2147483648,,,0\n", 5, "-2147483648", "from -2,147,483,647"),
         (f"{ROWS}yesterday,ann,a2,1,,,0\n", 5, "ts is 'yesterday'", "a whole number"),
         (f"{ROWS}1477438652000000000,ann,a2,1,,,0\n", 5, "ts is '14774386", "a whole number"),
+        (f"{ROWS}{'9' * 5000},ann,a2,1,,,0\n", 5, "ts is '9999", "a whole number"),
+        (f"{ROWS}1.47744E+12,ann,a2,1,,,0\n", 5, "ts is '1.47744E+12'", "a whole number"),
+        (f"{ROWS}2016-02-30T18:00:00Z,ann,a2,1,,,0\n", 5, "ts is '2016-02-30", "a time such as"),
+        (f"{ROWS}9999-12-31 23:59-01:00,ann,a2,1,,,0\n", 5, "ts is '9999-12-31", "a time such"),
+        (f"{ROWS}1477438652,ann,a2,1,,,0\n", 5, "'1477438652', which is in seconds", "one unit"),
         (f"{ROWS}1477438652000,ann,a2,1,north,,0\n", 5, "latitude is 'north'", "degrees, or empty"),
         (f"{ROWS}1477438652000,ann,a2,1,nan,,0\n", 5, "latitude is 'nan'", "degrees, or empty"),
         (f"{ROWS}1477438652000,ann,a2,1,,,cheat\n", 5, "label is 'cheat'", "a whole number"),
         (f'{ROWS}1477438652000,"ann\nb",a2,no,,,0\n', 5, "points is 'no'", "a whole number"),
-        (f'{ROWS}1477438652000,ann,a2,1,,"Game,0\n\n\n', 5, "no row of CSV", "close its quotes"),
-        (f'{ROWS}1477438652000,ann,a2,1,,"Game,0\n{LINES}', 5, "limit", "close its quotes"),
-        (f"{ROWS}1477438652000,ann,a2,1,,{'x' * 200_000},0\n", 5, "limit", "close its quotes"),
+        (f'{ROWS}1477438652000,ann,a2,1,,"Game,0\n\n\n', 5, "never closed", "close its quotes"),
+        (f'{ROWS}1477438652000,ann,a2,1,,"Game,0\n{LINES}', 5, "131,072", "close its quotes"),
+        (f'{ROWS}1477438652000,ann,a2,1,,"Game" 3,0\n', 5, "text follows", "double those within"),
+        (f"{ROWS}1477438652000,ann,a2,1,,{'x' * 200_000},0\n", 5, "131,072", "close its quotes"),
     ],
     ids=[
-        *("empty", "semicolons", "no column", "short row", "short row after empty lines"),
-        *("words for points", "no points", "fractions", "points too high", "points too low"),
-        *("words for ts", "ts in nanoseconds", "words for a place", "not a number"),
-        *("words for label", "in a row of two lines", "unclosed quote at the end"),
-        *("unclosed quote", "long field"),
+        *("empty", "semicolons", "bars", "no column", "short row", "short row after empty lines"),
+        *("empty lines before the first", "a column twice"),
+        *("words for points", "no points", "fractions", "underscores", "points too high"),
+        *("points beyond 64 bits", "points too low", "words for ts", "ts in nanoseconds"),
+        *("ts of 5,000 digits", "ts rounded by a spreadsheet", "a day that does not exist"),
+        *("after the year 9999", "seconds among milliseconds", "words for a place"),
+        *("not a number", "words for label", "in a row of two lines", "unclosed quote at the end"),
+        *("unclosed quote", "text after a quote", "long field"),
     ],
 )
 def test_a_wrong_file_is_told_with_its_line_and_what_to_do(
@@ -153,8 +169,7 @@ def test_a_damaged_archive_is_told(refused: Refused, tmp_path: Path) -> None:
 
     said = refused(file)
 
-    assert f"{file}, line 20,002: can't be unpacked" in said
-    assert "copy the file again" in said
+    assert f"{file}, line 20,002: the gzip file is damaged; copy it again" in said
 
 
 def test_a_file_that_is_no_archive_is_told(refused: Refused, tmp_path: Path) -> None:
@@ -163,8 +178,24 @@ def test_a_file_that_is_no_archive_is_told(refused: Refused, tmp_path: Path) -> 
 
     said = refused(file)
 
-    assert f"{file}, line 1: can't be unpacked" in said
-    assert "take .gz off its name" in said
+    assert f"{file}, line 1: not a gzip file, as its name says; take .gz off its name" in said
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["with a writer", "without one"])
+def test_a_pipe_is_told_at_once_to_be_none_of_the_files_that_are_read(
+    refused: Refused, tmp_path: Path, written: bool
+) -> None:
+    if written:
+        pipe, its_end = os.pipe()
+        os.write(its_end, ROWS.encode())
+        said = refused(Path(f"/dev/fd/{pipe}"))
+        os.close(pipe)
+        os.close(its_end)
+    else:
+        os.mkfifo(tmp_path / "fifo")
+        said = refused(tmp_path / "fifo")
+    assert "a pipe or a device" in said
+    assert "save what comes from it as a file" in said
 
 
 def test_a_row_is_an_action_as_a_client_would_send_it(tmp_path: Path) -> None:
@@ -219,3 +250,98 @@ def test_rows_may_have_more_columns_than_the_first_line_and_empty_lines_between(
         csv.writer(out).writerows([["ts", "user_id", "points"], [], [1, "ann", 3, "more"], []])
 
     assert [row.action.points for row in read_actions(file)] == [3]
+
+
+@pytest.mark.parametrize(
+    ("content", "at_ms"),
+    [
+        ("1477438650250", 1477438650250),
+        ("1477438650250.0", 1477438650250),
+        ("1477438650", 1477438650000),
+        ("1477438650.0", 1477438650000),
+        ("1477438650.25", 1477438650250),
+        ("2016-10-25T23:37:30.250Z", 1477438650250),
+        ("2016-10-25t23:37:30,25z", 1477438650250),
+        ("2016-10-26 01:37:30.2509 +02:00", 1477438650250),
+        ("2016-10-26T01:37:30+0200", 1477438650000),
+        ("2016-10-25 23:37", 1477438620000),
+        ("0001-01-01 00:00:00", EARLIEST_MS),
+        ("9999-12-31T23:59:59.9999Z", LATEST_MS),
+        (str(LATEST_MS), LATEST_MS),
+        ("-1", -1),
+    ],
+)
+def test_a_time_may_be_told_in_several_ways(tmp_path: Path, content: str, at_ms: int) -> None:
+    file = tmp_path / "actions.csv"
+    file.write_text(f'ts,user_id,points\n"{content}",ann,3\n')
+
+    (row,) = read_actions(file)
+
+    assert row.at_ms == at_ms
+    assert row.action.context is not None
+    assert row.action.context.occurred_at is not None
+    assert milliseconds_of(row.action.context.occurred_at) == at_ms
+
+
+def test_seconds_of_a_clock_that_begins_at_zero_stay_milliseconds(tmp_path: Path) -> None:
+    file = tmp_path / "actions.csv"
+    file.write_text("ts,user_id,points\n0,ann,3\n1477438650,ann,3\n1477438650000,ann,3\n")
+
+    assert [row.at_ms for row in read_actions(file)] == [0, 1477438650, 1477438650000]
+
+
+@pytest.mark.parametrize("points", ["5", "5.0", "+5", " 5. ", "5.000"])
+def test_whole_points_may_be_written_as_a_program_writes_fractions(
+    tmp_path: Path, points: str
+) -> None:
+    file = tmp_path / "actions.csv"
+    file.write_text(f"ts,user_id,points,label\n1,ann,{points},1.0\n")
+
+    (row,) = read_actions(file)
+
+    assert (row.action.points, row.label) == (5, 1)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"], ids=["commas", "semicolons", "tabs"])
+@pytest.mark.parametrize("name", ["actions.csv", "actions.csv.gz", "actions"])
+def test_a_spreadsheets_file_is_read_as_it_is(
+    tmp_path: Path, name: str, separator: str, end: str
+) -> None:
+    file = tmp_path / name
+    decimal = "48.85" if separator == "," else "48,85"
+    rows = [
+        ["TS", "user_id ", "points", "latitude", "user_agent"],
+        ["1477438650000", "zoë", "3", decimal, f'"a{separator} b"'],
+        [],
+        ["1477438651000", "bob", "4", "", ""],
+    ]
+    content = "\ufeff" + "".join(separator.join(row) + end for row in rows)
+    packed = name != "actions.csv"
+    file.write_bytes(gzip.compress(content.encode()) if packed else content.encode())
+
+    first, second = read_actions(file)
+
+    assert (first.action.user_id, second.action.user_id) == ("zoë", "bob")
+    assert first.action.context is not None
+    assert first.action.context.latitude == 48.85
+    assert first.action.context.user_agent == f"a{separator} b"
+
+
+def test_a_file_in_utf_16_is_told(refused: Refused, tmp_path: Path) -> None:
+    file = tmp_path / "actions.csv"
+    file.write_bytes("ts,user_id,points\n".encode("utf-16"))
+
+    assert f"{file}, line 1: not UTF-8; save the file in this encoding" in refused(file)
+
+
+def test_of_an_export_what_counted_is_read_and_its_head_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "actions.csv"
+    file.write_text(
+        '# {"board":"arena"}\nts,user_id,action_id,points,status,score\n'
+        "1477438650000,ann,a1,2,accepted,2\n"
+        "1477438650001,bob,b1,3,refused,\n"
+        "1477438650002,cy,c1,4,reverted,4\n"
+    )
+
+    assert [one.action.user_id for one in read_actions(file)] == ["ann"]

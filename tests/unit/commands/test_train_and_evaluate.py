@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from scoreboard.anomaly import agents
 from scoreboard.commands.evaluate import evaluate_command
 from scoreboard.commands.train import train_command
+from scoreboard.errors import ConfigurationError
 from scripts.synthetic_season import season
 
 pytest.importorskip("sklearn", reason="training needs the extra `train`")
@@ -55,6 +57,13 @@ def test_a_model_trained_on_one_season_catches_the_bursts_of_another(tmp_path: P
     assert found["false_refusals"] < 0.02
     assert list(found["agents"]) == [*agents.names()]
     assert "<svg" in (tmp_path / "curves.svg").read_text()
+
+
+def test_a_model_that_is_no_file_is_told_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for model in (tmp_path / "fifo", Path(os.devnull)):
+        with pytest.raises(ConfigurationError, match=f"{model} is a pipe or a device"):
+            evaluate_command(model=model, csv=tmp_path / "labelled.csv.gz")
 
 
 def test_rows_labelled_as_cheats_are_not_trained_on(tmp_path: Path) -> None:

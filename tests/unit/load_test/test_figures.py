@@ -12,6 +12,7 @@ import pytest
 
 from scripts.load import cpu, histograms
 from scripts.load.open_loop import SECOND
+from scripts.load.service import Server
 from scripts.load.target import Target
 from scripts.load_test import figures
 from scripts.load_test.account import SenderReport
@@ -19,7 +20,6 @@ from scripts.load_test.calls import Calls, Deliveries
 from scripts.load_test.monitor import Sample, monitored
 from scripts.load_test.plan import Plan, refusal
 from scripts.load_test.series import series
-from scripts.load_test.server import Server
 from scripts.load_test.watcher import WatcherReport
 
 

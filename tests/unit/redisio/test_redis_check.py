@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from scoreboard.redisio.connections import check_server
+from scoreboard.redisio.fitness import check_server
 
 
 class Server:

@@ -51,8 +51,8 @@ def test_a_script_of_many_actions_knows_where_each_argument_of_an_action_stands(
     fields = scripts.ActionArguments._fields + scripts.VerdictArguments._fields
     names, _, values = scripts.submit_scores.prelude().rpartition("local ")[2].partition(" = ")
     positions = dict(zip(names.split(", "), map(int, values.split(", ")), strict=True))
-    assert positions.pop("FIXED_KEYS") == 5
-    assert positions.pop("FIXED_ARGS") == 13
+    assert positions.pop("FIXED_KEYS") == 6
+    assert positions.pop("FIXED_ARGS") == 16
     assert positions == {name.upper(): place for place, name in enumerate(fields, 1)}
 
 

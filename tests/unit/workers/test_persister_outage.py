@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any
 
 import pytest
@@ -26,17 +26,31 @@ class Stream:
     async def read(self, count: int) -> list[Entry]:
         return []
 
-    async def read_ahead(self, count: int) -> list[Entry]:
+    async def read_ahead(self, count: int, wait: float = 0.0) -> list[Entry]:
         raise AssertionError("there is nothing to read ahead of")
 
     async def last_id(self) -> EventId:
         raise AssertionError("nobody drains the stream")
 
-    async def acknowledge(self, ids: Sequence[bytes]) -> int:
+    async def acknowledge(self, ids: Sequence[bytes], awaited: Sequence[str] = ()) -> int:
         raise AssertionError("nothing was written")
 
     async def wait(self, timeout: float) -> None:
         await asyncio.sleep(0)
+
+
+class Streams:
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[Stream]:
+        return iter([Stream()])
+
+    def __getitem__(self, place: int) -> Stream:
+        raise AssertionError("nobody drains a stream")
+
+    async def lengths(self) -> list[int]:
+        return [0]
 
 
 class Ledger:
@@ -51,6 +65,9 @@ class Ledger:
     def locked(self, partition: int) -> Any:
         raise AssertionError("it never waits for a lock")
 
+    async def holder(self, partition: int) -> Any:
+        raise AssertionError("the lock is always free")
+
     async def __aenter__(self) -> Ledger:
         if self.errors:
             raise Unavailable(self.errors.pop(0))
@@ -63,7 +80,7 @@ async def test_each_cause_of_an_outage_is_logged_once(monkeypatch: pytest.Monkey
     monkeypatch.setattr(persister, "Backoff", lambda: Backoff(longest=0))
     ledger, stopping = Ledger([*ERRORS]), asyncio.Event()
     with capture_logs() as logs:
-        waiting = Persister([Stream()], ledger, NoReverter(), batch=1)
+        waiting = Persister(Streams(), ledger, NoReverter(), batch=1)
         task = asyncio.create_task(waiting.run(stopping))
         await wait_until(lambda: _resumed(logs) == 1, description="the first outage is over")
         ledger.errors.extend(ERRORS)

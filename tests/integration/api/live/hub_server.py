@@ -5,26 +5,33 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 from redis.asyncio import Redis
 
 from scoreboard.api.live.connections import Connection
 from scoreboard.api.live.hub import Hub
+from scoreboard.api.live.ports import OccurrenceTop
+from scoreboard.api.live.ports import Reader as Bearing
 from scoreboard.api.live.websockets import LiveLeaderboard
 from scoreboard.api.problems import guarded
+from scoreboard.api.route_metrics import RouteMetrics
+from scoreboard.domain.revocations import RevokedTokens
 from scoreboard.errors import Unauthorized, Unavailable, UnknownBoard
+from scoreboard.redisio.cluster_updates import updates_of
 from scoreboard.redisio.tickets import RedisTickets
-from scoreboard.redisio.updates import RedisUpdates
+from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from scoreboard.wire import messages
 from scoreboard.wire.keys import Keyspace
 from tests.support.waiting import PATIENCE
 
 PARTITIONS = 8
+FIGURES = RouteMetrics("GET", "/ws/leaderboard")
 LONG_TOP = b"[%b]" % b",".join([b'{"userId":"%b","score":1}' % (b"x" * 128)] * 10)
 
 
@@ -39,12 +46,25 @@ class Boards:
     versions: dict[str, int] = field(default_factory=lambda: {"global": 1, "other": 1})
     away: bool = False
 
-    async def top(self, board: str) -> tuple[int, bytes]:
+    async def top(self, board: str, *, watched: bool) -> tuple[int, bytes]:
         if self.away:
             raise Unavailable("away")
         if board not in self.versions:
             raise UnknownBoard("There is no such board.")
         return self.versions[board], b"[]"
+
+    async def latest_top(
+        self, board: str, period: str, *, shown: int, watched: bool
+    ) -> OccurrenceTop:
+        raise AssertionError("no board here has periods")
+
+    async def occurrence_top(
+        self, board: str, period: str, number: int, *, watched: bool
+    ) -> OccurrenceTop:
+        raise AssertionError("no board here has periods")
+
+    async def number(self, board: str, period: str, wanted: int | Literal["previous"]) -> int:
+        raise AssertionError("no board here has periods")
 
 
 @dataclass(frozen=True)
@@ -53,6 +73,8 @@ class Reader:
     scopes: frozenset[str] = frozenset({"board:read"})
     boards: frozenset[str] | None = None
     expires_at: float = 2**40
+    token_id: str | None = None
+    issued_at: float | None = None
 
 
 class Tokens:
@@ -60,12 +82,17 @@ class Tokens:
 
     def __init__(self) -> None:
         self.readers: dict[str, Reader] = {"Bearer good": Reader()}
+        self.revoked = RevokedTokens()
 
     async def authenticate(self, request: web.BaseRequest) -> Reader:
         try:
             return self.readers[request.headers["Authorization"]]
         except KeyError:
             raise Unauthorized from None
+
+    def check(self, reader: Bearing) -> None:
+        if reader.expires_at <= time.time() or self.revoked.covers(reader):
+            raise Unauthorized
 
 
 class Server:
@@ -74,13 +101,16 @@ class Server:
     def __init__(self, url: str, redis: Redis, settings: Settings, silence: float) -> None:
         self.boards, self.tokens = Boards(), Tokens()
         self.redis = redis
-        updates = RedisUpdates(url, channel_of, timeout=1.0, silence=silence)
+        updates = updates_of(topology_at(url), channel_of, timeout=1.0, silence=silence)
         self.hub = Hub(updates, self.boards, settings)
-        live = LiveLeaderboard(self.hub, self.tokens, RedisTickets(redis), settings)
+        none: Any = None  # nobody follows players here
+        live = LiveLeaderboard(
+            self.hub, none, self.boards, self.tokens, RedisTickets(redis), settings
+        )
         app = web.Application()
-        app.router.add_get("/ws/leaderboard", guarded(live.leaderboard))
-        app.router.add_get("/ws/boards/{board}", guarded(live.leaderboard))
-        app.router.add_post("/api/ws-ticket", guarded(live.issue_ticket))
+        app.router.add_get("/ws/leaderboard", guarded(live.leaderboard, FIGURES))
+        app.router.add_get("/ws/boards/{board}", guarded(live.leaderboard, FIGURES))
+        app.router.add_post("/api/ws-ticket", guarded(live.issue_ticket, FIGURES))
         self.runner = web.AppRunner(app)
         self.port = 0
         self.http: ClientSession

@@ -4,54 +4,54 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import WSServerHandshakeError
 from redis.asyncio import Redis
 
-from tests.integration.api.live.hub_server import Reader, Start, close_code, next_message
+from scoreboard.domain.revocations import Revocation
+from scoreboard.wire.tickets import decode_ticket, encode_ticket
+from tests.integration.api.live.hub_server import Reader, Server, Start, close_code, next_message
+from tests.support.named_case import named
+from tests.support.waiting import PATIENCE
 
 
-@pytest.mark.parametrize(
-    ("origin", "status"),
-    [("https://game.example", 101), (None, 101), ("https://evil.example", 403), ("null", 403)],
-)
-async def test_a_foreign_origin_is_refused_before_the_upgrade(
-    start: Start, origin: str | None, status: int
-) -> None:
+async def test_a_foreign_origin_is_refused_before_the_upgrade(start: Start) -> None:
     server = await start(allowed_origins="https://game.example, https://www.game.example")
-    if status == 101:
-        assert not (await server.connect(origin=origin)).closed
-        return
-    with pytest.raises(WSServerHandshakeError) as refusal:
-        await server.connect(origin=origin)
-    assert refusal.value.status == status
+    for origin in ("https://game.example", None):
+        with named(origin):
+            assert not (await server.connect(origin=origin)).closed
+    for origin in ("https://evil.example", "null"):
+        with named(origin), pytest.raises(WSServerHandshakeError) as refusal:
+            await server.connect(origin=origin)
+        assert refusal.value.status == 403, origin
 
 
-@pytest.mark.parametrize(
-    ("reader", "status"),
-    [
-        (None, 401),
-        (Reader(scopes=frozenset({"score:write"})), 403),
-        (Reader(boards=frozenset({"other"})), 403),
-        (Reader(boards=frozenset({"global"})), 101),
-        (Reader(), 101),
-    ],
+READERS = (
+    (None, 401),
+    (Reader(scopes=frozenset({"score:write"})), 403),
+    (Reader(boards=frozenset({"other"})), 403),
+    (Reader(boards=frozenset({"global"})), 101),
+    (Reader(), 101),
 )
-async def test_private_boards_need_a_token_that_allows_them(
-    start: Start, reader: Reader | None, status: int
-) -> None:
+
+
+async def test_private_boards_need_a_token_that_allows_them(start: Start) -> None:
     server = await start(public_reads=False)
     headers = {"Authorization": "Bearer x"}
-    if reader:
-        server.tokens.readers["Bearer x"] = reader
-    if status == 101:
-        ws = await server.connect(headers=headers)
-        assert (await next_message(ws))["type"] == "snapshot"
-        return
-    with pytest.raises(WSServerHandshakeError) as refusal:
-        await server.connect(headers=headers)
-    assert refusal.value.status == status
+    for reader, status in READERS:
+        if reader:
+            server.tokens.readers["Bearer x"] = reader
+        with named(reader):
+            if status == 101:
+                ws = await server.connect(headers=headers)
+                assert (await next_message(ws))["type"] == "snapshot"
+                continue
+            with pytest.raises(WSServerHandshakeError) as refusal:
+                await server.connect(headers=headers)
+            assert refusal.value.status == status
 
 
 async def test_a_ticket_opens_one_connection(start: Start, redis: Redis) -> None:
@@ -93,9 +93,22 @@ async def test_a_ticket_has_the_rights_of_its_token(start: Start) -> None:
                 await server.connect(path)
 
 
-async def test_a_connection_ends_with_its_token(start: Start) -> None:
+async def test_a_connection_ends_when_its_token_does_and_not_a_heartbeat_later(
+    start: Start,
+) -> None:
+    server = await start(public_reads=False, heartbeat=600)
+    expires_at = time.time() + 1
+    server.tokens.readers["Bearer brief"] = Reader(expires_at=expires_at)
+    lasting = await server.connect(headers={"Authorization": "Bearer good"})
+    brief = await server.connect(headers={"Authorization": "Bearer brief"})
+    assert await close_code(brief) == 4401
+    assert expires_at <= time.time() < expires_at + PATIENCE
+    assert not lasting.closed
+
+
+async def test_a_token_that_outlives_a_turn_of_the_wheel_ends_on_time_too(start: Start) -> None:
     server = await start(public_reads=False, heartbeat=0.2)
-    server.tokens.readers["Bearer brief"] = Reader(expires_at=time.time() + 0.3)
+    server.tokens.readers["Bearer brief"] = Reader(expires_at=time.time() + 0.7)
     lasting = await server.connect(headers={"Authorization": "Bearer good"})
     brief = await server.connect(headers={"Authorization": "Bearer brief"})
     ended = asyncio.create_task(close_code(brief))
@@ -106,25 +119,73 @@ async def test_a_connection_ends_with_its_token(start: Start) -> None:
     assert (await next_message(lasting))["type"] == "heartbeat"
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"Upgrade": "h2c"},
-        {"Connection": "keep-alive"},
-        {"Sec-WebSocket-Version": "8"},
-        {"Sec-WebSocket-Key": "short"},
-        {"Sec-WebSocket-Key": "ü"},
-    ],
+async def ticket_of(server: Server, token: str) -> str:
+    async with server.http.post("/api/ws-ticket", headers={"Authorization": token}) as answer:
+        return str((await answer.json())["ticket"])
+
+
+async def test_a_ticket_ends_with_its_token(start: Start, redis: Redis) -> None:
+    server = await start(public_reads=False)
+    ticket = await ticket_of(server, "Bearer good")
+    [key] = await redis.keys("sb:ticket:*")
+    kept: Any = await redis.get(key)
+    expired = msgspec.structs.replace(decode_ticket(kept), expires_at=time.time())
+    await redis.set(key, encode_ticket(expired), ex=30)
+
+    with pytest.raises(WSServerHandshakeError) as refusal:
+        await server.connect(f"/ws/leaderboard?ticket={ticket}")
+    assert refusal.value.status == 401
+
+
+async def test_a_revoked_token_closes_its_connections_and_its_tickets_open_none(
+    start: Start,
+) -> None:
+    server = await start(public_reads=False)
+    for name, reader in {
+        "Bearer one": Reader(token_id="one"),
+        "Bearer two": Reader(token_id="two"),
+        "Bearer old": Reader(subject="bob", issued_at=100),
+        "Bearer new": Reader(subject="bob", issued_at=200),
+        "Bearer mute": Reader(subject="bob"),
+    }.items():
+        server.tokens.readers[name] = reader
+    sockets = {
+        name: await server.connect(headers={"Authorization": name})
+        for name in server.tokens.readers
+    }
+    tickets = {name: await ticket_of(server, name) for name in server.tokens.readers}
+    server.tokens.revoked.add(Revocation(token="one"))
+    server.tokens.revoked.add(Revocation(subject="bob", before=150))
+    await server.hub.dismiss_revoked(server.tokens.revoked)
+
+    for name in ("Bearer one", "Bearer old", "Bearer mute"):
+        assert await close_code(sockets[name]) == 4401
+        with pytest.raises(WSServerHandshakeError, match="401"):
+            await server.connect(f"/ws/leaderboard?ticket={tickets[name]}")
+    await server.publish(2)
+    for name in ("Bearer two", "Bearer new", "Bearer good"):
+        assert (await next_message(sockets[name]))["type"] == "snapshot"
+        assert (await next_message(sockets[name]))["type"] == "update"
+        await server.connect(f"/ws/leaderboard?ticket={tickets[name]}")
+
+
+NO_UPGRADES = (
+    {"Upgrade": "h2c"},
+    {"Connection": "keep-alive"},
+    {"Sec-WebSocket-Key": "short"},
+    {"Sec-WebSocket-Key": "ü"},
 )
-async def test_what_is_no_upgrade_gets_400(start: Start, change: dict[str, str]) -> None:
+
+
+async def test_what_is_no_upgrade_gets_400(start: Start) -> None:
     server = await start()
     headers = {
         "Upgrade": "websocket",
         "Connection": "Upgrade",
         "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-        **change,
     }
-    async with server.http.get("/ws/leaderboard", headers=headers) as answer:
-        assert answer.status == 400
-        assert (await answer.json())["code"] == "invalid_request"
+    for change in NO_UPGRADES:
+        async with server.http.get("/ws/leaderboard", headers={**headers, **change}) as answer:
+            assert answer.status == 400, change
+            assert (await answer.json())["code"] == "invalid_request", change

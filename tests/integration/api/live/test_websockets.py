@@ -16,7 +16,14 @@ from structlog.testing import capture_logs
 from scoreboard.api.live import hub
 from scoreboard.api.live.connections import MAX_MESSAGES, Connection
 from scoreboard.wire import messages
-from tests.integration.api.live.hub_server import LONG_TOP, Start, close_code, next_message
+from tests.integration.api.live.hub_server import (
+    LONG_TOP,
+    Start,
+    channel_of,
+    close_code,
+    next_message,
+)
+from tests.support.named_case import named
 from tests.support.waiting import PATIENCE, wait_until
 
 
@@ -52,11 +59,27 @@ async def test_a_client_sees_only_its_board(start: Start) -> None:
     assert (await next_message(default))["version"] == 7
 
 
-@pytest.mark.parametrize("board", ["unknown", "Not-A-Name", "x" * 65])
-async def test_an_unknown_board_closes_with_4404(start: Start, board: str) -> None:
+async def test_an_unknown_board_closes_with_4404(start: Start) -> None:
     server = await start()
 
-    assert await close_code(await server.connect(f"/ws/boards/{board}")) == 4404
+    for board in ("unknown", "Not-A-Name", "x" * 65):
+        with named(board):
+            assert await close_code(await server.connect(f"/ws/boards/{board}")) == 4404
+
+
+async def test_the_clients_of_a_board_that_is_gone_are_told_4404_at_once(start: Start) -> None:
+    server = await start()
+    gone, other = await server.connect(), await server.connect("/ws/boards/other")
+    for ws in (gone, other):
+        assert (await next_message(ws))["type"] == "snapshot"
+    del server.boards.versions["global"]
+    await server.redis.publish(channel_of("global"), messages.GONE)
+    assert await close_code(gone) == 4404
+    assert await close_code(await server.connect()) == 4404, "nobody gets its last top"
+
+    await server.redis.publish(channel_of("other"), messages.GONE)
+    await server.publish(2, board="other")
+    assert (await next_message(other))["version"] == 2, "it is still there, so nobody is told"
 
 
 async def test_a_board_that_cannot_be_read_closes_with_1013(start: Start) -> None:

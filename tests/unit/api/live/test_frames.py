@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scoreboard.api.live import frames
 
 LIMIT = 1024
+MANY = 10_000  # frames; more than any of these tests sends
 
 
 def masked(opcode: int, payload: bytes, *, mask: bytes = b"\x01\x02\x03\x04") -> bytes:
@@ -67,7 +68,7 @@ def test_frames_arrive_whole_however_the_network_cuts_them(
     received: list[tuple[int, bytes]] = []
     rest = b""
     for piece in pieces:
-        found, rest = frames.split(rest + piece, limit=LIMIT)
+        found, rest = frames.split(rest + piece, limit=LIMIT, most=MANY)
         received += found
 
     assert received == sent
@@ -78,7 +79,7 @@ def test_frames_arrive_whole_however_the_network_cuts_them(
 def test_noise_is_refused_or_waits_for_its_end_within_the_limit(noise: bytes) -> None:
     rest = b""
     with suppress(frames.FrameError):
-        _, rest = frames.split(noise, limit=LIMIT)
+        _, rest = frames.split(noise, limit=LIMIT, most=MANY)
 
     assert len(rest) < LIMIT + 14  # the longest header
 
@@ -97,6 +98,14 @@ def test_noise_is_refused_or_waits_for_its_end_within_the_limit(noise: bytes) ->
 )
 def test_a_frame_that_breaks_the_protocol_is_refused(frame: bytes, code: int) -> None:
     with pytest.raises(frames.FrameError) as refusal:
-        frames.split(frame, limit=LIMIT)
+        frames.split(frame, limit=LIMIT, most=MANY)
 
     assert refusal.value.code == code
+
+
+def test_of_a_burst_no_more_frames_are_looked_at_than_are_asked_for() -> None:
+    noise = b"\xff" * 6000  # no frame: whoever looks at it refuses it
+    found, rest = frames.split(masked(frames.PING, b"") * 10 + noise, limit=LIMIT, most=10)
+
+    assert found == [(frames.PING, b"")] * 10
+    assert rest == noise

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from scoreboard import background
@@ -16,12 +17,15 @@ from scoreboard.api.live import hub as hub_module
 from scoreboard.api.live.connections import Connection
 from scoreboard.api.live.feeds import Feed
 from scoreboard.api.live.hub import Hub
+from scoreboard.api.live.ports import OccurrenceTop
+from scoreboard.domain.occurrences import Occurrence
 from scoreboard.errors import Unavailable, UnknownBoard
 from scoreboard.settings import Settings
 from scoreboard.wire import messages
 from tests.support.waiting import wait_until
 
-SETTINGS = Settings(update_interval=0, shutdown_grace=0, write_timeout=600)
+# With such a heartbeat no ping comes between what the tests look at.
+SETTINGS = Settings(update_interval=0, shutdown_grace=0, write_timeout=600, heartbeat=3600)
 
 
 class Transport(asyncio.Transport):
@@ -30,22 +34,28 @@ class Transport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.reads = True
-        self.waiting = b""
+        self.waiting = self.sent = b""
         self.received: list[dict[str, object]] = []
         self.times: list[float] = []
         self.aborted = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.waiting += bytes(data)
+        self.sent += bytes(data)
         if self.reads:
             self.drain()
 
     def drain(self) -> None:
-        start = self.waiting.find(b"{")
-        if start >= 0:
-            self.received.append(msgspec.json.decode(self.waiting[start:]))
-            self.times.append(asyncio.get_running_loop().time())
-        self.waiting = b""
+        sent, self.waiting = self.waiting, b""
+        while sent:
+            size, start = sent[1], 2
+            if size > 125:
+                start = 4 if size == 126 else 10
+                size = int.from_bytes(sent[2:start], "big")
+            payload, sent = sent[start : start + size], sent[start + size :]
+            if payload.startswith(b"{"):
+                self.received.append(msgspec.json.decode(payload))
+                self.times.append(asyncio.get_running_loop().time())
 
     def get_write_buffer_size(self) -> int:
         return len(self.waiting)
@@ -63,6 +73,7 @@ class Redis:
 
     def __init__(self) -> None:
         self.version = 1
+        self.occurrence = 1
         self.calls: list[str] = []
         self.fails: Exception | None = None
         self.may_answer = asyncio.Event()
@@ -70,7 +81,7 @@ class Redis:
         self.publish: Callable[[str, bytes], None]
         self.reconnect: Callable[[str], None]
 
-    async def top(self, board: str) -> tuple[int, bytes]:
+    async def top(self, board: str, *, watched: bool) -> tuple[int, bytes]:
         self.calls.append(f"read {board}")
         version = self.version
         await self.may_answer.wait()
@@ -78,10 +89,26 @@ class Redis:
             raise self.fails
         return version, b"[]"
 
+    async def latest_top(
+        self, board: str, period: str, *, shown: int, watched: bool
+    ) -> OccurrenceTop:
+        version, top = await self.top(f"{board}:{period}", watched=watched)
+        ended = None
+        if self.occurrence > 1 and shown not in (0, self.occurrence):
+            ended = Occurrence(self.occurrence - 1, 0, 86_400_000)
+        return OccurrenceTop(self.occurrence, version, top, ended)
+
+    async def occurrence_top(
+        self, board: str, period: str, number: int, *, watched: bool
+    ) -> OccurrenceTop:
+        version, top = await self.top(f"{board}:{period}:{number}", watched=watched)
+        ended = Occurrence(number, 0, 86_400_000) if number < self.occurrence else None
+        return OccurrenceTop(number, version, top, ended)
+
     async def subscribe(self, board: str) -> None:
         self.calls.append(f"subscribe {board}")
 
-    async def unsubscribe(self, board: str) -> None:
+    def unsubscribe(self, board: str) -> None:
         self.calls.append(f"unsubscribe {board}")
 
     async def run(
@@ -123,9 +150,9 @@ async def hub(redis: Redis) -> AsyncIterator[Hub]:
 
 
 async def joined(hub: Hub, board: str = "b") -> Transport:
-    connection = Connection(hub, await hub.open(board), float("inf"))
+    connection = Connection(hub, await hub.open(board), None)
     connection.transport = transport = Transport()
-    hub.join(connection)
+    hub.join(connection, "")
     return transport
 
 
@@ -151,7 +178,7 @@ async def test_an_update_that_overtakes_the_answer_to_the_read_is_not_lost(
 
 
 def refused(hub: Hub) -> Transport:
-    connection = Connection(hub, Feed("", now=0.0), float("inf"))
+    connection = Connection(hub, Feed("", now=0.0), None)
     connection.transport = transport = Transport()
     hub.refuse(connection, UnknownBoard("There is no such board."))
     return transport
@@ -278,6 +305,7 @@ async def test_a_client_that_stays_stalled_is_aborted_after_the_write_timeout(
         start = asyncio.get_running_loop().time()
         with capture_logs() as logs:
             redis.change()
+            await wait_until(lambda: stalled.waiting, description="its buffer is in use")
             redis.change()
             await wait_until(lambda: stalled.aborted, description="it is aborted")
 
@@ -322,9 +350,9 @@ async def test_a_failing_read_is_logged_once_and_tried_until_it_works(
 async def test_a_board_is_left_a_while_after_its_last_client(
     hub: Hub, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = Connection(hub, await hub.open("b"), float("inf"))
+    connection = Connection(hub, await hub.open("b"), None)
     connection.transport = Transport()
-    hub.join(connection)
+    hub.join(connection, "")
     monkeypatch.setattr(hub_module, "LINGER", 0.05)
     redis.reconnect("b")
     await wait_until(lambda: redis.calls.count("read b") == 2, description="a turn of the hub")
@@ -362,3 +390,127 @@ async def test_a_large_board_does_not_hold_up_a_small_one(hub: Hub, redis: Redis
     await wait_until(lambda: 3 in alone.versions, description="its version", interval=0)
 
     assert any(2 not in client.versions for client in crowd), "the crowd is not done yet"
+
+
+async def test_deliveries_are_counted_with_their_bytes_and_with_clients_that_were_not_ready(
+    hub: Hub, redis: Redis
+) -> None:
+    def counted(name: str) -> float:
+        return REGISTRY.get_sample_value(f"scoreboard_websocket_{name}_total") or 0.0
+
+    names = ("snapshots", "frames", "held", "bytes")
+    before = [counted(name) for name in names]
+    ready, slow = await joined(hub), await joined(hub)
+    slow.reads = False
+    slow.write(b"unread")
+    redis.change()
+    await wait_until(lambda: counted("held") > before[2], description="one was not ready")
+    slow.drain()
+    slow.reads = True
+    await wait_until(lambda: len(slow.received) == 2, description="it caught up")
+
+    sent = len(ready.sent) + len(slow.sent) - len(b"unread")
+    assert [counted(name) - was for name, was in zip(names, before, strict=True)] == [2, 2, 1, sent]
+
+
+def turn(redis: Redis, *, told: bool = True) -> None:
+    """The period's next occurrence begins, as it is told on its channel."""
+    ended = messages.closed("b", "week", Occurrence(redis.occurrence, 0, 86_400_000))
+    redis.occurrence += 1
+    redis.version += 1
+    if told:
+        redis.publish("b:week", ended)
+        change_in(redis, redis.occurrence)
+
+
+def change_in(redis: Redis, occurrence: int) -> None:
+    """A text of an occurrence under the present version."""
+    text = messages.period_update("b", "week", occurrence, redis.version, b"[]")
+    redis.publish("b:week", text)
+
+
+def said(client: Transport) -> list[tuple[object, object]]:
+    return [(message["type"], message["occurrence"]) for message in client.received]
+
+
+TURNED = [("snapshot", 1), ("closed", 1), ("snapshot", 2)]
+
+
+async def test_at_a_turn_clients_get_the_end_and_a_snapshot_of_the_next(
+    hub: Hub, redis: Redis
+) -> None:
+    client = await joined(hub, "b:week")
+    turn(redis)
+    redis.version += 1
+    change_in(redis, 1)  # a latecomer, in what has ended
+    redis.version += 1
+    await wait_until(lambda: said(client) == TURNED, description="the turn")
+    change_in(redis, 2)
+    await wait_until(lambda: len(client.received) == 4, description="the next update")
+
+    assert said(client) == [*TURNED, ("update", 2)]
+    assert client.received[1]["endsAt"] == "1970-01-02T00:00:00.000Z"
+
+
+async def test_a_slow_client_is_told_of_the_end_when_it_reads_again(hub: Hub, redis: Redis) -> None:
+    client = await joined(hub, "b:week")
+    client.reads = False
+    redis.version += 1
+    change_in(redis, 1)
+    await wait_until(lambda: client.waiting, description="it is behind")
+    turn(redis)
+    redis.version += 1
+    change_in(redis, 2)
+    client.reads = True
+    client.drain()
+    await wait_until(lambda: len(client.received) == 4, description="the turn")
+
+    assert said(client) == [("snapshot", 1), ("update", 1), *TURNED[1:]]
+    assert client.received[-1]["version"] == redis.version
+
+
+@pytest.mark.parametrize("afterwards", [True, False], ids=["later text", "reconnect"])
+async def test_a_turn_that_nobody_told_is_found_by_reading(
+    hub: Hub, redis: Redis, afterwards: bool
+) -> None:
+    client = await joined(hub, "b:week")
+    turn(redis, told=False)
+    if afterwards:
+        change_in(redis, 2)
+    else:
+        redis.reconnect("b:week")
+    await wait_until(lambda: said(client) == TURNED, description="the turn")
+
+
+async def test_who_comes_after_a_turn_is_not_told_of_it(hub: Hub, redis: Redis) -> None:
+    await joined(hub, "b:week")
+    turn(redis)
+    late = await joined(hub, "b:week")
+    redis.version += 1
+    change_in(redis, 2)
+    await wait_until(lambda: len(late.received) == 2, description="the update")
+    assert said(late) == [("snapshot", 2), ("update", 2)]
+
+
+async def test_a_period_that_began_anew_is_shown_without_an_end(hub: Hub, redis: Redis) -> None:
+    redis.occurrence = 7
+    client = await joined(hub, "b:week")
+    redis.occurrence, redis.version = 1, 9  # after the board was cleared
+    redis.reconnect("b:week")
+    await wait_until(lambda: len(client.received) > 1, description="it is read")
+    assert said(client) == [("snapshot", 7), ("snapshot", 1)]
+
+
+async def test_the_heartbeat_of_a_period_names_its_occurrence() -> None:
+    redis = Redis()
+    hasty = Hub(redis, redis, msgspec.structs.replace(SETTINGS, heartbeat=0.1))
+    async with running(hasty, redis) as hub:
+        client = await joined(hub, "b:week")
+        await wait_until(lambda: len(client.received) > 1, description="a heartbeat")
+    assert client.received[1] == {
+        "type": "heartbeat",
+        "board": "b",
+        "version": 1,
+        "period": "week",
+        "occurrence": 1,
+    }

@@ -1,0 +1,273 @@
+// The driver of the C# client for ../../conformance.
+using System;
+using System.Collections;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Reflection;
+using System.Text;
+using System.Threading;
+using System.Threading.Tasks;
+using ScoreboardClient;
+
+internal sealed class ManualClock : IClock
+{
+    private readonly List<KeyValuePair<double, TaskCompletionSource<bool>>> _sleepers =
+        new List<KeyValuePair<double, TaskCompletionSource<bool>>>();
+    private double _now;
+
+    public double Now
+    {
+        get { lock (_sleepers) return _now; }
+    }
+
+    public Task SleepUntil(double moment, CancellationToken canceled)
+    {
+        var sleeper = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_sleepers)
+        {
+            if (moment <= _now) return Task.FromResult(true);
+            _sleepers.Add(new KeyValuePair<double, TaskCompletionSource<bool>>(moment, sleeper));
+        }
+        canceled.Register(() => sleeper.TrySetCanceled());
+        return sleeper.Task;
+    }
+
+    internal void Advance(double seconds)
+    {
+        lock (_sleepers)
+        {
+            _now += seconds;
+            foreach (var sleeper in _sleepers.Where(one => one.Key <= _now)) sleeper.Value.TrySetResult(true);
+            _sleepers.RemoveAll(one => one.Value.Task.IsCompleted);
+        }
+    }
+}
+
+internal static class Driver
+{
+    private static readonly TextWriter Out =
+        new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(false)) { AutoFlush = true };
+    private static ManualClock _clock;
+    private static Scoreboard _client;
+
+    private static void Main()
+    {
+        Run().Wait();
+    }
+
+    private static async Task Run()
+    {
+        var lines = new StreamReader(Console.OpenStandardInput(), Encoding.UTF8);
+        string line;
+        while ((line = await lines.ReadLineAsync()) != null)
+            await Take((Dictionary<string, object>)Json.Read(line));
+    }
+
+    private static async Task Take(Dictionary<string, object> command)
+    {
+        switch ((string)command["do"])
+        {
+            case "open":
+                Open(command);
+                Tell("opened");
+                break;
+            case "close":
+                await _client.Close();
+                Tell("closed");
+                break;
+            case "submit":
+                Submit(command);
+                break;
+            case "flush":
+                Aside(async () =>
+                {
+                    await _client.Flush();
+                    Tell("flushed");
+                });
+                break;
+            case "read":
+                Aside(() => Read(command));
+                break;
+            case "watch":
+                StartWatch(command);
+                break;
+            case "advance":
+                lock (Out)
+                {
+                    Tell("advanced");
+                    _clock.Advance(Json.Number(command["seconds"]));
+                }
+                break;
+        }
+    }
+
+    private static void Submit(Dictionary<string, object> command)
+    {
+        lock (Out) // "kept" comes first, whatever another thread has to tell
+        {
+            _client.Submit(
+                Text(command, "userId"), Json.Integer(command["points"]), Text(command, "actionId"),
+                Text(command, "board"), (Dictionary<string, object>)command.Maybe("context"));
+            Tell("kept");
+        }
+    }
+
+    private static void Open(Dictionary<string, object> command)
+    {
+        var options = new Options { Settled = Settled, Retried = Retried };
+        if (command.Maybe("tokens") is List<object> tokens)
+        {
+            var next = 0;
+            options.Token = () => Task.FromResult((string)tokens[Math.Min(next++, tokens.Count - 1)]);
+        }
+        if (command.Maybe("store") is string store) options.Store = new Journal(store);
+        if (command.Maybe("board") is string board) options.Board = board;
+        if (command.ContainsKey("timeout")) options.Timeout = Json.Number(command["timeout"]);
+        if (command.ContainsKey("most")) options.Most = (int)Json.Integer(command["most"]);
+        var chance = command.ContainsKey("random") ? Json.Number(command["random"]) : 0.5;
+        options.Random = () => chance;
+        _clock = new ManualClock();
+        if (Text(command, "clock") != "real") options.Clock = _clock;
+        _client = new Scoreboard(Text(command, "url"), options);
+    }
+
+    private static async Task Read(Dictionary<string, object> command)
+    {
+        var table = new Table
+        {
+            Board = Text(command, "board"),
+            Period = Text(command, "period"),
+            Occurrence = command.Maybe("occurrence")?.ToString(),
+        };
+        try
+        {
+            Tell("answer", "value", Plain(await Answer(command, table)));
+        }
+        catch (ScoreboardException error)
+        {
+            Tell("error", "code", error.Code, "status", error.Status);
+        }
+    }
+
+    private static async Task<object> Answer(Dictionary<string, object> command, Table table)
+    {
+        var limit = (int?)(long?)command.Maybe("limit");
+        var after = Text(command, "after");
+        switch (Text(command, "call"))
+        {
+            case "top": return await _client.Top(table);
+            case "standings":
+                var least = (long?)command.Maybe("minScore");
+                return await _client.Standings(table, limit, after, least, (long?)command.Maybe("rank"));
+            case "table": return await _client.WholeTable(table, limit.Value);
+            case "user": return await _client.User(Text(command, "userId"), table);
+            case "around":
+                return await _client.Around(Text(command, "userId"), table, (int?)(long?)command.Maybe("radius"));
+            case "lookup":
+                var users = ((List<object>)command["userIds"]).Cast<string>();
+                return await _client.Lookup(users, table, Text(command, "sort") == "rank");
+            case "rankOf": return await _client.RankOf(Json.Integer(command["score"]), table);
+            case "describe": return await _client.Describe(table.Board);
+            case "occurrences": return await _client.Occurrences(table.Period, table.Board, limit, after);
+            case "profile": return await _client.Profile(Text(command, "userId"));
+            case "profiles": return await _client.Profiles(((List<object>)command["userIds"]).Cast<string>());
+            case "setProfile":
+                var profile = (Dictionary<string, object>)command["profile"];
+                return await _client.SetProfile(Text(command, "userId"), new NewProfile
+                {
+                    DisplayName = Text(profile, "displayName"),
+                    AvatarUrl = Text(profile, "avatarUrl"),
+                    Country = Text(profile, "country"),
+                    Visibility = Text(profile, "visibility") ?? "public",
+                    Metadata = (Dictionary<string, object>)profile.Maybe("metadata"),
+                });
+            case "boards": return await _client.Boards(Text(command, "prefix"), limit, after);
+            default: return await _client.Join(Text(command, "userId"), table.Board);
+        }
+    }
+
+    private static void StartWatch(Dictionary<string, object> command)
+    {
+        Watch watch = null;
+        var table = new Table
+        {
+            Board = Text(command, "board"),
+            Period = Text(command, "period"),
+            Occurrence = command.Maybe("occurrence")?.ToString(),
+        };
+        lock (Out)
+        {
+            watch = _client.Watch(
+                happened =>
+                {
+                    lock (Out) Happened(happened, watch);
+                },
+                table,
+                (command.Maybe("players") as List<object>)?.Cast<string>());
+        }
+    }
+
+    private static void Happened(WatchEvent happened, Watch watch)
+    {
+        var told = (Dictionary<string, object>)Plain(happened);
+        var name = happened is PlayerStanding ? "Standing" : happened.GetType().Name;
+        told["event"] = char.ToLowerInvariant(name[0]) + name.Substring(1);
+        if (happened is State)
+        {
+            told["stale"] = watch.Stale;
+            told["ranks"] = watch.Standings.ToDictionary(one => one.Key, one => (object)one.Value.Rank);
+        }
+        Out.WriteLine(Json.Write(told));
+    }
+
+    private static void Settled(GameAction action, Counted counted, Refused refused)
+    {
+        var told = (Dictionary<string, object>)Plain(action);
+        if (refused != null)
+        {
+            told["event"] = "refused";
+            told["code"] = refused.Code;
+            told["status"] = refused.Status;
+        }
+        else
+        {
+            told["event"] = "settled";
+            told["duplicate"] = counted.Duplicate;
+            foreach (var member in (Dictionary<string, object>)Plain(counted.Answer))
+                told[member.Key] = member.Value;
+        }
+        lock (Out) Out.WriteLine(Json.Write(told));
+    }
+
+    private static void Retried(Retry retry) => Tell(
+        "retry", "board", retry.Board, "userId", retry.UserId, "code", retry.Error.Code, "seconds", retry.Seconds);
+
+    private static void Tell(string name, params object[] members)
+    {
+        var told = new Dictionary<string, object> { { "event", name } };
+        for (var at = 0; at < members.Length; at += 2) told[(string)members[at]] = members[at + 1];
+        lock (Out) Out.WriteLine(Json.Write(told));
+    }
+
+    private static string Text(Dictionary<string, object> command, string name) => (string)command.Maybe(name);
+
+    private static void Aside(Func<Task> work) => Task.Run(work);
+
+    /// <summary>Properties as members, named as the API names them.</summary>
+    private static object Plain(object value)
+    {
+        if (value == null || value is string || value.GetType().IsPrimitive) return value;
+        if (value is IDictionary members)
+            return members.Keys.Cast<string>().ToDictionary(name => name, name => Plain(members[name]));
+        if (value is IEnumerable items) return items.Cast<object>().Select(Plain).ToList();
+        return value.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance).ToDictionary(
+            property => Name(property.Name), property => Plain(property.GetValue(value)));
+    }
+
+    private static string Name(string property)
+    {
+        if (property == "Rows") return "topScores";
+        return property == "IsIn" ? "joined" : char.ToLowerInvariant(property[0]) + property.Substring(1);
+    }
+}

@@ -1,0 +1,37 @@
+// What goes wrong, as two kinds of errors: those that last and those that pass.
+
+// Not answers to an action but signs that the address is not that of the API.
+const OF_THE_ADDRESS = new Set(["not_found", "method_not_allowed", "misdirected_request"]);
+const PASSING = new Set([401, 408, 425, 429]);
+
+export class ScoreboardError extends Error {
+  constructor(code, detail, { status = null, retryAfter = 0, problem = {} } = {}) {
+    super(`${code}: ${detail}`);
+    this.name = new.target.name;
+    this.code = code;
+    this.detail = detail;
+    this.status = status;
+    this.retryAfter = retryAfter;
+    this.problem = problem;
+  }
+}
+
+/** The service has decided: the same call again gets the same answer. */
+export class Refused extends ScoreboardError {}
+
+/** No answer, or none that decides anything: the same call again may succeed. */
+export class TryLater extends ScoreboardError {}
+
+/** What came was not written by Scoreboard, but perhaps by a proxy before it. */
+export function badAnswer(detail, status = 200, retryAfter = 0) {
+  return new TryLater("bad_answer", detail, { status, retryAfter });
+}
+
+/** The error that an answer with this status and JSON tells of. */
+export function errorOf(status, problem, retryAfter = 0) {
+  if (typeof problem?.code !== "string") return badAnswer(`HTTP ${status}`, status, retryAfter);
+  const { code, detail = "" } = problem;
+  const lasts = status >= 400 && status < 500 && !PASSING.has(status) && !OF_THE_ADDRESS.has(code);
+  const told = typeof problem.retryAfter === "number" ? problem.retryAfter : retryAfter;
+  return new (lasts ? Refused : TryLater)(code, detail, { status, retryAfter: told, problem });
+}

@@ -1,0 +1,3 @@
+export { Scoreboard } from "./client.js";
+export { Refused, ScoreboardError, TryLater } from "./errors.js";
+export { LocalStorageStore } from "./local-storage-store.js";

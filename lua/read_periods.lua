@@ -1,0 +1,21 @@
+#!lua flags=no-writes
+-- read_periods: what a board knows of its periods.
+--
+-- KEYS  meta
+-- ARGV  names of periods
+--
+-- Replies  {'!COLD'}  the board is not live under this Redis history
+--          {time, text, ...}  the board's time, Unix ms, and of each period what lib_periods says; ''
+--                     without an occurrence
+-- include: lib_epoch
+-- include: lib_live
+-- include: lib_stamps
+-- include: lib_time
+if not live_meta(key_meta) then
+  return {COLD}
+end
+local replies = {integer(board_time(key_meta, now_ms()))}
+for i = 1, #ARGV do
+  replies[i + 1] = redis.call('HGET', key_meta, 'period:' .. ARGV[i]) or ''
+end
+return replies

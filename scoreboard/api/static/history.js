@@ -1,0 +1,77 @@
+// What a player did: the score over time, and the actions, newest first.
+
+import { curveOf, DAY } from "./curve.js";
+import { make } from "./dom.js";
+
+const ACTIONS = 10;
+const DAYS = 90;
+const HOURS = 48;
+const WORDS = { reverted: "taken back", refused: "refused" };
+
+const $ = (id) => document.getElementById(id);
+
+export class History {
+  #get;
+  #rules;
+  #next = null; // the cursor of the actions
+  #isLong = false; // whether more actions than the first were asked for
+
+  /** `get(query)` reads the player's history. */
+  constructor(get) {
+    this.#get = get;
+    $("more").onclick = () => {
+      this.#isLong = true;
+      this.#readActions({ after: this.#next });
+    };
+  }
+
+  /** Reads and shows it, by the board's rules, up to `now`, in Unix ms. Of a long list of actions, which
+   * somebody reads by now, nothing is read again. */
+  read(rules, now) {
+    this.#rules = rules;
+    return Promise.all([this.#readCurve(now), this.#isLong || this.#readActions()]);
+  }
+
+  // Of a player of a few hours, days would be one point.
+  async #readCurve(now) {
+    try {
+      let history = await this.#get({ resolution: "day", limit: DAYS });
+      const first = history.scores.at(-1);
+      if (first && history.next === null && now - Date.parse(first.start) <= 2 * DAY) {
+        history = await this.#get({ resolution: "hour", limit: HOURS });
+      }
+      const parts = curveOf(history, this.#rules, now);
+      $("curve").replaceChildren(...(parts.length ? parts : ["Nothing is kept yet."]));
+    } catch {
+      $("curve").replaceChildren("The history can't be read now.");
+    }
+  }
+
+  async #readActions(place = {}) {
+    try {
+      const page = await this.#get({ limit: ACTIONS, ...place });
+      const rows = page.actions.map((action) => this.#row(action));
+      if (place.after) $("action-rows").append(...rows);
+      else $("action-rows").replaceChildren(...rows);
+      this.#next = page.next;
+      $("actions").hidden = $("action-rows").childElementCount === 0;
+      $("actions-said").textContent = $("actions").hidden ? "Nothing is kept yet." : "";
+      $("more").hidden = page.next === null;
+    } catch {
+      $("actions-said").textContent = "The actions can't be read now.";
+    }
+  }
+
+  #row({ at, points, status, score }) {
+    const word = WORDS[status];
+    const form = { dateStyle: "medium", timeStyle: "short" };
+    const time = make("time", { dateTime: at }, new Date(at).toLocaleString(undefined, form));
+    return make(
+      "tr",
+      { className: status },
+      make("td", {}, time, word ? ` · ${word}` : ""),
+      make("td", {}, this.#rules.signed(points)),
+      make("td", {}, score === null ? "–" : this.#rules.written(score)),
+    );
+  }
+}

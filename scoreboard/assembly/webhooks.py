@@ -1,0 +1,43 @@
+"""Builds what tells outsiders, for the persister."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from scoreboard.assembly.webhook_targets import webhook_targets
+from scoreboard.background import end, keep_running
+from scoreboard.pg.archived_boards import ArchivedBoards
+from scoreboard.pg.outside_events import OutsideEvents
+from scoreboard.pg.pool import open_pool
+from scoreboard.settings import Settings
+from scoreboard.webhooks.deliverer import Deliverer
+from scoreboard.webhooks.sender import Sender
+from scoreboard.webhooks.top_teller import TopTeller
+
+CONNECTIONS = 2  # their own: however many deliveries end at once, the persister's stay free
+STATEMENT_TIMEOUT = 20.0  # seconds
+
+
+@asynccontextmanager
+async def telling_outsiders(settings: Settings) -> AsyncIterator[None]:
+    """Delivers webhooks for as long as the block lasts. Raises ConfigurationError."""
+    sender = Sender(webhook_targets(settings))
+    pool = await open_pool(
+        settings.database_url, connections=CONNECTIONS, timeout=STATEMENT_TIMEOUT
+    )
+    record = OutsideEvents(pool)
+    deliverer = Deliverer(record, sender)
+    tasks = [
+        asyncio.create_task(keep_running("webhooks", deliverer.run)),
+        asyncio.create_task(keep_running("old deliveries", deliverer.run_tidying)),
+        asyncio.create_task(
+            keep_running("changed tops", TopTeller(record, ArchivedBoards(pool)).run)
+        ),
+    ]
+    try:
+        yield
+    finally:
+        await end(*tasks)
+        await pool.close()

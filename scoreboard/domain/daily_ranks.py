@@ -1,0 +1,28 @@
+"""What is kept of tables when a day begins, and what has changed since."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from scoreboard.domain.ledger import EventId
+
+MOST = 100_000  # users of a table whose ranks are kept
+
+Was = Literal["ranked", "unranked", "absent"]
+
+
+class DueDay(NamedTuple):
+    """A board of whose new day nothing is kept yet, with its latest event in Postgres."""
+
+    board: str
+    event: EventId
+
+
+class Then(NamedTuple):
+    """A user in a table at a moment, Unix ms: ``ranked``; ``unranked``, behind those whose ranks
+    are kept; or ``absent``. The total is as it is kept, 0 for who was absent."""
+
+    moment_ms: int
+    was: Was
+    rank: int | None
+    total: int

@@ -1,0 +1,1 @@
+"""Tables in files: CSV, lines of JSON, Parquet."""

@@ -1,0 +1,107 @@
+-- name: zones
+SELECT DISTINCT clock FROM board
+
+-- name: due
+-- Up to $4 boards of a zone $1, by name behind $3, of whose day that began at $2 (Unix ms) nothing is kept. One
+-- that was made later had nobody on it then.
+SELECT board, event_ms, event_seq FROM board
+WHERE clock = $1 AND board > $3 AND created < to_timestamp($2::bigint / 1000::double precision)
+  AND NOT EXISTS (SELECT FROM daily_table
+                  WHERE table_name = board.board AND starts_at <= $2 AND until >= $2)
+ORDER BY board LIMIT $4
+
+-- name: begin
+-- The board $1 with its latest event, if the day $2 is not kept yet and nobody is at it. A removal waits for the
+-- end of the transaction.
+SELECT event_ms, coalesce(settings::jsonb ->> 'rankStyle' = 'standard', false) AS shared
+FROM board
+WHERE board = $1 AND pg_try_advisory_xact_lock(hashtextextended('daily_ranks ' || board, 0))
+  AND NOT EXISTS (SELECT FROM daily_table
+                  WHERE table_name = board.board AND starts_at <= $2 AND until >= $2)
+FOR KEY SHARE
+
+-- name: tables
+-- The board's own, and those of occurrences that are open and had begun before the day $2.
+SELECT $1::text AS name
+UNION ALL
+SELECT table_name FROM period_occurrence WHERE board = $1 AND state <> 'final' AND starts_at < $2
+
+-- name: carry
+-- Where nothing has moved since the latest day that is kept of the table $1, that goes on up to the day $2. $3
+-- is the board's latest event. No row where something has.
+UPDATE daily_table SET until = $2
+WHERE table_name = $1 AND moment >= $3
+  AND starts_at = (SELECT max(starts_at) FROM daily_table WHERE table_name = $1)
+RETURNING table_name
+
+-- name: take
+-- The table $1 as it is, for the day $2, at the moment $3; with $4 equal totals share a rank. The ranks are
+-- those of the first $5.
+WITH first_ones AS (
+    SELECT user_id, score,
+           CASE WHEN $4::boolean THEN rank() OVER (ORDER BY score DESC) ELSE row_number() OVER (
+               ORDER BY score DESC, zset_score(score, reached_at) DESC, user_id DESC) END AS place
+    FROM user_score WHERE board = $1 AND NOT hidden AND score IS NOT NULL
+    ORDER BY score DESC, zset_score(score, reached_at) DESC, user_id DESC
+    LIMIT $5
+), pieces AS (
+    INSERT INTO daily_ranks (table_name, starts_at, first_user, users, ranks, scores)
+    SELECT $1, $2, min(user_id), array_agg(user_id ORDER BY user_id),
+           array_agg(place ORDER BY user_id), array_agg(score ORDER BY user_id)
+    FROM (SELECT *, (row_number() OVER (ORDER BY user_id) - 1) / 1000 AS piece
+          FROM first_ones) AS numbered
+    GROUP BY piece
+)
+INSERT INTO daily_table (table_name, starts_at, until, moment, users)
+SELECT $1, $2, $2, $3, count(*) FROM user_score
+WHERE board = $1 AND NOT hidden AND score IS NOT NULL
+
+-- name: drop
+-- What is kept of earlier days of the board $1 than $2, but for the days in which the current occurrences of its
+-- periods have begun.
+WITH gone AS (
+    DELETE FROM daily_table AS old
+    WHERE (table_name = $1 OR table_name >= $1 || ':' AND table_name < $1 || ';') AND until < $2
+      AND NOT (table_name = $1 AND EXISTS (
+          SELECT FROM period_occurrence AS current
+          WHERE board = $1
+            AND occurrence = (SELECT max(occurrence) FROM period_occurrence AS known
+                              WHERE (known.board, known.period) = (current.board, current.period)
+                                AND known.starts_at <= $2)
+            AND old.starts_at = (SELECT max(starts_at) FROM daily_table AS known
+                                 WHERE known.table_name = $1
+                                   AND known.starts_at <= current.starts_at)))
+    RETURNING table_name, starts_at
+)
+DELETE FROM daily_ranks AS old USING gone
+WHERE (old.table_name, old.starts_at) = (gone.table_name, gone.starts_at)
+
+-- name: then
+-- The user $3 in the table $1 at the start of each of the days $2 (Unix ms), as far as it is kept: since when, how
+-- many had a rank, and the user's rank and total. Of a board that was made later: nobody.
+SELECT wanted, greatest(wanted, known.moment) AS moment, known.users, piece.rank, piece.score,
+       created >= to_timestamp(wanted / 1000::double precision) AS was_new
+FROM board CROSS JOIN unnest($2::bigint[]) WITH ORDINALITY AS asked (wanted, number)
+LEFT JOIN LATERAL (
+    SELECT * FROM (SELECT * FROM daily_table WHERE table_name = $1 AND starts_at <= wanted
+                   ORDER BY starts_at DESC LIMIT 1) AS latest
+    WHERE until >= wanted) AS known ON true
+LEFT JOIN LATERAL (
+    SELECT ranks[place] AS rank, scores[place] AS score
+    FROM (SELECT ranks, scores, array_position(users, $3) AS place
+          FROM (SELECT * FROM daily_ranks
+                WHERE table_name = $1 AND starts_at = known.starts_at AND first_user <= $3
+                ORDER BY first_user DESC LIMIT 1) AS nearest) AS holding
+    WHERE place IS NOT NULL) AS piece ON true
+WHERE board = split_part($1, ':', 1)
+ORDER BY number
+
+-- name: total_by
+-- Of a user's actions (histories.sql, own): how many had counted by $6 (Unix ms), and the total that was theirs,
+-- by the operator $5.
+SELECT count(*) FILTER (WHERE NOT taken OR reverted[1] > $6::bigint) AS counted,
+       CASE $5::text WHEN 'sum' THEN
+           coalesce(sum(points) FILTER (WHERE NOT taken OR reverted[1] > $6), 0)::bigint
+       WHEN 'best' THEN max(points) FILTER (WHERE NOT taken OR reverted[1] > $6)
+       ELSE (max(event || points) FILTER (WHERE NOT taken OR reverted[1] > $6))[3] END AS total
+FROM own WHERE event[1] <= $6

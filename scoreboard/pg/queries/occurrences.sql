@@ -1,0 +1,118 @@
+-- name: due
+-- Up to $2 occurrences for which there is something to do at $1 (Unix ms), behind the one that ends at
+-- $4 and is named by $5, $6 and $7: with $3 those that have ended and of which the next was not opened
+-- yet, else those that can be made final. Of a board that is being removed nothing is.
+SELECT board, period, occurrence, starts_at, ends_at, final_at, turned
+FROM period_occurrence AS ended JOIN board USING (board)
+     CROSS JOIN LATERAL (SELECT EXISTS (
+         SELECT FROM period_occurrence AS later
+         WHERE (later.board, later.period, later.occurrence)
+             = (ended.board, ended.period, ended.occurrence + 1)) AS turned) AS next
+WHERE state <> 'final' AND ends_at BETWEEN $4 AND $1
+  AND (ends_at, board, period, occurrence) > ($4, $5, $6, $7)
+  AND CASE WHEN $3 THEN NOT turned ELSE final_at <= $1 END
+ORDER BY ends_at, board, period, occurrence
+LIMIT $2
+
+-- name: next_due
+-- When there is something to do next (Unix ms), at $1 or after it.
+SELECT min(moment)
+FROM period_occurrence JOIN board USING (board)
+     CROSS JOIN LATERAL unnest(ARRAY[ends_at, final_at]) AS moment
+WHERE state <> 'final' AND moment >= $1
+
+-- name: latest
+-- The latest two of each of a board's periods, the older one first.
+WITH RECURSIVE named AS (
+    (SELECT period FROM period_occurrence WHERE board = $1 ORDER BY period LIMIT 1)
+    UNION ALL
+    SELECT (SELECT further.period FROM period_occurrence AS further
+            WHERE further.board = $1 AND further.period > named.period
+            ORDER BY further.period LIMIT 1)
+    FROM named WHERE named.period IS NOT NULL
+)
+SELECT board, latest.period, occurrence, starts_at, ends_at, final_at, state, users, amended, pruned
+FROM named CROSS JOIN LATERAL (
+    SELECT * FROM period_occurrence AS known
+    WHERE known.board = $1 AND known.period = named.period
+    ORDER BY occurrence DESC LIMIT 2) AS latest
+ORDER BY latest.period, occurrence
+
+-- name: tables
+-- All whose users are kept, open and final.
+SELECT board, period, occurrence, starts_at, ends_at, final_at, state, users, amended, pruned
+FROM period_occurrence WHERE board = $1 AND NOT pruned
+ORDER BY period, occurrence
+
+-- name: open_tables
+-- Those that are not final.
+SELECT board, period, occurrence, starts_at, ends_at, final_at, state, users, amended, pruned
+FROM period_occurrence WHERE board = $1 AND state <> 'final'
+ORDER BY period, occurrence
+
+-- name: holding
+-- Those that were open at $2 (Unix ms).
+SELECT board, period, occurrence, starts_at, ends_at, final_at, state, users, amended, pruned
+FROM period_occurrence WHERE board = $1 AND starts_at <= $2 AND $2 < ends_at
+ORDER BY period
+
+-- name: get
+SELECT board, period, occurrence, starts_at, ends_at, final_at, state, users, amended, pruned
+FROM period_occurrence WHERE (board, period, occurrence) = ($1, $2, $3)
+
+-- name: page
+-- Up to $4 of a period, newest first, before the number $3 (null: from the newest on), with the users
+-- of those that are open, too.
+SELECT board, period, occurrence, starts_at, ends_at, final_at, state,
+       CASE state WHEN 'final' THEN users ELSE (
+           SELECT count(*) FROM user_score
+           WHERE user_score.board = table_name AND NOT hidden AND score IS NOT NULL) END AS users,
+       amended, pruned
+FROM period_occurrence
+WHERE board = $1 AND period = $2 AND ($3::bigint IS NULL OR occurrence < $3)
+ORDER BY occurrence DESC LIMIT $4
+
+-- name: finalise
+-- $1 board, $2 period, $3 number: stores the ranks by the board's rule; a trigger records the event for
+-- outsiders. No row when the occurrence is final already.
+UPDATE period_occurrence AS ended
+SET state = 'final', shared = style, users = rank_table(table_name, style)
+FROM (SELECT board, coalesce(settings::jsonb ->> 'rankStyle' = 'standard', false) AS style
+      FROM board) AS rules
+WHERE rules.board = ended.board AND state <> 'final'
+  AND (ended.board, period, occurrence) = ($1, $2, $3)
+RETURNING users
+
+-- name: to_prune
+-- The final ones of a period whose rows are to go, but for the latest $3, oldest first.
+SELECT table_name FROM (
+    SELECT occurrence, table_name FROM period_occurrence
+    WHERE board = $1 AND period = $2 AND state = 'final' AND NOT emptied
+    ORDER BY occurrence DESC OFFSET $3
+) AS old
+ORDER BY occurrence
+
+-- name: begin_pruning
+-- From the first chunk on nobody reads it. No row when its rows are gone.
+UPDATE period_occurrence SET pruned = true
+WHERE table_name = $1 AND state = 'final' AND NOT emptied
+RETURNING table_name
+
+-- name: prune
+-- Up to $2 users of a table behind the user $3: how many went, and the last of them.
+WITH chunk AS (
+    SELECT user_id FROM user_score WHERE board = $1 AND user_id > $3 ORDER BY user_id LIMIT $2
+), gone AS (
+    DELETE FROM user_score AS total USING chunk
+    WHERE total.board = $1 AND total.user_id = chunk.user_id
+    RETURNING total.user_id
+)
+SELECT count(*) AS users, max(user_id) AS last FROM gone
+
+-- name: end_pruning
+WITH joined AS (
+    DELETE FROM board_join WHERE board = $1
+), folded AS (
+    DELETE FROM ledger_checkpoint WHERE table_name = $1
+)
+UPDATE period_occurrence SET emptied = true WHERE table_name = $1

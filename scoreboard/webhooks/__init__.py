@@ -1,0 +1,1 @@
+"""Tells outsiders what happened: deliveries of webhooks."""

@@ -1,0 +1,249 @@
+"""Ends occurrences: opens the next one when one has ended, though nobody posts, and stores the
+ranks of those that are over.
+
+Postgres has every occurrence that was opened, so it says which are due; Redis's clock says when.
+Each step may be repeated, by this process or another, and finds out what is left to do:
+
+1. Redis opens the next occurrence and, in the same step, tells live clients (lua/turn_period). It
+   needs no lock: the first who names a fitting one decides.
+2. When latecomers no longer count, Redis is told so (lua/seal_period), under the partition's lock,
+   and the stream is drained; then Postgres has all that ever counted in the occurrence.
+3. One statement stores the ranks and the event for outsiders and makes the occurrence final.
+   Whoever comes second finds it so.
+4. What Redis holds of its table goes. After a crash right before this it expires by itself.
+5. Final occurrences beyond those to be kept lose their users."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+
+import structlog
+
+from scoreboard.domain.kept_occurrences import DueOccurrence
+from scoreboard.domain.occurrences import Occurrence
+from scoreboard.domain.tables import feed_of
+from scoreboard.errors import BoardCold, Unavailable, UnknownBoard
+from scoreboard.telemetry import metrics
+from scoreboard.wire.keys import Keyspace
+from scoreboard.wire.known_periods import KnownPeriod, latest
+from scoreboard.workers.postgres_ports import (
+    BoardSource,
+    OccurrenceRecord,
+    PartitionLocks,
+    SettingsStore,
+)
+from scoreboard.workers.rebuilder import Rebuilder
+from scoreboard.workers.redis_ports import BoardLoader, BoardSweeper, ClosedBoards
+
+log = structlog.get_logger(__name__)
+
+LOOK = 1.0  # most seconds between two looks for what is due
+SOON = 0.05  # least
+AT_ONCE = 16  # occurrences that are ended at the same time
+MOST = 1_000  # occurrences that one query finds
+UNDER_A_LOCK = 50  # occurrences that are made final while a partition's lock is held
+REST = 5.0  # seconds after which one that could not be ended is tried again
+
+
+class Closer:
+    """Several may be at work at the same time."""
+
+    def __init__(
+        self,
+        record: OccurrenceRecord,
+        settings: SettingsStore,
+        boards: ClosedBoards,
+        loader: BoardLoader,
+        locks: PartitionLocks,
+        rebuilder: Rebuilder,
+        sweeper: BoardSweeper,
+        *,
+        keyspace: Keyspace,
+    ) -> None:
+        self._record = record
+        self._settings = settings
+        self._boards = boards
+        self._loader = loader
+        self._locks = locks
+        self._rebuilder = rebuilder
+        self._sweeper = sweeper
+        self._keyspace = keyspace
+        self._turns, self._ends = _Rests(), _Rests()
+
+    async def run_turns(self) -> None:
+        """Opens what follows on what has ended, until cancelled."""
+        await self._run(self.turn_all)
+
+    async def run_ends(self) -> None:
+        """Makes final what is over, until cancelled."""
+        await self._run(self.finish_all)
+
+    async def turn_all(self, now: int) -> None:
+        """Opens what follows on all that has ended by ``now``, Unix ms."""
+        async for due in self._due(now, turning=True):
+            waiting = list(filter(self._turns.over, due))
+            for start in range(0, len(waiting), AT_ONCE):
+                await asyncio.gather(*map(self._try_turn, waiting[start : start + AT_ONCE]))
+
+    async def finish_all(self, now: int) -> None:
+        """Makes final all that is over by ``now``, Unix ms."""
+        async for due in self._due(now, turning=False):
+            waiting = sorted(filter(self._ends.over, due), key=self._partition)
+            for partition, group in groupby(waiting, key=self._partition):
+                some = list(group)
+                for start in range(0, len(some), UNDER_A_LOCK):
+                    await self._finish_some(partition, some[start : start + UNDER_A_LOCK])
+
+    async def _due(self, now: int, *, turning: bool) -> AsyncIterator[list[DueOccurrence]]:
+        """All that is due, earliest end first. However many have to wait, the others come."""
+        page = await self._record.due(now, MOST, turning=turning)
+        while page:
+            yield page
+            if len(page) < MOST:
+                break
+            page = await self._record.due(now, MOST, turning=turning, after=page[-1])
+
+    async def _run(self, part: Callable[[int], Awaitable[None]]) -> None:
+        while True:
+            wait = LOOK
+            try:
+                now = await self._boards.now_ms()
+                await part(now)
+                if moment := await self._record.next_due(now):
+                    wait = min(LOOK, (moment - await self._boards.now_ms()) / 1000)
+            except Unavailable as error:  # of which the persister tells
+                log.debug("closer_waits", reason=error.detail)
+            await asyncio.sleep(max(SOON, wait))
+
+    def _partition(self, one: DueOccurrence) -> int:
+        return self._keyspace.partition_of(one.board)
+
+    async def _try_turn(self, one: DueOccurrence) -> None:
+        with self._turns.failures(one):
+            seconds = REST  # until the event of it is in Postgres
+            if not await self._turn(one):
+                seconds = (one.final_at - await self._boards.now_ms()) / 1000
+            self._turns.rest(one, seconds)
+
+    async def _turn(self, one: DueOccurrence) -> bool:
+        """Opens the next occurrence, unless it is open already. False, when it will not: the board
+        has the period no longer, or Redis has nothing of the board: then whoever posts or watches
+        next opens it."""
+        period = (await self._settings.get(one.board)).period(one.period)
+        if period is None:
+            return False
+        if not await self._made_live(one.board):
+            await self._sweeper.tell_gone([feed_of(one.table)])
+            return False
+        now = await self._boards.now_ms()
+        known = Occurrence(one.number, one.starts_at, one.ends_at)
+        named = latest(period, KnownPeriod(known, one.final_at), now)
+        if await self._boards.turn(one.board, one.period, named):
+            metrics.turned_late.observe(late := (now - one.ends_at) / 1000)
+            log.info("occurrence_ended", **_told(one), late=late)
+        return True
+
+    async def _finish_some(self, partition: int, some: Sequence[DueOccurrence]) -> None:
+        ready = []
+        for one in some:
+            with self._ends.failures(one):
+                if not one.turned:
+                    await self._turn(one)
+                await self._made_live(one.board)
+                ready.append(one)
+        sealed, final = [], []
+        async with self._locks.locked(partition) as session:
+            for one in ready:
+                with self._ends.failures(one):
+                    if await self._seal(one):
+                        sealed.append(one)
+            for _ in range(2):  # the first may find late duplicates, whose events come behind
+                await self._rebuilder.drain(partition, session)
+            for one in sealed:
+                with self._ends.failures(one):
+                    await self._finish(one, session.source)
+                    final.append(one)
+        for one in final:
+            with self._ends.failures(one):
+                await self._prune(one)
+
+    async def _seal(self, one: DueOccurrence) -> bool:
+        """Lets nothing count in the occurrence any more, under its partition's lock. False when
+        something still may."""
+        state = await self._loader.state(one.board)
+        if state.event is None and not state.lost:
+            return True  # Redis has nothing of the board
+        return await self._boards.seal(one.board, one.period, one.number)
+
+    async def _finish(self, one: DueOccurrence, source: BoardSource) -> None:
+        """Makes a sealed occurrence final, under its partition's lock, with the stream drained."""
+        if await source.has_lost_reverts(one.board):
+            state = await self._loader.state(one.board)
+            if state.event is not None or state.lost:  # its next load takes them back
+                await self._loader.forget(one.board)
+                raise Unavailable("The board has late duplicates to be taken back first.")
+            await source.settle(one.board)
+        users = await source.finalise(one.board, one.period, one.number)
+        await self._boards.forget(one.table)
+        if users is not None:
+            late = (await self._boards.now_ms() - one.final_at) / 1000
+            metrics.final_late.observe(late)
+            log.info("occurrence_final", **_told(one), users=users, late=late)
+
+    async def _prune(self, one: DueOccurrence) -> None:
+        period = (await self._settings.get(one.board)).period(one.period)
+        if period is not None and period.keep is not None:
+            await self._record.prune(one.board, one.period, period.keep)
+
+    async def _made_live(self, board: str) -> bool:
+        """Whether Redis has the board, which is live then."""
+        state = await self._loader.state(board)
+        if not state.live:
+            if state.event is None and not state.lost:
+                return False
+            await self._rebuilder.ensure(board, create=False)
+        return True
+
+
+class _Rests:
+    """Occurrences that are left alone for a while: what was done shows later, or it failed."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+        self._crowd = MOST
+
+    def over(self, one: DueOccurrence) -> bool:
+        """Whether the occurrence may be looked at."""
+        if self._until.get(one.table, 0.0) > time.monotonic():
+            return False
+        self._until.pop(one.table, None)
+        return True
+
+    def rest(self, one: DueOccurrence, seconds: float = REST) -> None:
+        """Leaves it alone for so long."""
+        now = time.monotonic()
+        if len(self._until) >= self._crowd:  # most were never looked at again
+            self._until = {table: until for table, until in self._until.items() if until > now}
+            self._crowd = max(MOST, 2 * len(self._until))
+        self._until[one.table] = now + seconds
+
+    @contextmanager
+    def failures(self, one: DueOccurrence) -> Iterator[None]:
+        """Lets the others go on when one fails; what may pass soon is tried again soon."""
+        try:
+            yield
+        except (Unavailable, BoardCold) as error:
+            log.debug("occurrence_waits", **_told(one), reason=error.detail)
+        except UnknownBoard:
+            self.rest(one)  # it is removed, and its occurrences with it
+        except Exception:
+            self.rest(one)
+            log.exception("occurrence_failed", **_told(one))
+
+
+def _told(one: DueOccurrence) -> dict[str, str | int]:
+    return {"board": one.board, "period": one.period, "occurrence": one.number}

@@ -1,0 +1,84 @@
+"""Lets users into boards that want them to join, or that keep room for so many."""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+from redis.exceptions import ResponseError
+
+from scoreboard.domain.boards import board_closed, board_full
+from scoreboard.errors import InvalidRequest, Unavailable
+from scoreboard.redisio.line_pool import ScriptLines
+from scoreboard.wire.events import JOIN, RULES, Body, format_of
+from scoreboard.wire.keys import Keyspace
+from scoreboard.wire.scripts import ScriptCall, join_board
+from scoreboard.write_path.board_calls import BoardCalls
+from scoreboard.write_path.ports import BoardRecovery
+
+log = structlog.get_logger(__name__)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Joiner:
+    """``backlog_limit`` is how many entries the stream may hold."""
+
+    def __init__(
+        self, lines: ScriptLines, recovery: BoardRecovery, *, keyspace: Keyspace, backlog_limit: int
+    ) -> None:
+        self._lines = lines
+        self._boards = BoardCalls(recovery, keyspace)
+        self._keyspace = keyspace
+        self._backlog = backlog_limit
+
+    async def join(self, board: str, user: str) -> None:
+        """Lets the user in; where the board has periods, into the latest occurrence of each. One
+        who is in stays so. Raises UnknownBoard, BoardClosed, BoardFull, InvalidRequest for an id
+        that the board does not take, Unavailable or OutcomeUnknown."""
+        keys = self._keyspace.board(board)
+        attempt = self._boards.begin(board, create=False)
+        while True:
+            if flaws := attempt.unfit_ids([user]):
+                raise InvalidRequest(
+                    f"The board does not take this user id: it {flaws[0]}.", path="userId"
+                )
+            # Joins came with the second format, so those of boards with the first have it too.
+            event_format = max(RULES, format_of(attempt.settings))
+            body = _encode(Body(event_format, board, user, JOIN, 0, JOIN))
+            call = join_board(
+                key_meta=keys.meta,
+                key_events=keys.events,
+                key_players=keys.players,
+                arg_board=board,
+                arg_settings=attempt.text,
+                arg_limits=attempt.settings.limits,
+                arg_periods=attempt.settings.period_flags,
+                arg_user=user,
+                arg_backlog=self._backlog,
+                arg_body=body,
+            )
+            if attempt.settings.periods:
+                periods = attempt.occurrences()
+                call.keys.extend(periods.keys)
+                call.args.extend(periods.args)
+            reply = await self._run(call)
+            if await attempt.has_to_repeat(reply):
+                continue
+            if reply[0] == b"K":
+                raise board_closed()
+            if reply[0] == b"F":
+                raise board_full()
+            return
+
+    async def _run(self, call: ScriptCall) -> list[bytes]:
+        lines = await self._lines.at(call.keys[0])
+        line = await lines.acquire()
+        line.unsure = False
+        try:
+            reply: list[bytes] = (await line.run(call))[0]
+            return reply
+        except ResponseError as error:
+            log.error("join_script_failed", error=str(error))
+            raise Unavailable("Redis refused the call.") from error
+        finally:
+            lines.release(line)

@@ -1,0 +1,69 @@
+"""The examples in docs/try.md and docs/boards.md answer as they say."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+import sys
+import textwrap
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from scoreboard.settings import Settings
+from tests.support.command import scoreboard
+from tests.support.pasted_examples import check, examples
+from tests.support.waiting import PATIENCE
+from tests.support.whole_service import service
+
+DOCS = Path(__file__).parents[2] / "docs"
+DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+
+
+def away(text: str) -> str:
+    """The text with its days of the week moved, so that no boundary is near."""
+    day = DAYS[(datetime.now(UTC) + timedelta(days=3)).isoweekday() % 7]
+    return re.sub(r"\* \* (1|sat)\b", f"* * {day}", text)
+
+
+async def test_the_examples_of_boards_answer_as_they_say(settings: Settings) -> None:
+    found = list(examples(away((DOCS / "boards.md").read_text(encoding="utf-8"))))
+    async with service(settings) as running, running.persisting():
+        for example in found:
+            await check(example, running)
+
+    assert len(found) >= 19
+
+
+async def test_the_calls_to_try_answer_as_they_say(settings: Settings) -> None:
+    text = (DOCS / "try.md").read_text(encoding="utf-8")
+    found = list(examples(text))
+    async with service(settings) as running, running.persisting():
+        for example in found:
+            await check(example, running)
+
+        program = re.search(r"python - <<'END'\n(.*?)^    END$", text, re.DOTALL | re.MULTILINE)
+        assert program
+        watcher = await asyncio.create_subprocess_exec(
+            sys.executable, "-c",
+            textwrap.dedent(program[1]).replace("http://127.0.0.1:8080", running.url),
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert watcher.stdout
+        first = await asyncio.wait_for(watcher.stdout.readline(), PATIENCE)
+        watcher.kill()
+        await watcher.wait()
+
+    assert len(found) >= 9
+    assert b'"snapshot"' in first
+    assert b'[{"userId":"ada","score":115},{"userId":"bob","score":20}]' in first
+
+
+async def test_the_command_previews_a_period_as_the_document_shows() -> None:
+    text = (DOCS / "boards.md").read_text(encoding="utf-8")
+    shown = re.search(r"^    scoreboard (calendar .*)\n((?:    .*\n)+)", text, re.MULTILINE)
+    assert shown
+
+    ended = await scoreboard(*shlex.split(shown[1]))
+
+    assert ended.out.splitlines() == textwrap.dedent(shown[2]).splitlines()

@@ -1,0 +1,145 @@
+"""A Redis Cluster whose slots move and whose masters go: everything is followed, nothing that was
+promised is lost and nothing counts twice."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from aiohttp import ClientSession, ClientWebSocketResponse
+
+from scoreboard.settings import Settings
+from scoreboard.wire.keys import Keyspace
+from tests.support.clusters import RedisCluster
+from tests.support.steady_posts import Posted, Posters, audited
+from tests.support.whole_service import Service, service
+
+BOARDS = ["global", "arena", "duel", "weekly"]
+
+
+@pytest.fixture
+async def cluster_with_replicas(tmp_path: Path) -> AsyncIterator[RedisCluster]:
+    cluster = RedisCluster(tmp_path, replicas=1)
+    try:
+        await cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+async def running(
+    cluster_with_replicas: RedisCluster, settings: Settings
+) -> AsyncIterator[Service]:
+    changed = msgspec.structs.replace(
+        settings,
+        redis_url=cluster_with_replicas.url,
+        redis_timeout=2.0,
+        durability_timeout=0.5,
+    )
+    async with service(changed) as running, running.persisting():
+        yield running
+
+
+def of_board(running: Service, board: str) -> str:
+    """A key that is where the board is."""
+    return Keyspace(running.settings.partitions).board(board).meta
+
+
+async def ready(running: Service, http: ClientSession) -> None:
+    async with http.get(f"{running.url}/readyz") as answer:
+        assert answer.status == 200, await answer.text()
+
+
+async def heard(watching: ClientWebSocketResponse, posted: Posted) -> None:
+    """Returns once the relay of the first board tells its last state."""
+    wanted = sum(board == BOARDS[0] for board, _, _ in posted.settled)
+    while True:
+        told = await watching.receive_json(timeout=60)
+        if told.get("topScores") and told["topScores"][0]["score"] == wanted:
+            return
+
+
+@pytest.mark.parametrize("move", [RedisCluster.move_slot, RedisCluster.move_slot_at_once])
+async def test_a_slot_that_moves_under_load_is_followed_there_and_back(
+    cluster_with_replicas: RedisCluster,
+    running: Service,
+    http: ClientSession,
+    move: Callable[..., Awaitable[None]],
+) -> None:
+    cluster = cluster_with_replicas
+    posters = Posters(running, http, BOARDS, "redis")
+    async with posters.at_work() as posted:
+        await posters.more()
+        watching = await http.ws_connect(f"{running.url}/ws/boards/{BOARDS[0]}")
+        key = of_board(running, BOARDS[0])
+        home = await cluster.owner(key)
+        away = next(server for server in cluster.servers[:3] if server is not home)
+        for there in (away, home):
+            await move(cluster, key, there)
+            await posters.more()
+
+    assert posted.promised == posted.settled
+    await audited(running.settings, posted)
+    await heard(watching, posted)
+    await watching.close()
+    await ready(running, http)
+
+
+async def test_a_new_server_takes_a_slot_under_load(
+    cluster_with_replicas: RedisCluster, running: Service, http: ClientSession
+) -> None:
+    cluster = cluster_with_replicas
+    posters = Posters(running, http, BOARDS, "redis")
+    async with posters.at_work() as posted:
+        await posters.more()
+        await cluster.move_slot(of_board(running, BOARDS[0]), await cluster.add_server())
+        await posters.more()
+
+    assert posted.promised == posted.settled
+    await audited(running.settings, posted)
+    await ready(running, http)
+
+
+async def test_a_manual_failover_under_load_loses_nothing(
+    cluster_with_replicas: RedisCluster, running: Service, http: ClientSession
+) -> None:
+    cluster = cluster_with_replicas
+    posters = Posters(running, http, BOARDS, "redis")
+    async with posters.at_work() as posted:
+        await posters.more()
+        watching = await http.ws_connect(f"{running.url}/ws/boards/{BOARDS[0]}")
+        master = await cluster.owner(of_board(running, BOARDS[0]))
+        await cluster.fail_over(master)
+        await posters.more()
+
+    assert posted.promised == posted.settled
+    await audited(running.settings, posted)
+    await heard(watching, posted)
+    await watching.close()
+    await ready(running, http)
+
+
+async def test_a_master_that_is_killed_is_replaced_and_what_its_replica_had_is_kept(
+    cluster_with_replicas: RedisCluster, running: Service, http: ClientSession
+) -> None:
+    cluster = cluster_with_replicas
+    posters = Posters(running, http, BOARDS, "replica")
+    async with posters.at_work() as posted:
+        await posters.more()
+        watching = await http.ws_connect(f"{running.url}/ws/boards/{BOARDS[0]}")
+        master = await cluster.owner(of_board(running, BOARDS[0]))
+        replica = await cluster.replica_of(master)
+        master.kill()
+        await cluster.promoted(replica)
+        await posters.more()
+        master.start()  # as a replica of the one that was its own
+        await cluster.settled()
+        await posters.more()
+
+    await audited(running.settings, posted)
+    await heard(watching, posted)
+    await watching.close()
+    await ready(running, http)

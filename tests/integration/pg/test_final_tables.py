@@ -1,0 +1,121 @@
+"""Tables that are final, read from Postgres: as the zset was, by the ranks of the end."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.stamps import stamp
+from scoreboard.domain.standings import Place
+from scoreboard.pg.archived_boards import ArchivedBoards
+from scoreboard.pg.ledger import Ledger
+from tests.support.ledger_entries import BOARD, PARTITION, START_MS, event, opened
+
+SEED = 13
+DAY = f"{BOARD}:day:1"
+TOTALS = (-2, 0, 4, 2**21, 2**40)  # so that of equal totals some doubles are equal and some are not
+
+RULES = {
+    "plain": BoardSettings(),
+    "asc": BoardSettings(order="asc"),
+    "standard": BoardSettings(rank_style="standard"),
+    "asc, standard": BoardSettings(order="asc", rank_style="standard"),
+}
+
+
+@pytest.fixture
+def boards(pool: asyncpg.Pool) -> ArchivedBoards:
+    return ArchivedBoards(pool)
+
+
+@pytest.fixture(params=RULES.values(), ids=list(RULES))
+def rules(request: pytest.FixtureRequest) -> BoardSettings:
+    """Those of the board when the occurrence became final."""
+    settings: BoardSettings = request.param
+    return settings
+
+
+@pytest.fixture
+async def order(
+    ledger: Ledger, database: asyncpg.Connection, rules: BoardSettings
+) -> list[tuple[str, int, int]]:
+    """The users with totals and ranks in the order of the zset; the table is final, and then the
+    board got the other style of ranks."""
+    draw = random.Random(SEED)
+    rows = [(f"user{n}", draw.choice(TOTALS), START_MS + draw.randrange(5_000)) for n in range(120)]
+    await database.execute(
+        "INSERT INTO board (board, partition, settings) VALUES ($1, $2, $3)",
+        *(BOARD, PARTITION, rules.to_text()),
+    )
+    async with ledger.locked(PARTITION) as session:
+        events = [opened("1-0", "day", 1, START_MS, START_MS + 5_000)]
+        events += [
+            event(f"{10 + n}-0", user, "a", moves=f"day:1 {total} {reached} -")
+            for n, (user, total, reached) in enumerate(rows)
+        ]
+        await session.write(events, [])
+        await database.execute("UPDATE user_score SET hidden = true WHERE user_id = 'user5'")
+        assert await session.source.finalise(BOARD, "day", 1) == 119
+    style: Any = "ordinal" if rules.rank_style == "standard" else "standard"
+    later = msgspec.structs.replace(rules, rank_style=style)
+    await database.execute("UPDATE board SET settings = $1", later.to_text())
+    in_zset = sorted(
+        ((stamp(total, ms), user, total) for user, total, ms in rows if user != "user5"),
+        reverse=True,
+    )
+    totals = [total for _, _, total in in_zset]
+    shared = rules.rank_style == "standard"
+    return [
+        (user, total * rules.sign, totals.index(total) + 1 if shared else place)
+        for place, (_, user, total) in enumerate(in_zset, 1)
+    ]
+
+
+async def test_the_top_and_every_page_are_in_the_order_of_the_zset(
+    boards: ArchivedBoards, order: list[tuple[str, int, int]]
+) -> None:
+    _, top = await boards.top(DAY)
+    assert [entry["userId"] for entry in msgspec.json.decode(top)] == [u for u, _, _ in order[:10]]
+    seen: list[tuple[str, int, int]] = []
+    place: Place | None = Place("rank", 1)
+    while place:
+        page = await boards.page(DAY, place, 7)
+        seen += [(one.user_id, one.score, one.rank) for one in page.standings]
+        place = page.last
+    assert seen == order
+
+
+async def test_each_users_rank_is_the_same_in_every_answer(
+    boards: ArchivedBoards, order: list[tuple[str, int, int]], database: asyncpg.Connection
+) -> None:
+    stored = await database.fetch("SELECT user_id, rank FROM user_score WHERE board = $1", DAY)
+    assert {user: rank for user, rank in stored if rank} == {user: rank for user, _, rank in order}
+    users = [user for user, _, _ in order]
+    told = await boards.standings(DAY, [*users, "user5", "nobody"])
+    assert [one and (one.user_id, one.score, one.rank) for one in told] == [*order, None, None]
+    for place in (0, 1, 30, 60, 90, 117, 118):
+        user = users[place]
+        assert await boards.standings(DAY, [user]) == [told[place]]
+        assert (
+            await boards.around(DAY, user, 3)
+            == told[max(0, place - 3) : place + 4][: len(order) - max(0, place - 3)]
+        )
+        own = await boards.user(DAY, user)
+        assert own is not None
+        assert (own.user_id, own.score, own.rank) == order[place]
+        assert (own.next and own.next.user_id) == (users[place - 1] if place else None)
+    assert await boards.around(DAY, "user5", 3) is None
+    assert await boards.user(DAY, "user5") is None
+
+
+async def test_a_table_that_nobody_is_in_is_empty(
+    boards: ArchivedBoards, order: list[tuple[str, int, int]]
+) -> None:
+    assert (await boards.top(f"{BOARD}:day:2"))[1] == b"[]"
+    assert await boards.standings(f"{BOARD}:day:2", ["user1"]) == [None]
+    assert (await boards.page(f"{BOARD}:day:2", Place("rank", 1), 5)).standings == []

@@ -1,0 +1,74 @@
+"""What listens in this process and passes on what comes, or not: for servers that fall silent."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(serve: Serve) -> AsyncIterator[int]:
+    """A free port whose every client ``serve`` is called for. At the end all of them are hung up
+    on, also one that was taken a moment before: a driver calls once more to cancel a statement,
+    and asyncio's own servers lose sight of such a late one."""
+    with ExitStack() as taken:
+        door = taken.enter_context(socket.create_server(("127.0.0.1", 0)))
+        door.setblocking(False)
+        accepting = asyncio.create_task(_accept(door, serve, taken))
+        try:
+            yield door.getsockname()[1]
+        finally:
+            accepting.cancel()
+            with suppress(asyncio.CancelledError):
+                await accepting
+
+
+async def _accept(door: socket.socket, serve: Serve, taken: ExitStack) -> None:
+    async with asyncio.TaskGroup() as serving:
+        while True:
+            client, _ = await asyncio.get_running_loop().sock_accept(door)
+            serving.create_task(_serve(taken.enter_context(client), serve))
+
+
+async def _serve(client: socket.socket, serve: Serve) -> None:
+    reader, writer = await asyncio.open_connection(sock=client)
+    try:
+        await serve(reader, writer)
+    finally:
+        await hang_up(writer)
+
+
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    """Close it and wait until it is closed."""
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+
+
+@asynccontextmanager
+async def calling(
+    host: str | None, port: int | None
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to a server, for this long."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        yield reader, writer
+    finally:
+        await hang_up(writer)
+
+
+async def pass_on(
+    source: asyncio.StreamReader,
+    target: asyncio.StreamWriter,
+    while_: Callable[[], bool] = lambda: True,
+) -> None:
+    """What comes from ``source`` goes to ``target``, and is dropped while ``while_`` says no."""
+    with suppress(OSError):
+        while data := await source.read(65_536):
+            if while_():
+                target.write(data)
+    target.close()

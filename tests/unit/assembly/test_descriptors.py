@@ -1,0 +1,35 @@
+"""As many connections as there are file descriptors for."""
+
+from __future__ import annotations
+
+import pytest
+
+from scoreboard.assembly.descriptors import fitted
+from scoreboard.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("limit", "websockets", "http"),
+    [
+        (None, 20_000, 10_000),
+        (1_048_576, 20_000, 10_000),
+        (30_512, 20_000, 10_000),
+        (25_512, 16_667, 8_333),
+        (1_024, 342, 170),
+        (512, 2, 1),
+    ],
+)
+def test_caps_that_do_not_fit_the_limit_are_lowered_together(
+    limit: int | None, websockets: int, http: int
+) -> None:
+    fitting = fitted(Settings(), limit, own=512)
+
+    assert (fitting.max_connections, fitting.max_http_connections) == (websockets, http)
+
+
+def test_a_cap_that_is_low_leaves_its_room_to_the_other() -> None:
+    few_watchers = Settings(max_connections=100)
+    few_callers = Settings(max_http_connections=100)
+
+    assert fitted(few_watchers, 1_512, own=512).max_http_connections == 900
+    assert fitted(few_callers, 1_512, own=512).max_connections == 900
