@@ -113,7 +113,7 @@ async def application(settings: Settings) -> web.Application:
     servers = await connect(settings)
     redis, pool, archive, past = servers.redis, servers.pool, servers.archive, servers.past
     writing, reading, topology = servers.writing, servers.reading, servers.topology
-    durable = recovery(settings, redis, servers.blocking, pool)
+    durable = recovery(settings, topology, redis, servers.blocking, pool)
     commits = CommitWatch(updates_of(topology, str, timeout=settings.redis_timeout))
     gates = ModelGates(Models(pool))
     submitter = Submitter(

@@ -105,7 +105,7 @@ async def operator(settings: Settings, *, on_wait: OnWait = log_wait) -> AsyncIt
             async with pool.acquire() as connection:
                 await check_schema(connection, partitions=settings.partitions)
         durable = recovery(
-            settings, redis, redis, pool, lock_patience=LOCK_PATIENCE, on_wait=on_wait
+            settings, topology, redis, redis, pool, lock_patience=LOCK_PATIENCE, on_wait=on_wait
         )
         postgres = LedgerAudit(pool)
         audit = RedisAudit(redis, keyspace=durable.keyspace)

@@ -93,7 +93,7 @@ async def persist(settings: Settings) -> None:
         + (KEEPER_CONNECTIONS if settings.ledger_retention else 0),
         timeout=STATEMENT_TIMEOUT,
     )
-    durable = recovery(settings, redis, blocking, pool)
+    durable = recovery(settings, topology, redis, blocking, pool)
     persister = Persister(
         durable.streams, durable.ledger, durable.reverter, batch=settings.persist_batch
     )

@@ -16,6 +16,7 @@ from scoreboard.redisio.loader import BoardLoader
 from scoreboard.redisio.reverter import LateReverter
 from scoreboard.redisio.streams import PartitionStream, PartitionStreams
 from scoreboard.redisio.sweeper import BoardSweeper
+from scoreboard.redisio.topology import Topology
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.rebuilder import Rebuilder
@@ -38,6 +39,7 @@ class Recovery:
 
 def recovery(
     settings: Settings,
+    topology: Topology,
     redis: Redis,
     blocking: Redis,
     pool: asyncpg.Pool,
@@ -51,7 +53,10 @@ def recovery(
     ledger = Ledger(pool, lock_patience=lock_patience, on_wait=on_wait, reach=settings.ledger_reach)
     streams = PartitionStreams(
         redis,
-        [PartitionStream(redis, blocking, partition) for partition in range(settings.partitions)],
+        [
+            PartitionStream(redis, blocking, partition, topology.ask_again)
+            for partition in range(settings.partitions)
+        ],
     )
     reverter = LateReverter(redis, keyspace=keyspace, dedupe_window=settings.dedupe_window)
     loader = BoardLoader(

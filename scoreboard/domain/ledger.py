@@ -157,6 +157,11 @@ class Written(NamedTuple):
     new: bool = False
 
 
+class Overtaken(Exception):
+    """A batch has an event of a board that was made live after it: maybe on another server, which
+    has replaced the one that the batch was read from and lacks the event."""
+
+
 class BoardRecord(msgspec.Struct, frozen=True):
     """What Postgres knows of a board: the text of its settings, the highest version and event id
     persisted, the highest event id of its whole partition, whether it has users, and the version

@@ -11,11 +11,13 @@ import asyncpg
 import msgspec
 
 from scoreboard.domain.ledger import (
+    VERSION_STRIDE,
     DeadEntry,
     Entry,
     EventId,
     LateDuplicate,
     LockHolder,
+    Overtaken,
     Written,
 )
 from scoreboard.domain.removals import being_removed
@@ -130,13 +132,18 @@ class LedgerSession:
         self.source = BoardSource(connection, partition)
 
     async def write(
-        self, events: Sequence[tuple[Event, Entry]], dead: Sequence[DeadEntry]
+        self,
+        events: Sequence[tuple[Event, Entry]],
+        dead: Sequence[DeadEntry],
+        *,
+        current: bool = True,
     ) -> Written:
         """Commits a batch, in the order of its events, and its dead letters.
 
         An event that Postgres refuses is found by halving the batch and joins the dead letters;
         one of an erased player is left out. Writing a batch a second time changes nothing. Raises
-        Unavailable when Postgres is away.
+        Unavailable when Postgres is away, and Overtaken for a batch with an event of a board that
+        was made live after it, unless it is known to be of the ``current`` history of Redis.
         """
         with translated():
             kept, dead, erased = await erased_events.leave_out(
@@ -144,32 +151,36 @@ class LedgerSession:
             )
             try:
                 async with self.connection.transaction():
-                    late, inserted = await self._merge([event for event, _ in kept])
+                    late, inserted = await self._merge([event for event, _ in kept], current)
                     await self._finish(events, dead)
                     new = inserted == sum(event.kind in _ACTIONS for event, _ in kept)
                     return Written(late, list(dead), erased, new)
             except _DataFailure:
                 async with self.connection.transaction():
-                    written = await self._merge_by_halves(kept)
+                    written = await self._merge_by_halves(kept, current)
                     written.dead.extend(dead)
                     await self._finish(events, written.dead)
                     return written._replace(erased=erased)
 
-    async def _merge_by_halves(self, events: Sequence[tuple[Event, Entry]]) -> Written:
+    async def _merge_by_halves(
+        self, events: Sequence[tuple[Event, Entry]], current: bool
+    ) -> Written:
         try:
             async with self.connection.transaction():  # a savepoint
-                late, _ = await self._merge([event for event, _ in events])
+                late, _ = await self._merge([event for event, _ in events], current)
                 await self.connection.execute("DELETE FROM staged", timeout=self._timeout)
                 return Written(late, [])
         except _DataFailure as failure:
             if len(events) == 1:
                 return Written([], [DeadEntry(events[0][1], str(failure))])
         middle = len(events) // 2
-        first = await self._merge_by_halves(events[:middle])
-        second = await self._merge_by_halves(events[middle:])
+        first = await self._merge_by_halves(events[:middle], current)
+        second = await self._merge_by_halves(events[middle:], current)
         return Written(first.late + second.late, first.dead + second.dead)
 
-    async def _merge(self, events: Sequence[Event]) -> tuple[list[LateDuplicate], int]:
+    async def _merge(
+        self, events: Sequence[Event], current: bool
+    ) -> tuple[list[LateDuplicate], int]:
         """The late duplicates, and how many actions became rows of the ledger."""
         if not events:
             return [], 0
@@ -181,7 +192,7 @@ class LedgerSession:
                 columns=_COLUMNS_OF_PERIODS if periods else _COLUMNS,
                 timeout=self._timeout,
             )
-            return await self._merge_staged(events, periods=periods)
+            return await self._merge_staged(events, periods=periods, current=current)
         except asyncpg.InternalClientError:
             # Postgres said good-bye behind its last answer. asyncpg's COPY then leaves a future
             # behind that nobody reads and on which a rollback fails; a close settles it.
@@ -195,7 +206,7 @@ class LedgerSession:
             raise _DataFailure(str(error)) from error  # a value that has no binary form
 
     async def _merge_staged(
-        self, events: Sequence[Event], *, periods: bool
+        self, events: Sequence[Event], *, periods: bool, current: bool
     ) -> tuple[list[LateDuplicate], int]:
         execute = partial(self.connection.execute, timeout=self._timeout)
         late: list[LateDuplicate] = []
@@ -254,7 +265,12 @@ class LedgerSession:
             await execute(_sql["record_reviews"], MAX_OPEN_CONFLICTS)
             if EventKind.CONFLICT in kinds:
                 await execute(_sql["count_further"], *behind)
-        await execute(_sql["advance_boards"], *_board_marks(events, self.partition))
+        marks = _board_marks(events, self.partition)
+        overtaken = await self.connection.fetchval(
+            _sql["advance_boards"], *marks, VERSION_STRIDE // 2, timeout=self._timeout
+        )
+        if overtaken and not current:
+            raise Overtaken
         return late, inserted
 
     async def _finish(

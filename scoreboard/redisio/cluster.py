@@ -114,6 +114,13 @@ class ClusterTopology:
         if self._reading is not None:
             await asyncio.shield(self._reading)
 
+    async def ask_again(self) -> None:
+        """As the protocol says."""
+        if self._reading is not None:
+            await asyncio.wait([self._reading])  # it may have been answered before this was asked
+        self._doubt()
+        await self.look_again()
+
     def renew(self) -> None:
         """Has all connections made anew before their next use."""
         for node in self._nodes.values():

@@ -46,12 +46,13 @@ class SentinelService(Server):
             await end(self._asking)
 
     async def look_again(self) -> None:
-        """Dates all connections when another server is master by now. A master that was replaced
-        and has not heard of it would go on taking writes, all of which get lost."""
-        before = self._named
+        """Asks, so that all connections are dated when another server is master by now. A master
+        that was replaced and has not heard of it would go on taking writes, all of which get
+        lost."""
+        if self._asking is not None and not self._asking.done():
+            await asyncio.wait([self._asking])  # it may have been answered before this was asked
         with suppress(*_AWAY):
-            if await self.place() != before and before is not None:
-                self.renew()
+            await self.place()
 
     async def _ask(self) -> Place:
         places = self._address.places
@@ -71,8 +72,11 @@ class SentinelService(Server):
         up = [state for state in states if _is_up(state["flags"].split(","))]
         if up:
             latest = max(up, key=lambda state: int(state["config-epoch"]))
-            self._named = latest["ip"], int(latest["port"])
-            return self._named
+            place = latest["ip"], int(latest["port"])
+            if self._named not in (None, place):
+                self.renew()  # those that were made before lead to the master of before
+            self._named = place
+            return place
         for problem in problems:
             if isinstance(problem, ResponseError) or (
                 isinstance(problem, Refused) and problem.word in _UNKNOWN_TO_THEM

@@ -8,7 +8,7 @@ So entries are handled strictly in order, and everything up to an acknowledged e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -28,10 +28,16 @@ def _emptied(error: ResponseError) -> bool:
 
 
 class PartitionStream:
-    """``blocking`` must be a client without a socket timeout. Every method raises Unavailable
-    when Redis is away."""
+    """``blocking`` must be a client without a socket timeout; ``ask_again`` returns when it has
+    been asked where keys are. Every method raises Unavailable when Redis is away."""
 
-    def __init__(self, redis: Redis, blocking: Redis, partition: int) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        blocking: Redis,
+        partition: int,
+        ask_again: Callable[[], Awaitable[None]],
+    ) -> None:
         self.partition = partition
         keys = PartitionKeys(partition)
         self._key = keys.events
@@ -39,6 +45,7 @@ class PartitionStream:
         self._committed = keys.committed
         self._redis = redis
         self._blocking = blocking
+        self._ask_again = ask_again
         self._seen = FIRST_EVENT  # the last entry that was read or skipped
         self._pending = False  # the last read found entries that were pending
 
@@ -75,6 +82,10 @@ class PartitionStream:
                 if not _emptied(error):
                     raise
                 return []
+
+    async def find_again(self) -> None:
+        """The next read goes to the server that has the stream now."""
+        await self._ask_again()
 
     async def _read(self, count: int) -> list[Entry]:
         cursor: bytes | str = "0-0"

@@ -85,6 +85,9 @@ class Topology(Protocol):
     async def look_again(self) -> None:
         """To be called every few seconds: notices changes that no reply tells."""
 
+    async def ask_again(self) -> None:
+        """Returns when it has been asked where keys are, whatever was known before."""
+
     def renew(self) -> None:
         """Has all connections made anew before their next use."""
 
@@ -132,6 +135,10 @@ class OneServer(Topology):
 
     async def look_again(self) -> None:
         """Asks Sentinels, where there are some, whether they name another server by now."""
+        await self._server.look_again()
+
+    async def ask_again(self) -> None:
+        """As the protocol says."""
         await self._server.look_again()
 
     def renew(self) -> None:

@@ -16,7 +16,7 @@ import structlog
 
 from scoreboard.background import end, keep_running, unless_stopped
 from scoreboard.backoff import Backoff
-from scoreboard.domain.ledger import DeadEntry, Entry, EventId
+from scoreboard.domain.ledger import DeadEntry, Entry, EventId, Overtaken
 from scoreboard.errors import Unavailable, cause_of
 from scoreboard.telemetry import metrics
 from scoreboard.wire.events import Event, PoisonEvent, decode_event, split_id
@@ -87,6 +87,24 @@ async def persist_batches(
     lock; None when there was none. While Postgres writes one full batch, the next is read. After
     one that somebody waited for, the next is waited for a moment: whoever waits posts again. Raises
     Unavailable when Redis or Postgres is away; entries that were read then stay pending."""
+    try:
+        return await _persist_batches(stream, session, reverter, limit, most=most, current=False)
+    except Overtaken:
+        # Maybe of a server that another has replaced, and by now the board is live there without
+        # these events: then nobody may count them. Else they are pending, and are read again.
+        await stream.find_again()
+        return await _persist_batches(stream, session, reverter, limit, most=1, current=True)
+
+
+async def _persist_batches(
+    stream: EventStream,
+    session: LedgerSession,
+    reverter: DuplicateReverter,
+    limit: int,
+    *,
+    most: int,
+    current: bool,
+) -> Round | None:
     done: Round | None = None
     batch = decode(await stream.read(limit))
     for left in reversed(range(most)):
@@ -95,13 +113,13 @@ async def persist_batches(
         if left and len(batch.entries) == limit:
             ahead = asyncio.create_task(_read_ahead(stream, limit))
             try:
-                done = await _persist(stream, session, reverter, batch)
+                done = await _persist(stream, session, reverter, batch, current)
                 batch = await ahead
             except BaseException:
                 await end(ahead)
                 raise
         else:
-            done = await _persist(stream, session, reverter, batch)
+            done = await _persist(stream, session, reverter, batch, current)
             if not (left and done.awaited):
                 break
             await asyncio.sleep(min(len(batch.awaited) * GATHER, SPACING))
@@ -114,10 +132,14 @@ async def _read_ahead(stream: EventStream, limit: int, wait: float = 0.0) -> Bat
 
 
 async def _persist(
-    stream: EventStream, session: LedgerSession, reverter: DuplicateReverter, batch: Batch
+    stream: EventStream,
+    session: LedgerSession,
+    reverter: DuplicateReverter,
+    batch: Batch,
+    current: bool,
 ) -> Round:
     started = time.perf_counter()
-    written = await session.write(batch.events, batch.dead)
+    written = await session.write(batch.events, batch.dead, current=current)
     for duplicate in written.late:
         live = await reverter.revert(duplicate)
         metrics.late_duplicates.inc()

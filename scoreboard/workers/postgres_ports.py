@@ -104,10 +104,15 @@ class LedgerSession(Protocol):
         """Reads the partition's boards."""
 
     async def write(
-        self, events: Sequence[tuple[Event, Entry]], dead: Sequence[DeadEntry]
+        self,
+        events: Sequence[tuple[Event, Entry]],
+        dead: Sequence[DeadEntry],
+        *,
+        current: bool = True,
     ) -> Written:
         """Commits a batch and its dead letters; again, it changes nothing. An event that Postgres
-        refuses joins the dead letters."""
+        refuses joins the dead letters. Unless it is known to be of the ``current`` history of
+        Redis, raises Overtaken for a batch with an event of a board that was made live after it."""
 
 
 class PartitionLocks(Protocol):

@@ -45,6 +45,10 @@ class EventStream(Protocol):
         """Up to ``count`` entries behind the last ``read``, which need not be acknowledged yet;
         none while older ones may be pending, or when none come within ``wait`` seconds."""
 
+    async def find_again(self) -> None:
+        """To be called when what was read may be from a server that another has replaced: the next
+        read goes to the one that has the stream now."""
+
     async def acknowledge(self, ids: Sequence[bytes], awaited: Sequence[str] = ()) -> int:
         """Removes committed entries, the oldest of the stream; how many it still holds. Tells who
         waits for the attempts ``awaited`` that these are committed."""

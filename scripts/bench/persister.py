@@ -92,13 +92,13 @@ async def fill(redis: Redis, settings: Settings, backlog: Backlog) -> None:
 async def measure(
     settings: Settings, backlog: Backlog, valkey: Valkey, postgres: Postgres
 ) -> dict[str, float]:
-    redis = topology_at(settings.redis_url).client(timeout=10)
-    blocking = topology_at(settings.redis_url).client(timeout=None)
+    topology = topology_at(settings.redis_url)
+    redis, blocking = topology.client(timeout=10), topology.client(timeout=None)
     database = await asyncpg.connect(settings.database_url)
     await migrate(database)
     await fill(redis, settings, backlog)
     pool = await open_pool(settings.database_url, connections=settings.partitions, timeout=60)
-    durable = recovery(settings, redis, blocking, pool)
+    durable = recovery(settings, topology, redis, blocking, pool)
     persister = Persister(
         durable.streams, durable.ledger, durable.reverter, batch=settings.persist_batch
     )

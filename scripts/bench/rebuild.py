@@ -75,7 +75,8 @@ async def timed(durable: Recovery) -> float:
 async def measure(
     settings: Settings, users: int, receipts: int, valkey: Valkey
 ) -> dict[str, float]:
-    redis = topology_at(settings.redis_url).client(timeout=60)
+    topology = topology_at(settings.redis_url)
+    redis = topology.client(timeout=60)
     database = await asyncpg.connect(settings.database_url)
     await migrate(database)
     keys = Keyspace(settings.partitions).board(BOARD)
@@ -84,7 +85,7 @@ async def measure(
     await database.execute(FILL, BOARD, start_ms, users, keys.partition, receipts)
     await database.execute("VACUUM ANALYZE")
     pool = await open_pool(settings.database_url, connections=4, timeout=60)
-    durable = recovery(settings, redis, redis, pool)
+    durable = recovery(settings, topology, redis, redis, pool)
 
     spent = time.process_time()
     loaded = await timed(durable)

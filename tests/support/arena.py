@@ -95,7 +95,7 @@ async def opened_arena(
 ) -> AsyncIterator[Arena]:
     """``judged`` prepares the calls while the board's gate is on."""
     settings = msgspec.structs.replace(settings, **changed)
-    durable = recovery(settings, redis, redis, pool)
+    durable = recovery(settings, topology_at(settings.redis_url), redis, redis, pool)
     submitter = Submitter(
         ScriptLines(
             topology_at(settings.redis_url),

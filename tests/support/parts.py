@@ -51,7 +51,7 @@ class Parts:
         topology = topology_at(settings.redis_url)
         self.redis = topology.client(timeout=settings.redis_timeout)
         self.blocking = topology.client(timeout=None)
-        self.durable = recovery(settings, self.redis, self.blocking, pool)
+        self.durable = recovery(settings, topology, self.redis, self.blocking, pool)
         self.keyspace = self.durable.keyspace
         self.writing, self.reading = (
             ScriptLines(topology, timeout=settings.redis_timeout, most=LINES) for _ in range(2)

@@ -111,7 +111,7 @@ async def audited(settings: Settings, posted: Posted) -> None:
             (row["board"], row["user_id"]): row["score"]
             for row in await tools.pool.fetch("SELECT board, user_id, score FROM user_score")
         }
-    assert found == []
+    assert found == [], found
     counted = {tuple(row) for row in rows}
     assert posted.promised - counted == set(), "what was promised is lost"
     assert counted - posted.settled == set(), "what nobody was told of counts"

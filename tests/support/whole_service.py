@@ -113,7 +113,7 @@ class Service:
             )
             for close in (topology.close, pool.close, blocking.aclose, redis.aclose):
                 opened.push_async_callback(close)
-            durable = recovery(settings, redis, blocking, pool)
+            durable = recovery(settings, topology, redis, blocking, pool)
             persister = Persister(
                 durable.streams, durable.ledger, durable.reverter, batch=settings.persist_batch
             )

@@ -317,19 +317,27 @@ FROM (
 WHERE review.id = missed.id
 
 -- name: advance_boards
--- $1 boards, $2 partition, $3 versions, $4 and $5 their highest event ids.
-INSERT INTO board (board, partition, version, event_ms, event_seq)
-SELECT board, $2, version, event_ms, event_seq
-FROM unnest($1::text[], $3::bigint[], $4::bigint[], $5::bigint[])
-  AS highest (board, version, event_ms, event_seq)
-ORDER BY board
-ON CONFLICT (board) DO UPDATE
-SET version = greatest(board.version, excluded.version),
-    event_ms = CASE WHEN (board.event_ms, board.event_seq) < (excluded.event_ms, excluded.event_seq)
-                    THEN excluded.event_ms ELSE board.event_ms END,
-    event_seq = CASE WHEN (board.event_ms, board.event_seq) < (excluded.event_ms, excluded.event_seq)
-                     THEN excluded.event_seq ELSE board.event_seq END,
-    updated = now()
+-- $1 boards, $2 partition, $3 versions, $4 and $5 their highest event ids. True when some board's version was
+-- more than $6 above that of its events.
+WITH highest AS (
+    SELECT board, version, event_ms, event_seq
+    FROM unnest($1::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+      AS highest (board, version, event_ms, event_seq)
+), advanced AS (
+    INSERT INTO board AS known (board, partition, version, event_ms, event_seq)
+    SELECT board, $2, version, event_ms, event_seq FROM highest
+    ORDER BY board
+    ON CONFLICT (board) DO UPDATE
+    SET version = greatest(known.version, excluded.version),
+        event_ms = CASE WHEN (known.event_ms, known.event_seq) < (excluded.event_ms, excluded.event_seq)
+                        THEN excluded.event_ms ELSE known.event_ms END,
+        event_seq = CASE WHEN (known.event_ms, known.event_seq) < (excluded.event_ms, excluded.event_seq)
+                         THEN excluded.event_seq ELSE known.event_seq END,
+        updated = now()
+    RETURNING board, version
+)
+SELECT EXISTS (SELECT FROM advanced JOIN highest USING (board)
+               WHERE advanced.version - highest.version > $6)
 
 -- name: advance_partition
 -- $1 partition, $2 and $3 the highest event id of a batch.

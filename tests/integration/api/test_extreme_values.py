@@ -20,6 +20,7 @@ from scoreboard.domain.actions import MAX_POINTS
 from scoreboard.domain.audit import Difference
 from scoreboard.domain.boards import MAX_TOTAL
 from scoreboard.pg.ledger_audit import LedgerAudit
+from scoreboard.redisio.topologies import topology_at
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Api
 from tests.support.extent import WHOLE
@@ -204,7 +205,8 @@ async def test_what_is_accepted_is_read_by_every_reader(
         await redis.flushall()
         await shown(api, board, everybody)
     assert await database.fetchval("SELECT count(*) FROM dead_event") == 0
-    durable = recovery(api.service.settings, redis, redis, pool)
+    settings = api.service.settings
+    durable = recovery(settings, topology_at(settings.redis_url), redis, redis, pool)
     verifier = verifier_of(durable, redis, LedgerAudit(pool))
     differences: list[Difference] = []
     await verifier.verify(board, differences.append, lambda _: None)

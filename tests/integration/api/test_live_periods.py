@@ -13,6 +13,7 @@ from scoreboard.api.live import hub
 from scoreboard.assembly.moderation import closer
 from scoreboard.assembly.recovery import recovery
 from scoreboard.domain.moments import moment_of
+from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Api
@@ -181,7 +182,7 @@ class Ends:
 
     def __init__(self, api: Api, settings: Settings, redis: Redis, pool: asyncpg.Pool) -> None:
         self._api, self._redis, self._pool = api, redis, pool
-        durable = recovery(settings, redis, redis, pool)
+        durable = recovery(settings, topology_at(settings.redis_url), redis, redis, pool)
         self._closer = closer(settings, redis, pool, durable)
 
     async def __call__(self, *, emptied: bool = False) -> None:

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from scoreboard.domain.ledger import Entry, EventId
+from scoreboard.domain.ledger import VERSION_STRIDE, Entry, EventId
 from scoreboard.errors import Unavailable
 from scoreboard.local.embedded_servers import Postgres
 from scoreboard.pg.ledger import Ledger, LedgerSession
@@ -18,7 +18,7 @@ from scoreboard.pg.pool import open_pool
 from scoreboard.redisio.streams import PartitionStream, PartitionStreams
 from scoreboard.wire.keys import CONSUMER_GROUP, PartitionKeys
 from scoreboard.workers.persister import Persister, persist_batches
-from tests.support.ledger_entries import PARTITION, append, append_raw, fields, sums, totals
+from tests.support.ledger_entries import BOARD, PARTITION, append, append_raw, fields, sums, totals
 from tests.support.persisting import at_work
 from tests.support.stand_ins import NoReverter
 from tests.support.waiting import PATIENCE, wait_until
@@ -35,7 +35,7 @@ async def blocking(redis_url: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def stream(redis: Redis, blocking: Redis) -> PartitionStream:
-    return PartitionStream(redis, blocking, PARTITION)
+    return PartitionStream(redis, blocking, PARTITION, AsyncMock())
 
 
 @pytest.fixture
@@ -113,6 +113,32 @@ async def test_only_actions_that_are_certain_to_have_counted_are_named_to_those_
     assert named == [b"first", b"second", b"third"]
 
 
+@pytest.mark.parametrize("replaced", [True, False])
+async def test_events_from_before_a_board_was_made_live_count_if_their_server_is_still_the_one(
+    redis: Redis,
+    blocking: Redis,
+    ledger: Ledger,
+    database: asyncpg.Connection,
+    replaced: bool,
+) -> None:
+    async def find() -> None:
+        if replaced:
+            await redis.delete(KEYS.events)  # the other server lacks them
+
+    stream = PartitionStream(redis, blocking, PARTITION, find)
+    await append(redis, "10-0", "ann", "a1", 5, version=7)
+    await step(stream, ledger)
+    async with ledger.locked(PARTITION) as session:
+        await session.source.raise_version(BOARD, 7 + VERSION_STRIDE)
+    await append(redis, "20-0", "ann", "a2", 2, score=7, version=7)
+    done = await step(stream, ledger)
+
+    assert done == (None if replaced else EventId(20, 0))
+    assert await totals(database) == {"ann": 5 if replaced else 7} == await sums(database)
+    await append(redis, "30-0", "bob", "a1", 1, version=8 + VERSION_STRIDE)
+    assert await step(stream, ledger) == EventId(30, 0), "and events go on from there"
+
+
 async def test_nothing_that_is_still_pending_is_ever_trimmed(
     redis: Redis, stream: PartitionStream, ledger: Ledger
 ) -> None:
@@ -174,7 +200,7 @@ async def test_two_persisters_at_once_write_every_event_once_without_deadlock(
 
     def another(client: Redis) -> Persister:
         return Persister(
-            PartitionStreams(client, [PartitionStream(client, client, PARTITION)]),
+            PartitionStreams(client, [PartitionStream(client, client, PARTITION, AsyncMock())]),
             *(ledger, NoReverter()),
             batch=64,
         )
@@ -228,6 +254,9 @@ class CrashingStream:
 
     async def read_ahead(self, count: int, wait: float = 0.0) -> list[Entry]:
         return await self._stream.read_ahead(count, wait)
+
+    async def find_again(self) -> None:
+        await self._stream.find_again()
 
     async def acknowledge(self, ids: Sequence[bytes], awaited: Sequence[str] = ()) -> int:
         self._pass("after commit")

@@ -98,5 +98,5 @@ async def test_connections_are_made_anew_once_another_master_is_named(sentinel: 
     service._address = parse(
         f"redis+sentinel://127.0.0.1:{await sentinel(master(2, epoch=2))}/main"
     )
-    await service.look_again()
+    await service.place()  # be it for a new connection alone
     assert service.renewed > 0

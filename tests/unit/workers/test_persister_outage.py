@@ -32,6 +32,9 @@ class Stream:
     async def last_id(self) -> EventId:
         raise AssertionError("nobody drains the stream")
 
+    async def find_again(self) -> None:
+        raise AssertionError("nothing was written")
+
     async def acknowledge(self, ids: Sequence[bytes], awaited: Sequence[str] = ()) -> int:
         raise AssertionError("nothing was written")
 
