@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -39,8 +40,11 @@ def _fits(host: str | None, hosts: AbstractSet[str]) -> bool:
         name = name[1:].partition("]")[0]
     else:
         name = name.partition(":")[0].rstrip(".")
-    if name in hosts:
-        return True
+    return name in hosts or _is_address(name)
+
+
+@lru_cache  # nearly all requests name the same
+def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:

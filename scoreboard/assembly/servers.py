@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from scoreboard.api.exports import MOST as EXPORTS
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio.line_pool import ScriptLines
+from scoreboard.redisio.reads import AT_ONCE, Reads
 from scoreboard.redisio.topologies import topology_of
 from scoreboard.redisio.topology import Topology
 from scoreboard.settings import Settings
@@ -17,7 +18,7 @@ from scoreboard.settings import Settings
 DATABASE_CONNECTIONS = 8
 ARCHIVE_CONNECTIONS = 4
 PAST_CONNECTIONS = 2
-WRITING_LINES, READING_LINES = 64, 16  # connections to Redis for scripts
+WRITING_LINES, READING_LINES = 64, AT_ONCE  # connections to Redis for scripts
 
 
 class Servers(NamedTuple):
@@ -30,7 +31,7 @@ class Servers(NamedTuple):
     redis: Redis
     blocking: Redis
     writing: ScriptLines
-    reading: ScriptLines
+    reading: Reads
     pool: asyncpg.Pool
     archive: asyncpg.Pool
     exporting: asyncpg.Pool
@@ -62,7 +63,7 @@ async def connect(settings: Settings) -> Servers:
         topology.client(timeout=settings.redis_timeout),
         topology.client(timeout=None),
         lines(WRITING_LINES),
-        lines(READING_LINES),
+        Reads(lines(READING_LINES)),
         await pool(DATABASE_CONNECTIONS),
         await pool(ARCHIVE_CONNECTIONS),
         await pool(2 * EXPORTS),  # each with a line in the audit, while its own holds the snapshot

@@ -46,7 +46,7 @@ class NodeLines:
         self._free = asyncio.Semaphore(most)
         self._idle: list[ScriptLine] = []
         self._closed = False
-        self._silent_until = float("-inf")  # loop time
+        self._silent_until = 0.0  # loop time; 0: it has not been
         self._short = False  # the last line that was needed could not be made
 
     async def acquire(self, deadline: float | None = None) -> ScriptLine:
@@ -72,7 +72,7 @@ class NodeLines:
         """Raises Unavailable right after a call that got no answer in time. For calls that can be
         answered from elsewhere: otherwise each would wait for Redis, and a request that makes
         several would wait for each."""
-        if asyncio.get_running_loop().time() < self._silent_until:
+        if self._silent_until and asyncio.get_running_loop().time() < self._silent_until:
             raise Unavailable("Redis does not answer in time.")
 
     def note_failure(self, deadline: float) -> None:

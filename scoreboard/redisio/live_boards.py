@@ -18,8 +18,7 @@ from scoreboard.domain.standings import (
     ranked,
     user_standing,
 )
-from scoreboard.redisio.line_pool import ScriptLines
-from scoreboard.redisio.reads import read
+from scoreboard.redisio.reads import Reads
 from scoreboard.wire import scripts
 from scoreboard.wire.keys import BoardKeys, Keyspace
 
@@ -31,20 +30,20 @@ class LiveBoards:
     repeat a read whose answer was lost.
     """
 
-    def __init__(self, lines: ScriptLines, *, keyspace: Keyspace) -> None:
-        self._lines = lines
+    def __init__(self, reads: Reads, *, keyspace: Keyspace) -> None:
+        self._reads = reads
         self._keyspace = keyspace
 
     async def top(self, board: str) -> tuple[int, bytes]:
         """(version, ready JSON array of the top 10)."""
         keys = self._keyspace.board(board)
-        version, top = await read(self._lines, scripts.read_top(**_of(keys)))
+        version, top = await self._reads.read(scripts.read_top(**_of(keys)))
         return int(version), top
 
     async def description(self, board: str) -> Description:
         """The board's settings, its version, and how many users it shows."""
         keys = self._keyspace.board(board)
-        version, settings, users = await read(self._lines, scripts.read_board(**_of(keys)))
+        version, settings, users = await self._reads.read(scripts.read_board(**_of(keys)))
         return Description(BoardSettings.from_text(settings), int(users), int(version))
 
     async def standings(self, board: str, users: list[str]) -> list[Standing | None]:
@@ -52,7 +51,7 @@ class LiveBoards:
         keys = self._keyspace.board(board)
         call = scripts.read_standings(**_of(keys))
         call.args.extend(user.encode() for user in users)
-        reply = await read(self._lines, call)
+        reply = await self._reads.read(call)
         players = int(reply[0])
         pairs = zip(users, reply[1::2], reply[2::2], strict=True)
         return [
@@ -64,8 +63,8 @@ class LiveBoards:
         """The user with up to ``radius`` neighbours on each side, by rank; None when the user is
         not on the board."""
         keys = self._keyspace.board(board)
-        reply = await read(
-            self._lines, scripts.read_around(**_of(keys), arg_user=user, arg_radius=radius)
+        reply = await self._reads.read(
+            scripts.read_around(**_of(keys), arg_user=user, arg_radius=radius)
         )
         if len(reply) == 1:
             return None
@@ -75,7 +74,7 @@ class LiveBoards:
         """The user's place with the one above and the way to the top 10; None when the user is not
         on the board."""
         keys = self._keyspace.board(board)
-        reply = await read(self._lines, scripts.read_user(**_of(keys), arg_user=user))
+        reply = await self._reads.read(scripts.read_user(**_of(keys), arg_user=user))
         if len(reply) == 1:
             return None
         *above, own = _part(reply)
@@ -96,7 +95,7 @@ class LiveBoards:
             arg_user=place.user_id,
             arg_limit=limit,
         )
-        reply = await read(self._lines, call)
+        reply = await self._reads.read(call)
         standings = _part(reply)
         players, above, rows = int(reply[0]), int(reply[1]), reply[4]
         last = None

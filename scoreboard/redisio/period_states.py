@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scoreboard.redisio.line_pool import ScriptLines
-from scoreboard.redisio.reads import read
+from scoreboard.redisio.reads import Reads
 from scoreboard.wire import scripts
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.known_periods import KnownPeriod
@@ -14,8 +13,8 @@ from scoreboard.wire.known_periods import KnownPeriod
 class PeriodStates:
     """Reads them from live boards."""
 
-    def __init__(self, lines: ScriptLines, *, keyspace: Keyspace) -> None:
-        self._lines = lines
+    def __init__(self, reads: Reads, *, keyspace: Keyspace) -> None:
+        self._reads = reads
         self._keyspace = keyspace
 
     async def read(
@@ -25,7 +24,7 @@ class PeriodStates:
         Raises BoardCold, or Unavailable when Redis is away."""
         call = scripts.read_periods(key_meta=self._keyspace.board(board).guard)
         call.args.extend(period.encode() for period in periods)
-        time, *texts = await read(self._lines, call)
+        time, *texts = await self._reads.read(call)
         known = {
             name: KnownPeriod.from_text(text) for name, text in zip(periods, texts, strict=True)
         }

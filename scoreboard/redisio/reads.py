@@ -1,39 +1,150 @@
-"""Reads by scripts that write nothing, for boards that are live."""
+"""Reads by scripts that write nothing, for boards that are live. Those that are asked for while
+others are on their way to a server go there together: that costs Redis and this process far less
+than one exchange for each."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections import deque
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import structlog
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
+from scoreboard.background import end
 from scoreboard.errors import BoardCold, OutcomeUnknown, RetryLater, Unavailable
-from scoreboard.redisio.line_pool import ScriptLines
+from scoreboard.redisio.line_pool import NodeLines, ScriptLines
+from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.wire.scripts import COLD, ScriptCall
 
 log = structlog.get_logger(__name__)
 
+TOGETHER = 64  # reads in one exchange
+AT_ONCE = 2  # exchanges with a server at a time: it answers one while the other is on its way
 
-async def read(lines: ScriptLines, call: ScriptCall) -> list[Any]:
-    """The reply of a script that reads a board. Raises BoardCold, or Unavailable when Redis is
-    away: for all but one of the reads of a moment at once."""
-    there = await lines.at(call.keys[0])
-    there.check_silence()
-    deadline = there.deadline()  # for the wait and the call together
-    line = await there.acquire(deadline)
-    line.unsure = False
-    try:
-        reply: list[Any] = (await line.run(call, deadline=deadline))[0]
-    except RetryLater as error:
-        there.note_failure(deadline)
-        if isinstance(error, OutcomeUnknown):  # a read has none
-            raise Unavailable("Redis can't be reached.") from error
-        raise
-    except ResponseError as error:
-        log.error("read_script_failed", script=call.script.name, error=str(error))
-        raise Unavailable("Redis can't read this board.") from error
-    finally:
-        there.release(line)
-    if reply[0] == COLD:
-        raise BoardCold("The board is not live in Redis.")
-    return reply
+
+class _Waiting(NamedTuple):
+    """A read, the loop time by which it has to be answered, and who waits for the reply."""
+
+    call: ScriptCall
+    deadline: float
+    reply: asyncio.Future[list[Any]]
+
+
+class Reads:
+    """Reads over lines, which nobody else uses."""
+
+    def __init__(self, lines: ScriptLines) -> None:
+        self._lines = lines
+        self._queues: WeakKeyDictionary[NodeLines, _Queue] = WeakKeyDictionary()
+
+    async def read(self, call: ScriptCall) -> list[Any]:
+        """The reply of a script that reads a board, or may be sent again. Raises BoardCold, or
+        Unavailable when Redis is away: for all but the first reads of a moment at once."""
+        there = await self._lines.at(call.keys[0])
+        there.check_silence()
+        queue = self._queues.get(there)
+        if queue is None:
+            queue = self._queues[there] = _Queue(there)
+        reply = await queue.put(call)
+        if reply[0] == COLD:
+            raise BoardCold("The board is not live in Redis.")
+        return reply
+
+    async def close(self) -> None:
+        """Ends what is under way; who waits for it gets Unavailable. Closes the lines."""
+        for queue in list(self._queues.values()):
+            await queue.close()
+        await self._lines.close()
+
+
+class _Queue:
+    """The reads that wait for one server."""
+
+    def __init__(self, lines: NodeLines) -> None:
+        self._lines = lines
+        self._waiting: deque[_Waiting] = deque()
+        self._sending: set[asyncio.Task[None]] = set()
+
+    def put(self, call: ScriptCall) -> asyncio.Future[list[Any]]:
+        """The reply to come."""
+        reply: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(call, self._lines.deadline(), reply))
+        if len(self._sending) < AT_ONCE:
+            self._send()
+        return reply
+
+    async def close(self) -> None:
+        """Ends the exchanges and whatever waits."""
+        await end(*self._sending)
+        _fail(self._waiting, Unavailable("The service is stopping."))
+        self._waiting.clear()
+
+    def _send(self) -> None:
+        sending = asyncio.create_task(self._empty())
+        self._sending.add(sending)
+        sending.add_done_callback(self._ended)
+
+    def _ended(self, sending: asyncio.Task[None]) -> None:
+        self._sending.discard(sending)
+        if self._waiting and not sending.cancelled() and len(self._sending) < AT_ONCE:
+            self._send()
+
+    async def _empty(self) -> None:
+        while self._waiting:
+            number = min(TOGETHER, len(self._waiting))
+            reads = [self._waiting.popleft() for _ in range(number)]
+            if wanted := [read for read in reads if not read.reply.done()]:
+                await self._answer(wanted)
+
+    async def _answer(self, reads: list[_Waiting]) -> None:
+        """Answers each of them, whatever happens."""
+        deadline = reads[0].deadline  # the earliest
+        try:
+            line = await self._lines.acquire(deadline)
+            try:
+                left = await self._exchange(line, reads, deadline)
+                for read in left:  # each has its own trouble; together they would share it
+                    await self._exchange(line, [read], deadline)
+            finally:
+                self._lines.release(line)
+        except RetryLater as error:
+            self._lines.note_failure(deadline)
+            _fail(reads, error)
+        except Exception as error:  # noqa: BLE001 (whoever waits is told)
+            _fail(reads, error)
+        except BaseException:
+            _fail(reads, Unavailable("The read was stopped."))
+            raise
+
+    async def _exchange(
+        self, line: ScriptLine, reads: list[_Waiting], deadline: float
+    ) -> list[_Waiting]:
+        """Answers those that the server has answered; the others are returned."""
+        line.unsure = False
+        first, *others = reads
+        try:
+            replies = await line.run(
+                first.call, *[line.packed(read.call) for read in others], deadline=deadline
+            )
+        except ResponseError as error:
+            log.error("read_script_failed", script=first.call.script.name, error=str(error))
+            _fail([first], Unavailable("Redis can't read this board."))
+            return others
+        left = []
+        for read, reply in zip(reads, replies, strict=True):
+            if isinstance(reply, RedisError):
+                left.append(read)
+            elif not read.reply.done():
+                read.reply.set_result(reply)
+        return left
+
+
+def _fail(reads: list[_Waiting] | deque[_Waiting], error: Exception) -> None:
+    """Raises the error for those who wait still: a read has no unknown outcome."""
+    if isinstance(error, OutcomeUnknown):
+        error = Unavailable("Redis can't be reached.")
+    for read in reads:
+        if not read.reply.done():
+            read.reply.set_exception(error)

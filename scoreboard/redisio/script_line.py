@@ -62,6 +62,12 @@ class ScriptLine:
         """Closes the connection without waiting, as from a task that is being cancelled."""
         self._connection._close()  # type: ignore[no-untyped-call]  # redis-py gives it no types
 
+    def packed(self, call: ScriptCall) -> bytes:
+        """The call as it is sent."""
+        script, keys, args = call
+        sharded = self.node.topology.sharded
+        return pack((b"EVALSHA", digest(script, sharded), b"%d" % len(keys), *keys, *args))
+
     async def run(
         self,
         call: ScriptCall,
@@ -70,16 +76,16 @@ class ScriptLine:
         deadline: float | None = None,
     ) -> list[Any]:
         """Returns the script's reply, followed by those of the packed commands in ``after``
-        (durability waits), which are sent right behind it on the same connection; an error of such
-        a command is returned in place of its reply. ``patience`` is the time that these commands
-        may take, in seconds, on top of the timeout; ``deadline`` is a loop time in its place.
+        (durability waits, further reads), which are sent right behind it on the same connection; an
+        error of such a command is returned in place of its reply. ``patience`` is the time that
+        these commands may take, in seconds, on top of the timeout; ``deadline`` is a loop time in
+        its place.
 
         Raises Unavailable when the script did not run, OutcomeUnknown when it may have run
         (``unsure``), and ResponseError for an error inside the script.
         """
-        script, keys, args = call
-        sharded = self.node.topology.sharded
-        command = pack((b"EVALSHA", digest(script, sharded), b"%d" % len(keys), *keys, *args))
+        script, keys, _ = call
+        command = self.packed(call)
         if after:
             command += b"".join(after)
         loop = asyncio.get_running_loop()

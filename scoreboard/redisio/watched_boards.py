@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scoreboard.domain.tables import occurrence_of
-from scoreboard.redisio.line_pool import ScriptLines
-from scoreboard.redisio.reads import read
+from scoreboard.redisio.reads import Reads
 from scoreboard.wire import scripts
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.places import MOST_MOVES, Places
@@ -17,15 +16,15 @@ NOTED_MS = 30_000  # for how long moves are noted once somebody has asked for it
 class WatchedBoards:
     """Every method raises BoardCold, or Unavailable when Redis is away."""
 
-    def __init__(self, lines: ScriptLines, *, keyspace: Keyspace) -> None:
-        self._lines = lines
+    def __init__(self, reads: Reads, *, keyspace: Keyspace) -> None:
+        self._reads = reads
         self._keyspace = keyspace
 
     async def watch(self, board: str) -> bytes:
         """Has it noted for 30 s who moves on the board; behind the id that this returns."""
         keys = self._keyspace.board(board)
         call = scripts.watch_board(key_meta=keys.meta, key_moves=keys.moves, arg_period=NOTED_MS)
-        noted: bytes = (await read(self._lines, call))[0]
+        noted: bytes = (await self._reads.read(call))[0]
         return noted
 
     async def places(
@@ -45,7 +44,7 @@ class WatchedBoards:
             arg_most=MOST_MOVES,
         )
         call.args.extend(user.encode() for user in users)
-        reply = await read(self._lines, call)
+        reply = await self._reads.read(call)
         if len(reply) == 1:
             return Places(reply[0])
         state, players, sign, style, last, looked, moves, *places = reply

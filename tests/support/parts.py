@@ -25,6 +25,7 @@ from scoreboard.pg.cases import LedgerCases
 from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.redisio.live_boards import LiveBoards
 from scoreboard.redisio.period_states import PeriodStates
+from scoreboard.redisio.reads import Reads
 from scoreboard.redisio.topologies import topology_at
 from scoreboard.redisio.updates import RedisUpdates
 from scoreboard.settings import Settings
@@ -89,12 +90,13 @@ class Parts:
             keyspace=self.keyspace,
             backlog_limit=settings.backlog_limit,
         )
-        self.live = LiveBoards(self.reading, keyspace=self.keyspace)
+        self.reads = Reads(self.reading)
+        self.live = LiveBoards(self.reads, keyspace=self.keyspace)
         archived = ArchivedBoards(pool)
         self.reader = BoardReader(self.live, archived, self.durable.rebuilder)
         self.periods = BoardPeriods(
             self.reader,
-            PeriodStates(self.reading, keyspace=self.keyspace),
+            PeriodStates(self.reads, keyspace=self.keyspace),
             closed_boards(settings, self.redis, self.durable),
             archived,
         )
@@ -169,7 +171,7 @@ async def running_parts(settings: Settings, pool: asyncpg.Pool) -> AsyncIterator
             parts.redis.aclose,
             parts.blocking.aclose,
             parts.durable.rebuilder.close,
-            parts.reading.close,
+            parts.reads.close,
             parts.submitter.close,
             parts.reader.close,
         ):

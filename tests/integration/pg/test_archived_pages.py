@@ -18,6 +18,7 @@ from scoreboard.pg.archived_boards import ArchivedBoards
 from scoreboard.pg.ledger import Ledger
 from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.redisio.live_boards import LiveBoards
+from scoreboard.redisio.reads import Reads
 from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from tests.support.arena import Arena
@@ -37,7 +38,7 @@ def archived(pool: asyncpg.Pool) -> ArchivedBoards:
 @pytest.fixture
 async def live(arena: Arena, settings: Settings) -> AsyncIterator[LiveBoards]:
     lines = ScriptLines(topology_at(settings.redis_url), timeout=60, most=1)
-    yield LiveBoards(lines, keyspace=arena.durable.keyspace)
+    yield LiveBoards(Reads(lines), keyspace=arena.durable.keyspace)
     await lines.close()
 
 

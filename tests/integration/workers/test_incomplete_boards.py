@@ -13,6 +13,7 @@ from scoreboard.domain.standings import Place
 from scoreboard.errors import BoardCold
 from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.redisio.live_boards import LiveBoards
+from scoreboard.redisio.reads import Reads
 from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from tests.support.arena import Arena
@@ -99,7 +100,7 @@ async def test_no_read_answers_from_a_board_without_its_users(
 ) -> None:
     await arena.submit(("ann", "a1", 100))
     lines = ScriptLines(topology_at(settings.redis_url), timeout=5, most=1)
-    live = LiveBoards(lines, keyspace=arena.durable.keyspace)
+    live = LiveBoards(Reads(lines), keyspace=arena.durable.keyspace)
     try:
         assert await READS[read](live)
         await arena.redis.delete(arena.keys.board)
