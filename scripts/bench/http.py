@@ -187,7 +187,9 @@ def main(
             kinds = [("full", "score-context"), ("gated", "score-context")]
             gated = compare(rig, kinds, seconds, rounds)
         with console.status("reads"):
-            reads = compare(rig, [("bare", "top"), ("full", "top")], seconds, rounds)
+            reads = compare(
+                rig, [("bare", "top"), ("full", "top"), ("full", "around")], seconds, rounds
+            )
         with console.status("latency at half the highest rate"):
             half = posts["full score"]["rate"] / 2
             calm, _ = rig.load("full", "score", seconds * 2, rate=half)

@@ -22,6 +22,7 @@ from scripts.load.requests import Posts, action
 from scripts.load.target import Target
 
 CONNECT_TIMEOUT = 10.0
+USERS = 10_000
 CLOSED_RATE = {False: 25_000, True: 1_500}  # requests made ahead for a second, by: in batches?
 
 
@@ -73,6 +74,10 @@ def requests_of(load: Load) -> Iterator[bytes]:
     if load.kind == "top":
         while True:
             yield b"GET /api/score/top HTTP/1.1\r\nHost: b\r\n\r\n"
+    if load.kind == "around":
+        path = b"GET /api/boards/global/users/user%d/around HTTP/1.1\r\nHost: b\r\n\r\n"
+        while True:
+            yield path % chance.randrange(USERS)
     posts = Posts(load.target, None, load.durability)
     size = int(load.kind.removeprefix("scores-")) if load.kind.startswith("scores-") else 1
     number = 0
@@ -80,7 +85,7 @@ def requests_of(load: Load) -> Iterator[bytes]:
         actions = []
         for _ in range(size):
             number += 1
-            user = chance.randrange(10_000)
+            user = chance.randrange(USERS)
             context = _CONTEXT % (user % 40, user) if load.kind == "score-context" else ""
             actions.append(action(f"user{user}", f"match-{run_id}:{number}", 2, context=context))
         yield posts.one(actions[0]) if size == 1 else posts.many(actions)

@@ -43,7 +43,7 @@ async def parts(settings: Settings, pool: asyncpg.Pool) -> AsyncIterator[Parts]:
     await wait_until(lambda: posted(parts, "board", "first"), description="the board is live")
     yield parts
     await parts.submitter.close()
-    await parts.reading.close()
+    await parts.reads.close()
     await parts.redis.aclose()
     await parts.blocking.aclose()
 

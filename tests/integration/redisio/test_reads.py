@@ -1,0 +1,126 @@
+"""Reads that go to Redis together: each gets its own answer, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from scoreboard.errors import BoardCold, Unavailable
+from scoreboard.local.embedded_servers import Valkey
+from scoreboard.redisio.line_pool import ScriptLines
+from scoreboard.redisio.live_boards import LiveBoards
+from scoreboard.redisio.reads import AT_ONCE, TOGETHER, Reads
+from scoreboard.redisio.script_line import ScriptLine
+from scoreboard.redisio.topologies import topology_at
+from scoreboard.settings import Settings
+from scoreboard.wire import scripts
+from scoreboard.wire.keys import Keyspace
+from scoreboard.wire.scripts import ScriptCall
+from tests.integration.redisio.test_frozen_server import frozen
+from tests.support.arena import Arena, opened_arena
+
+USERS = 3 * TOGETHER
+
+
+@pytest.fixture
+async def arena(settings: Settings, redis: Redis, pool: Any) -> AsyncIterator[Arena]:
+    async with opened_arena(settings, redis, pool) as arena:
+        await arena.submit(*[(f"u{number}", "a", number + 1) for number in range(USERS)])
+        yield arena
+
+
+@pytest.fixture
+async def reads(settings: Settings) -> AsyncIterator[Reads]:
+    reads = Reads(ScriptLines(topology_at(settings.redis_url), timeout=5, most=AT_ONCE))
+    yield reads
+    await reads.close()
+
+
+def top_of(board: str) -> ScriptCall:
+    keys = Keyspace(8).board(board)
+    return scripts.read_top(key_board=keys.board, key_meta=keys.guard, key_table=keys.meta)
+
+
+async def test_many_reads_take_few_exchanges_and_each_gets_its_own_answer(
+    arena: Arena, reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = LiveBoards(reads, keyspace=arena.durable.keyspace)
+    await live.top(arena.board)  # the scripts are loaded
+    await live.standings(arena.board, ["u0"])
+    exchanges: list[int] = []
+    run = ScriptLine.run
+
+    async def counting(line: ScriptLine, call: ScriptCall, *after: bytes, **limits: Any) -> Any:
+        exchanges.append(1 + len(after))
+        return await run(line, call, *after, **limits)
+
+    monkeypatch.setattr(ScriptLine, "run", counting)
+    users = [f"u{number}" for number in range(USERS)]
+    answers = await asyncio.gather(*(live.standings(arena.board, [user]) for user in users))
+    for number, (standing,) in enumerate(answers):
+        assert standing is not None
+        assert (standing.user_id, standing.score) == (f"u{number}", number + 1)
+    assert sum(exchanges) == USERS
+    assert len(exchanges) <= USERS / TOGETHER + AT_ONCE
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_one_that_fails_or_finds_a_cold_board_takes_nothing_from_the_others(
+    arena: Arena, reads: Reads, redis: Redis, place: int
+) -> None:
+    keys = Keyspace(8).board("broken")
+    await redis.set(keys.guard, "not a hash")
+    calls = [top_of(arena.board), top_of(arena.board), top_of("nowhere")]
+    calls.insert(place, top_of("broken"))
+    answers = await asyncio.gather(*map(reads.read, calls), return_exceptions=True)
+    broken, cold = answers.pop(place), answers.pop()
+    assert type(broken) is Unavailable
+    assert str(broken) == "Redis can't read this board."
+    assert type(cold) is BoardCold
+    for answer in answers:
+        assert not isinstance(answer, BaseException)
+        assert msgspec.json.decode(answer[1])[0]["userId"] == f"u{USERS - 1}"
+
+
+async def test_scripts_that_redis_has_forgotten_are_loaded_again(
+    arena: Arena, reads: Reads, redis: Redis
+) -> None:
+    live = LiveBoards(reads, keyspace=arena.durable.keyspace)
+    for _ in range(2):
+        await redis.script_flush()
+        top, described, around = await asyncio.gather(
+            live.top(arena.board),
+            live.description(arena.board),
+            live.around(arena.board, "u0", 1),
+        )
+        assert top[1]
+        assert described.users == USERS
+        assert around is not None
+        assert [one.user_id for one in around] == ["u1", "u0"]
+
+
+async def test_who_stops_waiting_keeps_nobody_from_an_answer(arena: Arena, reads: Reads) -> None:
+    given_up = [asyncio.create_task(reads.read(top_of(arena.board))) for _ in range(5)]
+    others = [asyncio.create_task(reads.read(top_of(arena.board))) for _ in range(5)]
+    await asyncio.sleep(0)
+    for task in given_up:
+        task.cancel()
+    assert len({bytes(answer[1]) for answer in await asyncio.gather(*others)}) == 1
+    assert await reads.read(top_of(arena.board))
+
+
+async def test_who_waits_while_the_service_stops_is_told(
+    arena: Arena, reads: Reads, valkey: Valkey
+) -> None:
+    await reads.read(top_of(arena.board))
+    with frozen(valkey):
+        waiting = [asyncio.create_task(reads.read(top_of(arena.board))) for _ in range(200)]
+        await asyncio.sleep(0)
+        await reads.close()
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {Unavailable}
