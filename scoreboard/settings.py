@@ -117,8 +117,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     allowed_origins: Annotated[
         str,
         Meta(
-            description="comma-separated Origins that may open WebSockets; `self` is that of the "
-            "service's own pages; empty allows all"
+            description="comma-separated Origins whose pages may open WebSockets and call the API "
+            "(CORS); `self` is that of the service's own pages; empty: all may open WebSockets, "
+            "and none but the own pages call the API"
         ),
     ] = ""
     allowed_hosts: Annotated[
@@ -337,8 +338,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
 
     @property
     def origins(self) -> frozenset[str]:
-        """The allowed Origins; empty allows all."""
+        """The Origins that may open WebSockets; empty allows all."""
         return _listed(self.allowed_origins)
+
+    @property
+    def foreign_origins(self) -> frozenset[str]:
+        """Those of other sites whose pages may call the API."""
+        return self.origins - {"self"}
 
     @property
     def ledger_reach(self) -> float | None:

@@ -50,9 +50,11 @@ def build(
     max_body_bytes: int,
     observed_here: bool,
     hosts: AbstractSet[str],
+    origins: AbstractSet[str],
 ) -> web.Application:
     """The application, ready to be started; with /readyz and /metrics if ``observed_here``.
-    ``hosts`` are the names by which it may be called, if not by any."""
+    ``hosts`` are the names by which it may be called, if not by any; pages of other ``origins`` may
+    call the API."""
     app = web.Application(client_max_size=max_body_bytes)
 
     async def openapi(request: web.Request) -> web.Response:
@@ -79,7 +81,7 @@ def build(
     ]  # fmt: skip
     # Made for the first who asks: a megabyte that most processes never need.
     description, live_description = cache(partial(describe, table)), cache(describe_live)
-    add_routes(app, table, hosts, pages.unknown_address())
+    add_routes(app, table, hosts, origins, pages.unknown_address())
     return app
 
 

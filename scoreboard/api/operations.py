@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 
+from scoreboard.api import cors
 from scoreboard.api.hosts import called_by
 from scoreboard.api.problems import guarded, problem, refusal
 from scoreboard.api.route_metrics import UNMATCHED, RouteMetrics
@@ -54,10 +55,12 @@ def add_routes(
     app: web.Application,
     operations: Sequence[Operation],
     hosts: AbstractSet[str] = frozenset(),
+    origins: AbstractSet[str] = frozenset(),
     unknown_address: Callable[[web.Request], web.Response | None] = lambda request: None,
 ) -> None:
     """Registers the operations (a GET also answers HEAD), and a handler for every other request.
-    With ``hosts``, only requests for these are answered. Requests for what there is not get the
+    With ``hosts``, only requests for these are answered; pages of other ``origins`` may make those
+    that are shared (cors.py). Requests for what there is not get the
     answer of ``unknown_address``, or a problem document where that has none."""
     for operation in operations:
         # By default aiohttp's path parameters match no value with a brace in it.
@@ -68,6 +71,7 @@ def add_routes(
             app.router.add_get(path, handler, expect_handler=_expect)
         else:
             app.router.add_route(operation.method, path, handler, expect_handler=_expect)
+    _share(app, operations, hosts, origins)
     described = list(app.router.resources())
 
     async def unmatched(request: web.Request) -> web.StreamResponse:
@@ -86,6 +90,24 @@ def add_routes(
     app.router.register_resource(rest)
     handler = guarded(called_by(hosts, unmatched), RouteMetrics(*UNMATCHED))
     rest.add_route("*", handler, expect_handler=_expect)
+
+
+def _share(
+    app: web.Application,
+    operations: Sequence[Operation],
+    hosts: AbstractSet[str],
+    origins: AbstractSet[str],
+) -> None:
+    cors.share(app, origins)
+    methods: dict[str, list[str]] = {}
+    for operation in operations if origins else ():
+        if cors.is_shared(operation.path):
+            methods.setdefault(operation.path, []).append(operation.method)
+    for path, allowed in methods.items():
+        handler = guarded(
+            called_by(hosts, cors.preflight(origins, allowed)), RouteMetrics("OPTIONS", path)
+        )
+        app.router.add_options(path.replace("}", ":[^/]+}"), handler)
 
 
 class _Rest(web.PlainResource):

@@ -265,6 +265,7 @@ async def application(settings: Settings) -> web.Application:
         max_body_bytes=settings.max_body_bytes,
         observed_here=not settings.serve_metrics_port,
         hosts=settings.hosts,
+        origins=settings.foreign_origins,
     )
     app[HEALTH] = health
 
