@@ -245,22 +245,25 @@ function onKey(event) {
     if (event.key === "Escape") focused?.focus();
     return;
   }
-  const card = focused && cases.get(Number(focused.dataset.id));
+  const key = event.key.toLowerCase();
+  const act = actsOn(focused && cases.get(Number(focused.dataset.id)), event.shiftKey)[key];
+  if (!act || (event.repeat && !"jk".includes(key))) return;
+  event.preventDefault();
+  act();
+}
+
+// What keys do while this card, or none, has the focus.
+function actsOn(card, withShift) {
   const open = card?.review.status === "open" ? card : null;
-  const acts = {
+  return {
     j: () => focusOn(card ? neighbour(card, 1) : first()),
     k: () => focusOn(card ? neighbour(card, -1) : first()),
     "?": () => $("help").showModal(),
     a: open && open.review.kind !== "conflict" && (() => decide(open, "approve")),
-    c: open && (() => (event.shiftKey ? options(open) : decide(open, "confirm"))),
+    c: open && (() => (withShift ? options(open) : decide(open, "confirm"))),
     r: open && (() => open.writeReason()),
     x: open && (() => open.toggle()),
   };
-  const key = event.key.toLowerCase();
-  const act = acts[key];
-  if (!act || (event.repeat && !"jk".includes(key))) return;
-  event.preventDefault();
-  act();
 }
 
 function first() {
