@@ -8,12 +8,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse
+from aiohttp import ClientSession
 
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from tests.support.clusters import RedisCluster
-from tests.support.steady_posts import Posted, Posters, audited
+from tests.support.steady_posts import Posters, audited, heard
 from tests.support.whole_service import Service, service
 
 BOARDS = ["global", "arena", "duel", "weekly"]
@@ -53,15 +53,6 @@ async def ready(running: Service, http: ClientSession) -> None:
         assert answer.status == 200, await answer.text()
 
 
-async def heard(watching: ClientWebSocketResponse, posted: Posted) -> None:
-    """Returns once the relay of the first board tells its last state."""
-    wanted = sum(board == BOARDS[0] for board, _, _ in posted.settled)
-    while True:
-        told = await watching.receive_json(timeout=60)
-        if told.get("topScores") and told["topScores"][0]["score"] == wanted:
-            return
-
-
 @pytest.mark.parametrize("move", [RedisCluster.move_slot, RedisCluster.move_slot_at_once])
 async def test_a_slot_that_moves_under_load_is_followed_there_and_back(
     cluster_with_replicas: RedisCluster,
@@ -82,8 +73,8 @@ async def test_a_slot_that_moves_under_load_is_followed_there_and_back(
             await posters.more()
 
     assert posted.promised == posted.settled
-    await audited(running.settings, posted)
-    await heard(watching, posted)
+    counted = await audited(running.settings, posted)
+    await heard(watching, counted[BOARDS[0]])
     await watching.close()
     await ready(running, http)
 
@@ -116,8 +107,8 @@ async def test_a_manual_failover_under_load_loses_nothing(
         await posters.more()
 
     assert posted.promised == posted.settled
-    await audited(running.settings, posted)
-    await heard(watching, posted)
+    counted = await audited(running.settings, posted)
+    await heard(watching, counted[BOARDS[0]])
     await watching.close()
     await ready(running, http)
 
@@ -139,7 +130,7 @@ async def test_a_master_that_is_killed_is_replaced_and_what_its_replica_had_is_k
         await cluster.settled()
         await posters.more()
 
-    await audited(running.settings, posted)
-    await heard(watching, posted)
+    counted = await audited(running.settings, posted)
+    await heard(watching, counted[BOARDS[0]])
     await watching.close()
     await ready(running, http)

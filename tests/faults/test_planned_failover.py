@@ -3,6 +3,7 @@ now, refuses them, until each has been made anew."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 
@@ -16,7 +17,7 @@ from scoreboard.local.embedded_servers import Valkey
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scripts.chaos.proxy import Proxy
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 from tests.support.whole_service import Service, service
 
 PASSWORD = "only-for-this-test"
@@ -98,10 +99,11 @@ class Client:
 
 async def next_score(ws: ClientWebSocketResponse) -> int:
     """The score in the next message that has a top 10."""
-    while True:
-        told = await ws.receive_json(timeout=60)
-        if told.get("topScores"):
-            return int(told["topScores"][0]["score"])
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            told = await ws.receive_json()
+            if told.get("topScores"):
+                return int(told["topScores"][0]["score"])
 
 
 async def test_writes_wait_and_reads_go_on_until_the_address_leads_to_the_new_master(

@@ -15,7 +15,7 @@ from aiohttp import ClientSession
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.settings import Settings
 from tests.support.sentinels import Watched
-from tests.support.steady_posts import Posters, audited
+from tests.support.steady_posts import Posters, audited, heard
 from tests.support.whole_service import Service, service
 
 BOARDS = ["global", "arena"]
@@ -54,12 +54,8 @@ async def test_a_planned_failover_is_followed_and_loses_nothing(
         await watched.fail_over()
         await posters.more()
 
-    await audited(running.settings, posted)
-    wanted = sum(board == "global" for board, _, _ in posted.settled)
-    while True:  # its relay, too, has gone on with the new master
-        told = await watching.receive_json(timeout=60)
-        if told.get("topScores") and told["topScores"][0]["score"] == wanted:
-            break
+    counted = await audited(running.settings, posted)
+    await heard(watching, counted["global"])  # its relay, too, has gone on with the new master
     await watching.close()
     async with http.get(f"{running.url}/readyz") as answer:
         assert answer.status == 200, await answer.text()

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from aiohttp import ClientError, ClientSession
+from aiohttp import ClientError, ClientSession, ClientWebSocketResponse
 
 from scoreboard.assembly.operator import operator
 from scoreboard.domain.audit import Difference
@@ -97,9 +97,9 @@ class Posters:
             await asyncio.sleep(0.02)
 
 
-async def audited(settings: Settings, posted: Posted) -> None:
+async def audited(settings: Settings, posted: Posted) -> Counter[str]:
     """Every action that was promised counts, and none twice: the ledger, the totals and Redis
-    agree, and each action has given its one point."""
+    agree, and each action has given its one point. Returns how many count on each board."""
     found: list[Difference] = []
     async with operator(settings) as tools:
         for board in await tools.boards(None):
@@ -116,3 +116,13 @@ async def audited(settings: Settings, posted: Posted) -> None:
     assert posted.promised - counted == set(), "what was promised is lost"
     assert counted - posted.settled == set(), "what nobody was told of counts"
     assert totals == Counter((board, user) for board, user, _ in counted)
+    return Counter(board for board, _, _ in counted)
+
+
+async def heard(watching: ClientWebSocketResponse, total: int) -> None:
+    """Returns once the relay tells that the first of a board has this total."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            told = await watching.receive_json()
+            if told.get("topScores") and told["topScores"][0]["score"] == total:
+                return
