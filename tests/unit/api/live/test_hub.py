@@ -16,6 +16,7 @@ from scoreboard import background
 from scoreboard.api.live import hub as hub_module
 from scoreboard.api.live.connections import Connection
 from scoreboard.api.live.feeds import Feed
+from scoreboard.api.live.frames import PING
 from scoreboard.api.live.hub import Hub
 from scoreboard.api.live.ports import OccurrenceTop
 from scoreboard.domain.occurrences import Occurrence
@@ -26,13 +27,15 @@ from tests.support.waiting import wait_until
 
 # With such a heartbeat no ping comes between what the tests look at.
 SETTINGS = Settings(update_interval=0, shutdown_grace=0, write_timeout=600, heartbeat=3600)
+MASKED_PONG = b"\x8a\x80\0\0\0\0"
 
 
 class Transport(asyncio.Transport):
-    """A socket whose client reads only while ``reads`` is true."""
+    """A socket whose client reads only while ``reads`` is true, and which answers pings."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection: Connection) -> None:
         super().__init__()
+        self.connection = connection
         self.reads = True
         self.waiting = self.sent = b""
         self.received: list[dict[str, object]] = []
@@ -48,6 +51,8 @@ class Transport(asyncio.Transport):
     def drain(self) -> None:
         sent, self.waiting = self.waiting, b""
         while sent:
+            if sent[0] & 0xF == PING:
+                asyncio.get_running_loop().call_soon(self.connection.data_received, MASKED_PONG)
             size, start = sent[1], 2
             if size > 125:
                 start = 4 if size == 126 else 10
@@ -151,7 +156,7 @@ async def hub(redis: Redis) -> AsyncIterator[Hub]:
 
 async def joined(hub: Hub, board: str = "b") -> Transport:
     connection = Connection(hub, await hub.open(board), None)
-    connection.transport = transport = Transport()
+    connection.transport = transport = Transport(connection)
     hub.join(connection, "")
     return transport
 
@@ -179,7 +184,7 @@ async def test_an_update_that_overtakes_the_answer_to_the_read_is_not_lost(
 
 def refused(hub: Hub) -> Transport:
     connection = Connection(hub, Feed("", now=0.0), None)
-    connection.transport = transport = Transport()
+    connection.transport = transport = Transport(connection)
     hub.refuse(connection, UnknownBoard("There is no such board."))
     return transport
 
@@ -351,7 +356,7 @@ async def test_a_board_is_left_a_while_after_its_last_client(
     hub: Hub, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = Connection(hub, await hub.open("b"), None)
-    connection.transport = Transport()
+    connection.transport = Transport(connection)
     hub.join(connection, "")
     monkeypatch.setattr(hub_module, "LINGER", 0.05)
     redis.reconnect("b")

@@ -110,7 +110,7 @@ def connected(
 ) -> tuple[PlayerConnection, Transport]:
     """A client that follows these players, and its socket."""
     connection = PlayerConnection(keeper or Mock(), feed, None, players)
-    transport = Transport()
+    transport = Transport(connection)
     connection.transport = transport
     connection.version = 0
     connection.follow()
