@@ -178,7 +178,8 @@ def head_problems(script: Script[Any], text: str) -> Iterator[str]:
                 yield f"the head's {section} do not name {name!r}"
     # The fixed keys stand in one line; what follows a semicolon comes for each action.
     fixed = re.findall(r"\w+", said.get("KEYS", "").split("\n")[0].partition(";")[0])
-    if surplus := sorted(set(fixed) - {name.removeprefix("key_") for name in script.keys}):
+    known = {name.removeprefix("key_") for name in script.keys} or {"none"}
+    if surplus := sorted(set(fixed) - known):
         yield f"the head's KEYS name {surplus}, which the signature has not"
 
 

@@ -161,6 +161,10 @@ def join_board(
 
 
 @Script
+def check_history() -> None: ...
+
+
+@Script
 def check_rights(*, key_rate: Key) -> None: ...
 
 

@@ -86,6 +86,17 @@ def test_a_head_names_what_the_signature_names() -> None:
     ]
 
 
+def test_a_script_without_keys_says_so_in_its_head() -> None:
+    def check_history() -> None: ...
+
+    script = Script(check_history)
+    good = "#!lua\n-- check_history: looks.\n-- KEYS  none\n-- ARGV  none\n-- Replies  {}\n"
+    assert list(head_problems(script, good)) == []
+    assert list(head_problems(script, good.replace("KEYS  none", "KEYS  meta"))) == [
+        "the head's KEYS name ['meta'], which the signature has not"
+    ]
+
+
 def test_a_script_that_only_reads_is_known_by_its_calls() -> None:
     assert only_reads("local a = redis.call('HMGET', k, 'x') return redis.pcall('ZSCORE', k, m)")
     assert not only_reads("redis.call('HMGET', k, 'x') redis.call('HSET', k, 'x', 1)")

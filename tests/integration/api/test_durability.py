@@ -16,6 +16,7 @@ from scoreboard.redisio.streams import PartitionStream
 from scoreboard.write_path.commit_watch import CommitWatch
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Answer, Api
+from tests.support.servers import redis_client
 from tests.support.waiting import wait_until
 
 ACTION = {"userId": "ann", "actionId": "a1", "points": 15}
@@ -153,6 +154,29 @@ async def test_a_replica_that_has_the_action_is_promised(
         return (answer.status, applied(answer)) == (200, "durability=replica")
 
     await wait_until(acknowledged, description="the replica follows")
+
+
+@pytest.mark.parametrize(
+    ("level", "command"), [("replica", "WAIT"), ("disk", "CONFIG")], ids=["replica", "disk"]
+)
+@pytest.mark.parametrize("lacking", ["the right", "the command"])
+async def test_a_level_for_which_the_server_lacks_something_counts_and_is_a_202(
+    start_valkey: Callable[..., Valkey],
+    start_api: StartApi,
+    level: str,
+    command: str,
+    lacking: str,
+) -> None:
+    renamed = {"rename_command": f'{command} ""'} if lacking == "the command" else {}
+    valkey = start_valkey(appendfsync="always", **renamed)
+    if lacking == "the right":
+        async with redis_client(valkey.url) as redis:
+            await redis.execute_command("ACL SETUSER", "default", f"-{command.lower()}")
+    api = await start_api(redis_url=valkey.url)
+    answer = await post(api, level)
+    assert (answer.status, answer.json["durability"], answer.json["score"]) == (202, "redis", 15)
+    assert await api.top() == {"ann": 15}
+    assert (await api.get("/readyz")).status == 200
 
 
 async def test_an_unknown_level_is_refused_by_name(api: Api) -> None:
