@@ -38,10 +38,13 @@ class Reads:
     def __init__(self, lines: ScriptLines) -> None:
         self._lines = lines
         self._queues: WeakKeyDictionary[NodeLines, _Queue] = WeakKeyDictionary()
+        self._closed = False
 
     async def read(self, call: ScriptCall) -> list[Any]:
         """The reply of a script that reads a board, or may be sent again. Raises BoardCold, or
         Unavailable when Redis is away: for all but the first reads of a moment at once."""
+        if self._closed:
+            raise _stopping()
         there = await self._lines.at(call.keys[0])
         there.check_silence()
         queue = self._queues.get(there)
@@ -54,6 +57,7 @@ class Reads:
 
     async def close(self) -> None:
         """Ends what is under way; who waits for it gets Unavailable. Closes the lines."""
+        self._closed = True
         for queue in list(self._queues.values()):
             await queue.close()
         await self._lines.close()
@@ -66,6 +70,7 @@ class _Queue:
         self._lines = lines
         self._waiting: deque[_Waiting] = deque()
         self._sending: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     def put(self, call: ScriptCall) -> asyncio.Future[list[Any]]:
         """The reply to come."""
@@ -77,8 +82,9 @@ class _Queue:
 
     async def close(self) -> None:
         """Ends the exchanges and whatever waits."""
+        self._closed = True
         await end(*self._sending)
-        _fail(self._waiting, Unavailable("The service is stopping."))
+        _fail(self._waiting, _stopping())
         self._waiting.clear()
 
     def _send(self) -> None:
@@ -88,7 +94,7 @@ class _Queue:
 
     def _ended(self, sending: asyncio.Task[None]) -> None:
         self._sending.discard(sending)
-        if self._waiting and not sending.cancelled() and len(self._sending) < AT_ONCE:
+        if self._waiting and not self._closed:  # it was cancelled, by whomever
             self._send()
 
     async def _empty(self) -> None:
@@ -139,6 +145,10 @@ class _Queue:
             elif not read.reply.done():
                 read.reply.set_result(reply)
         return left
+
+
+def _stopping() -> Unavailable:
+    return Unavailable("The service is stopping.")
 
 
 def _fail(reads: list[_Waiting] | deque[_Waiting], error: Exception) -> None:

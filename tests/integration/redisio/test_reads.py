@@ -114,6 +114,23 @@ async def test_who_stops_waiting_keeps_nobody_from_an_answer(arena: Arena, reads
     assert await reads.read(top_of(arena.board))
 
 
+async def test_an_exchange_that_is_cancelled_keeps_nobody_behind_it_from_an_answer(
+    arena: Arena, reads: Reads
+) -> None:
+    await reads.read(top_of(arena.board))
+    (queue,) = reads._queues.values()
+    many = (AT_ONCE + 1) * TOGETHER
+    waiting = [asyncio.create_task(reads.read(top_of(arena.board))) for _ in range(many)]
+    for _ in range(3):  # they ask, exchanges begin, the first reads are on their way
+        await asyncio.sleep(0)
+    for sending in queue._sending:
+        sending.cancel()
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    told = [answer for answer in answers if isinstance(answer, BaseException)]
+    assert {type(answer) for answer in told} <= {Unavailable}
+    assert len(told) <= AT_ONCE * TOGETHER
+
+
 async def test_who_waits_while_the_service_stops_is_told(
     arena: Arena, reads: Reads, valkey: Valkey
 ) -> None:
@@ -124,3 +141,5 @@ async def test_who_waits_while_the_service_stops_is_told(
         await reads.close()
         answers = await asyncio.gather(*waiting, return_exceptions=True)
     assert {type(answer) for answer in answers} == {Unavailable}
+    with pytest.raises(Unavailable):
+        await reads.read(top_of(arena.board))
