@@ -10,6 +10,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-header
 
+# make docs and docs-serve need a little more than make run.
+TO_DOCUMENT := $(VENV)/.installed-to-document
+SITE := build/site
+
 # make run
 HOST := 127.0.0.1
 PORT ?= 8080
@@ -40,7 +44,7 @@ unexport PYTHONDONTWRITEBYTECODE
 TESTS := -m pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check check-pages test-clients load-test bench test-faults chaos lock docs-renderer release clean test-hostile
+.PHONY: help run test coverage check check-pages test-clients load-test bench test-faults chaos lock docs docs-serve docs-renderer release clean test-hostile
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -111,7 +115,16 @@ lock: $(STAMP) ## renew requirements/*.txt: the newest versions that setup.cfg a
 	$(LOCK) setup.cfg --extra dev --output-file requirements/dev.txt
 	$(LOCK) setup.cfg --constraints requirements/dev.txt --output-file requirements/service.txt
 	$(LOCK) setup.cfg --extra embedded --extra train --constraints requirements/dev.txt --output-file requirements/run.txt
+	$(LOCK) setup.cfg --extra docs --constraints requirements/dev.txt --output-file requirements/docs.txt
 	$(LOCK) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
+
+docs: $(TO_DOCUMENT) ## build the documents' site in build/site, with its links checked
+	@$(BIN)/python -m scripts.docs_site lay-out
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@$(BIN)/python -m scripts.docs_site check
+
+docs-serve: docs ## the same, on 127.0.0.1:8000
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory $(SITE) 8000
 
 docs-renderer: $(STAMP) ## fetch the pinned Redoc, which shows /docs, from npm; needs npm
 	@command -v npm >/dev/null || { echo "This needs Node.js with npm, and there is none."; exit 1; }
@@ -133,6 +146,11 @@ endef
 
 $(STAMP): setup.cfg pyproject.toml requirements/dev.txt
 	$(call install,dev)
+
+$(TO_DOCUMENT): $(TO_RUN) requirements/docs.txt
+	@echo "Installing what builds the site."
+	@$(PIP) --require-hashes --requirement requirements/docs.txt
+	@touch $@
 
 $(VENV)/.installed-to-run: setup.cfg pyproject.toml requirements/run.txt requirements/build.txt
 	$(call install,run build)

@@ -10,6 +10,7 @@ trap 'rm -f "$answer" "$errors"' EXIT
 code=0
 timeout 120 .venv/bin/pip-audit --disable-pip --require-hashes --progress-spinner off --format json \
   --requirement requirements/service.txt --requirement requirements/dev.txt \
+  --requirement requirements/docs.txt \
   >"$answer" 2>"$errors" || code=$?
 [ $code != 2 ] || { cat "$errors" && exit 2; } # called wrongly; else its answer says more
 python3 - "$answer" "$errors" <<'PYTHON'

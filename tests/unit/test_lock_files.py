@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "requirements"
-LOCKS = ["service", "run", "dev", "build"]
+LOCKS = ["service", "run", "dev", "docs", "build"]
 
 
 def pins(lock: str) -> set[str]:
@@ -23,6 +23,14 @@ def pins(lock: str) -> set[str]:
 def test_users_get_the_versions_that_the_tests_run_on(lock: str) -> None:
     assert pins(lock)
     assert pins(lock) - pins("dev") == set()
+
+
+def test_what_builds_the_site_goes_with_what_is_installed_for_developers() -> None:
+    versions = dict(pin.split("==") for pin in pins("dev"))
+    shared = {pin for pin in pins("docs") if pin.split("==")[0] in versions}
+
+    assert len(shared) > 20
+    assert shared - pins("dev") == set()
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -42,7 +50,7 @@ def test_the_documents_name_the_versions_that_the_tests_run_on() -> None:
     )
 
     assert len(table) > 30
-    locked = pins("dev")
+    locked = pins("dev") | pins("docs")
     assert [row for row in table if f"{row[0].lower()}=={row[1]}" not in locked] == []
 
 
