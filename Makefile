@@ -44,7 +44,7 @@ unexport PYTHONDONTWRITEBYTECODE
 TESTS := -m pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check check-pages test-clients load-test bench test-faults chaos lock docs docs-serve docs-renderer release clean test-hostile
+.PHONY: help run test coverage check check-pages test-clients load-test bench bench-peers test-faults chaos lock docs docs-serve docs-renderer release clean test-hostile
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ load-test: $(STAMP) ## load a server and audit it (RATE, CLIENTS, DURATION, DUPL
 bench: $(STAMP) ## measure every part, ten minutes on idle cores (ARGS="http fanout")
 	$(BIN)/python -m scripts.bench $(ARGS)
 
+bench-peers: $(STAMP) ## compare with what one would build instead; needs npm, installs the peers aside (ARGS)
+	$(BIN)/python -m scripts.bench.peers $(ARGS)
+
 chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED, ACTIONS, KILLS, REDIS_SERVER)
 	$(BIN)/python -m scripts.chaos run $(if $(SEED),--seed $(SEED)) \
 	  $(if $(ACTIONS),--actions $(ACTIONS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
@@ -117,6 +120,8 @@ lock: $(STAMP) ## renew requirements/*.txt: the newest versions that setup.cfg a
 	$(LOCK) setup.cfg --extra embedded --extra train --constraints requirements/dev.txt --output-file requirements/run.txt
 	$(LOCK) setup.cfg --extra docs --constraints requirements/dev.txt --output-file requirements/docs.txt
 	$(LOCK) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt
+	$(LOCK) scripts/bench/peers/fastapi_tutorial/requirements.in --constraints requirements/dev.txt \
+	  --output-file scripts/bench/peers/fastapi_tutorial/requirements.txt
 
 docs: $(TO_DOCUMENT) ## build the documents' site in build/site, with its links checked
 	@$(BIN)/python -m scripts.docs_site lay-out

@@ -90,7 +90,7 @@ async def _measured(server: Server, case: Case, seconds: float, turn: int) -> di
         counted = await database.fetchval("SELECT count(*) FROM score_action")
         before = cpu.parts(server.pid)
         outcome = await http_client.run(load)
-        actions = await _settled(database) - counted
+        actions = await settled(database) - counted
     finally:
         await database.close()
     after = cpu.parts(server.pid)
@@ -106,11 +106,11 @@ async def _measured(server: Server, case: Case, seconds: float, turn: int) -> di
     }
 
 
-async def _settled(database: asyncpg.Connection) -> int:
-    """How many actions the ledger has, once it gets no more."""
+async def settled(database: asyncpg.Connection, ledger: str = "score_action") -> int:
+    """How many actions the table ``ledger`` has, once it gets no more."""
     found: int = -1
     while True:
-        latest: int = await database.fetchval("SELECT count(*) FROM score_action")
+        latest: int = await database.fetchval(f"SELECT count(*) FROM {ledger}")  # noqa: S608
         if latest == found:
             return found
         found = latest

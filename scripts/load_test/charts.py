@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from math import log10
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -14,23 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, StrMethodFormatter
 
 from scripts.load.histograms import Latency
+from scripts.load.pictures import STYLE, svg
 from scripts.load_test.results import Results
 
 SIZE = (6.4, 3.4)  # inches
 TICKS = (0, 50, 90, 99, 99.9, 99.99, 99.999)  # percentiles
-# Readable on light and dark: nothing but the lines has a colour of its own.
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "legend.frameon": False,
-    **dict.fromkeys(
-        ("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color",
-         "ytick.color", "grid.color"), "#808080",
-    ),
-}  # fmt: skip
 
 Values = Sequence[float | None]
 
@@ -114,8 +100,4 @@ def _svg(figure: Figure, axes: Axes) -> str:
     if axes.get_yscale() == "linear":
         axes.set_ylim(bottom=0)
     axes.legend()
-    drawn = io.StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(drawn, format="svg", transparent=True, metadata=nothing)
-    text = drawn.getvalue()
-    return text[text.index("<svg") :]
+    return svg(figure)

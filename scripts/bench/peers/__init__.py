@@ -1,0 +1,1 @@
+"""Scoreboard beside what a user would build instead, measured by one client in one run."""
