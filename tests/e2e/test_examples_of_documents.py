@@ -1,4 +1,4 @@
-"""The examples in docs/try.md and docs/boards.md answer as they say."""
+"""The examples in docs/try.md, docs/boards.md and the guides answer as they say."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import sys
 import textwrap
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
 
 from scoreboard.settings import Settings
 from tests.support.command import scoreboard
@@ -21,7 +24,9 @@ DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
 def away(text: str) -> str:
-    """The text with its days of the week moved, so that no boundary is near."""
+    """The text with its days of the week and midnights moved, so that no boundary is near."""
+    hour = (datetime.now(UTC).hour + 12) % 24
+    text = text.replace("0 0 * * *", f"0 {hour} * * *")
     day = DAYS[(datetime.now(UTC) + timedelta(days=3)).isoweekday() % 7]
     return re.sub(r"\* \* (1|sat)\b", f"* * {day}", text)
 
@@ -33,6 +38,24 @@ async def test_the_examples_of_boards_answer_as_they_say(settings: Settings) -> 
             await check(example, running)
 
     assert len(found) >= 19
+
+
+GUIDES = sorted(guide.name for guide in (DOCS / "guides").glob("*.md"))
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+async def test_the_commands_of_a_guide_answer_as_they_say(
+    settings: Settings, redis: Redis, guide: str
+) -> None:
+    await redis.zadd("highscores", {"ada": 15, "bob": 20})  # the board that one moves from
+    text = away((DOCS / "guides" / guide).read_text(encoding="utf-8"))
+    text = text.replace("redis://old.example:6379/0", settings.redis_url)
+    async with service(settings) as running, running.persisting():
+        found = list(examples(text.replace("http://127.0.0.1:8080", running.url)))
+        for example in found:
+            await check(example, running)
+
+    assert found
 
 
 async def test_the_calls_to_try_answer_as_they_say(settings: Settings) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.command import named
 from tests.support.waiting import PATIENCE, wait_until
 from tests.support.whole_service import Service
 
 _BLOCK = re.compile(r"(?:^    .*\n)+", re.MULTILINE)
-_CALL = re.compile(r"curl |for |NEXT=")
+_CALL = re.compile(r"curl |for |NEXT=|\.venv/bin/scoreboard ")
 _ANSWER = re.compile(r"\{|HTTP/")
 _BETWEEN = "====="  # the answers of two calls
+_PROGRAM = (".venv/bin/scoreboard", f"{sys.executable} -m scoreboard")
 _CHANGING = [  # what is another one each time: moments, counts of changes, places in a table
     (re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"'), '"then"'),
     (re.compile(r'"version":\d+'), '"version":0'),
@@ -76,8 +79,9 @@ async def check(example: Example, running: Service) -> None:
 async def pasted(calls: list[str], running: Service) -> list[str]:
     """What each call prints, with the variables that the documents tell to set."""
     shell = await asyncio.create_subprocess_exec(
-        "bash", "-c", f"\nprintf '{_BETWEEN}'\n".join(calls),
+        "bash", "-ec", f"\nprintf '{_BETWEEN}'\n".join(calls).replace(*_PROGRAM),
         env={
+            **named(running.settings.redis_url, running.settings.database_url),
             "PATH": "/usr/bin:/bin",
             "URL": running.url,
             "TOKEN": running.token(),
@@ -86,6 +90,7 @@ async def pasted(calls: list[str], running: Service) -> list[str]:
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, _ = await asyncio.wait_for(shell.communicate(), PATIENCE)
+    assert shell.returncode == 0, calls
     return out.decode().replace("\r", "").split(_BETWEEN)
 
 
