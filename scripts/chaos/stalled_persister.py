@@ -70,8 +70,8 @@ def _behind(owner: type, name: str, arrived: Arrived) -> None:
     """Calls ``arrived`` when the method has ended: one that gives entries, or takes events."""
     method = getattr(owner, name)
 
-    async def wrapped(self: Any, *arguments: Any) -> Any:
-        result = await method(self, *arguments)
+    async def wrapped(self: Any, *arguments: Any, **options: Any) -> Any:
+        result = await method(self, *arguments, **options)
         entries = result if owner is PartitionStream else [entry for _, entry in arguments[0]]
         arrived(self.partition, [entry_id for entry_id, _ in entries])
         return result
