@@ -19,6 +19,7 @@ from scoreboard.background import end
 from scoreboard.backoff import Backoff
 from scoreboard.domain.audit import Difference
 from scoreboard.domain.durability import Durability
+from scoreboard.domain.ledger import VERSION_STRIDE
 from scoreboard.domain.urgency import Urgency
 from scoreboard.errors import Unavailable, UnknownBoard
 from scoreboard.pg import board_source, erased_events, ledger, partition_locks
@@ -240,6 +241,16 @@ async def reclaims_entries(parts: Parts) -> None:
         await stream.read_ahead(1)
 
 
+async def finds_older_events(parts: Parts) -> None:
+    """A board was made live after its events, which are still where the stream is."""
+    async with parts.durable.ledger.locked(0) as session:
+        record = await session.source.record(PLAIN)
+        assert record is not None
+        await session.source.raise_version(PLAIN, record.version + VERSION_STRIDE)
+    await parts.submit(PLAIN, new_action("ann"))
+    await persisted(parts)
+
+
 async def buries_dead_letters(parts: Parts) -> None:
     """An entry that is no event, and one that Postgres refuses, between others."""
     events = parts.keyspace.board(PLAIN).events
@@ -361,7 +372,7 @@ GROUPS = {
         [persister, lock_watch, streams, ledger, erased_events, reverter],
         [
             *(persists_batches, tells_who_waits, spaces_commits, reclaims_entries),
-            buries_dead_letters,
+            *(finds_older_events, buries_dead_letters),
             *(takes_back_duplicates, finds_redis_emptied, loses_the_lock, waits_for_postgres),
             *(persists_joins, persists_occurrences, leaves_out_erased_players, stops),
         ],

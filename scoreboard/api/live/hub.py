@@ -268,7 +268,7 @@ class Hub:
         try:
             await self._read(feed)
         except NotFound as error:
-            log.warning("board_gone", board=feed.board, version=feed.version)
+            log.warning("board_gone", board=feed.board, version=feed.version, why=str(error))
             self._drop(feed)  # first, so that whoever comes meanwhile finds out, too
             await self._dismiss(feed.connections, UNKNOWN_BOARD, error.detail)
         except Exception as error:
