@@ -32,7 +32,7 @@ and for who is not on the board, all is null.
 
 The WebSocket ends with one of these codes; come back after 1012 and 1013, with a pause that grows.
 
-| code | |
+| code | meaning |
 |---|---|
 | 1012 | the service restarts |
 | 1013 | the board can't be read now |

@@ -85,7 +85,7 @@ WebSocket. Calls without a board in their path are about the default board.
 A call bears a JSON Web Token: `Authorization: Bearer <token>`. Your login service signs it with a
 key that Scoreboard knows; to try things out, `scoreboard up` and `scoreboard token` print one.
 
-| claim | |
+| claim | meaning |
 |---|---|
 | `sub` | who calls: a user's id, or a server's name |
 | `exp` | until when, in Unix seconds; a token without it is refused |
@@ -109,7 +109,7 @@ An error is a problem document (RFC 9457, `application/problem+json`). Programs 
 never changes its meaning; `title` and `detail` are for people. With 429 and 503, `Retry-After` says
 in how many seconds to come back.
 
-| code | status | |
+| code | status | meaning |
 |---|---|---|
 """
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from scoreboard.settings import Settings
+from tests.e2e.review_queue import Queue, filled_queue
 from tests.e2e.stand_in import Feed, stand_in
 from tests.support.programs import lacking
 from tests.support.waiting import PATIENCE
@@ -75,3 +77,10 @@ async def feed() -> AsyncIterator[Feed]:
     """Stands in for the service."""
     async with stand_in() as feed:
         yield feed
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def queue(settings: Settings) -> AsyncIterator[Queue]:
+    """A service with four cases in its queue."""
+    async with filled_queue(settings) as queue:
+        yield queue

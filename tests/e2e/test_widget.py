@@ -16,11 +16,11 @@ from tests.support.whole_service import Service, service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PAGE = """<!doctype html><title>A game's own page</title>
+PAGE = """<!doctype html><html lang="en"><title>A game's own page</title>
 <style>ol {{ display: none }} :root {{ --card: red }}</style>
-<h1>Before</h1>
+<main><h1>Before</h1>
 <script type="module" src="{url}/static/widget.js?{query}"></script>
-<h1>After</h1>"""
+<h1>After</h1></main>"""
 
 
 class Site:

@@ -1,0 +1,44 @@
+"""axe-core, which looks for what keeps people from using a page: faults against WCAG 2.1 and
+good practice that a machine can see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.async_api import Page
+
+from tests.support.programs import lacking
+
+SOURCE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
+
+# Over a gradient axe-core can't tell the contrast: the plain colour that lies below stands for it.
+FLATTEN = """() => {
+    document.body.style.backgroundImage = "none";
+    for (const row of document.querySelectorAll(".row")) row.style.background = "var(--card)";
+}"""
+RUN = """async ([exclude, rules]) => {
+    const { violations } = await axe.run(
+        { exclude }, { runOnly: rules, resultTypes: ["violations"] }
+    );
+    return violations.flatMap(({ id, help, nodes }) => nodes.map(
+        ({ target, html }) => `${id} at ${target.flat().join(" >> ")}: ${help}\\n    ${html}`
+    ));
+}"""
+
+
+def source() -> str:
+    """The text of axe-core. Where it is not installed the test is skipped, and in CI it fails."""
+    if not SOURCE.exists():
+        lacking("axe-core is not installed (`make check` does it, or `npm ci`)")
+    return SOURCE.read_text(encoding="utf-8")
+
+
+async def expect_no_fault(page: Page, *, exclude: list[str] | None = None) -> None:
+    """Fails with the rule, the element, what is meant and the element's text of each fault in the
+    page as it is shown now, but for those in what the selectors ``exclude`` choose. The browser
+    runs axe-core apart from the page's own scripts, so the page's policy need not allow it."""
+    await page.evaluate(FLATTEN)
+    await page.evaluate(source())
+    faults: list[str] = await page.evaluate(RUN, [exclude or [], RULES])
+    assert not faults, "\n".join(faults)

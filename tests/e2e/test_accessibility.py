@@ -1,0 +1,202 @@
+"""axe-core finds no fault in any page, in a large and a small window, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from playwright.async_api import Page, expect
+
+from scoreboard.settings import Settings
+from tests.e2e.axe import expect_no_fault
+from tests.e2e.conftest import OpenPage
+from tests.e2e.review_queue import Queue, case, open_queue
+from tests.e2e.stand_in import Feed
+from tests.e2e.test_live_page_periods import BOARD, DAY, LAST_WEEK, WEEK
+from tests.e2e.test_player_page import follow, open_player
+from tests.e2e.test_widget import site
+from tests.support.whole_service import service
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.parametrize("scheme", ["light", "dark"]),
+    pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["1280x800", "390x844"]),
+]
+
+TOP = {f"user{n}": 5000 - n for n in range(10)}
+TOP_NINE = dict(list(TOP.items())[:9])
+
+# Redoc puts its menu into no landmark, and writes small words in it too pale. It makes this markup
+# as it runs, in classes whose names change from release to release. All else of /docs is checked.
+REDOCS_OWN = [".menu-content"]
+
+Show = Callable[[Page, Feed], Awaitable[None]]
+
+
+async def a_board(page: Page, feed: Feed) -> None:
+    feed.rules = {"title": "The Grand Arena", "unit": "pts", "description": "All of this year."}
+    feed.users = 23
+    await feed.open(page)
+    feed.send("snapshot", 1, TOP)
+    await expect(page.locator(".row")).to_have_count(10)
+    feed.send("update", 2, {"zoe": 6000} | TOP_NINE)
+    await expect(page.locator(".row:not(.leaving)").first).to_contain_text("zoe")
+    await expect(page.get_by_role("link", name="Next")).to_be_visible()
+
+
+async def a_board_that_is_cut_off(page: Page, feed: Feed) -> None:
+    await a_board(page, feed)
+    await feed.sockets[-1].close(code=1013)
+    await expect(page.locator("#state")).to_have_attribute("data-state", "waiting")
+
+
+async def a_period(page: Page, feed: Feed) -> None:
+    feed.rules, feed.periods = {"title": "The Grand Arena"}, [DAY, WEEK]
+    feed.url += "&period=week"
+    await feed.open(page)
+    feed.send("snapshot", 1, TOP, period="week", occurrence=12)
+    await expect(page.get_by_role("button", name="Past")).to_be_visible()
+    await expect(page.locator(".row")).to_have_count(10)
+
+
+async def past_occurrences(page: Page, feed: Feed) -> None:
+    listed = [LAST_WEEK | {"users": 12}, LAST_WEEK | {"occurrence": 9, "users": 3, "gone": True}]
+    feed.answers = {
+        f"{BOARD}/periods/week/occurrences?limit=20": {"occurrences": listed, "next": "older"}
+    }
+    await a_period(page, feed)
+    await page.get_by_role("button", name="Past").click()
+    await expect(page.get_by_role("dialog").get_by_role("listitem")).to_have_count(2)
+
+
+async def a_private_board(page: Page, feed: Feed) -> None:
+    feed.refusal = 4401
+    await feed.open(page)
+    await expect(page.get_by_label("Access token")).to_be_visible()
+
+
+async def an_empty_board(page: Page, feed: Feed) -> None:
+    feed.rules, feed.users = {}, 0
+    await feed.open(page)
+    feed.send("snapshot", 1, {})
+    await expect(page.get_by_role("heading", name="No scores yet")).to_be_visible()
+
+
+async def a_board_that_is_not_there(page: Page, feed: Feed) -> None:
+    feed.refusal = 4404
+    await feed.open(page)
+    await expect(page.get_by_role("button", name="Try now")).to_be_visible()
+
+
+async def the_overlay(page: Page, feed: Feed) -> None:
+    """Over a picture of its shadows' colour: what it will lie over is not known."""
+    dark = await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    theme = "dark" if dark else "light"
+    feed.url = feed.url.replace("/?board=arena", f"/overlay/arena?period=week&theme={theme}")
+    feed.rules, feed.periods = {"title": "Monza"}, [WEEK]
+    await feed.open(page)
+    feed.send("snapshot", 1, TOP, period="week", occurrence=12)
+    await expect(page.locator(".row")).to_have_count(5)
+    await page.evaluate("document.body.style.backgroundColor = 'var(--paper)'")
+
+
+async def a_player(page: Page, feed: Feed) -> None:
+    await follow(page, feed)
+    await expect(page.locator("#state-text")).to_have_text("Live")
+    await expect(page.locator("#curve svg .line")).to_have_count(1)
+    await expect(page.get_by_role("button", name="Show more")).to_be_visible()
+
+
+async def a_player_who_is_cut_off(page: Page, feed: Feed) -> None:
+    await a_player(page, feed)
+    await feed.sockets[-1].close(code=1013)
+    await expect(page.locator("#state")).to_have_attribute("data-state", "waiting")
+
+
+async def a_player_who_is_not_there(page: Page, feed: Feed) -> None:
+    feed.answers = {"none": {}}
+    await open_player(page, feed)
+    await expect(page.get_by_role("heading", name="There is no player")).to_be_visible()
+
+
+async def a_page_of(new_page: OpenPage, size: tuple[int, int], scheme: str) -> Page:
+    return await new_page(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        timezone_id="UTC",
+    )
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        a_board,
+        a_board_that_is_cut_off,
+        a_period,
+        past_occurrences,
+        a_private_board,
+        an_empty_board,
+        a_board_that_is_not_there,
+        the_overlay,
+        a_player,
+        a_player_who_is_cut_off,
+        a_player_who_is_not_there,
+    ],
+    ids=lambda show: show.__name__,
+)
+async def test_boards_and_players_have_no_fault(
+    new_page: OpenPage, feed: Feed, show: Show, size: tuple[int, int], scheme: str
+) -> None:
+    page = await a_page_of(new_page, size, scheme)
+    await show(page, feed)
+    await expect_no_fault(page)
+
+
+async def test_the_widget_in_a_page_of_another_site_has_no_fault(
+    new_page: OpenPage, settings: Settings, size: tuple[int, int], scheme: str
+) -> None:
+    page = await a_page_of(new_page, size, scheme)
+    async with site(settings, f"board=arena&theme={scheme}") as game:
+        await game.score("ann", 10)
+        await page.goto(game.url)
+        await expect(page.locator(".row")).to_have_count(1)
+        await expect_no_fault(page)
+
+
+async def test_the_review_queue_and_its_dialogs_have_no_fault(
+    new_page: OpenPage, queue: Queue, size: tuple[int, int], scheme: str
+) -> None:
+    page = await a_page_of(new_page, size, scheme)
+    await page.goto(queue.url)
+    await page.get_by_role("button", name="Open the queue").click()
+    await expect_no_fault(page)
+
+    await open_queue(page, queue)
+    for one in await page.locator(".case").all():
+        await one.scroll_into_view_if_needed()
+    await expect(page.locator("figcaption")).to_have_count(4)
+    await case(page, "ann").get_by_label("Select").check()
+    await page.get_by_text("How often refusals were approved").click()
+    await expect_no_fault(page)
+
+    await case(page, "dan").focus()
+    for key, name in (("Shift+c", "Confirm and take back"), ("?", "Keys")):
+        await page.keyboard.press(key)
+        await expect(page.get_by_role("dialog", name=name)).to_be_visible()
+        await expect_no_fault(page)
+        await page.keyboard.press("Escape")
+
+
+async def test_the_description_and_the_page_of_an_unknown_address_have_no_fault(
+    new_page: OpenPage, settings: Settings, size: tuple[int, int], scheme: str
+) -> None:
+    page = await a_page_of(new_page, size, scheme)
+    async with service(settings, takes_tokens=False) as running:
+        for address in ("docs", "docs?live"):
+            await page.goto(f"{running.url}/{address}")
+            await expect(page.get_by_role("table").first).to_be_visible()
+            await expect(page.get_by_text("Loading...")).to_have_count(0)
+            await expect_no_fault(page, exclude=REDOCS_OWN)
+        await page.goto(f"{running.url}/no/such/page")
+        await expect_no_fault(page)
