@@ -79,6 +79,7 @@ class Rebuilder:
         self._running: dict[_Key, tuple[asyncio.Task[None], Turn]] = {}
         self._for_readers: set[_Key] = set()  # of these, the ones that only readers wait for
         self._unknown: dict[str, float] = {}  # names without a board, until then
+        self._created = 0  # boards, here
         self._turns = RebuildTurns(len(streams))
 
     async def ensure(self, board: str, *, create: bool, urgency: Urgency = Urgency.WRITE) -> None:
@@ -170,6 +171,7 @@ class Rebuilder:
                 await self._make_live(board, source, state, record)
             elif create:
                 await source.create(board, self._settings_of(board))
+                self._created += 1
                 self._unknown.pop(board, None)
                 await self._begin_board(board, source, state)
             else:
@@ -182,10 +184,12 @@ class Rebuilder:
         now = time.monotonic()
         if self._unknown.get(board, 0.0) > now:
             raise no_such_board(board)
+        created = self._created
         if not await self._ledger.knows(board):
-            if len(self._unknown) >= MOST_UNKNOWN:
-                self._unknown.clear()
-            self._unknown[board] = now + UNKNOWN_FOR
+            if created == self._created:  # else it may be this one
+                if len(self._unknown) >= MOST_UNKNOWN:
+                    self._unknown.clear()
+                self._unknown[board] = now + UNKNOWN_FOR
             raise no_such_board(board)
 
     async def _without_remains(
