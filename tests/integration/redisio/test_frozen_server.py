@@ -45,9 +45,7 @@ async def parts(settings: Settings, pool: asyncpg.Pool) -> AsyncIterator[Parts]:
     yield parts
     await parts.submitter.close()
     await parts.reads.close()
-    with suppress(
-        RedisTimeoutError
-    ):  # it bounds the close as well, and a busy machine takes longer
+    with suppress(RedisTimeoutError):  # it bounds the close as well
         await parts.redis.aclose()
     await parts.blocking.aclose()
 
