@@ -44,7 +44,7 @@ $("approve-selected").onclick = () => decideSelected("approved");
 $("confirm-selected").onclick = () => decideSelected("confirmed");
 $("help-open").onclick = () => $("help").showModal();
 $("confirm").onclose = () => {
-  if ($("confirm").returnValue !== "confirm") return chosen?.element.focus();
+  if ($("confirm").returnValue !== "confirm") return;
   const wanted = { revertEarlier: $("revert").checked, hideUser: $("hide").checked };
   decide(chosen, "confirm", wanted);
 };

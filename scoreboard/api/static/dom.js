@@ -9,14 +9,19 @@ export function make(tag, properties = {}, ...children) {
 }
 
 /** Gives the parent these children. One like that which it has in the same place stays, so that a press
- * which began on it is still a click at its end, and the focus remains. */
+ * which began on it is still a click at its end, and the focus remains. Where another takes its place, the
+ * focus passes to that one's link. */
 export function setChildren(parent, ...children) {
   const had = [...parent.childNodes];
-  children.forEach((child, place) => {
-    if (had[place]?.isEqualNode(child)) return;
-    if (had[place]) had[place].replaceWith(child);
-    else parent.append(child);
-  });
+  for (const [place, child] of children.entries()) {
+    const old = had[place];
+    if (!old) parent.append(child);
+    else if (!old.isEqualNode(child)) {
+      const held = old.contains(document.activeElement);
+      old.replaceWith(child);
+      if (held) (child.matches("a") ? child : child.querySelector("a"))?.focus();
+    }
+  }
   for (const gone of had.slice(children.length)) gone.remove();
 }
 

@@ -53,6 +53,7 @@ export class Rows {
     const isTop = entries[0]?.rank === 1; // else who enters may have stood just beyond
     const before = new Map([...this.#rows].map(([id, row]) => [id, row.top]));
     const leader = this.#list.firstElementChild?.dataset.user;
+    const focused = this.#list.contains(document.activeElement) && document.activeElement;
     const news = [];
 
     const present = new Set(entries.map(({ userId }) => userId));
@@ -74,6 +75,8 @@ export class Rows {
       row.update(index, entries, rules, first);
       return row;
     });
+    // What is moved in the document has lost the focus.
+    if (focused && !focused.closest(".leaving")) focused.focus({ preventScroll: true });
     this.#counting.start(rows, rules.sign);
     this.#list.classList.toggle(
       "long",
