@@ -338,7 +338,9 @@ async def test_erasing_needs_an_administrator_and_is_audited_without_the_id(
     if answer.status == 409:  # unless a persister was faster
         assert (answer.code, answer.json["erasure"]) == ("erasure_running", asked)
     receipt = await played.erase()
-    audit = "SELECT actor, decision, details FROM admin_audit WHERE decision LIKE 'player%'"
+    audit = (
+        "SELECT actor, decision, details FROM admin_audit WHERE decision LIKE 'player%' ORDER BY id"
+    )
     lines = [
         (actor, decision)
         for actor, decision, details in await played.pool.fetch(audit)
