@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from playwright.async_api import Page, expect
 
-from tests.e2e.stand_in import Feed, stop_the_clock
+from tests.e2e.stand_in import Feed
 from tests.e2e.test_live_page_periods import BOARD, DAY, LAST_WEEK, WEEK
 from tests.e2e.test_player_page import follow, open_player
 
@@ -27,11 +27,16 @@ async def a_board(page: Page, feed: Feed) -> None:
     await expect(page.get_by_role("link", name="Next")).to_be_visible()
 
 
-async def a_board_that_is_cut_off(page: Page, feed: Feed) -> None:
-    await a_board(page, feed)
-    await stop_the_clock(page)  # or it would try again by itself
+async def cut_off(page: Page, feed: Feed) -> None:
+    """The page has lost its connection, and gets no new one."""
+    feed.refusal = 1013
     await feed.sockets[-1].close(code=1013)
     await expect(page.locator("#state")).to_have_attribute("data-state", "waiting")
+
+
+async def a_board_that_is_cut_off(page: Page, feed: Feed) -> None:
+    await a_board(page, feed)
+    await cut_off(page, feed)
 
 
 async def a_period(page: Page, feed: Feed) -> None:
@@ -93,9 +98,7 @@ async def a_player(page: Page, feed: Feed) -> None:
 
 async def a_player_who_is_cut_off(page: Page, feed: Feed) -> None:
     await a_player(page, feed)
-    await stop_the_clock(page)  # or it would try again by itself
-    await feed.sockets[-1].close(code=1013)
-    await expect(page.locator("#state")).to_have_attribute("data-state", "waiting")
+    await cut_off(page, feed)
 
 
 async def a_player_who_is_not_there(page: Page, feed: Feed) -> None:
