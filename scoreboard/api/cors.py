@@ -34,8 +34,7 @@ def share(app: web.Application, origins: AbstractSet[str]) -> None:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
 
-    if origins:
-        app.on_response_prepare.append(allow)
+    app.on_response_prepare.append(allow)
 
 
 def preflight(origins: AbstractSet[str], methods: Iterable[str]) -> Handler:

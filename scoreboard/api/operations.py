@@ -60,18 +60,24 @@ def add_routes(
 ) -> None:
     """Registers the operations (a GET also answers HEAD), and a handler for every other request.
     With ``hosts``, only requests for these are answered; pages of other ``origins`` may make those
-    that are shared (cors.py). Requests for what there is not get the
-    answer of ``unknown_address``, or a problem document where that has none."""
-    for operation in operations:
+    that are shared (cors.py). Requests for what there is not get the answer of ``unknown_address``,
+    or a problem document where that has none."""
+
+    def add(method: str, path: str, handler: Handler) -> None:
         # By default aiohttp's path parameters match no value with a brace in it.
-        path = operation.path.replace("}", ":[^/]+}")
-        figures = RouteMetrics(operation.method, operation.path)
-        handler = guarded(called_by(hosts, operation.handler), figures)
-        if operation.method == "GET":
-            app.router.add_get(path, handler, expect_handler=_expect)
+        pattern = path.replace("}", ":[^/]+}")
+        guard = guarded(called_by(hosts, handler), RouteMetrics(method, path))
+        if method == "GET":
+            app.router.add_get(pattern, guard, expect_handler=_expect)
         else:
-            app.router.add_route(operation.method, path, handler, expect_handler=_expect)
-    _share(app, operations, hosts, origins)
+            app.router.add_route(method, pattern, guard, expect_handler=_expect)
+
+    for operation in operations:
+        add(operation.method, operation.path, operation.handler)
+    if origins:
+        cors.share(app, origins)
+        for path, methods in _shared(operations).items():
+            add("OPTIONS", path, cors.preflight(origins, methods))
     described = list(app.router.resources())
 
     async def unmatched(request: web.Request) -> web.StreamResponse:
@@ -92,22 +98,13 @@ def add_routes(
     rest.add_route("*", handler, expect_handler=_expect)
 
 
-def _share(
-    app: web.Application,
-    operations: Sequence[Operation],
-    hosts: AbstractSet[str],
-    origins: AbstractSet[str],
-) -> None:
-    cors.share(app, origins)
+def _shared(operations: Sequence[Operation]) -> dict[str, list[str]]:
+    """The methods of each path that pages of other sites may ask for."""
     methods: dict[str, list[str]] = {}
-    for operation in operations if origins else ():
+    for operation in operations:
         if cors.is_shared(operation.path):
             methods.setdefault(operation.path, []).append(operation.method)
-    for path, allowed in methods.items():
-        handler = guarded(
-            called_by(hosts, cors.preflight(origins, allowed)), RouteMetrics("OPTIONS", path)
-        )
-        app.router.add_options(path.replace("}", ":[^/]+}"), handler)
+    return methods
 
 
 class _Rest(web.PlainResource):
