@@ -70,7 +70,6 @@ class _Queue:
         self._lines = lines
         self._waiting: deque[_Waiting] = deque()
         self._sending: set[asyncio.Task[None]] = set()
-        self._closed = False
 
     def put(self, call: ScriptCall) -> asyncio.Future[list[Any]]:
         """The reply to come."""
@@ -81,11 +80,10 @@ class _Queue:
         return reply
 
     async def close(self) -> None:
-        """Ends the exchanges and whatever waits."""
-        self._closed = True
-        await end(*self._sending)
+        """Ends whatever waits, and then the exchanges."""
         _fail(self._waiting, _stopping())
         self._waiting.clear()
+        await end(*self._sending)
 
     def _send(self) -> None:
         sending = asyncio.create_task(self._empty())
@@ -94,7 +92,7 @@ class _Queue:
 
     def _ended(self, sending: asyncio.Task[None]) -> None:
         self._sending.discard(sending)
-        if self._waiting and not self._closed:  # it was cancelled, by whomever
+        if self._waiting:  # it was cancelled, by whomever
             self._send()
 
     async def _empty(self) -> None:
