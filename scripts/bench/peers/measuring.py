@@ -24,9 +24,8 @@ Progress = Callable[[int], None]
 
 async def fill(product: Product) -> None:
     """Gives every user that the loads name a score, so that reads find them."""
-    contender = Contender(product.name, product.name, None, "", "")
     users = [f"user{number}" for number in range(http_client.USERS)]
-    await _post_each(contender, product, users, kills=0, progress=lambda _: None)
+    await _post_each(product, None, users, kills=0, progress=lambda _: None)
 
 
 async def posts(
@@ -72,18 +71,16 @@ async def faults(
     many are."""
     run_id = secrets.token_hex(4)
     users = [f"{run_id}-{number}" for number in range(actions)]
-    await _post_each(contender, product, users, kills, progress)
+    await _post_each(product, contender.durability, users, kills, progress)
     return judged(users, await product.scores(users))
 
 
 async def _post_each(
-    contender: Contender, product: Product, users: Sequence[str], kills: int, progress: Progress
+    product: Product, durability: str | None, users: Sequence[str], kills: int, progress: Progress
 ) -> None:
     """Returns when an action of each user is acknowledged."""
     due = [len(users) * (number + 1) // (kills + 1) for number in range(kills)]
-    async with Process(
-        RetryingClient, product.target, contender.durability, users, CONNECTIONS
-    ) as client:
+    async with Process(RetryingClient, product.target, durability, users, CONNECTIONS) as client:
         await client.call(RetryingClient.begin)
         loop = asyncio.get_running_loop()
         seen, since = 0, loop.time()
@@ -94,7 +91,7 @@ async def _post_each(
                 seen, since = acknowledged, loop.time()
                 progress(seen)
             elif loop.time() - since > PATIENCE:
-                raise SystemExit(f"{contender.name}: no action acknowledged for {PATIENCE:.0f} s")
+                raise SystemExit(f"{product.name}: no action acknowledged for {PATIENCE:.0f} s")
             if due and seen >= due[0]:
                 del due[0]
                 product.service.kill()
