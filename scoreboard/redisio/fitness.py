@@ -41,8 +41,7 @@ async def check_server(redis: Redis, *, clustered: bool = False) -> None:
     """Raises ConfigurationError when it is too old, evicts keys, does not say which history it is
     part of, or is of another kind than a plain URL says. Warns when the append-only file is off,
     when a level of durability can't be reached, and about Redis 7.0, which may repair that file
-    wrongly after a crash. Raises Unavailable of
-    a replica, and where scripts may not be sent."""
+    wrongly after a crash. Raises Unavailable of a replica, and where scripts may not be sent."""
     info = await _info(redis)
     _check_kind(info, clustered=clustered)
     await _check_history(redis)
