@@ -43,6 +43,7 @@ from scoreboard.workers.postgres_ports import (
 )
 from scoreboard.workers.rebuilder import Rebuilder
 from scoreboard.workers.redis_ports import ClosedBoards, ModeratedBoards
+from scoreboard.workers.slots import Slots
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +81,7 @@ class Moderator:
         self._boards = boards
         self._closing = closing
         self._keyspace = keyspace
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = Slots(AT_ONCE)
 
     async def approve(
         self, review_id: int, *, by: str, reason: str, episode: bool = False
@@ -381,7 +382,7 @@ class Moderator:
         try:
             async with (
                 asyncio.timeout(PATIENCE),
-                self._slots,
+                self._slots.taken(),
                 self._locks.locked(partition) as session,
             ):
 

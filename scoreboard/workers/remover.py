@@ -25,6 +25,7 @@ from scoreboard.workers.postgres_ports import PartitionLocks, RemovalRecord
 from scoreboard.workers.progress import Progress
 from scoreboard.workers.rebuilder import Rebuilder
 from scoreboard.workers.redis_ports import BoardLoader, BoardSweeper, ModeratedBoards
+from scoreboard.workers.slots import Slots
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,7 @@ class Remover:
         self._sweeper = sweeper
         self._keyspace = keyspace
         self._patience = patience
-        self._slot = asyncio.Semaphore(1)  # each holds connections to Postgres
+        self._slot = Slots(1)  # each holds connections to Postgres
 
     async def remove(
         self, board: str, kind: RemovalKind, *, by: str, progress: Progress | None = None
@@ -67,7 +68,7 @@ class Remover:
         Unavailable; then nothing has changed, or not more than a removal that was begun before."""
         begun = False
         try:
-            async with asyncio.timeout(self._patience), self._slot:
+            async with asyncio.timeout(self._patience), self._slot.taken():
                 await self._record.check_rights()
                 await self._sweeper.check_rights()
                 while pending := await self._record.pending(board):
