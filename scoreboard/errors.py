@@ -3,8 +3,12 @@ translated into it at the boundary where they arise (``raise X from e``)."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from typing import Any, ClassVar
+
+# What an OSError says of a process that lacks descriptors or memory, which may pass.
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class ScoreboardError(Exception):

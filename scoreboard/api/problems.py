@@ -17,8 +17,10 @@ from aiohttp.typedefs import Handler
 
 from scoreboard import errors
 from scoreboard.api.route_metrics import RouteMetrics
+from scoreboard.telemetry.sparing_log import SparingLog
 
 log = structlog.get_logger(__name__)
+sparing_log = SparingLog(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 TYPES = "urn:scoreboard:problem:"
@@ -131,10 +133,15 @@ def guarded(handler: Handler, figures: RouteMetrics) -> Handler:
             if answer.status < 400:
                 raise
             response = _parting(unforeseen(answer), request)
-        except Exception:
-            log.exception("request_failed", method=request.method, path=figures.route)
-            failure = problem(errors.ScoreboardError("The service failed; the log says why."))
-            response = _parting(failure, request)
+        except Exception as error:
+            failure: errors.ScoreboardError
+            if isinstance(error, OSError) and error.errno in errors.SHORTAGES:
+                sparing_log.warning("request_lacks", path=figures.route, error=str(error))
+                failure = errors.Unavailable("The service lacks something that it needs.")
+            else:
+                log.exception("request_failed", method=request.method, path=figures.route)
+                failure = errors.ScoreboardError("The service failed; the log says why.")
+            response = _parting(problem(failure), request)
         response.headers.update(HEADERS)
         figures.count(response.status, time.perf_counter() - began)
         return response

@@ -45,8 +45,8 @@ async def run_script(redis: Redis, call: ScriptCall) -> list[Any]:
     """The script's reply. Raises Unavailable when Redis is away; then the script may have run."""
     script, keys, args = call
     sharded = isinstance(redis, ClusterClient)
-    command = ("EVALSHA", digest(script, sharded), len(keys), *keys, *args)
-    with reachable():
+    with reachable():  # the first digest reads files
+        command = ("EVALSHA", digest(script, sharded), len(keys), *keys, *args)
         try:
             return list(await redis.execute_command(*command))
         except NoScriptError:

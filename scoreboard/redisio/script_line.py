@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import Sequence
 from typing import Any
 
 import structlog
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from scoreboard.errors import OutcomeUnknown, Unavailable
+from scoreboard.errors import SHORTAGES, OutcomeUnknown, Unavailable
 from scoreboard.redisio.refusals import Refused
 from scoreboard.redisio.reply_protocol import Replies
 from scoreboard.redisio.script_source import digest, source
@@ -21,7 +20,6 @@ log = structlog.get_logger(__name__)
 
 _LOST = (RedisError, OSError, TimeoutError)
 _ASKING = b"*1\r\n$6\r\nASKING\r\n"
-_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _HOPS, _REST = 4, 0.02  # redirections that are followed at once, seconds until more are
 LOST_REPLY = "The reply of Redis was lost. Retry with the same actionId."
 
@@ -214,4 +212,4 @@ def _short(error: Exception) -> bool:
     """True when this process lacks what a connection needs. Another attempt would fail as well, and
     who asks again later may find it."""
     cause = error if isinstance(error, OSError) else error.__context__
-    return isinstance(cause, OSError) and cause.errno in _SHORTAGES
+    return isinstance(cause, OSError) and cause.errno in SHORTAGES

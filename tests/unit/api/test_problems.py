@@ -1,16 +1,20 @@
-"""What aiohttp raises leaves the service as a problem document too."""
+"""What aiohttp and the system raise leaves the service as a problem document too."""
 
 from __future__ import annotations
+
+import errno
+import os
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from structlog.testing import capture_logs
 
 from scoreboard.api.problems import CONTENT_TYPE, guarded
 from scoreboard.api.route_metrics import RouteMetrics
 
 
-async def answer_to(error: web.HTTPException) -> web.StreamResponse:
+async def answer_to(error: Exception) -> web.StreamResponse:
     async def handler(request: web.Request) -> web.StreamResponse:
         raise error
 
@@ -42,3 +46,22 @@ async def test_a_refusal_of_aiohttp_is_named_by_its_status(
 async def test_what_is_no_refusal_is_left_as_it_is(error: web.HTTPException) -> None:
     with pytest.raises(type(error)):
         await answer_to(error)
+
+
+@pytest.mark.parametrize("lack", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+async def test_who_asks_during_a_shortage_is_told_to_come_again(lack: int) -> None:
+    with capture_logs() as logs:
+        answer = await answer_to(OSError(lack, os.strerror(lack)))
+
+    assert isinstance(answer, web.Response)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert '"code":"unavailable"' in (answer.text or "")
+    assert not any("exc_info" in entry for entry in logs)
+
+
+async def test_an_error_that_nobody_foresaw_is_in_the_log() -> None:
+    with capture_logs() as logs:
+        answer = await answer_to(OSError(errno.EIO, "Input/output error"))
+
+    assert answer.status == 500
+    assert [entry["event"] for entry in logs] == ["request_failed"]
