@@ -5,8 +5,29 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Collection
+from typing import TextIO, cast
 
 import structlog
+
+from scoreboard.telemetry import metrics
+
+
+class _Unfailing:
+    """A stream on which nothing fails. While nobody takes what is written, as on a full disk, the
+    log lacks lines, which a metric counts, and no other work ends for it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            metrics.log_lines_lost.inc()
+
+    def flush(self) -> None:
+        """Has nothing to do: each write is flushed."""
 
 
 def configure(form: str, level_name: str, *, leave_out: Collection[str] = ()) -> None:
@@ -35,14 +56,15 @@ def configure(form: str, level_name: str, *, leave_out: Collection[str] = ()) ->
         renderer = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
+    stream = cast(TextIO, _Unfailing(sys.stderr))
     level = logging.getLevelNamesMapping()[level_name.upper()]
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer)
     )

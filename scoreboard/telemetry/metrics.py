@@ -29,6 +29,8 @@ http_request_seconds = BulkHistogram(
     buckets=LATENCIES,
 )
 
+log_lines_lost = Counter("scoreboard_log_lines_lost", "Lines that could not be written to the log")
+
 # The write path.
 script_calls = Counter("scoreboard_script_calls", "Calls of submit_scores that were answered")
 rejudged = Counter(

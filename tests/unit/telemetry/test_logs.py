@@ -1,16 +1,19 @@
-"""The log tells where a failure was, and not what a caller had sent."""
+"""The log tells where a failure was, and not what a caller had sent; and nothing fails for it."""
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
+import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
-from scoreboard.telemetry import logs
+from scoreboard.telemetry import logs, metrics
 
 
 @pytest.fixture(autouse=True)
@@ -42,3 +45,40 @@ def test_a_traceback_shows_no_local_variables(
 
     assert "ZeroDivisionError: the reason" in written.getvalue()
     assert "s3cr3t" not in written.getvalue()
+
+
+class FullDisk(io.StringIO):
+    """A file on a disk that is full until it is given ``room``."""
+
+    room = False
+
+    def write(self, text: str) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(text)
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_log_that_can_not_be_written_harms_nothing_and_goes_on_when_it_can(
+    monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    written = FullDisk()
+    monkeypatch.setattr(sys, "stderr", written)
+    logs.configure(form, "info")
+    before = metrics.log_lines_lost._value.get()
+    structlog.get_logger().info("lost")
+    logging.getLogger("a library").warning("lost")
+    assert metrics.log_lines_lost._value.get() == before + 2
+
+    written.room = True
+    structlog.get_logger().info("kept")
+    assert "kept" in written.getvalue()
+    assert "lost" not in written.getvalue()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, as Linux has it")
+def test_a_line_that_only_its_flush_refuses_harms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(full, line_buffering=False))
+        logs.configure("json", "info")
+        structlog.get_logger().info("lost")
