@@ -61,6 +61,11 @@ async def _info(redis: Redis) -> dict[str, Any]:
             raise ConfigurationError(
                 f"{VARIABLE}: Redis has no database of this number: {error}"
             ) from error
+        if error.word == "NOPERM" and "'select'" in str(error):  # sent when a connection is made
+            raise ConfigurationError(
+                f"{VARIABLE}: this user may not choose a database; use number 0, or grant +select: "
+                f"{error}"
+            ) from error
         if error.word == "NOPERM":
             raise ConfigurationError(
                 f"Redis does not let this user call INFO; {WHY}. Grant +info, as deploy/users.acl "

@@ -56,6 +56,15 @@ async def test_a_server_that_grants_everything_is_taken_without_a_word(limited: 
     assert [event for event, _ in told if event != "append_only_fragile"] == []
 
 
+async def test_a_user_who_may_not_choose_the_database_of_the_url_is_told_that(
+    limited: Limited,
+) -> None:
+    url = await limited.may("-select")
+    await told_at_start(url)  # number 0 needs no choice
+    with pytest.raises(ConfigurationError, match=r"may not choose a database; use number 0"):
+        await told_at_start(url.removesuffix("/0") + "/3")
+
+
 @pytest.mark.parametrize("rights", [("-info",), ("-@dangerous",)])
 async def test_a_user_who_may_not_call_info_ends_the_start_in_a_line_that_says_so(
     limited: Limited, rights: tuple[str, ...]
