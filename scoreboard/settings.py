@@ -263,7 +263,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         2.0
     )
     database_timeout: Annotated[
-        float, Meta(description="seconds to wait for Postgres in a request", gt=0, le=300)
+        float,
+        Meta(
+            description="seconds to wait for a connection to Postgres, and for each statement",
+            gt=0,
+            le=300,
+        ),
     ] = 5.0
     past_timeout: Annotated[
         float,
