@@ -86,12 +86,17 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
     """Cancels tasks and returns when all have ended. Their errors are theirs. A task may have to be
     cancelled again: asyncio.wait_for of Python 3.11, which both drivers use, forgets a cancellation
     that comes in the moment in which what it waits for ends."""
+    for task in tasks:
+        task.add_done_callback(_take_note)  # also of one that ends after this wait was given up
     running = [task for task in tasks if not task.done()]
     while running:
         for task in running:
             task.cancel()
         _, still = await asyncio.wait(running, timeout=CANCEL_AGAIN)
         running = list(still)
-    for task in tasks:
-        if not task.cancelled():
-            task.exception()  # so that nobody misses it
+
+
+def _take_note(task: asyncio.Task[Any]) -> None:
+    """Keeps asyncio from reporting the task's error as one that nobody saw."""
+    if not task.cancelled():
+        task.exception()

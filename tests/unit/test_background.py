@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 from structlog.testing import capture_logs
@@ -69,6 +70,32 @@ async def test_the_error_of_a_task_that_is_ended_goes_nowhere() -> None:
     await asyncio.wait((failed,))
     await background.end(failed, waiting)
     assert waiting.cancelled()
+
+
+async def test_nor_does_that_of_one_that_fails_when_nobody_waits_for_its_end_any_longer() -> None:
+    unseen: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: unseen.append(told))
+    begun, may_fail = asyncio.Event(), asyncio.Event()
+
+    async def fail_late() -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            await may_fail.wait()
+            raise ValueError("of nobody's concern")
+
+    failing = asyncio.create_task(fail_late())
+    await begun.wait()
+    ending = asyncio.create_task(background.end(failing))
+    await asyncio.sleep(0)
+    ending.cancel()
+    await asyncio.wait((ending,))
+    may_fail.set()
+    await asyncio.wait((failing,))
+    del failing, ending
+    gc.collect()
+    assert unseen == []
 
 
 async def test_a_part_that_is_cancelled_by_mistake_is_run_again(
