@@ -22,6 +22,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from scoreboard.redisio.refusals import Refused, Server, refusal
 
@@ -87,6 +88,16 @@ class ServerConnection(AbstractConnection):
             await super().send_packed_command(command, check_health)
         except (RuntimeError, AttributeError) as error:
             raise RedisConnectionError(str(error)) from error
+
+    async def disconnect(self, *args: Any, **options: Any) -> None:
+        """Closes the connection. Who does it is not kept from going on by a server that is silent
+        then, as one with TLS may be."""
+        writer = self._writer
+        try:
+            await super().disconnect(*args, **options)
+        except RedisTimeoutError:
+            if writer is not None:
+                writer.transport.abort()
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
         """The next reply; tells the server of a refusal before it raises it."""

@@ -4,21 +4,18 @@ many there are."""
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
 
 import asyncpg
 import msgspec
 import pytest
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.redisio import line_pool
 from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.settings import Settings
+from tests.support.frozen import frozen
 from tests.support.parts import LINES, Parts
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -28,16 +25,6 @@ AT_ONCE = 100
 BOUND = AT_ONCE / LINES * TIMEOUT / 2
 
 
-@contextmanager
-def frozen(valkey: Valkey) -> Iterator[None]:
-    assert valkey.process.pid is not None
-    os.kill(valkey.process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(valkey.process.pid, signal.SIGCONT)
-
-
 @pytest.fixture
 async def parts(settings: Settings, pool: asyncpg.Pool) -> AsyncIterator[Parts]:
     parts = Parts(msgspec.structs.replace(settings, redis_timeout=TIMEOUT), pool)
@@ -45,8 +32,7 @@ async def parts(settings: Settings, pool: asyncpg.Pool) -> AsyncIterator[Parts]:
     yield parts
     await parts.submitter.close()
     await parts.reads.close()
-    with suppress(RedisTimeoutError):  # it bounds the close as well
-        await parts.redis.aclose()
+    await parts.redis.aclose()
     await parts.blocking.aclose()
 
 

@@ -21,8 +21,8 @@ from scoreboard.settings import Settings
 from scoreboard.wire import scripts
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.scripts import ScriptCall
-from tests.integration.redisio.test_frozen_server import frozen
 from tests.support.arena import Arena, opened_arena
+from tests.support.frozen import frozen
 
 USERS = 3 * TOGETHER
 

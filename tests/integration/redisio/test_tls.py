@@ -21,7 +21,9 @@ from redis.exceptions import RedisError
 from scoreboard.local.embedded_servers import Valkey, free_port
 from scoreboard.redisio.topologies import topology_of
 from scoreboard.settings import Settings
+from tests.support.frozen import frozen
 from tests.support.programs import lacking
+from tests.support.waiting import PATIENCE
 
 
 class Files(NamedTuple):
@@ -70,6 +72,7 @@ def certified(folder: Path, name: str, by: Files | None = None) -> Files:
 class Guarded(NamedTuple):
     """A server that asks for certificates, and files that it takes."""
 
+    server: Valkey
     url: str
     ca: Files
     ours: Files
@@ -94,19 +97,23 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
         },
     )
     server.start()
-    yield Guarded(re.sub(r"^redis://(.*):\d+/", rf"rediss://\1:{port}/", server.url), ca, ours)
+    url = re.sub(r"^redis://(.*):\d+/", rf"rediss://\1:{port}/", server.url)
+    yield Guarded(server, url, ca, ours)
     server.stop()
 
 
-async def answers(guarded: Guarded, **changes: str | bool) -> bool:
-    """Whether the server answers us with these settings changed."""
-    given = Settings(
+def settings_for(guarded: Guarded) -> Settings:
+    return Settings(
         redis_url=guarded.url,
         redis_tls_ca=guarded.ca.cert,
         redis_tls_cert=guarded.ours.cert,
         redis_tls_key=guarded.ours.key,
     )
-    topology = topology_of(msgspec.structs.replace(given, **changes))
+
+
+async def answers(guarded: Guarded, **changes: str | bool) -> bool:
+    """Whether the server answers us with these settings changed."""
+    topology = topology_of(msgspec.structs.replace(settings_for(guarded), **changes))
     async with topology.client(timeout=10.0) as client:
         try:
             return bool(await client.ping())
@@ -134,3 +141,15 @@ async def test_the_certificate_has_to_be_for_the_host_unless_that_is_not_checked
     by_name = guarded.url.replace("@127.0.0.1:", "@localhost:")
     assert not await answers(guarded, redis_url=by_name)
     assert await answers(guarded, redis_url=by_name, redis_tls_check_hostname=False)
+
+
+async def test_a_connection_is_closed_in_time_when_the_server_does_not_say_goodbye(
+    guarded: Guarded,
+) -> None:
+    client = topology_of(settings_for(guarded)).client(timeout=PATIENCE)
+    await client.ping()
+    (connection,) = client.connection_pool._available_connections
+    connection.socket_connect_timeout = 0.1
+    with frozen(guarded.server):
+        await client.aclose()
+    assert not connection.is_connected

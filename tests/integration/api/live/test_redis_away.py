@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 from structlog.testing import capture_logs
 
 from scoreboard.local.embedded_servers import Valkey
 from tests.integration.api.live.hub_server import Start, next_message
+from tests.support.frozen import frozen
 from tests.support.waiting import wait_until
 
 
@@ -32,13 +30,9 @@ async def test_a_redis_that_went_silent_is_given_up(start: Start, valkey: Valkey
     server = await start(silence=0.2)
     ws = await server.connect()
     await next_message(ws)
-    assert valkey.process.pid is not None
     with capture_logs() as logs:
-        os.kill(valkey.process.pid, signal.SIGSTOP)
-        try:
+        with frozen(valkey):
             await wait_until(lambda: logs, description="the silence is noticed")
-        finally:
-            os.kill(valkey.process.pid, signal.SIGCONT)
         server.boards.versions["global"] = 5
         assert (await next_message(ws))["version"] == 5
 
