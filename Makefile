@@ -44,10 +44,10 @@ unexport PYTHONDONTWRITEBYTECODE
 TESTS := -m pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check check-pages test-clients load-test bench bench-peers test-faults chaos lock docs docs-serve docs-renderer release clean test-hostile
+.PHONY: help run test coverage check check-pages test-clients load-test bench bench-peers test-faults chaos lock docs docs-serve docs-renderer release clean test-hostile rehearse-restore
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(TO_RUN) ## start everything on 127.0.0.1:8080 (PORT, HOST, DATA_DIR, WORKERS)
 	@exec $(BIN)/scoreboard up --host $(HOST) --port $(PORT) --data-dir $(DATA_DIR) --workers $(WORKERS)
@@ -107,6 +107,9 @@ bench-peers: $(STAMP) ## compare with what one would build instead; needs npm, i
 chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED, ACTIONS, KILLS, REDIS_SERVER)
 	$(BIN)/python -m scripts.chaos run $(if $(SEED),--seed $(SEED)) \
 	  $(if $(ACTIONS),--actions $(ACTIONS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
+
+rehearse-restore: $(STAMP) ## lose servers of our own and restore them by the commands of docs/backup.md (ARGS)
+	$(BIN)/python -m scripts.rehearse_restore $(ARGS)
 
 test-hostile: $(STAMP) ## attack a service of our own, with an honest client all the while (DURATION, SEED, ARGS="raw-http")
 	$(BIN)/python -m scripts.hostile $(if $(DURATION),--seconds $(DURATION)) $(if $(SEED),--seed $(SEED)) $(ARGS)
