@@ -76,7 +76,7 @@ async def persist(settings: Settings) -> None:
         2 * settings.partitions + OWN_DESCRIPTORS,
         remedy="raise the hard limit (ulimit -Hn, LimitNOFILE)",
     )
-    start_threads()
+    await start_threads()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -30,7 +30,7 @@ async def serve(settings: Settings) -> None:
         "SCOREBOARD_MAX_CONNECTIONS and SCOREBOARD_MAX_HTTP_CONNECTIONS",
     )
     settings = fitted(settings, limit, own=OWN_DESCRIPTORS)
-    start_threads()
+    await start_threads()
     loop = asyncio.get_running_loop()
     app = await application(settings)
     end = app[END] = loop.create_future()

@@ -10,19 +10,34 @@ from concurrent.futures import ThreadPoolExecutor
 from scoreboard.errors import ConfigurationError
 
 THREADS = 8
+LOOKUPS = 4  # the event loop's own, which look names up (libuv's UV_THREADPOOL_SIZE)
+# One more than these: a thread that has ended may keep its place for a moment.
+REHEARSED = LOOKUPS + 1
 
 
-def start_threads() -> None:
-    """Gives the running loop an executor whose threads all run. Raises ConfigurationError."""
+async def start_threads() -> None:
+    """Gives the running loop an executor whose threads all run, and has the loop start its own.
+    Raises ConfigurationError."""
     executor = ThreadPoolExecutor(THREADS)
-    all_run = threading.Barrier(THREADS)
+    _run_all(executor, THREADS)
+    # A loop of libuv aborts the process when it can't start them, so others try it first.
+    rehearsal = ThreadPoolExecutor(REHEARSED)
+    _run_all(rehearsal, REHEARSED)
+    rehearsal.shutdown()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(executor)
+    await loop.getaddrinfo("127.0.0.1", None)
+
+
+def _run_all(executor: ThreadPoolExecutor, count: int) -> None:
+    """Returns when all threads of the executor run."""
+    all_run = threading.Barrier(count)
     try:
-        for _ in range(THREADS):
+        for _ in range(count):
             executor.submit(all_run.wait)
     except RuntimeError as error:
         all_run.abort()
         raise ConfigurationError(
-            f"the system allows no further thread, and {THREADS} are needed ({error}): raise the "
-            "limit of processes (ulimit -u, TasksMax, pids.max)"
+            f"the system allows no further thread, and {THREADS + REHEARSED} are needed ({error}): "
+            "raise the limit of processes (ulimit -u, TasksMax, pids.max) or of memory (ulimit -v)"
         ) from error
-    asyncio.get_running_loop().set_default_executor(executor)
