@@ -9,8 +9,10 @@ ENV PIP_NO_CACHE_DIR=1
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 COPY requirements requirements
+# `service`, or with what sends traces: docker build --build-arg LIST=otel
+ARG LIST
 RUN python3 -m venv /opt/scoreboard
-RUN /opt/scoreboard/bin/python -m pip install --quiet --require-hashes --requirement requirements/service.txt
+RUN /opt/scoreboard/bin/python -m pip install --quiet --require-hashes --requirement requirements/${LIST:-service}.txt
 RUN python3 -m venv /opt/build
 RUN /opt/build/bin/python -m pip install --quiet --require-hashes --requirement requirements/build.txt
 COPY pyproject.toml setup.cfg README.md ./

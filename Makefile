@@ -120,6 +120,7 @@ clean: ## remove the virtual environment, what was built and the tools' caches; 
 lock: $(STAMP) ## renew requirements/*.txt: the newest versions that setup.cfg allows, with hashes
 	$(LOCK) setup.cfg --extra dev --output-file requirements/dev.txt
 	$(LOCK) setup.cfg --constraints requirements/dev.txt --output-file requirements/service.txt
+	$(LOCK) setup.cfg --extra otel --constraints requirements/dev.txt --output-file requirements/otel.txt
 	$(LOCK) setup.cfg --extra embedded --extra train --constraints requirements/dev.txt --output-file requirements/run.txt
 	$(LOCK) setup.cfg --extra docs --constraints requirements/dev.txt --output-file requirements/docs.txt
 	$(LOCK) requirements/build.in --constraints requirements/dev.txt --output-file requirements/build.txt

@@ -67,7 +67,7 @@ in_image() {
 while read -r instruction rest; do
   echo "  $instruction ${rest:0:100}"
   case $instruction in
-    ARG) ;; # only names the base, which stands for this machine here
+    ARG) ;; # none is given: the base stands for this machine, and the list is the default
     FROM) new_stage && stage=${rest##* AS } ;;
     WORKDIR) directory=$rest && mkdir -p "$root$directory" ;;
     COPY) copy_step "$rest" ;;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -31,6 +31,9 @@ from scoreboard.api.token_admin import TokenHandlers
 from scoreboard.api.webhook_catalogue import webhook_operations
 from scoreboard.api.webhooks import WebhookHandlers
 
+if TYPE_CHECKING:
+    from scoreboard.telemetry.tracing import Tracer
+
 
 def build(
     scores: ScoreHandlers,
@@ -51,10 +54,11 @@ def build(
     observed_here: bool,
     hosts: AbstractSet[str],
     origins: AbstractSet[str],
+    tracer: Tracer | None = None,
 ) -> web.Application:
     """The application, ready to be started; with /readyz and /metrics if ``observed_here``.
     ``hosts`` are the names by which it may be called, if not by any; pages of other ``origins`` may
-    call the API."""
+    call the API; with a ``tracer`` its calls have spans."""
     app = web.Application(client_max_size=max_body_bytes)
 
     async def openapi(request: web.Request) -> web.Response:
@@ -81,7 +85,7 @@ def build(
     ]  # fmt: skip
     # Made for the first who asks: a megabyte that most processes never need.
     description, live_description = cache(partial(describe, table)), cache(describe_live)
-    add_routes(app, table, hosts, origins, pages.unknown_address())
+    add_routes(app, table, hosts, origins, pages.unknown_address(), tracer)
     return app
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
@@ -15,7 +15,11 @@ from scoreboard.api import cors
 from scoreboard.api.hosts import called_by
 from scoreboard.api.problems import guarded, problem, refusal
 from scoreboard.api.route_metrics import UNMATCHED, RouteMetrics
+from scoreboard.api.traced import is_traced, traced
 from scoreboard.errors import MethodNotAllowed, NotFound
+
+if TYPE_CHECKING:
+    from scoreboard.telemetry.tracing import Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +61,19 @@ def add_routes(
     hosts: AbstractSet[str] = frozenset(),
     origins: AbstractSet[str] = frozenset(),
     unknown_address: Callable[[web.Request], web.Response | None] = lambda request: None,
+    tracer: Tracer | None = None,
 ) -> None:
     """Registers the operations (a GET also answers HEAD), and a handler for every other request.
     With ``hosts``, only requests for these are answered; pages of other ``origins`` may make those
     that are shared (cors.py). Requests for what there is not get the answer of ``unknown_address``,
-    or a problem document where that has none."""
+    or a problem document where that has none. With a ``tracer`` calls of the API have spans."""
 
     def add(method: str, path: str, handler: Handler) -> None:
         # By default aiohttp's path parameters match no value with a brace in it.
         pattern = path.replace("}", ":[^/]+}")
         guard = guarded(called_by(hosts, handler), RouteMetrics(method, path))
+        if tracer is not None and is_traced(path):
+            guard = traced(guard, tracer, path)
         if method == "GET":
             app.router.add_get(pattern, guard, expect_handler=_expect)
         else:

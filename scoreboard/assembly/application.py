@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
@@ -95,6 +96,9 @@ from scoreboard.write_path.joiner import Joiner
 from scoreboard.write_path.judged_calls import JudgedCalls
 from scoreboard.write_path.submitter import Submitter
 
+if TYPE_CHECKING:
+    from scoreboard.telemetry.tracing import Tracer
+
 log = structlog.get_logger(__name__)
 
 # Ends the service: without a result after a signal, with an error when a server proves unfit.
@@ -102,9 +106,9 @@ END: web.AppKey[asyncio.Future[None]] = web.AppKey("end", asyncio.Future)
 HEALTH: web.AppKey[HealthHandlers] = web.AppKey("health", HealthHandlers)
 
 
-async def application(settings: Settings) -> web.Application:
-    """Puts the parts together, even while servers are away; requests will wait for them. Raises
-    ConfigurationError."""
+async def application(settings: Settings, tracer: Tracer | None = None) -> web.Application:
+    """Puts the parts together, even while servers are away; requests will wait for them. ``tracer``
+    makes spans, where there are traces. Raises ConfigurationError."""
     if not is_board_name(settings.default_board):
         raise ConfigurationError(
             f"SCOREBOARD_DEFAULT_BOARD: {settings.default_board!r} can't be the name of a board "
@@ -113,7 +117,7 @@ async def application(settings: Settings) -> web.Application:
     servers = await connect(settings)
     redis, pool, archive, past = servers.redis, servers.pool, servers.archive, servers.past
     writing, reading, topology = servers.writing, servers.reading, servers.topology
-    durable = recovery(settings, topology, redis, servers.blocking, pool)
+    durable = recovery(settings, topology, redis, servers.blocking, pool, tracer=tracer)
     commits = CommitWatch(updates_of(topology, str, timeout=settings.redis_timeout))
     gates = ModelGates(Models(pool))
     submitter = Submitter(
@@ -125,6 +129,7 @@ async def application(settings: Settings) -> web.Application:
         backlog_limit=settings.backlog_limit,
         waits=DurabilityWaits(commits, durable.ledger, timeout=settings.durability_timeout),
         judged=JudgedCalls(redis, gates, LedgerCases(pool), keyspace=durable.keyspace),
+        tracer=tracer,
     )
     joiner = Joiner(
         writing,
@@ -266,6 +271,7 @@ async def application(settings: Settings) -> web.Application:
         observed_here=not settings.serve_metrics_port,
         hosts=settings.hosts,
         origins=settings.foreign_origins,
+        tracer=tracer,
     )
     app[HEALTH] = health
 

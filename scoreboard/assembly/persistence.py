@@ -7,7 +7,7 @@ import contextlib
 import signal
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -26,6 +26,7 @@ from scoreboard.assembly.moderation import (
 from scoreboard.assembly.recovery import recovery, verifier_of
 from scoreboard.assembly.startup import check_servers
 from scoreboard.assembly.threads import start_threads
+from scoreboard.assembly.tracing import tracing
 from scoreboard.assembly.training_process import check_training, train_apart
 from scoreboard.assembly.webhook_targets import webhook_targets
 from scoreboard.assembly.webhooks import telling_outsiders
@@ -44,6 +45,9 @@ from scoreboard.workers.ledger_keeper import LedgerKeeper
 from scoreboard.workers.patrol import PAUSE, Patrol
 from scoreboard.workers.persister import ROUNDS, Persister
 from scoreboard.workers.retrainer import Retrainer
+
+if TYPE_CHECKING:
+    from scoreboard.telemetry.tracing import Tracer
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +84,12 @@ async def persist(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with tracing("scoreboard-persist") as tracer:
+        await _persist(settings, stop, tracer)
+
+
+async def _persist(settings: Settings, stop: asyncio.Event, tracer: Tracer | None) -> None:
+    """Persists until ``stop`` is set."""
     topology = topology_of(settings)
     redis = topology.client(timeout=settings.redis_timeout)
     blocking = topology.client(timeout=None, connections=settings.partitions)
@@ -93,7 +103,7 @@ async def persist(settings: Settings) -> None:
         + (KEEPER_CONNECTIONS if settings.ledger_retention else 0),
         timeout=STATEMENT_TIMEOUT,
     )
-    durable = recovery(settings, topology, redis, blocking, pool)
+    durable = recovery(settings, topology, redis, blocking, pool, tracer=tracer)
     persister = Persister(
         durable.streams, durable.ledger, durable.reverter, batch=settings.persist_batch
     )

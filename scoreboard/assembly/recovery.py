@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import asyncpg
 from redis.asyncio import Redis
@@ -21,6 +22,9 @@ from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.rebuilder import Rebuilder
 from scoreboard.workers.verifier import Verifier
+
+if TYPE_CHECKING:
+    from scoreboard.telemetry.tracing import Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,19 @@ def recovery(
     *,
     lock_patience: float = 30.0,
     on_wait: OnWait = log_wait,
+    tracer: Tracer | None = None,
 ) -> Recovery:
     """Puts the parts together without connecting to anything. ``lock_patience`` is how many seconds
-    to wait for a partition that another process works on; ``on_wait`` is told whom."""
+    to wait for a partition that another process works on; ``on_wait`` is told whom; ``tracer``
+    makes the spans of commits, where there are traces."""
     keyspace = Keyspace(settings.partitions)
-    ledger = Ledger(pool, lock_patience=lock_patience, on_wait=on_wait, reach=settings.ledger_reach)
+    ledger = Ledger(
+        pool,
+        lock_patience=lock_patience,
+        on_wait=on_wait,
+        reach=settings.ledger_reach,
+        tracer=tracer,
+    )
     streams = PartitionStreams(
         redis,
         [

@@ -7,12 +7,14 @@ import gc
 import signal
 
 import structlog
+from aiohttp import web
 
 from scoreboard.assembly.application import END, HEALTH, application
 from scoreboard.assembly.descriptors import fitted, make_room
 from scoreboard.assembly.listening import http_runner, listen
 from scoreboard.assembly.metrics_server import observable
 from scoreboard.assembly.threads import start_threads
+from scoreboard.assembly.tracing import tracing
 from scoreboard.settings import Settings
 from scoreboard.telemetry import sharing
 
@@ -32,10 +34,16 @@ async def serve(settings: Settings) -> None:
     settings = fitted(settings, limit, own=OWN_DESCRIPTORS)
     await start_threads()
     loop = asyncio.get_running_loop()
-    app = await application(settings)
-    end = app[END] = loop.create_future()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _end_by_signal, end)
+    async with tracing("scoreboard-serve") as tracer:
+        app = await application(settings, tracer)
+        end = app[END] = loop.create_future()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _end_by_signal, end)
+        await _answer(app, settings, end)
+
+
+async def _answer(app: web.Application, settings: Settings, end: asyncio.Future[None]) -> None:
+    """Answers until ``end``."""
     runner = http_runner(app, settings, shutdown_timeout=SHUTDOWN_TIMEOUT)
     async with observable(
         settings,

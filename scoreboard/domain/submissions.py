@@ -32,7 +32,9 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     """One action as one server received it. ``attempt`` is unique to this submission, so that a
     re-sent script recognizes its own receipt; ``at_ms`` is the agents' clock, ``received_ms`` the
     time of receipt, both Unix milliseconds; ``late_ms`` is when a game server says that it
-    happened, None when it does not say so; ``awaited`` tells that somebody waits for its commit."""
+    happened, None when it does not say so; ``awaited`` tells that somebody waits for its commit;
+    ``trace`` is the place in a trace below which it is committed (telemetry/tracing), empty when
+    there is none."""
 
     action: ScoreAction
     attempt: str
@@ -40,6 +42,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     received_ms: int
     late_ms: int | None = None
     awaited: bool = False
+    trace: str = ""
 
 
 class Move(msgspec.Struct, frozen=True, gc=False):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import msgspec
@@ -28,6 +29,9 @@ from scoreboard.pg.partition_locks import AdvisoryLocks, OnWait, log_wait
 from scoreboard.pg.sql import statements
 from scoreboard.wire.events import PERIODS, Event, EventKind, split_id
 from scoreboard.wire.moves import move_text
+
+if TYPE_CHECKING:
+    from scoreboard.telemetry.tracing import Tracer
 
 _sql = statements("ledger")
 _COLUMNS = (
@@ -59,7 +63,8 @@ _DATA_ERRORS = frozenset({"21", "22", "23", "54"})  # SQLSTATE classes that a ro
 class Ledger:
     """The durable record, partition by partition. ``lock_patience`` is how many seconds to wait for
     a partition that another process works on; ``on_wait`` is told whom. Where the ledger has parts,
-    an action counts once in ``reach`` seconds (None: ever)."""
+    an action counts once in ``reach`` seconds (None: ever). ``tracer`` makes the spans of commits,
+    where there are traces."""
 
     def __init__(
         self,
@@ -68,9 +73,11 @@ class Ledger:
         lock_patience: float = 30.0,
         on_wait: OnWait = log_wait,
         reach: float | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._pool = pool
         self._reach = _LATEST if reach is None else round(reach * 1000)
+        self._tracer = tracer
         self.locks = AdvisoryLocks(pool, patience=lock_patience, on_wait=on_wait)
 
     async def knows(self, board: str) -> bool:
@@ -117,18 +124,26 @@ class Ledger:
             with translated():
                 connection = await opened.enter_async_context(self._pool.acquire())
                 await connection.execute(_sql["prepare_session"])
-            yield LedgerSession(connection, partition, timeout, self._reach)
+            yield LedgerSession(connection, partition, timeout, self._reach, self._tracer)
 
 
 class LedgerSession:
     """A connection that holds a partition's lock. ``timeout`` bounds each statement of a batch, in
     seconds; None means the pool's own timeout. ``reach`` is how far back an action is known, ms."""
 
-    def __init__(self, connection: Any, partition: int, timeout: float | None, reach: int) -> None:
+    def __init__(
+        self,
+        connection: Any,
+        partition: int,
+        timeout: float | None,
+        reach: int,
+        tracer: Tracer | None = None,
+    ) -> None:
         self.connection = connection
         self.partition = partition
         self._timeout = timeout
         self._reach = reach
+        self._tracer = tracer
         self.source = BoardSource(connection, partition)
 
     async def write(
@@ -145,6 +160,21 @@ class LedgerSession:
         Unavailable when Postgres is away, and Overtaken for a batch with an event of a board that
         was made live after it, unless it is known to be of the ``current`` history of Redis.
         """
+        if self._tracer is None:
+            return await self._write(events, dead, current)
+        began = time.time_ns()
+        written = await self._write(events, dead, current)
+        self._tracer.committed(
+            {event.body.x for event, _ in events if event.body.x},
+            partition=self.partition,
+            events=len(events),
+            began=began,
+        )
+        return written
+
+    async def _write(
+        self, events: Sequence[tuple[Event, Entry]], dead: Sequence[DeadEntry], current: bool
+    ) -> Written:
         with translated():
             kept, dead, erased = await erased_events.leave_out(
                 self.connection, events, dead, timeout=self._timeout

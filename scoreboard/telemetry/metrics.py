@@ -30,6 +30,7 @@ http_request_seconds = BulkHistogram(
 )
 
 log_lines_lost = Counter("scoreboard_log_lines_lost", "Lines that could not be written to the log")
+spans_lost = Counter("scoreboard_spans_lost", "Spans of traces that could not be handed over")
 
 # The write path.
 script_calls = Counter("scoreboard_script_calls", "Calls of submit_scores that were answered")

@@ -82,7 +82,8 @@ class Body(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     JOIN, its p is 0. Nor is an occurrence that was opened: its u is the period's name, its a and t
     are OPENED, its p is 0, and o tells of it. m: occurrences that were final when a moderator
     changed them by this event; their totals follow from the ledger. r: 1 when somebody waits
-    for the commit."""
+    for the commit. x: the place in a trace below which the commit belongs (telemetry/tracing),
+    where there is one; versions that do not know it pass over it."""
 
     v: int
     b: Annotated[str, Meta(pattern=f"^{BOARD_PATTERN}$(?!\\n)")]
@@ -101,6 +102,7 @@ class Body(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         Meta(max_length=64),
     ] = ()
     r: int = 0
+    x: str = ""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):

@@ -17,16 +17,22 @@ LANES = 2
 
 
 class Entry:
-    """The actions of one request, on their way through a lane."""
+    """The actions of one request, on their way through a lane; ``trace`` is the request's place
+    in a trace, empty when there is none."""
 
-    __slots__ = ("create", "done", "submissions")
+    __slots__ = ("create", "done", "submissions", "trace")
 
     def __init__(
-        self, submissions: Sequence[Submission], create: bool, done: asyncio.Future[Any]
+        self,
+        submissions: Sequence[Submission],
+        create: bool,
+        done: asyncio.Future[Any],
+        trace: str = "",
     ) -> None:
         self.submissions = submissions
         self.create = create
         self.done = done
+        self.trace = trace
 
 
 class Lane:

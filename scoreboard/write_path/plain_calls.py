@@ -44,6 +44,7 @@ def body_of(
             msgspec.UNSET if context is None else msgspec.Raw(_encode(context)),
             msgspec.UNSET if findings is None else msgspec.Raw(findings),
             r=1 if submission.awaited else 0,
+            x=submission.trace,
         )
     )
 

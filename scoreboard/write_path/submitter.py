@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 from msgspec import structs
@@ -34,6 +35,10 @@ from scoreboard.write_path.durability_waits import DurabilityWaits
 from scoreboard.write_path.lanes import FULL_CALL, LANES, Entry, Lane, fail
 from scoreboard.write_path.plain_calls import PlainCalls
 from scoreboard.write_path.ports import BoardRecovery, CallMaker
+from scoreboard.write_path.traced_calls import TracedCall
+
+if TYPE_CHECKING:
+    from scoreboard.telemetry.tracing import Tracer
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +53,8 @@ _LaneKey = tuple[str, Durability, int]
 
 
 class Submitter:
-    """Submits score actions. ``judged`` prepares the calls of boards whose gate is on."""
+    """Submits score actions. ``judged`` prepares the calls of boards whose gate is on; ``tracer``
+    makes their spans, where there are traces."""
 
     def __init__(
         self,
@@ -61,6 +67,7 @@ class Submitter:
         backlog_limit: int,
         waits: DurabilityWaits,
         judged: CallMaker,
+        tracer: Tracer | None = None,
     ) -> None:
         self._boards = BoardCalls(recovery, keyspace)
         self._keyspace = keyspace
@@ -70,6 +77,7 @@ class Submitter:
         self._waits = waits
         self._plain = PlainCalls(keyspace)
         self._judged = judged
+        self._tracer = tracer
         self._lanes: dict[_LaneKey, Lane] = {}
         self._lines = lines
 
@@ -93,7 +101,12 @@ class Submitter:
         awaited = [structs.replace(submission, awaited=True) for submission in submissions]
         with self._waits.expecting(awaited) as expected:
             results, _ = await self._count(board, awaited, create, Durability.REDIS)
-            reached = await self._waits.committed(board, partition, awaited, results, expected)
+            waiting = self._waits.committed(board, partition, awaited, results, expected)
+            if self._tracer is None:
+                return results, await waiting
+            with self._tracer.waiting() as span:
+                reached = await waiting
+                span.note("scoreboard.durability", reached.value)
         return results, reached
 
     async def close(self) -> None:
@@ -111,7 +124,8 @@ class Submitter:
             lane = self._lanes[key] = Lane()
         if lane.queued + len(submissions) > MAX_QUEUED:
             raise Unavailable("Too many actions are waiting for this board.")
-        entry = Entry(submissions, create, asyncio.get_running_loop().create_future())
+        trace = "" if self._tracer is None else self._tracer.here()
+        entry = Entry(submissions, create, asyncio.get_running_loop().create_future(), trace)
         lane.add(entry)
         if lane.task is None:
             self._begin(key, lane)
@@ -164,6 +178,7 @@ class Submitter:
         entries = lane.take()
         if not entries:
             return 0
+        traced = None if self._tracer is None else TracedCall(self._tracer, board, entries)
         submissions = [s for entry in entries for s in entry.submissions]
         line.unsure = False
         try:
@@ -171,6 +186,8 @@ class Submitter:
                 board, durability, submissions, any(entry.create for entry in entries), line
             )
         except BaseException as error:
+            if traced is not None:
+                traced.end(error)
             # Whatever it is, every caller is answered, or they would hang.
             refusal = _refusal(error)
             unknown = line.unsure and isinstance(refusal, Unavailable)
@@ -180,6 +197,8 @@ class Submitter:
             if isinstance(refusal, Unavailable):
                 raise refusal from error
             return len(entries)
+        if traced is not None:
+            traced.end()
         at = 0
         for entry in entries:
             end = at + len(entry.submissions)

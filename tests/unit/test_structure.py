@@ -142,4 +142,4 @@ def test_a_process_of_a_deployment_loads_no_more_than_it_runs(role: str, other: 
     assert "SCOREBOARD_REDIS_URL" in ended.stderr, ended
     loaded = set(ended.stdout.split())
     assert "scoreboard.redisio.connections" in loaded
-    assert loaded & {"typer", "rich", "numpy", "sklearn", other} == set()
+    assert loaded & {"typer", "rich", "numpy", "sklearn", "opentelemetry.exporter", other} == set()
