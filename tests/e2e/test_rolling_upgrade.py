@@ -22,6 +22,7 @@ from scoreboard.api.tokens import keys_from, mint
 from scoreboard.settings import Settings
 from tests.support.command import environment, named, scoreboard
 from tests.support.programs import lacking
+from tests.support.trace_receiver import receiving_traces
 from tests.support.waiting import wait_until
 
 BEFORE_RULES = "d37794fa83e7a0f88c842c307a786d6e822fab5e"  # a commit of that version
@@ -176,3 +177,46 @@ async def test_rules_that_are_set_too_early_count_nothing_wrong(upgrade: Upgrade
 
     await wait_until(taken_up, description="the ledger has every action")
     await upgrade.adds_up()
+
+
+async def test_an_old_persister_stores_what_a_new_server_traces(
+    settings: Settings,
+    old_version: Path,
+    bare_url: str,
+    unused_tcp_port_factory: Callable[[], int],
+) -> None:
+    variables = named(settings.redis_url, bare_url)
+    token = mint(keys_from(settings), "HS256", subject="game", scope="score:write", ttl=600)
+    async with ClientSession() as http, receiving_traces() as receiver, AsyncExitStack() as stack:
+        database = await asyncpg.connect(bare_url)
+        stack.push_async_callback(database.close)
+
+        async def serves(folder: Path, **more: str) -> Server:
+            await migrate(folder, variables)
+            port = unused_tcp_port_factory()
+            environment = variables | more | {"SCOREBOARD_PORT": str(port)}
+            await stack.enter_async_context(role("serve", folder, **environment))
+            server = Server(f"http://127.0.0.1:{port}", http, token)
+            await wait_until(server.ready, description=f"{server.url} serves")
+            return server
+
+        async def has_stored(actions: int) -> None:
+            async def stored() -> bool:
+                return bool(await database.fetchval(COUNT) == actions)
+
+            await wait_until(stored, description=f"the old persister has stored {actions}")
+
+        old = await serves(old_version)
+        await stack.enter_async_context(role("persist", old_version, **variables))
+        assert (await old.score("arena", "ada", "first", 1))[0] == 200
+        await has_stored(1)  # so it is at work before the schema is a newer one
+        new = await serves(ROOT, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+        for number in range(5):
+            assert (await new.score("arena", "ada", f"a{number}", 1))[0] == 200
+        await has_stored(6)
+        assert await database.fetchval("SELECT count(*) FROM dead_event") == 0
+
+        def sent() -> bool:
+            return sum(span.name == "submit_scores" for span in receiver.spans) == 5
+
+        await wait_until(sent, description="the new server's spans are there")
