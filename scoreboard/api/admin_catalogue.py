@@ -19,6 +19,7 @@ from scoreboard.api.admin import (
     ReviewPage,
     UserVisibility,
 )
+from scoreboard.api.calendar import Calendar, CalendarHandlers, CalendarQuestion
 from scoreboard.api.exports import FORMAT, WHAT, ExportHandlers
 from scoreboard.api.occurrence_reads import OCCURRENCE, PERIOD
 from scoreboard.api.operations import Operation, Parameter
@@ -85,7 +86,10 @@ _DECIDED: dict[int, tuple[str, Any]] = {
 
 
 def admin_operations(
-    handlers: AdminHandlers, tokens: TokenHandlers, exports: ExportHandlers
+    handlers: AdminHandlers,
+    calendar: CalendarHandlers,
+    tokens: TokenHandlers,
+    exports: ExportHandlers,
 ) -> list[Operation]:
     """Reviews, hidden users, boards' settings, exports and end, revoked tokens."""
     reviews = "/api/admin/reviews"
@@ -176,6 +180,13 @@ def admin_operations(
             {200: ("In force from the next call on", BoardRules), **_BAD_BODY, **_REFUSALS,
              404: ("unknown_board", "problem"), 409: _HAS_SCORES},
             body=SettingsGiven, example={"maxPoints": 100}, parameters=(BOARD,),
+        ),
+        call(
+            "POST", "/api/admin/calendar", "preview_period", calendar.preview,
+            "When the occurrences of a period would come; nothing is changed",
+            {200: ("The open one or the next, and those that follow", Calendar),
+             **_BAD_BODY, **_REFUSALS},
+            body=CalendarQuestion, example={"period": {"name": "week", "cron": "0 0 * * 1"}},
         ),
         call(
             "GET", f"{board}/export", "export_board", exports.export,

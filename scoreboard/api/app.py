@@ -13,6 +13,7 @@ from scoreboard.api.admin import AdminHandlers
 from scoreboard.api.admin_catalogue import admin_operations
 from scoreboard.api.asyncapi import describe_live
 from scoreboard.api.board_reads import BoardHandlers
+from scoreboard.api.calendar import CalendarHandlers
 from scoreboard.api.catalogue import operations
 from scoreboard.api.exports import ExportHandlers
 from scoreboard.api.health import HealthHandlers
@@ -42,6 +43,7 @@ def build(
     live: LiveLeaderboard,
     health: HealthHandlers,
     admin: AdminHandlers,
+    calendar: CalendarHandlers,
     tokens: TokenHandlers,
     exports: ExportHandlers,
     profiles: ProfileHandlers,
@@ -70,7 +72,7 @@ def build(
     table = [
         *operations(scores, joins, boards, live, health, observed_here=observed_here),
         *past_operations(history, explanations),
-        *admin_operations(admin, tokens, exports),
+        *admin_operations(admin, calendar, tokens, exports),
         *player_operations(profiles, erasures),
         *webhook_operations(webhooks),
         Operation(

@@ -40,7 +40,6 @@ from scoreboard.api.past_reads import AT, PastReads
 from scoreboard.api.players.presentation import Presentation, Seen
 from scoreboard.api.ports import BoardLister
 from scoreboard.api.rank_changes import DELTA, Delta, RankChanges, wants_changes
-from scoreboard.api.tokens import BOARD_READ
 from scoreboard.api.written import as_json, is_known, not_changed, tagged
 from scoreboard.domain.actions import UserList
 from scoreboard.domain.boards import check_board_name, not_on_board
@@ -183,7 +182,7 @@ class BoardHandlers:
         readable = None
         if not self._public:
             principal = await self._authenticator.authenticate(request)
-            if not principal.has(BOARD_READ):
+            if not principal.may_read():
                 raise Forbidden("The token does not allow reading boards.")
             readable = principal.boards
         query = request.query

@@ -45,7 +45,7 @@ from scoreboard.api.parameters import BOARD, USER
 from scoreboard.api.past_reads import AT
 from scoreboard.api.rank_changes import DELTA
 from scoreboard.api.scores import ScoreHandlers
-from scoreboard.api.tokens import BOARD_READ, SCORE_SUBMIT, SCORE_WRITE
+from scoreboard.api.tokens import ADMIN, BOARD_READ, SCORE_SUBMIT, SCORE_WRITE
 from scoreboard.domain.actions import ActionBatch, ScoreAction, UserList
 from scoreboard.domain.boards import BOARD_PATTERN
 
@@ -66,6 +66,8 @@ _PREFER = Parameter(
     {"type": "string", "examples": ["durability=postgres"]},
     "durability=redis, replica, disk or postgres: the level to wait for",
 )
+
+_READERS = (BOARD_READ, ADMIN)
 
 _ACTION = {"userId": "ada", "actionId": "match-7:kill-31", "points": 15}
 
@@ -250,7 +252,7 @@ def _reads(handlers: BoardHandlers) -> list[Operation]:
     ) -> Operation:
         return Operation(
             "GET", path, name, handler, summary, answers,
-            parameters=parameters, scopes=(BOARD_READ,), tag="boards",
+            parameters=parameters, scopes=_READERS, tag="boards",
         )  # fmt: skip
 
     return [
@@ -307,7 +309,7 @@ def _reads(handlers: BoardHandlers) -> list[Operation]:
             "POST", f"{base}/users:lookup", "lookup_users", handlers.lookup_users,
             "Standings of up to 500 listed users", {200: ("Standings", Lookup), **_BAD_BODY,
             **refusals}, UserList, example={"userIds": ["ada", "bob"]},
-            parameters=(BOARD, SORT, *of_period), scopes=(BOARD_READ,), tag="boards",
+            parameters=(BOARD, SORT, *of_period), scopes=_READERS, tag="boards",
         ),
     ]  # fmt: skip
 

@@ -1,5 +1,5 @@
-"""The pages for people: the live leaderboard, its form for streams, a player's own, the review
-queue, the API's description, and the files that they load."""
+"""The pages for people: the live leaderboard, its form for streams, a player's own, the
+console, the API's description, and the files that they load."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def operations() -> list[Operation]:
             parameters=_PLAYER, tag="pages",
         ),
         Operation("GET", "/docs", "docs_page", docs, "This description", page, tag="pages"),
-        Operation("GET", "/admin", "admin_page", admin, "The review queue", page, tag="pages"),
+        Operation("GET", "/admin", "admin_page", admin, "The console", page, tag="pages"),
         Operation(
             "GET", "/static/{name}", "static", static, "The pages' scripts, styles and fonts", file,
             parameters=(name,), tag="pages",

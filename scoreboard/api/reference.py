@@ -97,7 +97,7 @@ key that Scoreboard knows; to try things out, `scoreboard up` and `scoreboard to
 | `score:write` | to post actions of any user, and to make a board by posting to it: a game server |
 | `score:submit` | to post the actions of `sub` alone, to boards that exist: a player |
 | `board:read` | to read, where reads are not public, and to get tickets for WebSockets |
-| `admin` | to moderate and to set boards |
+| `admin` | to moderate and to set boards, and to read them |
 
 A browser can't send a token with a WebSocket. Where reads are not public, it gets a ticket by `POST
 /api/ws-ticket` and opens the WebSocket with `?ticket=`, once, within 30 seconds. Where they are,

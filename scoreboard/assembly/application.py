@@ -16,6 +16,7 @@ from scoreboard.api.board_periods import BoardPeriods
 from scoreboard.api.board_reader import BoardReader
 from scoreboard.api.board_reads import BoardHandlers
 from scoreboard.api.bodies import Bodies
+from scoreboard.api.calendar import CalendarHandlers
 from scoreboard.api.exports import ExportHandlers
 from scoreboard.api.health import HealthHandlers
 from scoreboard.api.joins import JoinHandlers
@@ -244,6 +245,7 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
             authenticator,
             bodies,
         ),
+        CalendarHandlers(authenticator, bodies),
         TokenHandlers(revoker(redis, pool), authenticator, bodies),
         ExportHandlers(BoardExports(servers.exporting), authenticator),
         ProfileHandlers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
+from itertools import islice
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ import typer
 
 from scoreboard.commands.terminal import say
 from scoreboard.domain.moments import milliseconds_of_moment, moment_of
-from scoreboard.domain.occurrences import first, following
+from scoreboard.domain.occurrences import coming
 from scoreboard.domain.periods import EARLIEST_START, LATEST_START, Period
 from scoreboard.errors import ConfigurationError
 
@@ -57,16 +58,14 @@ def calendar_command(
     if not EARLIEST_START <= now < LATEST_START:
         raise ConfigurationError("--from lies outside the years 1970 to 2089")
     clocks: list[tzinfo] = [UTC] if zone == "UTC" else [ZoneInfo(zone), UTC]
-    occurrence = first(period, milliseconds_of_moment(now))
-    end = milliseconds_of_moment(LATEST_START)
-    for _ in range(count):
-        if occurrence.starts_at >= end:  # no board's clock goes that far
-            say("Later ones lie beyond the year 2089.", err=True)
-            break
+    shown = 0
+    for occurrence in islice(coming(period, milliseconds_of_moment(now)), count):
         bounds = (occurrence.starts_at, occurrence.ends_at)
         told = (" to ".join(_shown(bound, clock) for bound in bounds) for clock in clocks)
         say("   ".join(told))
-        occurrence = following(period, occurrence)
+        shown += 1
+    if shown < count:
+        say("Later ones lie beyond the year 2089.", err=True)
 
 
 def _shown(moment_ms: int, clock: tzinfo) -> str:

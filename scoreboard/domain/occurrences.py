@@ -23,12 +23,14 @@ What it costs: the number of an occurrence that nobody opened yet is only what i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import msgspec
 
 from scoreboard.domain.cron import CronStarts
-from scoreboard.domain.periods import Period
+from scoreboard.domain.moments import milliseconds_of_moment
+from scoreboard.domain.periods import LATEST_START, Period
 
 
 class Occurrence(msgspec.Struct, frozen=True):
@@ -60,6 +62,16 @@ def containing_after(period: Period, known: Occurrence, moment_ms: int) -> Occur
 def following(period: Period, known: Occurrence) -> Occurrence:
     """The one after the known occurrence, if it is opened in its time."""
     return containing_after(period, known, known.ends_at)
+
+
+def coming(period: Period, moment_ms: int) -> Iterator[Occurrence]:
+    """The occurrence that contains the moment, or when none does, the next one; then those that
+    follow. No board's clock goes beyond the last."""
+    occurrence = first(period, moment_ms)
+    end = milliseconds_of_moment(LATEST_START)
+    while occurrence.starts_at < end:
+        yield occurrence
+        occurrence = following(period, occurrence)
 
 
 def final_at(period: Period, known: Occurrence) -> int:

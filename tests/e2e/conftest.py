@@ -11,6 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from scoreboard.settings import Settings
+from tests.e2e.console import Console, kept_console
 from tests.e2e.review_queue import Queue, filled_queue
 from tests.e2e.stand_in import Feed, stand_in
 from tests.support.programs import lacking
@@ -84,3 +85,10 @@ async def queue(settings: Settings) -> AsyncIterator[Queue]:
     """A service with four cases in its queue."""
     async with filled_queue(settings) as queue:
         yield queue
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def console(settings: Settings) -> AsyncIterator[Console]:
+    """A service with boards, and the console."""
+    async with kept_console(settings) as console:
+        yield console

@@ -8,6 +8,7 @@ from playwright.async_api import Page, expect
 from scoreboard.settings import Settings
 from tests.e2e.axe import expect_no_fault
 from tests.e2e.conftest import OpenPage
+from tests.e2e.console import Console, open_console, rule
 from tests.e2e.review_queue import Queue, case, open_queue
 from tests.e2e.screens import SCREENS, Show
 from tests.e2e.stand_in import Feed
@@ -59,7 +60,7 @@ async def test_the_review_queue_and_its_dialogs_have_no_fault(
 ) -> None:
     page = await a_page_of(new_page, size, scheme)
     await page.goto(queue.url)
-    await page.get_by_role("button", name="Open the queue").click()
+    await page.get_by_role("button", name="Sign in").click()
     await expect_no_fault(page)
 
     await open_queue(page, queue)
@@ -74,6 +75,35 @@ async def test_the_review_queue_and_its_dialogs_have_no_fault(
     for key, name in (("Shift+c", "Confirm and take back"), ("?", "Keys")):
         await page.keyboard.press(key)
         await expect(page.get_by_role("dialog", name=name)).to_be_visible()
+        await expect_no_fault(page)
+        await page.keyboard.press("Escape")
+
+
+async def test_the_boards_of_the_console_and_their_dialogs_have_no_fault(
+    new_page: OpenPage, console: Console, size: tuple[int, int], scheme: str
+) -> None:
+    page = await a_page_of(new_page, size, scheme)
+    await open_console(page, console, "boards")
+    await expect(page.locator("#boards li")).to_have_count(3)
+    await expect_no_fault(page)
+
+    await page.get_by_role("link", name="arena").click()
+    await expect(page.locator("#board-users")).to_have_text("3 players")
+    await page.get_by_role("button", name="Add an event").click()
+    await page.get_by_label("Decimals").fill("7")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await expect(rule(page, "decimals").get_by_role("alert")).not_to_be_empty()
+    await page.get_by_role("button", name="Add a period").click()
+    await expect(page.locator("#period-next li")).to_have_count(5)
+    await expect_no_fault(page)
+
+    await page.get_by_label("Name", exact=True).fill("week")
+    await page.get_by_role("button", name="Save the period").click()
+    await expect(page.locator(".resets").first.locator("li")).to_have_count(3)
+    await expect_no_fault(page)
+    for name in ("Freeze", "Delete…"):
+        await page.get_by_role("button", name=name).click()
+        await expect(page.get_by_role("dialog")).to_be_visible()
         await expect_no_fault(page)
         await page.keyboard.press("Escape")
 

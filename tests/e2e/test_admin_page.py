@@ -182,11 +182,11 @@ async def test_a_token_without_the_scope_is_told_so(
     page = await new_page()
     await page.goto(queue.url)
     await page.get_by_label("Access token").fill(queue.token(scope))
-    await page.get_by_role("button", name="Open the queue").click()
+    await page.get_by_role("button", name="Sign in").click()
     await expect(page.locator("#login-error")).to_contain_text(complaint)
-    await expect(page.locator("#queue")).to_be_hidden()
+    await expect(page.locator("#console")).to_be_hidden()
     await page.get_by_label("Access token").fill("eyJhbGciOiJIUzI1NiJ9.e30.AAAA")
-    await page.get_by_role("button", name="Open the queue").click()
+    await page.get_by_role("button", name="Sign in").click()
     await expect(page.locator("#login-error")).to_contain_text("was not accepted")
 
 

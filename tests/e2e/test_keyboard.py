@@ -8,6 +8,7 @@ from playwright.async_api import Page, expect
 
 from scoreboard.settings import Settings
 from tests.e2e.conftest import OpenPage
+from tests.e2e.console import Console, open_board, open_console
 from tests.e2e.review_queue import Queue, case, open_queue
 from tests.e2e.screens import (
     SCREENS,
@@ -28,11 +29,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SIZES = pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["1280x800", "390x844"])
 
+STOPS = 8  # at most, within one control: a date with a time has its parts and its calendar
+
 # All that takes the focus and is seen, in the order of the document; of an open dialog, where there
 # is one, since nothing else can be used meanwhile. ``focused`` is the one that has it, or -1.
 CONTROLS = """
 const within = (root) => [...root.querySelectorAll("*")].flatMap((one) => [
-    ...(one.matches("a[href], button, input, select, summary, [tabindex='0']") ? [one] : []),
+    ...(one.matches(
+        "a[href], button, input, select, textarea, summary, [tabindex='0']"
+    ) ? [one] : []),
     ...(one.shadowRoot ? within(one.shadowRoot) : []),
 ]);
 const controls = within(document.querySelector("dialog[open]") ?? document).filter((one) =>
@@ -64,10 +69,14 @@ async def expect_all_reached(page: Page) -> None:
     names = await page.evaluate(NAMES)
     assert names
     reached: dict[int, bool] = {}
-    for _ in range(len(names) + 1):
+    last = None
+    for _ in range(len(names) * STOPS + 1):
         await page.keyboard.press("Tab")
         index, shown = await page.evaluate(FOCUSED) or (-1, True)
+        if index != last and index in reached:
+            break
         reached.setdefault(index, shown)
+        last = index
     order = [index for index in reached if index >= 0]
     first = order.index(0)
     assert order[first:] + order[:first] == list(range(len(names))), names
@@ -126,6 +135,36 @@ async def test_a_dialog_of_the_queue_gives_the_focus_back_to_what_opened_it(
     await page.keyboard.press("?")
     await page.keyboard.press("Escape")
     await expect(case(page, "bob")).to_be_focused()
+
+
+@SIZES
+async def test_a_moderator_reaches_all_of_the_boards(
+    new_page: OpenPage, console: Console, size: tuple[int, int]
+) -> None:
+    page = await new_page(viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
+    await open_console(page, console, "boards")
+    await expect(page.locator("#boards li")).to_have_count(3)
+    await expect_all_reached(page)
+    await page.get_by_role("link", name="arena").press("Enter")
+    await expect(page.locator("#board-users")).to_have_text("3 players")
+    await page.get_by_label("Unit").fill("pts")
+    await page.get_by_role("button", name="Add a period").press("Enter")
+    await expect_all_reached(page)
+
+
+async def test_a_dialog_about_a_board_gives_the_focus_back_to_what_opened_it(
+    new_page: OpenPage, console: Console
+) -> None:
+    page = await new_page()
+    await open_board(page, console)
+    for name in ("Freeze", "Clear…", "Delete…"):
+        opener = page.get_by_role("button", name=name)
+        await opener.press("Enter")
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        await expect_all_reached(page)
+        await page.get_by_role("dialog").get_by_role("button", name="Cancel").press("Enter")
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        await expect(opener).to_be_focused()
 
 
 @pytest.mark.parametrize("leave", ["Escape", "Close"])

@@ -83,7 +83,7 @@ async def test_calls_that_need_a_token_say_which_scopes_will_do(api: Api) -> Non
         "POST /api/scores": writing,
         "POST /api/boards/{board}/score": writing,
         "POST /api/boards/{board}/scores": writing,
-        "POST /api/boards/{board}/users:lookup": {"board:read"},
+        "POST /api/boards/{board}/users:lookup": {"board:read", "admin"},
         "POST /api/ws-ticket": {"board:read"},
     }
 

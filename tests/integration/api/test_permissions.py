@@ -168,6 +168,17 @@ async def test_reads_need_a_token_that_may_read_when_they_are_not_public(
         assert (await here.get(path)).status == 200, path
 
 
+async def test_moderators_read_the_boards_that_they_moderate(start_api: StartApi) -> None:
+    api = await start_api(public_reads=False)
+    await api.score("ann", 15)
+    token = api.service.token
+
+    for path in READS:
+        assert (await api.bearing(token("admin")).get(path)).status == 200, path
+        elsewhere = api.bearing(token("admin", boards=["arena"]))
+        assert (await elsewhere.get(path)).outcome == (403, "forbidden"), path
+
+
 async def test_a_token_for_some_boards_sees_only_these_in_the_list(start_api: StartApi) -> None:
     api = await start_api(public_reads=False)
     await api.score("ann", 15)
@@ -181,8 +192,9 @@ async def test_a_token_for_some_boards_sees_only_these_in_the_list(start_api: St
     assert (await api.bearing(None).get("/api/boards")).outcome == (401, "unauthorized")
     assert (await api.get("/api/boards")).outcome == (403, "forbidden")
     assert await listed(api.bearing(token("board:read"))) == ["arena", "dice", "global"]
-    some = api.bearing(token("board:read", boards=["dice", "nowhere", "arena"]))
-    assert await listed(some) == ["arena", "dice"]
+    for scope in ("board:read", "admin"):
+        some = api.bearing(token(scope, boards=["dice", "nowhere", "arena"]))
+        assert await listed(some) == ["arena", "dice"]
 
 
 async def test_looking_up_friends_needs_the_same_token_as_other_reads(start_api: StartApi) -> None:
