@@ -7,8 +7,14 @@ import errno
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-# What an OSError says of a process that lacks descriptors or memory, which may pass.
-SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+def is_shortage(error: BaseException | None) -> bool:
+    """Whether this process lacks descriptors or memory, which may pass."""
+    if isinstance(error, OSError):
+        return error.errno in _SHORTAGES
+    return isinstance(error, MemoryError)
 
 
 class ScoreboardError(Exception):

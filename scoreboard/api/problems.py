@@ -117,6 +117,15 @@ def unforeseen(answer: web.HTTPException) -> web.Response:
     return refusal(status, text or status.phrase.capitalize())
 
 
+def short(error: BaseException, request: web.BaseRequest, route: str) -> web.Response:
+    """The response for a request that met a shortage (errors.is_shortage). Memory may have been
+    lacking only for the answer, when all that was asked for was done."""
+    sparing_log.warning("request_lacks", path=route, error=repr(error))
+    if isinstance(error, MemoryError) and request.method == "POST":
+        return problem(errors.OutcomeUnknown("The service lacks memory. Make the same call again."))
+    return problem(errors.Unavailable("The service lacks something that it needs."))
+
+
 def guarded(handler: Handler, figures: RouteMetrics) -> Handler:
     """``handler``, with every error that it raises turned into a problem document, HEADERS on every
     answer and every answer counted. Not a middleware: as soon as there is one, aiohttp puts two
@@ -134,14 +143,12 @@ def guarded(handler: Handler, figures: RouteMetrics) -> Handler:
                 raise
             response = _parting(unforeseen(answer), request)
         except Exception as error:
-            failure: errors.ScoreboardError
-            if isinstance(error, OSError) and error.errno in errors.SHORTAGES:
-                sparing_log.warning("request_lacks", path=figures.route, error=str(error))
-                failure = errors.Unavailable("The service lacks something that it needs.")
+            if errors.is_shortage(error):
+                failure = short(error, request, figures.route)
             else:
                 log.exception("request_failed", method=request.method, path=figures.route)
-                failure = errors.ScoreboardError("The service failed; the log says why.")
-            response = _parting(problem(failure), request)
+                failure = problem(errors.ScoreboardError("The service failed; the log says why."))
+            response = _parting(failure, request)
         response.headers.update(HEADERS)
         figures.count(response.status, time.perf_counter() - began)
         return response

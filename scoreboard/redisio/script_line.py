@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from scoreboard.errors import SHORTAGES, OutcomeUnknown, Unavailable
+from scoreboard.errors import OutcomeUnknown, Unavailable, is_shortage
 from scoreboard.redisio.refusals import Refused
 from scoreboard.redisio.reply_protocol import Replies
 from scoreboard.redisio.script_source import digest, source
@@ -211,5 +211,4 @@ class ScriptLine:
 def _short(error: Exception) -> bool:
     """True when this process lacks what a connection needs. Another attempt would fail as well, and
     who asks again later may find it."""
-    cause = error if isinstance(error, OSError) else error.__context__
-    return isinstance(cause, OSError) and cause.errno in SHORTAGES
+    return is_shortage(error if isinstance(error, OSError) else error.__context__)

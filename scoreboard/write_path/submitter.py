@@ -230,7 +230,6 @@ class Submitter:
                     results[chosen[at]] = Result(Outcome.UNFIT_ID, flaw=flaw)
                 todo = [i for i in todo if results[i] is None]
                 continue
-            line.unsure = True  # some of them count now
             limited = {
                 submissions[i].action.user_id: reply
                 for i, reply in zip(chosen, replies, strict=True)
@@ -305,6 +304,7 @@ class Submitter:
             )
             metrics.script_calls.inc()
             if not await attempt.has_to_repeat(replies[0]):
+                line.unsure = True  # some of them count now
                 results = [parse_reply(reply) for reply in replies[0]]
                 if not settings.all_time:
                     results = [_without_total(result) for result in results]
@@ -351,7 +351,7 @@ def _refusal(error: BaseException) -> Exception:
         # The script makes all its checks before it writes, so an error has changed nothing.
         log.error("submit_script_failed", error=str(error))
         return Unavailable("Redis refused the call.")
-    if isinstance(error, OSError):
+    if isinstance(error, OSError | MemoryError):
         log.warning("submit_failed", error=str(error))
         return Unavailable("The service lacks something that it needs for the call.")
     if isinstance(error, Exception):

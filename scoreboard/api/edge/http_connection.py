@@ -223,6 +223,12 @@ class HttpConnection(web.RequestHandler):
         if request is not None and not request.content.is_eof():
             request.content.set_exception(web.RequestPayloadError("The body is malformed."))
 
+    def lacks(self, error: MemoryError) -> None:
+        """There is no memory for what comes (called by the parser): hangs up, after which the
+        client may ask again, as it may not after a refusal."""
+        _note_lack(error)
+        self.drop()
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -255,6 +261,8 @@ class HttpConnection(web.RequestHandler):
         error = options.get("exc_info")
         if isinstance(error, (HttpProcessingError, web.RequestPayloadError, ConnectionError)):
             self._note(error, HTTPStatus.BAD_REQUEST)
+        elif isinstance(error, MemoryError):
+            _note_lack(error)
         else:
             log.error("connection_failed", exc_info=error)
 
@@ -267,6 +275,10 @@ class HttpConnection(web.RequestHandler):
 
     def _remote(self) -> str:
         return "gone" if self.transport is None else _remote(self.transport)
+
+
+def _note_lack(error: MemoryError) -> None:
+    sparing_log.warning("request_lacks", error=repr(error))
 
 
 def _bound_kernel_buffer(transport: asyncio.BaseTransport) -> None:

@@ -101,6 +101,9 @@ class StrictParser(HttpRequestParser):
         except HttpProcessingError:
             self._connection.broken()
             raise
+        except MemoryError as error:
+            self._connection.lacks(error)
+            return [], False, b""
         except Exception as error:
             self._connection.broken()
             raise Rejected(HTTPStatus.BAD_REQUEST) from error

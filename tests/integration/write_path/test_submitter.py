@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from scoreboard.domain.actions import ScoreAction
-from scoreboard.domain.submissions import Outcome, Submission
+from scoreboard.domain.submissions import Outcome, Result, Submission
 from scoreboard.errors import OutcomeUnknown, Unavailable, UnknownBoard
 from scoreboard.wire.keys import Keyspace
 from scoreboard.write_path import board_calls, submitter
@@ -102,6 +103,52 @@ def board_of_another_partition(arena: Arena) -> str:
     return next(name for name in names if Keyspace(8).partition_of(name) != arena.keys.partition)
 
 
+async def taken(arena: Arena, action: tuple[str, str, int]) -> Result:
+    """The result, once the lane's next call has begun."""
+
+    async def result() -> Result | None:
+        try:
+            return (await arena.submit(action))[0]
+        except Unavailable:
+            return None
+
+    found = await wait_until(result, description="a call is made")
+    assert found is not None
+    return found
+
+
+async def test_when_memory_lacks_behind_a_call_nobody_is_told_that_nothing_counted(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacks_memory(*_: Any) -> Any:
+        raise MemoryError
+
+    await arena.submit(("ann", "makes the board", 0))
+    with monkeypatch.context() as patched:
+        patched.setattr(submitter, "parse_reply", lacks_memory)
+        with pytest.raises(OutcomeUnknown):
+            await arena.submit(("ann", "a1", 5))
+
+    again = await taken(arena, ("ann", "a1", 5))
+    assert (again.outcome, again.score) == (Outcome.DUPLICATE, 5)
+
+
+async def test_when_memory_lacks_before_a_call_nothing_is_written(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacks_memory(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    await arena.submit(("ann", "makes the board", 0))
+    with monkeypatch.context() as patched:
+        patched.setattr(submitter, "submit_scores", lacks_memory)
+        with pytest.raises(Unavailable):
+            await arena.submit(("ann", "a1", 5))
+
+    first = await taken(arena, ("ann", "a1", 5))
+    assert (first.outcome, first.score) == (Outcome.ACCEPTED, 5)
+
+
 async def test_an_error_reaches_all_who_wait_and_the_next_call_works(
     arena: Arena, redis: Redis
 ) -> None:
@@ -141,13 +188,7 @@ async def test_a_write_waits_a_moment_for_a_board_and_is_then_told_to_come_back(
             await arena.submit(("ann", "a1", 5))
     assert refusal.value.retry_after == 2
 
-    async def counted() -> bool:
-        try:
-            return bool(await arena.submit(("ann", "a1", 5)))
-        except Unavailable:
-            return False
-
-    await wait_until(counted, description="the board is live")
+    await taken(arena, ("ann", "a1", 5))
     assert await arena.totals() == {"ann": 5}
 
 

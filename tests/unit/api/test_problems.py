@@ -14,12 +14,12 @@ from scoreboard.api.problems import CONTENT_TYPE, guarded
 from scoreboard.api.route_metrics import RouteMetrics
 
 
-async def answer_to(error: Exception) -> web.StreamResponse:
+async def answer_to(error: Exception, method: str = "GET") -> web.StreamResponse:
     async def handler(request: web.Request) -> web.StreamResponse:
         raise error
 
     guard = guarded(handler, RouteMetrics("GET", "/refused"))
-    return await guard(make_mocked_request("GET", "/"))
+    return await guard(make_mocked_request(method, "/"))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,22 @@ async def test_who_asks_during_a_shortage_is_told_to_come_again(lack: int) -> No
     assert isinstance(answer, web.Response)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     assert '"code":"unavailable"' in (answer.text or "")
+    assert not any("exc_info" in entry for entry in logs)
+
+
+@pytest.mark.parametrize(
+    ("method", "code"),
+    [("GET", "unavailable"), ("PUT", "unavailable"), ("POST", "outcome_unknown")],
+)
+async def test_who_asks_while_memory_is_lacking_is_not_told_that_nothing_was_counted(
+    method: str, code: str
+) -> None:
+    with capture_logs() as logs:
+        answer = await answer_to(MemoryError(), method)
+
+    assert isinstance(answer, web.Response)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert f'"code":"{code}"' in (answer.text or "")
     assert not any("exc_info" in entry for entry in logs)
 
 

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any
 from unittest.mock import Mock
 
+import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from scoreboard.api.edge import http_connection
 from scoreboard.api.edge.admission import Admission
 from scoreboard.api.edge.http_connection import HttpConnection
+from scoreboard.telemetry.sparing_log import SparingLog
 
 
 class Clock:
@@ -75,3 +78,14 @@ def test_a_closed_connection_is_given_up_too_when_its_last_answer_is_not_read() 
         clock.run_out()
 
     transport.abort.assert_called_once_with()
+
+
+def test_an_answer_for_which_memory_lacks_is_a_line_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_connection, "sparing_log", SparingLog(__name__, period=0))
+    connection, _, _ = paused()
+    with capture_logs() as logs:
+        connection.log_exception("Unhandled exception", exc_info=MemoryError())
+
+    assert [(entry["event"], "exc_info" in entry) for entry in logs] == [("request_lacks", False)]
