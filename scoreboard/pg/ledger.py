@@ -160,16 +160,15 @@ class LedgerSession:
         Unavailable when Postgres is away, and Overtaken for a batch with an event of a board that
         was made live after it, unless it is known to be of the ``current`` history of Redis.
         """
-        if self._tracer is None:
-            return await self._write(events, dead, current)
         began = time.time_ns()
         written = await self._write(events, dead, current)
-        self._tracer.committed(
-            {event.body.x for event, _ in events if event.body.x},
-            partition=self.partition,
-            events=len(events),
-            began=began,
-        )
+        if self._tracer is not None:
+            self._tracer.committed(
+                {event.body.x for event, _ in events if event.body.x},
+                partition=self.partition,
+                events=len(events),
+                began=began,
+            )
         return written
 
     async def _write(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import structlog
@@ -101,12 +102,10 @@ class Submitter:
         awaited = [structs.replace(submission, awaited=True) for submission in submissions]
         with self._waits.expecting(awaited) as expected:
             results, _ = await self._count(board, awaited, create, Durability.REDIS)
-            waiting = self._waits.committed(board, partition, awaited, results, expected)
-            if self._tracer is None:
-                return results, await waiting
-            with self._tracer.waiting() as span:
-                reached = await waiting
-                span.note("scoreboard.durability", reached.value)
+            with nullcontext() if self._tracer is None else self._tracer.waiting() as span:
+                reached = await self._waits.committed(board, partition, awaited, results, expected)
+                if span is not None:
+                    span.note("scoreboard.durability", reached.value)
         return results, reached
 
     async def close(self) -> None:
