@@ -28,12 +28,13 @@ def accept(request: web.Request) -> bytes:
     upgrade, UpgradeRequired when it asks for a version that is not spoken here."""
     headers = request.headers
     key = headers.get("Sec-WebSocket-Key", "")
-    upgrade = headers.get("Upgrade", "").strip().lower()
-    connection = {token.strip() for token in headers.get("Connection", "").lower().split(",")}
-    if upgrade != "websocket" or "upgrade" not in connection or request.version < HttpVersion11:
+    upgrades = "websocket" in _listed(request, "Upgrade")
+    if not (upgrades and "upgrade" in _listed(request, "Connection")) or (
+        request.version < HttpVersion11
+    ):
         raise InvalidRequest("This is a WebSocket endpoint: ask for an upgrade.")
-    if request.method != "GET":
-        raise InvalidRequest("A WebSocket is opened by a GET.")
+    if request.method != "GET" or request.body_exists:  # what follows the head would be frames
+        raise InvalidRequest("A WebSocket is opened by a GET without a body.")
     if headers.get("Sec-WebSocket-Version", "").strip() != VERSION:
         raise UpgradeRequired(
             f"Only version {VERSION} of the WebSocket protocol is spoken here.",
@@ -54,6 +55,12 @@ def accept(request: web.Request) -> bytes:
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
     )
+
+
+def _listed(request: web.Request, name: str) -> set[str]:
+    """The members of a header that is a list, on however many lines (RFC 9110, section 5.3)."""
+    lines = request.headers.getall(name, ())
+    return {member.strip().lower() for line in lines for member in line.split(",")}
 
 
 def take_over(request: web.Request, protocol: asyncio.Protocol) -> asyncio.Transport | None:

@@ -197,6 +197,32 @@ async def test_another_version_of_websocket_is_told_which_one_is_spoken(api: Api
     assert (answer.headers["upgrade"], answer.headers["connection"]) == ("websocket", "Upgrade")
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"Connection: Upgrade", b"Connection: keep-alive\r\nConnection: Upgrade"),
+        (b"Connection: Upgrade", b"Connection: Keep-Alive, Upgrade"),
+        (b"Upgrade: websocket", b"Upgrade: h2c, WebSocket"),
+    ],
+)
+async def test_an_upgrade_is_found_in_lists_and_on_several_lines(
+    before: bytes, after: bytes, api: Api
+) -> None:
+    assert before in UPGRADE
+    raw = await api.connect()
+    await raw.send(UPGRADE.replace(before, after) % (b"GET", b"13"))
+    assert (await raw.response()).status == 101
+    raw.close()
+
+
+@pytest.mark.parametrize("field", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
+async def test_a_request_with_a_body_opens_no_websocket(field: bytes, api: Api) -> None:
+    raw = await api.connect()
+    await raw.send((UPGRADE % (b"GET", b"13"))[:-2] + field + b"\r\n\r\n")
+    assert (await raw.response()).status == 400
+    raw.close()
+
+
 async def test_a_head_opens_no_websocket(api: Api) -> None:
     raw = await api.connect()
     await raw.send(UPGRADE % (b"HEAD", b"13"))
