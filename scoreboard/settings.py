@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from scoreboard.domain.boards import GateMode
 from scoreboard.domain.durability import Durability
+from scoreboard.domain.web_names import OWN, host_of, origin_of
 from scoreboard.errors import ConfigurationError
 from scoreboard.files import bounded_bytes
 
@@ -193,7 +194,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         str,
         Meta(
             description="header in which these proxies name the client, such as `X-Forwarded-For`; "
-            "empty: none is read"
+            "empty: none is read",
+            pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]*$",
         ),
     ] = ""
     header_timeout: Annotated[
@@ -343,13 +345,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
 
     @property
     def origins(self) -> frozenset[str]:
-        """The Origins that may open WebSockets; empty allows all."""
-        return _listed(self.allowed_origins)
+        """The Origins that may open WebSockets; empty allows all. Raises ValueError."""
+        return frozenset(map(origin_of, _listed(self.allowed_origins)))
 
     @property
     def foreign_origins(self) -> frozenset[str]:
         """Those of other sites whose pages may call the API."""
-        return self.origins - {"self"}
+        return self.origins - {OWN}
 
     @property
     def ledger_reach(self) -> float | None:
@@ -361,12 +363,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
 
     @property
     def hosts(self) -> frozenset[str]:
-        """The allowed names in small letters; empty allows all."""
-        return _listed(self.allowed_hosts.lower())
+        """The allowed names in small letters; empty allows all. Raises ValueError."""
+        return frozenset(map(host_of, _listed(self.allowed_hosts)))
 
 
-def _listed(text: str) -> frozenset[str]:
-    return frozenset(part.strip() for part in text.split(",") if part.strip())
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -403,6 +405,11 @@ def load(environ: Mapping[str, str]) -> Settings:
         raise ConfigurationError(
             f"{PREFIX}LEDGER_RETENTION: at least twice {PREFIX}DEDUPE_WINDOW, or 0"
         )
+    for name in ("origins", "hosts"):
+        try:
+            getattr(settings, name)
+        except ValueError as error:
+            raise ConfigurationError(f"{PREFIX}ALLOWED_{name.upper()}: {error}") from error
     return settings
 
 

@@ -78,3 +78,16 @@ NUMBERS = [
 def test_every_number_has_an_upper_bound(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=f"SCOREBOARD_{name}: "):
         load({f"SCOREBOARD_{name}": value})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ALLOWED_ORIGINS", "https://a.example,*"),
+        ("ALLOWED_HOSTS", "*.a.example"),
+        ("CLIENT_ADDRESS_HEADER", "X-Forwarded-For:"),
+    ],
+)
+def test_a_name_that_nothing_would_ever_match_is_refused(variable: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^SCOREBOARD_{variable}: "):
+        load({f"SCOREBOARD_{variable}": value})
