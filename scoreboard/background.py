@@ -13,7 +13,9 @@ from scoreboard.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
-CANCEL_AGAIN = 0.25  # seconds in which a cancelled task ends, unless it missed that it was
+# Seconds in which a cancelled task ends, unless it missed that it was. Less could cut short what it
+# does at its end, on a busy machine, such as closing connections.
+CANCEL_AGAIN = 2.0
 RESTART = 1.0  # seconds until a part that ended is run again, unless it names others
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ import pytest
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
-from scoreboard.api import board_reader
+from scoreboard.api import board_reader, health
 from scoreboard.local.embedded_servers import Postgres, Valkey
 from scoreboard.settings import Settings
 from scoreboard.write_path import board_calls
@@ -23,10 +23,11 @@ from tests.support.waiting import PATIENCE
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service in this process waits for a board to be opened or loaded, and does not say "come
-    back later" when the machine is busy."""
+    """A service in this process waits for a board to be opened or loaded, and for its probes, and
+    does not say "come back later" when the machine is busy."""
     monkeypatch.setattr(board_calls, "PATIENCE", PATIENCE)
     monkeypatch.setattr(board_reader, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(health, "PROBE_TIMEOUT", PATIENCE)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -40,7 +40,10 @@ async def test_a_part_that_fails_or_ends_is_logged_and_run_again(
     ]
 
 
-async def test_a_task_that_misses_its_cancellation_is_cancelled_again() -> None:
+async def test_a_task_that_misses_its_cancellation_is_cancelled_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(background, "CANCEL_AGAIN", 0)
     begun = asyncio.Event()
     missed = 0
 
