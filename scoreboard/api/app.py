@@ -17,6 +17,7 @@ from scoreboard.api.calendar import CalendarHandlers
 from scoreboard.api.catalogue import operations
 from scoreboard.api.exports import ExportHandlers
 from scoreboard.api.health import HealthHandlers
+from scoreboard.api.health_admin import HealthReports
 from scoreboard.api.joins import JoinHandlers
 from scoreboard.api.live.websockets import LiveLeaderboard
 from scoreboard.api.openapi import describe
@@ -43,6 +44,7 @@ def build(
     live: LiveLeaderboard,
     health: HealthHandlers,
     admin: AdminHandlers,
+    reports: HealthReports,
     calendar: CalendarHandlers,
     tokens: TokenHandlers,
     exports: ExportHandlers,
@@ -72,7 +74,7 @@ def build(
     table = [
         *operations(scores, joins, boards, live, health, observed_here=observed_here),
         *past_operations(history, explanations),
-        *admin_operations(admin, calendar, tokens, exports),
+        *admin_operations(admin, reports, calendar, tokens, exports),
         *player_operations(profiles, erasures),
         *webhook_operations(webhooks),
         Operation(

@@ -42,17 +42,22 @@ class HealthHandlers:
         """Answers 200: the process runs and its event loop responds."""
         return web.json_response({"status": "ok"})
 
-    async def readyz(self, request: web.Request) -> web.Response:
-        """Tells whether to send traffic here and, if not, why."""
+    async def readiness(self) -> Readiness:
+        """Whether to send traffic here, and the state of each part."""
         parts = await self._parts()
         ready = not self.stopping and all(parts[name]["up"] for name in self._required)
         if self.stopping:
             parts["process"] = {"up": False, "detail": "shutting down"}
+        return Readiness(ready, __version__, parts)
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """Tells whether to send traffic here and, if not, why."""
+        found = await self.readiness()
         return web.Response(
-            body=msgspec.json.encode(Readiness(ready, __version__, parts)),
-            status=200 if ready else 503,
+            body=msgspec.json.encode(found),
+            status=200 if found.ready else 503,
             content_type="application/json",
-            headers={} if ready else {"Retry-After": "1"},
+            headers={} if found.ready else {"Retry-After": "1"},
         )
 
     async def metrics(self, request: web.Request) -> web.Response:

@@ -14,6 +14,7 @@ from scoreboard.domain.descriptions import Description, ListedBoard
 from scoreboard.domain.durability import Durability
 from scoreboard.domain.erasures import Erasure, ErasureMode
 from scoreboard.domain.kept_occurrences import KeptOccurrence
+from scoreboard.domain.ledger import DeadLetter
 from scoreboard.domain.periods import Period
 from scoreboard.domain.profiles import KnownProfile, Privacy, Profile, UserProfile
 from scoreboard.domain.removals import RemovalKind
@@ -258,6 +259,13 @@ class BoardExporter(Protocol):
     ) -> AbstractAsyncContextManager[tuple[Snapshot, Rows]]:
         """The head and the rows in chunks, as of one moment; the audit has a line of it. Raises
         UnknownBoard, PeriodRequired, UnknownPeriod, UnknownOccurrence or OccurrenceGone."""
+
+
+class DeadLetterReader(Protocol):
+    """Reads what could not be written. Implemented in pg/dead_letters.py."""
+
+    async def list(self, names: Sequence[str] | None, limit: int) -> list[DeadLetter]:
+        """Up to ``limit`` letters, the oldest first: those with these names, or any (None)."""
 
 
 class SettingsReader(Protocol):

@@ -19,6 +19,7 @@ from scoreboard.api.bodies import Bodies
 from scoreboard.api.calendar import CalendarHandlers
 from scoreboard.api.exports import ExportHandlers
 from scoreboard.api.health import HealthHandlers
+from scoreboard.api.health_admin import HealthReports
 from scoreboard.api.joins import JoinHandlers
 from scoreboard.api.known_revocations import KnownRevocations
 from scoreboard.api.live.hub import Hub
@@ -67,6 +68,7 @@ from scoreboard.pg.archived_boards import ArchivedBoards
 from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.cases import LedgerCases
 from scoreboard.pg.daily_ranks import DailyRanks
+from scoreboard.pg.dead_letters import DeadLetters
 from scoreboard.pg.erasures import Erasures
 from scoreboard.pg.exports import BoardExports
 from scoreboard.pg.histories import Histories
@@ -245,6 +247,7 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
             authenticator,
             bodies,
         ),
+        HealthReports(health, DeadLetters(pool), authenticator),
         CalendarHandlers(authenticator, bodies),
         TokenHandlers(revoker(redis, pool), authenticator, bodies),
         ExportHandlers(BoardExports(servers.exporting), authenticator),

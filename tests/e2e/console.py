@@ -75,3 +75,9 @@ def rule(page: Page, name: str) -> Locator:
 def period_field(page: Page, name: str) -> Locator:
     """The same of a period that is made or changed."""
     return page.locator(f"#period-form [data-rule={name}]")
+
+
+def gauge(page: Page, name: str) -> Locator:
+    """A figure of the service's health."""
+    one = page.locator("#gauges div").filter(has=page.get_by_text(name, exact=True))
+    return one.locator(".value")

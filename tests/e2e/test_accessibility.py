@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from scoreboard.settings import Settings
 from tests.e2e.axe import expect_no_fault
 from tests.e2e.conftest import OpenPage
-from tests.e2e.console import Console, open_console, rule
+from tests.e2e.console import Console, open_console, rule, sign_in
 from tests.e2e.review_queue import Queue, case, open_queue
 from tests.e2e.screens import SCREENS, Show
 from tests.e2e.stand_in import Feed
@@ -106,6 +106,20 @@ async def test_the_boards_of_the_console_and_their_dialogs_have_no_fault(
         await expect(page.get_by_role("dialog")).to_be_visible()
         await expect_no_fault(page)
         await page.keyboard.press("Escape")
+
+
+async def test_the_health_of_the_service_has_no_fault(
+    new_page: OpenPage, console: Console, size: tuple[int, int], scheme: str
+) -> None:
+    page = await a_page_of(new_page, size, scheme)
+    await open_console(page, console, "health")
+    await expect(page.get_by_role("rowheader", name="Postgres")).to_be_visible()
+    await expect_no_fault(page)
+    await page.route("**/api/admin/health", lambda route: route.abort())
+    await page.reload()
+    await sign_in(page, console)
+    await expect(page.locator("#health-error")).to_contain_text("can't be reached")
+    await expect_no_fault(page)
 
 
 async def test_the_description_and_the_page_of_an_unknown_address_have_no_fault(

@@ -152,6 +152,13 @@ async def test_a_moderator_reaches_all_of_the_boards(
     await expect_all_reached(page)
 
 
+async def test_a_moderator_reaches_all_of_the_health(new_page: OpenPage, console: Console) -> None:
+    page = await new_page(reduced_motion="reduce")
+    await open_console(page, console, "health")
+    await expect(page.get_by_role("rowheader", name="Postgres")).to_be_visible()
+    await expect_all_reached(page)
+
+
 async def test_a_dialog_about_a_board_gives_the_focus_back_to_what_opened_it(
     new_page: OpenPage, console: Console
 ) -> None:

@@ -1,10 +1,11 @@
 // The console's frame: who is signed in, and the section that the address names.
 
 import { boardsSection } from "./boards.js";
+import { healthSection } from "./health.js";
 import { reviewSection } from "./review.js";
 import { isSignedIn, signIn, whenEnded } from "./session.js";
 
-const SECTIONS = { boards: boardsSection, review: reviewSection };
+const SECTIONS = { boards: boardsSection, review: reviewSection, health: healthSection };
 const USUAL = "review"; // what /admin by itself shows
 const $ = (id) => document.getElementById(id);
 

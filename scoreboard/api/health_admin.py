@@ -1,0 +1,117 @@
+"""How the service fares, for its operators: the state of its parts, how much it answers and how
+fast, and what could not be written."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import msgspec
+from aiohttp import web
+
+from scoreboard.api.auth import Authenticator
+from scoreboard.api.health import HealthHandlers, Readiness
+from scoreboard.api.parameters import number
+from scoreboard.api.ports import DeadLetterReader
+from scoreboard.api.route_metrics import publish_routes
+from scoreboard.api.tokens import ADMIN
+from scoreboard.errors import Forbidden
+from scoreboard.telemetry.figures import figures
+from scoreboard.telemetry.metrics import LATENCIES
+
+DEFAULT_LETTERS = 20
+MAX_LETTERS = 200
+
+
+class Latency(msgspec.Struct, frozen=True, rename="camel"):
+    """How many answers took up to so many seconds (null: however many)."""
+
+    up_to: float | None
+    answers: int
+
+
+class Traffic(msgspec.Struct, frozen=True):
+    """What was answered since the start, so that a rate is the difference of two reads: answers by
+    the class of their status, such as ``2xx``, and by their latency; actions by outcome; WebSockets
+    that are open now. ``at`` is when it was read. Of the process that answers, or of all that share
+    their figures with it."""
+
+    at: datetime
+    answers: dict[str, int]
+    latencies: list[Latency]
+    actions: dict[str, int]
+    websockets: int
+
+
+class ServiceHealth(Readiness, frozen=True):
+    """The answer of /readyz with the figures of what was answered."""
+
+    traffic: Traffic
+
+
+class DeadEntry(msgspec.Struct, frozen=True):
+    """An entry of the stream that could not be written, by the name by which ``scoreboard dead``
+    knows it."""
+
+    name: str
+    created: datetime
+    error: str
+
+
+class DeadEntries(msgspec.Struct, frozen=True):
+    """The oldest first; ``more`` when there are others."""
+
+    letters: list[DeadEntry]
+    more: bool
+
+
+class HealthReports:
+    """The calls about the service itself."""
+
+    def __init__(
+        self, health: HealthHandlers, letters: DeadLetterReader, authenticator: Authenticator
+    ) -> None:
+        self._health = health
+        self._letters = letters
+        self._authenticator = authenticator
+
+    async def get_health(self, request: web.Request) -> web.Response:
+        """How the service fares. Answers 200 whatever it is, since it is told to people."""
+        await self._administrator(request)
+        found = await self._health.readiness()
+        publish_routes()
+        seen = await asyncio.to_thread(figures)
+        traffic = Traffic(
+            datetime.now(UTC),
+            dict(seen.answers),
+            [Latency(*one) for one in zip((*LATENCIES, None), seen.latencies, strict=True)],
+            dict(seen.actions),
+            seen.websockets,
+        )
+        return _json(ServiceHealth(found.ready, found.version, found.parts, traffic))
+
+    async def list_dead(self, request: web.Request) -> web.Response:
+        """What could not be written."""
+        if not await self._administrator(request):
+            raise Forbidden("A token for some boards only can't see dead letters.")
+        limit = number(
+            request.query.get("limit", str(DEFAULT_LETTERS)), "limit", least=1, most=MAX_LETTERS
+        )
+        found = await self._letters.list(None, limit + 1)
+        letters = [DeadEntry(one.name, one.created, one.error) for one in found[:limit]]
+        return _json(DeadEntries(letters, len(found) > limit))
+
+    async def _administrator(self, request: web.Request) -> bool:
+        """True for one of all boards. Raises Forbidden for anybody else than administrators."""
+        principal = await self._authenticator.authenticate(request)
+        if not principal.has(ADMIN):
+            raise Forbidden("The token lacks the scope admin.")
+        return principal.boards is None
+
+
+def _json(value: msgspec.Struct) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(value),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
