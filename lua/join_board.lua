@@ -29,6 +29,7 @@
 -- include: lib_time
 -- include: lib_limits
 -- include: lib_periods
+-- include: lib_turns
 local meta = live_meta(key_meta, 'settings', 'version', 'expires', 'counter')
 if not meta then
   return {COLD}
@@ -49,7 +50,7 @@ elseif limits.players then
     local a = FIXED_ARGS + 2 * (p - 1)
     local period = ARGV[a + PERIOD]
     local text = redis.call('HGET', key_meta, 'period:' .. period)
-    local agreement = agreed(period_of(text), ARGV[a + NAMED], time)
+    local agreement = agreed(text, ARGV[a + NAMED], time)
     mistaken = mistaken or not agreement
     truth[#truth + 1], truth[#truth + 2] = period, text or ''
     tables[p] = {period = period, occurrence = agreement, meta = KEYS[k + 3], channel = KEYS[k + 4],

@@ -39,9 +39,10 @@
 --                               nothing written
 --          or one text for each action:
 --          'A score rank event'  accepted (rank '-' for a hidden user); where the operator is not sum,
---                               ' previous' follows: the total before it ('-': none); for each
---                               occurrence in which it counts '|name number score rank changed' follows
---                               (rank '-': as above, or the occurrence is over; changed '1' or '0')
+--                               ' previous' follows: the total before it ('-': none); where it counts
+--                               in occurrences '|ranks|moves' follows: in each the user's rank and a
+--                               space ('-': as above, or it is over), and the moves as the receipt keeps
+--                               them (wire/moves.py)
 --          'D score event'       duplicate of an action with the same points
 --          'K [ms]'              the board is closed, or none of its periods is open, and opens at ms;
 --                               nothing written
@@ -58,8 +59,8 @@
 --          'U'                   the verdict is '?': nobody could judge it now; nothing written
 --          'S'                   a memory changed since the verdict; nothing written, judge again
 --
--- Totals in receipts and in the stream are as they are kept, negated where less is better
--- (lib_rules); those in replies are as people see them.
+-- Totals in receipts, in moves and in the stream are as they are kept, negated where less is better
+-- (lib_rules); the others in replies are as people see them.
 --
 -- A receipt always wins over a verdict. Lua does not roll back, so every read and every check of an
 -- argument, and with them all errors, come before the first write; memory is checked by Redis before
@@ -120,9 +121,11 @@ end
 -- Reads. ----------------------------------------------------------------------------------------
 
 local users, changes, receipt_keys = {}, {}, {}
+local place = {} -- by user: that of the user's last action, where what is known of the user is kept
 for i = 1, count do
   local a = FIXED_ARGS + (i - 1) * arg_stride
   users[i] = ARGV[a + USER]
+  place[users[i]] = i
   changes[i] = whole('points', ARGV[a + POINTS], -MAX_TOTAL)
   receipt_keys[i] = KEYS[FIXED_KEYS + (i - 1) * key_stride + 1]
 end
@@ -178,25 +181,23 @@ end
 local limits, barred, closed, players, room
 local key_players = limited and not periodic and KEYS[#KEYS]
 local periods -- what the call does in occurrences (lib_occurrences)
+local before_call = meta[3] -- the version that the events of this call tell of
 if limited or periodic then
 -- include: lib_time
--- include: lib_limits
   local time = board_time(key_meta, now)
   if limited then
+-- include: lib_limits
     limits, barred = limits_in(arg_limits), barred_by
     closed = closed_at(limits, time)
   end
-  -- The actions that count of those of the call's users who are in a table, and the room that is left in
-  -- it; nothing when it has lost its players.
+  -- The actions that count of each of the call's users (false: who is not in a table), and the room that is
+  -- left in it; nothing when it has lost its players.
   local function players_of(players_key, table_key)
     if lost(players_key, table_key, 'players', '0') then
       return nil
     end
-    local counted_of, attempts = {}, call('ZMSCORE', players_key, unpack(users))
-    for i = 1, count do
-      counted_of[users[i]] = tonumber(attempts[i])
-    end
-    return counted_of, limits.capacity and limits.capacity - call('ZCARD', players_key)
+    return call('ZMSCORE', players_key, unpack(users)),
+      limits.capacity and limits.capacity - call('ZCARD', players_key)
   end
   if periodic then
 -- include: lib_periods
@@ -206,6 +207,15 @@ if limited or periodic then
     if problem then
       return problem
     end
+    before_call = integer(periods.counter)
+    if periods.turning then
+-- include: lib_turns
+      for _, one in ipairs(periods.turning) do
+        local keys = {guard = key_meta, meta = one.meta, events = key_events, channel = one.channel}
+        local period = string.match(one.name, '^[^:]+')
+        periods.counter = turn(one.turned, period, arg_board, keys, periods.counter, meta[7], now)
+      end
+    end
   elseif limits.players then
     players, room = players_of(key_players, key_meta)
     if not players then
@@ -213,23 +223,20 @@ if limited or periodic then
     end
   end
 end
-local receipts, stamps = {}, {} -- by key and by user: what this call leaves
+local receipts = {} -- by key: what this call leaves
 local pending = {} -- memories to store, by key; the last one wins
 local replies = {}
 local last_event, counted, joined, top_reached = nil, false, false, false
-local before_call = meta[3] -- the version that its events tell of
-if periods then
-  before_call = integer(periods.counter)
-  periods.open()
-end
 
 local function append(kind, score, reached, body, previous, moves)
   if moves and moves ~= '' then
-    local entry = {'o', kind, 's', score, 'k', reached, 'n', before_call, 'd', body, 'q', moves}
     if previous then
-      entry[#entry + 1], entry[#entry + 2] = 'b', previous
+      last_event = call('XADD', key_events, '*', 'o', kind, 's', score, 'k', reached, 'n', before_call,
+        'd', body, 'q', moves, 'b', previous)
+    else
+      last_event = call('XADD', key_events, '*', 'o', kind, 's', score, 'k', reached, 'n', before_call,
+        'd', body, 'q', moves)
     end
-    last_event = call('XADD', key_events, '*', unpack(entry))
   elseif previous then
     last_event = call('XADD', key_events, '*', 'o', kind, 's', score, 'k', reached, 'n', before_call,
       'd', body, 'b', previous)
@@ -240,7 +247,7 @@ local function append(kind, score, reached, body, previous, moves)
   return last_event
 end
 
-local function accepted(score, user, event, previous, told)
+local function accepted(score, user, event, previous, ranks, moves)
   if plain then
     local above = call('ZREVRANK', key_board, user)
     return 'A ' .. score .. (above and ' ' .. integer(above + 1) .. ' ' or ' - ') .. event
@@ -250,7 +257,7 @@ local function accepted(score, user, event, previous, told)
   if tells_previous then
     text = text .. ' ' .. (previous == '' and '-' or seen(previous))
   end
-  return told and text .. told or text
+  return ranks and ranks ~= '' and text .. '|' .. ranks .. '|' .. moves or text
 end
 
 local function answer_from(receipt_key, text, user, points, attempt, body)
@@ -265,7 +272,7 @@ local function answer_from(receipt_key, text, user, points, attempt, body)
     return 'C'
   elseif kept == 'A' and known_attempt == attempt then
     local previous, moves = string.match(agents, '^([^;]*);?(.*)$')
-    return accepted(score, user, event, previous, periods and periods.told(moves, user))
+    return accepted(score, user, event, previous, periods and periods.ranks(moves, user), moves)
   elseif kept == 'R' then
     return 'R ' .. agents
   end
@@ -312,8 +319,9 @@ for i = 1, count do
   local rate_key = KEYS[k + 2]
   local profile_key, device_key = KEYS[k + key_stride - 1], KEYS[k + key_stride]
   local known = receipts[receipt_key] or found[i]
-  local bar = closed or players and barred(limits, players[user], room)
-      or periods and periods.bars and periods.bar(i)
+  local at = place[user]
+  local bar = closed or players and barred(limits, tonumber(players[at]), room)
+      or periods and periods.bar and periods.bar(i)
 
   if known then
     if arg_rewrite == '1' then
@@ -347,13 +355,13 @@ for i = 1, count do
     replies[i] = 'L ' .. integer(wait_of(rate_key))
 
   else
-    local hidden = concealed and concealed[i]
-    local before = stamps[user] or tonumber(hidden or shown[i])
+    local hidden = concealed and concealed[at]
+    local before = tonumber(hidden or shown[at])
     local total = total_after(rules, before, change)
     if not total or periods and not periods.fits(i) then
       replies[i] = 'O'
     else
-      local reached, moves, told
+      local reached, moves, ranks
       reached, clock = reached_after(before, total, clock, now)
       if not before or total ~= math.floor(before) then
         local after = stamp(total, reached)
@@ -368,7 +376,11 @@ for i = 1, count do
         if note and not hidden then
           note('', user, before, after)
         end
-        stamps[user] = after
+        if hidden then
+          concealed[at] = after
+        else
+          shown[at] = after
+        end
         joined = joined or not before
         top_reached = top_reached
           or not hidden and (after >= cut or before ~= nil and before >= cut)
@@ -376,7 +388,7 @@ for i = 1, count do
 
       if periods then
         local tick = not (before and total == math.floor(before)) and reached
-        moves, told, clock = periods.count(i, hidden, tick, clock)
+        moves, ranks, clock = periods.count(i, hidden, tick, clock)
       end
       local score = integer(total)
       local previous = tells_previous and (before and integer(math.floor(before)) or '')
@@ -396,15 +408,16 @@ for i = 1, count do
       end
       if players then
         call('ZINCRBY', key_players, 1, user)
-        room = room and not players[user] and room - 1 or room
-        players[user] = (players[user] or 0) + 1
+        local attempts = tonumber(players[at])
+        room = room and not attempts and room - 1 or room
+        players[at] = (attempts or 0) + 1
       end
       if gated then
         remember(profile_key, ARGV[a + PROFILE])
         remember(device_key, ARGV[a + DEVICE])
       end
       counted = true
-      replies[i] = accepted(score, user, event, previous, told)
+      replies[i] = accepted(score, user, event, previous, ranks, moves)
     end
   end
 end

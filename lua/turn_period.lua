@@ -19,14 +19,14 @@
 -- include: lib_top
 -- include: lib_time
 -- include: lib_periods
+-- include: lib_turns
 local meta = live_meta(key_meta, 'version', 'counter', 'expires', 'period:' .. arg_period)
 if not meta then
   return {COLD}
 end
 local now = now_ms()
 local time = board_time(key_meta, now)
-local known = period_of(meta[5])
-local period = agreed(known, arg_next, time)
+local period = agreed(meta[5], arg_next, time)
 if not period then
   return {'!PERIOD', integer(time), meta[5] or ''}
 end

@@ -5,8 +5,9 @@ from __future__ import annotations
 from scoreboard.domain.submissions import Move, Outcome, PeriodMove, Result
 
 
-def parse_reply(reply: bytes) -> Result:
-    """Decodes the text that submit_scores replies for one action."""
+def parse_reply(reply: bytes, sign: int = 1) -> Result:
+    """Decodes the text that submit_scores replies for one action. ``sign`` is the board's:
+    totals in occurrences stand there as they are kept."""
     letter, _, rest = reply.decode().partition(" ")
     match letter:
         case "A":
@@ -14,7 +15,7 @@ def parse_reply(reply: bytes) -> Result:
             score, rank, event, *told = whole.split(" ")
             total = int(score)
             move = Move(_number(told[0]), total) if told else None
-            periods = tuple(map(_period_move, occurrences)) if occurrences else ()
+            periods = _period_moves(sign, *occurrences) if occurrences else ()
             return Result(Outcome.ACCEPTED, total, _number(rank), event, move=move, periods=periods)
         case "D":
             score, event = rest.split(" ")
@@ -34,6 +35,14 @@ def _number(text: str) -> int | None:
     return None if text == "-" else int(text)
 
 
-def _period_move(text: str) -> PeriodMove:
-    period, number, score, rank, changed = text.split(" ")
-    return PeriodMove(period, int(number), int(score), _number(rank), changed == "1")
+def _period_moves(sign: int, ranks: str, moves: str) -> tuple[PeriodMove, ...]:
+    return tuple(
+        _period_move(move, _number(rank), sign)
+        for move, rank in zip(moves.split(";"), ranks.split(), strict=True)
+    )
+
+
+def _period_move(move: str, rank: int | None, sign: int) -> PeriodMove:
+    occurrence, score, _, previous = move.split(" ")
+    period, _, number = occurrence.partition(":")
+    return PeriodMove(period, int(number), sign * int(score), rank, score != previous)

@@ -304,7 +304,7 @@ class Submitter:
             metrics.script_calls.inc()
             if not await attempt.has_to_repeat(replies[0]):
                 line.unsure = True  # some of them count now
-                results = [parse_reply(reply) for reply in replies[0]]
+                results = [parse_reply(reply, settings.sign) for reply in replies[0]]
                 if not settings.all_time:
                     results = [_without_total(result) for result in results]
                 return results, self._waits.reached(durability, replies[1:])

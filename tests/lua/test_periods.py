@@ -40,8 +40,8 @@ def board_with(client: Redis, *periods: Period, **rules: object) -> Board:
     return board
 
 
-def periods_of(reply: str) -> list[PeriodMove]:
-    result = parse_reply(reply.encode())
+def periods_of(reply: str, sign: int = 1) -> list[PeriodMove]:
+    result = parse_reply(reply.encode(), sign)
     assert result.outcome is Outcome.ACCEPTED
     return list(result.periods)
 
@@ -204,7 +204,7 @@ def test_a_worse_lap_moves_no_table(client: Redis) -> None:
     board.submit(Action("ann", "a1", 70))
     (reply,) = board.submit(Action("ann", "a2", 80))
 
-    assert periods_of(reply) == [PeriodMove("week", 1, 70, 1, False)]
+    assert periods_of(reply, sign=-1) == [PeriodMove("week", 1, 70, 1, False)]
     board.close()
 
 

@@ -247,7 +247,7 @@ def run(redis: Redis, rules: BoardSettings, sequence: list[Any]) -> list[Result]
         counted = [event for event in appended if event.kind is EventKind.ACCEPTED]
         for action, reply in zip(sent, replies, strict=True):
             expected = model.submit(action, counted)
-            found = comparable(parse_reply(reply.encode()), rules)
+            found = comparable(parse_reply(reply.encode(), rules.sign), rules)
             if rules.operator == "sum" and found.outcome is Outcome.ACCEPTED:
                 expected = comparable(expected, rules)
             assert found == expected, (action, reply)
