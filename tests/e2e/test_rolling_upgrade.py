@@ -159,6 +159,24 @@ async def test_old_and_new_processes_side_by_side_lose_nothing(upgrade: Upgrade)
     await upgrade.adds_up()
 
 
+async def test_the_old_version_starts_again_on_the_new_schema_and_goes_on(
+    upgrade: Upgrade, old_version: Path, unused_tcp_port: int
+) -> None:
+    await upgrade.end_old()
+    assert (await upgrade.new.score("arena", "ada", "before", 5))[0] == 200
+
+    variables = upgrade.variables | {"SCOREBOARD_PORT": str(unused_tcp_port)}
+    async with role("serve", old_version, **variables), role("persist", old_version, **variables):
+        url = f"http://127.0.0.1:{unused_tcp_port}"
+        again = Server(url, upgrade.old.http, upgrade.old.token)
+        await wait_until(again.ready, description="the old version serves")
+        status, answer = await again.score("arena", "ada", "after", 2)
+
+    assert (status, answer["score"]) == (200, 7)
+    await upgrade.in_ledger(2)
+    await upgrade.adds_up()
+
+
 async def test_rules_that_are_set_too_early_count_nothing_wrong(upgrade: Upgrade) -> None:
     rules = {"operator": "best", "order": "asc"}
     assert (await upgrade.new.call("PUT", "/api/admin/boards/laps", json=rules))[0] == 200
