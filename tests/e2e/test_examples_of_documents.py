@@ -7,10 +7,14 @@ import re
 import shlex
 import sys
 import textwrap
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 
 from scoreboard.settings import Settings
@@ -40,17 +44,42 @@ async def test_the_examples_of_boards_answer_as_they_say(settings: Settings) -> 
     assert len(found) >= 19
 
 
+@asynccontextmanager
+async def playfab() -> AsyncIterator[str]:
+    """The address of a stand-in for PlayFab's Server API: 105 players, with the values that
+    docs/guides/from-playfab.md shows."""
+
+    async def leaderboard(request: web.Request) -> web.Response:
+        asked = await request.json()
+        assert request.headers["X-SecretKey"] == "secret"
+        assert (asked["StatisticName"], asked["MaxResultsCount"]) == ("HighScore", 100)
+        start = asked["StartPosition"]
+        rows = [
+            {"PlayFabId": f"A{place + 1}", "StatValue": 204 - place, "Position": place}
+            for place in range(start, min(start + 100, 105))
+        ]
+        data = {"Leaderboard": rows, "Version": 0}
+        return web.json_response({"code": 200, "status": "OK", "data": data})
+
+    app = web.Application()
+    app.router.add_post("/Server/GetLeaderboard", leaderboard)
+    async with TestServer(app) as server:
+        yield str(server.make_url("")).rstrip("/")
+
+
 GUIDES = sorted(guide.name for guide in (DOCS / "guides").glob("*.md"))
 
 
 @pytest.mark.parametrize("guide", GUIDES)
 async def test_the_commands_of_a_guide_answer_as_they_say(
-    settings: Settings, redis: Redis, guide: str
+    settings: Settings, redis: Redis, tmp_path: Path, guide: str
 ) -> None:
     await redis.zadd("highscores", {"ada": 15, "bob": 20})  # the board that one moves from
     text = away((DOCS / "guides" / guide).read_text(encoding="utf-8"))
     text = text.replace("redis://old.example:6379/0", settings.redis_url)
-    async with service(settings) as running, running.persisting():
+    text = text.replace("/tmp/", f"{tmp_path}/")
+    async with service(settings) as running, running.persisting(), playfab() as elsewhere:
+        text = text.replace("https://TITLE.playfabapi.com", elsewhere)
         found = list(examples(text.replace("http://127.0.0.1:8080", running.url)))
         for example in found:
             await check(example, running)

@@ -15,10 +15,11 @@ from tests.support.waiting import PATIENCE, wait_until
 from tests.support.whole_service import Service
 
 _BLOCK = re.compile(r"(?:^    .*\n)+", re.MULTILINE)
-_CALL = re.compile(r"curl |for |NEXT=|\.venv/bin/scoreboard ")
+_CALL = re.compile(r"curl |for |NEXT=|\.venv/bin/(?:scoreboard|python) ")
 _ANSWER = re.compile(r"\{|HTTP/")
 _BETWEEN = "====="  # the answers of two calls
-_PROGRAM = (".venv/bin/scoreboard", f"{sys.executable} -m scoreboard")
+_PROGRAM = re.compile(r"\.venv/bin/(scoreboard|python)")
+_HERE = {"scoreboard": f"{sys.executable} -m scoreboard", "python": sys.executable}
 _CHANGING = [  # what is another one each time: moments, counts of changes, places in a table
     (re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"'), '"then"'),
     (re.compile(r'"version":\d+'), '"version":0'),
@@ -78,12 +79,14 @@ async def check(example: Example, running: Service) -> None:
 
 async def pasted(calls: list[str], running: Service) -> list[str]:
     """What each call prints, with the variables that the documents tell to set."""
+    text = _PROGRAM.sub(lambda name: _HERE[name[1]], f"\nprintf '{_BETWEEN}'\n".join(calls))
     shell = await asyncio.create_subprocess_exec(
-        "bash", "-ec", f"\nprintf '{_BETWEEN}'\n".join(calls).replace(*_PROGRAM),
+        "bash", "-ec", text,
         env={
             **named(running.settings.redis_url, running.settings.database_url),
             "PATH": "/usr/bin:/bin",
             "URL": running.url,
+            "PLAYFAB_SECRET": "secret",
             "TOKEN": running.token(),
             "ADMIN": running.token("admin"),
         },
