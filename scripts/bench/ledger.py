@@ -106,6 +106,13 @@ def batch_of(draw: random.Random, first: int, size: int, users: int, now: int) -
     return found
 
 
+async def size_of_ledger(database: asyncpg.Connection, function: str) -> float:
+    """Bytes that a function of Postgres gives for a table, summed up over all parts."""
+    parts = await database.fetch("SELECT relid::text FROM pg_partition_tree('score_action')")
+    tables = [row[0] for row in parts] or ["score_action"]
+    return sum([float(await database.fetchval(f"SELECT {function}('{one}')")) for one in tables])
+
+
 async def measure(
     postgres: Postgres, known: int, actions: int, users: int, batch: int
 ) -> dict[str, float]:
@@ -131,17 +138,18 @@ async def measure(
     figures: dict[str, float] = {"known": known, "actions": actions}
     for name, form in forms.items():
         assert await form.database.fetchval("SELECT count(*) FROM score_action") == known + actions
-        size = await form.database.fetchval(
-            "SELECT sum(pg_indexes_size(relid)) FROM pg_partition_tree('score_action')"
-            " UNION ALL SELECT pg_indexes_size('score_action')"
-            " ORDER BY 1 DESC NULLS LAST LIMIT 1"
-        )
+        rows = await size_of_ledger(form.database, "pg_table_size")
+        indexes = await size_of_ledger(form.database, "pg_indexes_size")
         figures |= {
             f"{name}_actions_per_second": round(actions / sums[name]["seconds"]),
             f"{name}_postgres_cpu_us_per_action": round(sums[name]["cpu"] * 1e6 / actions, 1),
             f"{name}_wal_bytes_per_action": round(sums[name]["wal"] / actions),
-            f"{name}_index_bytes_per_action": round(float(size) / (known + actions), 1),
+            f"{name}_row_bytes_per_action": round(rows / (known + actions), 1),
+            f"{name}_index_bytes_per_action": round(indexes / (known + actions), 1),
         }
+        figures[f"{name}_total_bytes_per_user"] = await form.database.fetchval(
+            "SELECT pg_total_relation_size('user_score') / count(*) FROM user_score"
+        )
         await form.pool.close()
         await form.database.close()
     figures["cost"] = round(

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from scoreboard.api.exports import MOST as EXPORTS
+from scoreboard.assembly import persistence, servers, webhooks
 from scoreboard.commands.program import COMMANDS
+from scoreboard.workers.persister import ROUNDS
 from scripts.settings_table import table, written
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +69,27 @@ def test_every_link_leads_somewhere(path: Path) -> None:
         ):
             broken.append(link)
     assert broken == []
+
+
+def test_as_many_connections_to_postgres_are_told_as_processes_take() -> None:
+    told = re.search(r"\| connections to Postgres: [^|]+\| (.+?) \|", read("docs/sizing.md"))
+    served = servers.DATABASE_CONNECTIONS + servers.ARCHIVE_CONNECTIONS + servers.PAST_CONNECTIONS
+    served += 2 * EXPORTS
+    beside = (
+        persistence.PATROL_CONNECTIONS
+        + persistence.CLOSER_CONNECTIONS
+        + persistence.FOLLOWER_CONNECTIONS
+        + persistence.ERASER_CONNECTIONS
+        + webhooks.CONNECTIONS
+    )
+    kept = beside + persistence.KEEPER_CONNECTIONS
+
+    assert told
+    assert told[1] == (
+        f"{served}; `SCOREBOARD_PARTITIONS`, but at most {ROUNDS}, and {beside} more, "
+        f"with a retention of the ledger {kept}"
+    )
+    assert f"but at most {ROUNDS}, plus {kept} |" in read("docs/settings.md")
 
 
 def test_every_dependency_is_accounted_for() -> None:
