@@ -9,7 +9,7 @@ from typing import Any, Literal
 import asyncpg
 import msgspec
 
-from scoreboard.domain.webhooks import DueDelivery, Failed, WatchedTop
+from scoreboard.domain.webhooks import LONGEST_PAUSE, DueDelivery, Failed, WatchedTop
 from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
 
@@ -81,8 +81,10 @@ class OutsideEvents:
 
     async def tidy(self) -> int:
         """Forgets what has been kept long enough, or is too much. Returns how many events will
-        never be told because of that."""
+        never be told because of that. What a wrong clock has put off for longer than a pause takes
+        becomes due."""
         with translated():
+            await self._pool.execute(_sql["bring_forward"], 2 * LONGEST_PAUSE)
             return int(
                 await self._pool.fetchval(
                     _sql["tidy"], KEPT_DAYS, KEPT_DELIVERED, DEAD_DAYS, KEPT_UNDELIVERED

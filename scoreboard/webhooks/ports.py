@@ -36,7 +36,8 @@ class EventRecord(Protocol):
 
     async def tidy(self) -> int:
         """Forgets what has been kept long enough, or is too much. Returns how many events will
-        never be told because of that."""
+        never be told because of that. What a wrong clock has put off for longer than a pause takes
+        becomes due."""
 
 
 class Tops(Protocol):

@@ -54,7 +54,7 @@ SELECT coalesce((SELECT dead FROM missed), false),
 -- name: tops_due
 -- Tops to look at: those of boards whose row changed after the webhook's interval, and all others once a
 -- minute, as not every change of a top is a change of that row. One that was never looked at is noted,
--- and looked at the next time.
+-- and looked at the next time; so is one that was looked at in the future, by a clock that was ahead.
 WITH watched AS (
     SELECT id AS webhook, board, pace,
            concat_ws(' ', version, event_ms, event_seq, extract(epoch FROM updated)) AS mark
@@ -69,8 +69,9 @@ WITH watched AS (
 UPDATE webhook_top AS told SET looked = now()
 FROM watched
 WHERE (watched.webhook, watched.board) = (told.webhook, told.board)
-  AND told.looked <= now() - make_interval(
-      secs => CASE WHEN seen IS DISTINCT FROM mark THEN pace ELSE greatest(pace, 60) END)
+  AND (told.looked <= now() - make_interval(
+           secs => CASE WHEN seen IS DISTINCT FROM mark THEN pace ELSE greatest(pace, 60) END)
+       OR told.looked > now())
 RETURNING told.webhook, told.board, mark
 
 -- name: tell_top
@@ -89,6 +90,11 @@ WITH before AS (
 )
 INSERT INTO outside_event (webhook, kind, board, body)
 SELECT $1, 'top.changed', $2, $5::jsonb FROM before WHERE changed
+
+-- name: bring_forward
+-- What is due in more than $1 seconds, which is longer than any pause: a clock was ahead when it was put off.
+UPDATE outside_event SET due = now()
+WHERE state = 'waiting' AND due > now() + make_interval(secs => $1)
 
 -- name: tidy
 -- What was delivered stays for $1 days and $2 of a webhook, what was given up $3 days, and both with what

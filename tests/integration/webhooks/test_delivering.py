@@ -276,6 +276,17 @@ async def test_the_last_attempt_comes_when_a_day_is_over(
     assert (delivery.state, delivery.attempts) == ("waiting", 1)
 
 
+async def test_what_was_put_off_while_a_clock_was_ahead_is_due_when_it_is_set_right(
+    near: Settings, outside: Outside, receiver: Receiver, database: asyncpg.Connection
+) -> None:
+    webhook = await outside.add(receiver.url)
+    await outside.erase("ann")
+    await outside.erase("bob")
+    await database.execute("UPDATE outside_event SET due = now() + interval '3 days'")
+    async with telling_outsiders(near):
+        await outside.ended(webhook, "delivered", 2)
+
+
 async def test_a_process_that_comes_late_does_not_undo_what_another_did(
     outside: Outside, pool: asyncpg.Pool
 ) -> None:

@@ -281,6 +281,19 @@ async def test_of_several_changes_within_an_interval_the_last_one_is_told(
     assert board.told == [[("ann", 1)], [("ann", 5)]]
 
 
+async def test_a_top_is_told_again_when_a_clock_that_was_ahead_is_set_right(
+    near: Settings, outside: Outside, court: Moderated, receiver: Receiver
+) -> None:
+    board = Board(court, receiver)
+    await outside.add(receiver.url, "top.changed", boards=["arena"], interval=3_600)
+    await board.score(("ann", "a1", 1))
+    async with telling_outsiders(near):
+        await board.last(("ann", 1))
+        await board.score(("ann", "a2", 1))
+        await outside.database.execute("UPDATE webhook_top SET looked = now() + interval '3 days'")
+        await board.last(("ann", 2))
+
+
 async def test_a_receiver_that_was_away_gets_the_newest_top_alone(
     near: Settings, outside: Outside, court: Moderated, receiver: Receiver
 ) -> None:
