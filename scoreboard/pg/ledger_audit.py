@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import asyncpg
 
@@ -62,12 +64,18 @@ class LedgerAudit:
             rows = await self._pool.fetch(_sql["next_users"], table, after, count)
         return [row[0] for row in rows]
 
-    async def totals(self, table: str) -> AsyncIterator[list[LedgerTotal]]:
-        """All users of the table, as of the beginning."""
+    async def totals(
+        self, board: str, tables: Sequence[str]
+    ) -> AsyncIterator[tuple[str, list[LedgerTotal]]]:
+        """All users of these tables of the board, as of the beginning, table by table, each in
+        chunks. The ledger is read once."""
         with translated():
             async with self._pool.acquire() as connection:
-                async for chunk in connection.chunks(_sql["totals"], table, size=CHUNK):
-                    yield [LedgerTotal(*row) for row in chunk]
+                async for chunk in connection.chunks(
+                    _sql["totals"], board, list(tables), size=CHUNK
+                ):
+                    for table, rows in groupby(chunk, key=itemgetter(0)):
+                        yield table, [LedgerTotal(*row[1:]) for row in map(tuple, rows)]
 
     async def totals_of(self, table: str, users: Sequence[str]) -> list[LedgerTotal]:
         """These users as they are now; those that neither side knows are left out."""

@@ -193,8 +193,11 @@ class AuditedLedger(Protocol):
     async def users(self, table: str) -> int:
         """How many users have a total in the table."""
 
-    def totals(self, table: str) -> AsyncIterator[list[LedgerTotal]]:
-        """All users of the table, as of the beginning, in chunks."""
+    def totals(
+        self, board: str, tables: Sequence[str]
+    ) -> AsyncIterator[tuple[str, list[LedgerTotal]]]:
+        """All users of these tables of the board, as of the beginning, table by table, each in
+        chunks. The ledger is read once."""
 
     async def totals_of(self, table: str, users: Sequence[str]) -> list[LedgerTotal]:
         """These users as they are now; those that the ledger does not know are left out."""

@@ -29,14 +29,15 @@ WHERE board = $1 AND user_id > $2
 ORDER BY user_id LIMIT $3
 
 -- name: totals
--- Every user of a table with what the ledger gives, including users that only one of the two has. Of a
--- board that is being removed, and has no row any more, nothing is found; so above and below.
-SELECT user_id, score, ledger, (extract(epoch FROM reached_at) * 1000)::bigint, hidden
-FROM ledger_totals($1)
-WHERE EXISTS (SELECT FROM board AS known WHERE known.board = split_part($1, ':', 1))
+-- Every user of the tables $2 of the board $1 with what the ledger gives, including users that only one of the
+-- two has, in the order of the tables. Of a board that is being removed, and has no row any more, nothing is
+-- found; so above and below.
+SELECT table_name, user_id, score, ledger, (extract(epoch FROM reached_at) * 1000)::bigint, hidden
+FROM ledger_totals_of($1, $2)
+WHERE EXISTS (SELECT FROM board AS known WHERE known.board = $1)
 
 -- name: totals_of
--- The same for the users in $2.
+-- The same for the users in $2 of the table $1.
 SELECT user_id, score, ledger, (extract(epoch FROM reached_at) * 1000)::bigint, hidden
 FROM ledger_totals($1, $2)
 WHERE EXISTS (SELECT FROM board AS known WHERE known.board = split_part($1, ':', 1))

@@ -125,6 +125,18 @@ async def test_a_change_holds_for_the_next_action_of_a_running_service(
     assert (await arena.submit(("ann", "k2", 5)))[0].outcome.name == "OUT_OF_BOUNDS"
 
 
+async def test_from_the_next_action_on_a_running_service_counts_by_periods_alone(
+    run: Run, arena: Arena
+) -> None:
+    await run("boards", "set", "arena", "--period", "day cron=0 0 * * *")
+    [before] = await arena.submit(("ann", "k1", 5))
+    assert (before.score, before.rank) == (5, 1)
+    await run("boards", "set", "arena", "--no-all-time")
+    [after] = await arena.submit(("ann", "k2", 4))
+    assert (after.score, after.rank) == (None, None)
+    assert [(one.period, one.score) for one in after.periods] == [("day", 9)]
+
+
 async def test_a_board_is_cleared_and_deleted_by_who_names_it_twice(run: Run, arena: Arena) -> None:
     await arena.submit(("ann", "k1", 5))
     refused = await run("boards", "delete", "arena", "--confirm", "duel", code=1)

@@ -78,8 +78,7 @@ async def differences(pool: asyncpg.Pool) -> list[Any]:
     names = [BOARD, *(known.table for known in await audit.occurrences(BOARD))]
     return [
         (name, row)
-        for name in names
-        async for chunk in audit.totals(name)
+        async for name, chunk in audit.totals(BOARD, names)
         for row in chunk
         if row.total != row.ledger
     ]

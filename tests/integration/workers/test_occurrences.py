@@ -239,6 +239,45 @@ async def test_where_the_best_counts_a_late_duplicate_leaves_what_the_ledger_say
     assert await differences(court) == []
 
 
+@pytest.mark.parametrize(
+    "rules", [{}, {"operator": "best", "order": "asc"}, {"operator": "last"}], ids=str
+)
+@pytest.mark.parametrize("folded", [False, True], ids=["whole ledger", "old parts folded"])
+async def test_the_ledger_read_once_for_all_tables_gives_what_it_gives_for_each(
+    court: Moderated, database: asyncpg.Connection, rules: dict[str, object], folded: bool
+) -> None:
+    await configure(court, periods=(WEEK, DAY), mode="flag", **rules)
+    case = await court.case("ann", "cheat", TOO_MANY)
+    await play(court)
+    await make_final(court.arena, "week", 1)
+    await court.moderator.confirm(case.id, by="eve", reason="")
+    await court.arena.submit(("ann", "a4", 6), ("dan", "d1", 2))
+    await court.arena.persist()
+    await database.execute("DELETE FROM user_score WHERE user_id = 'dan' AND board = 'arena'")
+    tables = ["arena", "arena:day:1", "arena:week:2", "arena:week:1"]
+    if folded:
+        await database.execute("INSERT INTO ledger_folded (until_ms) VALUES (1)")
+        await database.execute(
+            "INSERT INTO ledger_checkpoint (part, table_name, user_id, total, actions, event_ms,"
+            " event_seq, changed)"
+            " SELECT 0, name, 'cy', 70, 1, 1, 0, true FROM unnest($1::text[]) AS name",
+            tables,
+        )
+    once: dict[str, list[tuple[Any, ...]]] = {}
+    audited = LedgerAudit(court.arena.durable.ledger._pool)
+    async for table, rows in audited.totals("arena", tables):
+        once.setdefault(table, []).extend(map(tuple, rows))
+    assert list(once) == tables
+    for table in tables:
+        each = await database.fetch(
+            "SELECT user_id, score, ledger, (extract(epoch FROM reached_at) * 1000)::bigint, hidden"
+            " FROM ledger_totals($1) ORDER BY user_id",
+            table,
+        )
+        assert sorted(once[table]) == [tuple(row) for row in each], table
+        assert len(each) >= 2
+
+
 async def test_the_audit_finds_what_is_wrong_in_any_table_and_a_repair_sets_it_right(
     court: Moderated, database: asyncpg.Connection
 ) -> None:

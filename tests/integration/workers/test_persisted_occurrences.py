@@ -49,5 +49,6 @@ async def test_every_table_is_the_same_in_both(
             assert {row.user_id for row in rows} == {"ann", "bob"}
             in_redis = await arena.zset(arena.durable.keyspace.board(table).board)
             assert in_redis == {row.user_id: stamp(row.total, row.reached_ms) for row in rows}
-            audited = [row async for chunk in audit.totals(table) for row in chunk]
+            audited = [row async for _, chunk in audit.totals("arena", [table]) for row in chunk]
+            assert {row.user_id for row in audited} == {"ann", "bob"}
             assert all(row.total == row.ledger for row in audited)

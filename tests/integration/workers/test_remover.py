@@ -209,7 +209,7 @@ async def test_while_a_board_is_removed_it_answers_nobody_and_no_audit_finds_hal
         assert "arena" not in await audit.boards()
         assert await audit.users("arena") == 0
         assert await audit.totals_of("arena", ["ann", "bob"]) == []
-        assert [chunk async for chunk in audit.totals("arena")] == []
+        assert [chunk async for chunk in audit.totals("arena", ["arena"])] == []
 
     delete = Removals.delete
 
