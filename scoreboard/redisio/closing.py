@@ -13,6 +13,8 @@ from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.known_periods import KnownPeriod, latest
 from scoreboard.wire.scripts import BACKLOG, COLD, DONE, PERIOD
 
+LEFT_FOR_MS = 7 * 86_400_000  # by then whoever makes an occurrence final has done so
+
 
 class ClosedBoards:
     """Every method may be repeated. It raises Unavailable when Redis is away, and BoardCold when
@@ -71,11 +73,21 @@ class ClosedBoards:
         _check_live(reply[0])
         return bool(reply[0] == DONE)
 
+    async def let_expire(self, table: str) -> None:
+        """What Redis holds of an occurrence that is about to be final goes by itself, in a week if
+        nothing else says when. Raises no BoardCold."""
+        with reachable():
+            for key in self._keys(table):
+                await self._redis.pexpire(key, LEFT_FOR_MS, nx=True)
+
     async def forget(self, table: str) -> None:
         """Unlinks what Redis holds of an occurrence that is final. Raises no BoardCold."""
-        keys = self._keyspace.board(table)
         with reachable():
-            await self._redis.unlink(keys.board, keys.hidden, keys.meta, keys.players)
+            await self._redis.unlink(*self._keys(table))
+
+    def _keys(self, table: str) -> tuple[str, ...]:
+        keys = self._keyspace.board(table)
+        return keys.board, keys.hidden, keys.meta, keys.players
 
 
 def _check_live(answer: bytes) -> None:

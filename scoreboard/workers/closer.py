@@ -10,7 +10,8 @@ Each step may be repeated, by this process or another, and finds out what is lef
    and the stream is drained; then Postgres has all that ever counted in the occurrence.
 3. One statement stores the ranks and the event for outsiders and makes the occurrence final.
    Whoever comes second finds it so.
-4. What Redis holds of its table goes. After a crash right before this it expires by itself.
+4. What Redis holds of its table goes. After a crash right before this it expires by itself: it got
+   a time for that before step 3, when Postgres had all of it.
 5. Final occurrences beyond those to be kept lose their users."""
 
 from __future__ import annotations
@@ -187,6 +188,7 @@ class Closer:
                 await self._loader.forget(one.board)
                 raise Unavailable("The board has late duplicates to be taken back first.")
             await source.settle(one.board)
+        await self._boards.let_expire(one.table)
         users = await source.finalise(one.board, one.period, one.number)
         await self._boards.forget(one.table)
         if users is not None:

@@ -216,6 +216,10 @@ class ClosedBoards(Protocol):
     async def seal(self, board: str, period: str, number: int) -> bool:
         """Lets nothing count in an occurrence any more; False while latecomers may."""
 
+    async def let_expire(self, table: str) -> None:
+        """What Redis holds of an occurrence that is about to be final goes by itself, in a week if
+        nothing else says when. Raises no BoardCold."""
+
     async def forget(self, table: str) -> None:
         """Unlinks what Redis holds of an occurrence that is final. Raises no BoardCold."""
 

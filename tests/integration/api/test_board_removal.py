@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -12,7 +13,8 @@ from scoreboard.settings import Settings
 from scoreboard.workers import remover
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Api
-from tests.support.waiting import PATIENCE
+from tests.support.posts_around import posts_around
+from tests.support.waiting import PATIENCE, wait_until
 
 ARENA = "/api/admin/boards/arena"
 
@@ -124,3 +126,46 @@ async def test_a_role_with_the_rights_of_before_serves_all_but_this(
     finally:
         await database.execute(f'DROP OWNED BY "{role}"')
         await database.execute(f'DROP ROLE "{role}"')
+
+
+@pytest.mark.parametrize(("method", "path"), [("DELETE", ARENA), ("POST", f"{ARENA}/clear")])
+async def test_whoever_posts_while_a_board_is_removed_counts_after_it_or_gets_503(
+    api: Api, database: asyncpg.Connection, method: str, path: str
+) -> None:
+    day = {"name": "day", "cron": "0 0 * * *"}
+    assert (await api.call("PATCH", ARENA, json={"periods": [day]})).status == 200
+
+    async def post(user: str, action: str) -> bool:
+        answer = await api.score(user, 1, action, board="arena")
+        if answer.status == 503:
+            assert int(answer.headers["Retry-After"]) > 0
+            return False
+        assert answer.status == 200, answer
+        return True
+
+    async def remove() -> None:
+        answer = await api.call(method, f"{path}?confirm=arena")
+        assert answer.status in (200, 202), answer
+        while not answer.json["done"]:
+            answer = await api.call(method, f"{path}?confirm=arena")
+            assert answer.status in (200, 202), answer
+
+    acknowledged = await posts_around(remove, post)
+    assert (await api.score("last", 1, board="arena")).status == 200
+    shown = await api.top("arena")
+    if method == "POST":  # its rules are there still
+        answer = await api.get("/api/boards/arena/top?period=day")
+        assert {one["userId"]: one["score"] for one in answer.json["topScores"]} == shown
+
+    async def ledger() -> list[asyncpg.Record]:
+        rows: list[asyncpg.Record] = await database.fetch(
+            "SELECT user_id, action_id FROM score_action WHERE board = 'arena'"
+        )
+        return rows
+
+    async def stored() -> bool:
+        return Counter(row["user_id"] for row in await ledger()) == shown
+
+    await wait_until(stored, description="the ledger has what the board shows")
+    counted = {row["action_id"] for row in await ledger()} - {"a1"}
+    assert acknowledged.after <= counted <= acknowledged.after | acknowledged.meanwhile

@@ -12,6 +12,8 @@ from redis.asyncio import Redis
 from scoreboard.anomaly.model import Model
 from scoreboard.domain.boards import BoardSettings, Rate
 from scoreboard.domain.periods import Period
+from scoreboard.domain.submissions import Outcome
+from scoreboard.errors import Unavailable
 from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.models import Models
 from scoreboard.settings import Settings
@@ -19,6 +21,7 @@ from tests.integration.commands.conftest import Run
 from tests.support.arena import Arena
 from tests.support.honest_season import season
 from tests.support.moderated_arena import moderated
+from tests.support.posts_around import posts_around
 
 
 async def record(pool: asyncpg.Pool, board: str, seed: int = 1) -> int:
@@ -147,6 +150,32 @@ async def test_a_board_is_cleared_and_deleted_by_who_names_it_twice(run: Run, ar
     assert (await run("boards", "delete", "arena", "--confirm", "arena")).out == "arena  deleted\n"
     assert (await run("boards", "list")).out == ""
     assert "no board" in (await run("boards", "delete", "arena", "--confirm", "arena", code=1)).err
+
+
+@pytest.mark.parametrize("removal", ["clear", "delete"])
+async def test_whoever_posts_while_a_command_removes_the_board_counts_after_it_or_is_refused(
+    run: Run, arena: Arena, removal: str
+) -> None:
+    async def post(user: str, action: str) -> bool:
+        try:
+            [result] = await arena.submit((user, action, 1))
+        except Unavailable:
+            return False
+        assert result.outcome is Outcome.ACCEPTED
+        return True
+
+    acknowledged = await posts_around(
+        lambda: run("boards", removal, "arena", "--confirm", "arena"), post
+    )
+    counted = sum((await arena.totals()).values())
+    most = len(acknowledged.after | acknowledged.meanwhile)
+    assert len(acknowledged.after) <= counted <= most
+    for action in acknowledged.after:
+        [again] = await arena.submit((f"user{action[0]}", action, 1))
+        assert again.outcome is Outcome.DUPLICATE
+    for action in acknowledged.before:
+        [new] = await arena.submit((f"user{action[0]}", action, 1))
+        assert new.outcome is Outcome.ACCEPTED
 
 
 @pytest.mark.parametrize(

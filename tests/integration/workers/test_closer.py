@@ -21,6 +21,7 @@ from scoreboard.domain.tables import occurrence_table
 from scoreboard.errors import Unavailable
 from scoreboard.pg.archived_boards import ArchivedBoards
 from scoreboard.pg.board_settings import StoredSettings
+from scoreboard.redisio.closing import LEFT_FOR_MS
 from scoreboard.settings import Settings
 from scoreboard.workers import closer as closer_module
 from scoreboard.workers.closer import Closer
@@ -243,6 +244,7 @@ STEPS = [
     ("_boards", "turn"),
     ("_boards", "seal"),
     ("_rebuilder", "drain"),
+    ("_boards", "let_expire"),
     ("_boards", "forget"),
     ("_record", "prune"),
 ]
@@ -286,6 +288,30 @@ async def test_whoever_fails_at_a_step_another_finishes_once(
         told = [text async for text in closings(heard, number)]
         assert len(told) == 1
         await heard.aclose()
+
+
+async def test_what_redis_holds_of_a_final_occurrence_goes_though_its_closer_died(
+    settings: Settings, redis: Redis, season: Season, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of boards that never leave Redis, whose keys do not expire."""
+    await season.arena.submit(("ann", "a1", 5))
+    await season.arena.persist()
+    number = await season.over("blitz")
+    keys = await season.keys("blitz", number)
+    assert len(keys) == 2
+    for key in keys:
+        await redis.persist(key)
+
+    async def dies(table: str) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(season.closer._boards, "forget", dies)
+    with pytest.raises(asyncio.CancelledError):
+        await season.closer.finish_all(await season.now())
+    assert await season.ranks("blitz", number) == {"ann": 1}
+    assert await season.keys("blitz", number) == keys
+    for key in keys:
+        assert 0 < await redis.pttl(key) <= LEFT_FOR_MS
 
 
 async def closings(heard: Any, number: int) -> AsyncIterator[bytes]:

@@ -154,6 +154,33 @@ async def test_a_table_that_became_final_goes_with_the_next_load(court: Moderate
     assert await differences(court) == []
 
 
+async def test_a_redis_from_before_two_boundaries_goes_on_after_them(court: Moderated) -> None:
+    """Its board still takes the first occurrence for the latest, which is final since."""
+    await configure(court, periods=(WEEK, DAY))
+    arena = court.arena
+    await arena.submit(("ann", "a1", 5), ("bob", "b1", 7))
+    old: dict[Any, Any] = {key: await arena.redis.dump(key) for key in await arena.redis.keys()}
+    for number in (1, 2):
+        await end_occurrence(arena, "week")
+        await arena.submit(("ann", f"week-{number}", number), ("cy", f"c{number}", 1))
+        await make_final(arena, "week", number)
+    await arena.persist()
+    whole = await contents(arena)
+    await arena.redis.flushall()
+    for key, dump in old.items():
+        await arena.redis.restore(key, 0, dump)
+    await arena.lose_epoch()
+    await arena.durable.rebuilder.ensure("arena", create=False)
+    assert await contents(arena) == whole
+    assert await table_totals(arena, "arena:week:3") == {"ann": 2, "cy": 1}
+    again, new = await arena.submit(("bob", "b1", 7), ("bob", "b2", 4))
+    assert again.outcome is Outcome.DUPLICATE
+    week, day = new.periods
+    assert (week.period, week.occurrence, week.score) == ("week", 3, 4)
+    assert (day.period, day.occurrence, day.score) == ("day", 1, 11)
+    assert await differences(court) == []
+
+
 async def test_occurrences_that_nobody_has_made_final_for_long_are_loaded_with_the_rest(
     court: Moderated, database: asyncpg.Connection
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -25,8 +24,8 @@ from scoreboard.wire import messages
 from scoreboard.workers.persister import Persister
 from tests.support.ledger_entries import sums
 from tests.support.persisting import at_work
+from tests.support.posts_around import posts_around
 from tests.support.removed_board import SETTINGS, Furnished, furnished
-from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -280,41 +279,29 @@ async def test_each_acknowledged_post_is_gone_with_the_board_or_counts_after_it(
 ) -> None:
     monkeypatch.setattr(removals, "CHUNK", 20)
     monkeypatch.setattr(sweeper, "STEP", 100)
-    begun, done = asyncio.Event(), asyncio.Event()
-    acknowledged: dict[str, set[str]] = {"before": set(), "meanwhile": set(), "after": set()}
 
-    async def post(poster: int) -> None:
-        number = 0
-        while len(acknowledged["after"]) < 40:
-            when = "after" if done.is_set() else "before"
-            number += 1
-            action = f"{poster}-{number}"
-            try:
-                [result] = await place.arena.submit((f"user{poster}", action, 1))
-            except Unavailable:
-                await asyncio.sleep(0)
-                continue
-            assert result.outcome is Outcome.ACCEPTED
-            if when == "before" and begun.is_set():
-                when = "meanwhile"
-            acknowledged[when].add(action)
+    async def post(user: str, action: str) -> bool:
+        try:
+            [result] = await place.arena.submit((user, action, 1))
+        except Unavailable:
+            return False
+        assert result.outcome is Outcome.ACCEPTED
+        return True
+
+    async def remove() -> None:
+        assert await place.remover.remove("arena", kind, by="eve")
 
     durable = place.arena.durable
     persister = Persister(durable.streams, durable.ledger, durable.reverter, batch=100)
-    async with at_work(persister), asyncio.TaskGroup() as tasks:
-        for poster in range(4):
-            tasks.create_task(post(poster))
-        await wait_until(lambda: len(acknowledged["before"]) >= 40, description="some posts")
-        begun.set()
-        assert await place.remover.remove("arena", kind, by="eve")
-        done.set()
+    async with at_work(persister):
+        acknowledged = await posts_around(remove, post)
     await place.arena.persist()
 
     rows = await place.database.fetch("SELECT action_id FROM score_action WHERE board = 'arena'")
     counted = {row["action_id"] for row in rows}
-    everything = set().union(*acknowledged.values())
-    assert acknowledged["after"] <= counted <= everything
-    assert not acknowledged["before"] & counted
+    everything = acknowledged.before | acknowledged.meanwhile | acknowledged.after
+    assert acknowledged.after <= counted <= everything
+    assert not acknowledged.before & counted
     assert sum((await sums(place.database)).values()) == len(counted)
     assert await place.arena.totals() == await sums(place.database)
     for action in everything:
