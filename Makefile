@@ -29,10 +29,13 @@ USERS ?=
 BOARDS ?=
 COMPARE ?=
 
-# make chaos: what is not given is a drawn seed, 300,000 actions and 200 kills
+# make chaos: what is not given is a drawn seed, 300,000 actions and 200 kills; with CLUSTER=1 or SENTINEL=1
+# 100,000 actions and 60 faults, whose number is KILLS then
 SEED ?=
 ACTIONS ?=
 KILLS ?=
+CLUSTER ?=
+SENTINEL ?=
 
 # further options of the command behind a target
 ARGS ?=
@@ -104,9 +107,10 @@ bench: $(STAMP) ## measure every part, ten minutes on idle cores (ARGS="http fan
 bench-peers: $(STAMP) ## compare with what one would build instead; needs npm, installs the peers aside (ARGS)
 	$(BIN)/python -m scripts.bench.peers $(ARGS)
 
-chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED, ACTIONS, KILLS, REDIS_SERVER)
+chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED, ACTIONS, KILLS, CLUSTER, SENTINEL, REDIS_SERVER)
 	$(BIN)/python -m scripts.chaos run $(if $(SEED),--seed $(SEED)) \
-	  $(if $(ACTIONS),--actions $(ACTIONS)) $(if $(KILLS),--kills $(KILLS)) $(ARGS)
+	  $(if $(ACTIONS),--actions $(ACTIONS)) $(if $(KILLS),--kills $(KILLS)) \
+	  $(if $(CLUSTER),--redis cluster) $(if $(SENTINEL),--redis sentinel) $(ARGS)
 
 rehearse-restore: $(STAMP) ## lose servers of our own and restore them by the commands of docs/backup.md (ARGS)
 	$(BIN)/python -m scripts.rehearse_restore $(ARGS)

@@ -15,8 +15,8 @@ from scoreboard.api import board_reader, health
 from scoreboard.local.embedded_servers import Postgres, Valkey
 from scoreboard.settings import Settings
 from scoreboard.write_path import board_calls
+from scripts.load.clusters import RedisCluster
 from tests.support import servers
-from tests.support.clusters import RedisCluster
 from tests.support.signing import JWT_KEYS
 from tests.support.waiting import PATIENCE
 

@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -87,7 +87,8 @@ def postgres_binaries() -> Path:
 
 class Valkey:
     """``options`` are lines of its configuration, e.g. ``{"appendfsync": "always"}``;
-    ``binary`` may be a redis-server."""
+    ``binary`` may be a redis-server. It listens on ``host``; ``inside`` are words before its
+    command, which have it run elsewhere: in a network of its own, say."""
 
     name: ClassVar[str] = "Valkey"
 
@@ -99,15 +100,18 @@ class Valkey:
         binary: Path | None = None,
         options: Mapping[str, str] | None = None,
         keeper: Keeper | None = None,
+        host: str = "127.0.0.1",
+        inside: Sequence[str] = (),
     ) -> None:
         self.directory = directory
+        self.host = host
         self.port = free_port()
         self._options = dict(options or {})
         self._password = self._options.get("requirepass") or secrets.token_hex(16)
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.process = Child(
             self.name,
-            [str(binary or valkey_binary()), "valkey.conf"],
+            [*inside, str(binary or valkey_binary()), "valkey.conf"],
             log=log or directory / "valkey.log",
             folder=directory,
             environment=MALLOC | os.environ,
@@ -117,7 +121,7 @@ class Valkey:
     @property
     def url(self) -> str:
         """The server's URL, with its password."""
-        return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
+        return f"redis://:{self._password}@{self.host}:{self.port}/0"
 
     def start(self, pause: Pause = nap) -> None:
         """Starts it and waits until it has loaded its data. Raises ConfigurationError."""
@@ -135,7 +139,7 @@ class Valkey:
 
     def _configuration(self) -> str:
         settings = {
-            "bind": "127.0.0.1",
+            "bind": self.host,
             "port": str(self.port),
             "requirepass": self._password,
             "masterauth": self._password,
@@ -150,7 +154,7 @@ class Valkey:
     def _answers(self) -> bool:
         request = f"AUTH {self._password}\r\nPING\r\n".encode()
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+            with socket.create_connection((self.host, self.port), timeout=1) as connection:
                 connection.sendall(request)
                 return b"+PONG" in _read_lines(connection, 2)
         except OSError:

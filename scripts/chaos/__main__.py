@@ -15,6 +15,7 @@ from scripts.chaos import replies
 from scripts.chaos import run as chaos
 from scripts.chaos.losses import CASES, Measured, measure
 from scripts.chaos.proxy import Loss
+from scripts.chaos.run import Form
 from scripts.chaos.stalled_persister import Step
 from scripts.chaos.steps import Row
 from scripts.chaos.steps import measure as kill_at
@@ -34,16 +35,34 @@ def chaos_commands() -> None:
 @app.command()
 def run(
     seed: Annotated[int | None, typer.Option(help="Replays that schedule; default: drawn.")] = None,
-    actions: Annotated[int, typer.Option(min=1000, help="Score actions to post.")] = 300_000,
-    kills: Annotated[int, typer.Option(min=1, help="Processes to kill (-9).")] = 200,
+    actions: Annotated[
+        int | None,
+        typer.Option(min=1000, help="Score actions to post; default: 300000, or 100000."),
+    ] = None,
+    kills: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Processes to kill (-9); of a cluster or Sentinels, faults. 200, or 60."
+        ),
+    ] = None,
+    redis: Annotated[
+        Form, typer.Option(help="One server, a cluster, or a pair with Sentinels.")
+    ] = Form.SERVER,
     folder: Annotated[
         Path | None, typer.Option(help="Keep data and logs there; default: thrown away.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write the report as JSON there.")] = None,
 ) -> None:
-    """Kill everything again and again under load, then audit. Ends with 1 on any violation."""
+    """Kill everything again and again under load, then audit. Ends with 1 on any violation.
+
+    A cluster has three masters with a replica each. Masters are killed, frozen, cut off (as root,
+    in a network of their own) and replaced in good order; slots move, servers come and go.
+    """
     seed = secrets.randbelow(10**6) if seed is None else seed
-    print(f"seed {seed}: {actions:,} actions, {kills} kills")
+    one = redis is Form.SERVER
+    actions = actions or (300_000 if one else 100_000)
+    kills = kills or (200 if one else 60)
+    print(f"seed {seed}: {actions:,} actions, {kills} {'kills' if one else 'faults'}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     with temporary_folder() as temporary:
         where = folder or temporary
@@ -51,7 +70,7 @@ def run(
         if any(where.iterdir()):
             raise typer.BadParameter(f"{where} is not empty")
         found = asyncio.run(
-            chaos.run(where, seed=seed, actions=actions, kills=kills, progress=_print)
+            chaos.run(where, seed=seed, actions=actions, kills=kills, progress=_print, form=redis)
         )
     text = json.dumps(found, indent=2)
     if report is not None:

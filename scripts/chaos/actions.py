@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from scripts.load import requests
 
@@ -42,12 +43,12 @@ class Action:
 
     def acknowledge(self, level: str, score: int, anew: float | None) -> str | None:
         """Notes an answer at ``level``. ``anew`` is when it was sent, if that made it count; None
-        when it had counted before. Returns what is wrong with the answer, if anything is."""
-        wrong = None
+        when it had counted before. Returns what is wrong with the answer, if anything is; nothing
+        is noted then."""
         if anew and self.level == "postgres":
-            wrong = "counted again although it was in Postgres"
-        elif not anew and self.level and not self.unknown and score != self.score:
-            wrong = f"a retry was told {score}, the first answer was {self.score}"
+            return "counted again although it was in Postgres"
+        if not anew and self.level and not self.unknown and score != self.score:
+            return f"a retry was told {score}, the first answer was {self.score}"
         if anew or self.unknown or self.level is None:
             self.counted_at = time.monotonic()
         if anew:
@@ -56,7 +57,16 @@ class Action:
             self.level = level
         self.score = score
         self.unknown = False
-        return wrong
+        return None
+
+
+class Doubt(NamedTuple):
+    """An answer that contradicts an earlier one. ``spans`` are when either was asked for and came
+    (monotonic seconds)."""
+
+    action: Action
+    text: str
+    spans: Sequence[tuple[float, float]]
 
 
 @dataclass
@@ -66,6 +76,7 @@ class Book:
     limit: int
     actions: list[Action] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
     answers: dict[str, int] = field(default_factory=dict)
 
     def count(self, answer: str, times: int = 1) -> None:

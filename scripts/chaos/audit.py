@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from scripts.chaos.actions import Action, Book
+from scripts.chaos.actions import Action, Book, Doubt
 from scripts.chaos.faults import Emptied
-from scripts.chaos.stack import Stack
+from scripts.chaos.service import Service
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Lost:
     ages: list[float] = field(default_factory=list)
 
 
-async def ledger_of(stack: Stack) -> dict[tuple[str, str, str], asyncpg.Record]:
+async def ledger_of(stack: Service) -> dict[tuple[str, str, str], asyncpg.Record]:
     """Every row of the ledger by its key."""
     connection = await asyncpg.connect(stack.postgres.url)
     try:
@@ -36,8 +36,13 @@ async def ledger_of(stack: Stack) -> dict[tuple[str, str, str], asyncpg.Record]:
         await connection.close()
 
 
-async def audit(stack: Stack, book: Book, losses: Sequence[Emptied]) -> Lost:
+async def audit(stack: Service, book: Book, losses: Sequence[Emptied]) -> Lost:
     """Adds to ``book`` whatever contradicts a promise; what was lost within the promises."""
+    for doubt in book.doubts:
+        if by_a_former_master(doubt, losses):
+            book.count("by a former master")
+        else:
+            book.violation(doubt.action, doubt.text)
     rows = await ledger_of(stack)
     lost = Lost()
     for action in book.actions:
@@ -66,6 +71,16 @@ async def audit(stack: Stack, book: Book, losses: Sequence[Emptied]) -> Lost:
     finally:
         await connection.close()
     return lost
+
+
+def by_a_former_master(doubt: Doubt, losses: Sequence[Emptied]) -> bool:
+    """Whether one of the two answers may be that of a master that was replaced already."""
+    return any(
+        loss.since <= came and asked <= loss.until
+        for loss in losses
+        if loss.split
+        for asked, came in doubt.spans
+    )
 
 
 def _judge_loss(book: Book, action: Action, losses: Sequence[Emptied], lost: Lost) -> None:

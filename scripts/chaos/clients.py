@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from scripts.chaos.actions import LEVELS, Action, Book, new_actions
+from scripts.chaos.actions import LEVELS, Action, Book, Doubt, new_actions
 from scripts.load.api import Api, NoAnswer
 from scripts.load.replies import Reply
 
 PAUSE = 0.1  # seconds at most before a refused action is sent again
 BATCH = 60
-CHOICES = [None, "redis", "postgres", "disk", "replica"]
-WEIGHTS = [30, 20, 35, 10, 2]
+# The levels that are asked for, None where that is left to the service, and how often.
+Levels = Mapping[str | None, int]
+OF_A_SERVER: Levels = {None: 30, "redis": 20, "postgres": 35, "disk": 10, "replica": 2}
 
 
 class Client:
     """One poster. ``apis`` are the service's processes; ``may_go`` tells whether new actions may
-    be begun."""
+    be begun; ``levels`` are those of durability that it asks for."""
 
     def __init__(
         self,
@@ -28,12 +29,14 @@ class Client:
         apis: Sequence[Api],
         book: Book,
         may_go: Callable[[], bool],
+        levels: Levels = OF_A_SERVER,
     ) -> None:
         self._rng = random.Random(f"{seed}/client {number}/choices")
         self._new = new_actions(number, seed)
         self._apis = apis
         self._book = book
         self._may_go = may_go
+        self._levels = levels
         self._open: list[Action] = []  # to be sent again
         self._known: list[Action] = []  # some that were acknowledged, to be repeated on purpose
 
@@ -62,7 +65,7 @@ class Client:
 
     async def _post(self, actions: list[Action]) -> None:
         """One request. Afterwards each action is settled or open again."""
-        level = self._rng.choices(CHOICES, WEIGHTS)[0]
+        level = self._rng.choices(list(self._levels), list(self._levels.values()))[0]
         api = self._rng.choice(self._apis)
         sent_at = time.monotonic()
         for action in actions:
@@ -85,9 +88,9 @@ class Client:
         self._book.count(reply.name)
         match reply:
             case Reply(status=200 | 202, score=int(score)):
-                self._acknowledged(action, reply.durability or "redis", score, sent_at)
+                self._acknowledged(action, reply.durability or "redis", score, sent_at, anew=True)
             case Reply(status=409, code="duplicate_action", score=int(score)):
-                self._acknowledged(action, reply.durability or "redis", score, None)
+                self._acknowledged(action, reply.durability or "redis", score, sent_at)
             case Reply(status=503, code="unavailable"):
                 # Nothing was written, so it may be dropped; unless an earlier answer is missing.
                 if action.level or action.unknown or self._rng.random() < 0.8:
@@ -100,11 +103,14 @@ class Client:
             case _:
                 self._book.violation(action, f"answered {reply}")
 
-    def _acknowledged(self, action: Action, level: str, score: int, anew: float | None) -> None:
+    def _acknowledged(
+        self, action: Action, level: str, score: int, sent_at: float, *, anew: bool = False
+    ) -> None:
         assert level in LEVELS
-        wrong = action.acknowledge(level, score, anew)
+        spans = [(sent_at, time.monotonic()), (action.sent_at, action.counted_at)]
+        wrong = action.acknowledge(level, score, sent_at if anew else None)
         if wrong:
-            self._book.violation(action, wrong)
+            self._book.doubts.append(Doubt(action, wrong, spans))
         if self._rng.random() < 0.1 and not any(known is action for known in self._known):
             self._known.append(action)
             self._known = self._known[-50:]

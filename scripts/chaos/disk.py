@@ -7,6 +7,7 @@ removes only bytes that a real disk could have lost.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
@@ -15,7 +16,10 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
+
+SYNC_EVERY = 1.0  # seconds, as everysec
 
 
 class AppendOnlyFile:
@@ -69,6 +73,23 @@ class AppendOnlyFile:
                 if words[-1] == "i":
                     parts.append((int(words[3]), self._folder / words[1]))
         return [path for _, path in sorted(parts) if path.exists()]
+
+
+@contextlib.asynccontextmanager
+async def synced_once_a_second(file: AppendOnlyFile, *, when: bool = True) -> AsyncIterator[None]:
+    """The harness syncs Redis's file, as everysec would; not at all unless ``when``."""
+
+    async def sync() -> None:
+        while when:
+            await asyncio.sleep(SYNC_EVERY)
+            await asyncio.to_thread(file.sync)
+
+    task = asyncio.create_task(sync())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 class SyncTrace:

@@ -17,9 +17,10 @@ from typing import NamedTuple
 from redis.asyncio import Redis
 
 from scripts.chaos.audit import ledger_of
-from scripts.chaos.disk import SyncTrace
-from scripts.chaos.run import drained, synced_once_a_second
-from scripts.chaos.stack import Stack, running
+from scripts.chaos.disk import SyncTrace, synced_once_a_second
+from scripts.chaos.run import drained
+from scripts.chaos.service import running
+from scripts.chaos.stack import Stack
 from scripts.load.api import Api, NoAnswer
 from scripts.load.requests import action
 
@@ -147,7 +148,7 @@ async def _under_load(stack: Stack, case: Case, seconds: float) -> dict[str, flo
         for n in range(CLIENTS):
             tasks.create_task(_post(api, n, case.level, counted, stopping))
         trace = SyncTrace(stack.file, stack.valkey.process.pid or 0) if case.traced else None
-        async with synced_once_a_second(stack, when=case.valkey is NO):
+        async with synced_once_a_second(stack.file, when=case.valkey is NO):
             await asyncio.sleep(seconds)
             if trace is not None:
                 await asyncio.to_thread(stack.valkey.kill)

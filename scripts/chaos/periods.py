@@ -11,7 +11,7 @@ import asyncpg
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.periods import Period
 from scoreboard.wire.keys import Keyspace
-from scripts.chaos.stack import PARTITIONS, Stack
+from scripts.chaos.service import PARTITIONS, Service
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 # Of the run's boards, two: one with a short and a long period, one that keeps only the last
@@ -30,7 +30,7 @@ BOARDS = {
 SETTLE = 60.0  # seconds until what is over has to be final
 
 
-async def make_boards(stack: Stack) -> None:
+async def make_boards(stack: Service) -> None:
     """Makes the boards before anybody scores on them."""
     connection = await asyncpg.connect(stack.postgres.url)
     try:
@@ -48,7 +48,7 @@ async def make_boards(stack: Stack) -> None:
         await connection.close()
 
 
-async def audit_periods(stack: Stack) -> tuple[int, list[str]]:
+async def audit_periods(stack: Service) -> tuple[int, list[str]]:
     """How many occurrences became final, and what contradicts a promise: every action of these
     boards counts in exactly one occurrence of each of its periods, the one that held its time; what
     is over is final, and told once."""

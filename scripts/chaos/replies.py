@@ -14,7 +14,8 @@ from scripts.chaos.audit import audit
 from scripts.chaos.clients import Client
 from scripts.chaos.proxy import Loss, lose_every, lose_none
 from scripts.chaos.run import Progress, drained
-from scripts.chaos.stack import Stack, running
+from scripts.chaos.service import running
+from scripts.chaos.stack import Stack
 from scripts.load.api import Api
 
 CLIENTS = 8

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import enum
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,38 @@ from scoreboard.wire.keys import PartitionKeys
 from scripts.chaos.actions import Book
 from scripts.chaos.audit import Lost, audit
 from scripts.chaos.clients import Client
-from scripts.chaos.faults import Faults, kills_among, schedule
+from scripts.chaos.cluster_faults import ClusterFaults
+from scripts.chaos.faults import Faults, schedule
 from scripts.chaos.periods import audit_periods, make_boards
-from scripts.chaos.proxy import lose_none
-from scripts.chaos.stack import PARTITIONS, Stack, running
+from scripts.chaos.replicated import cluster_stack, sentinel_stack
+from scripts.chaos.sentinel_faults import SentinelFaults
+from scripts.chaos.service import PARTITIONS, Service, running
+from scripts.chaos.stack import Stack
+from scripts.chaos.valkey_faults import ValkeyFaults
 
 CLIENTS = 12
-SYNC_EVERY = 1.0  # seconds, as everysec
 SETTLE_TIMEOUT = 120.0  # seconds until everybody has an answer and the backlog is gone
 
 Progress = Callable[[str], None]
+
+
+class Form(enum.Enum):
+    """What Redis is: one server, a cluster with a replica of each master, or a master and a replica
+    that Sentinels watch."""
+
+    SERVER = "server"
+    CLUSTER = "cluster"
+    SENTINEL = "sentinel"
+
+    def faults(self, folder: Path) -> Faults[Any]:
+        """Of a stack of this form in ``folder``, which is not started yet."""
+        match self:
+            case Form.SERVER:
+                return ValkeyFaults(Stack(folder))
+            case Form.CLUSTER:
+                return ClusterFaults(cluster_stack(folder))
+            case Form.SENTINEL:
+                return SentinelFaults(sentinel_stack(folder))
 
 
 class Unsettled(Exception):
@@ -30,15 +52,21 @@ class Unsettled(Exception):
 
 
 async def run(
-    folder: Path, *, seed: int, actions: int, kills: int, progress: Progress
+    folder: Path,
+    *,
+    seed: int,
+    actions: int,
+    kills: int,
+    progress: Progress,
+    form: Form = Form.SERVER,
 ) -> dict[str, Any]:
     """The report, with what contradicts a promise in ``violations``."""
     began = time.monotonic()
     book = Book(actions)
-    plan = schedule(seed, actions, kills)
-    async with running(Stack(folder)) as stack, synced_once_a_second(stack):
+    faults = form.faults(folder)
+    plan = schedule(seed, actions, kills, faults.kinds)
+    async with running(faults.stack) as stack, faults.at_work():
         await make_boards(stack)
-        faults = Faults(stack)
         fired = 0
 
         def may_go() -> bool:
@@ -57,14 +85,14 @@ async def run(
                     repairs.create_task(faults.do(fault, lock))
 
         async with stack.apis() as apis:
-            clients = [Client(n, seed, apis, book, may_go) for n in range(CLIENTS)]
+            clients = [Client(n, seed, apis, book, may_go, faults.levels) for n in range(CLIENTS)]
             telling = asyncio.create_task(_tell(book, faults, len(plan), progress))
             try:
                 async with asyncio.TaskGroup() as tasks:
                     doing = tasks.create_task(do_all())
                     posting = [tasks.create_task(client.run()) for client in clients]
                     await doing
-                    stack.proxy.judge = lose_none
+                    faults.end()
                     await asyncio.wait(posting, timeout=SETTLE_TIMEOUT)
                     if any(not task.done() for task in posting):
                         raise Unsettled(f"no answer for some actions: {book.answers}")
@@ -81,9 +109,9 @@ async def run(
         "seed": seed,
         "seconds": round(time.monotonic() - began, 1),
         "actions": len(book.actions),
-        "kills": kills_among(faults.done.items()),
+        "kills": faults.kills,
         "faults": faults.done,
-        "lost_replies": stack.proxy.lost,
+        "lost_replies": faults.lost_replies,
         "answers": dict(sorted(book.answers.items())),
         "acknowledged": _levels(book),
         "final_occurrences": final,
@@ -100,9 +128,9 @@ async def run(
     }
 
 
-async def drained(stack: Stack) -> None:
+async def drained(stack: Service) -> None:
     """Returns once Postgres has everything. Raises Unsettled."""
-    async with stack.redis(through_proxy=True) as redis:
+    async with stack.client() as redis:
         deadline = time.monotonic() + SETTLE_TIMEOUT
         while True:
             left = [await redis.xlen(PartitionKeys(p).events) for p in range(PARTITIONS)]
@@ -113,24 +141,7 @@ async def drained(stack: Stack) -> None:
             await asyncio.sleep(0.05)
 
 
-@contextlib.asynccontextmanager
-async def synced_once_a_second(stack: Stack, *, when: bool = True) -> AsyncIterator[None]:
-    """The harness syncs Redis's file, as everysec would; not at all unless ``when``."""
-
-    async def sync() -> None:
-        while when:
-            await asyncio.sleep(SYNC_EVERY)
-            await asyncio.to_thread(stack.file.sync)
-
-    task = asyncio.create_task(sync())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _tell(book: Book, faults: Faults, planned: int, progress: Progress) -> None:
+async def _tell(book: Book, faults: Faults[Any], planned: int, progress: Progress) -> None:
     began = time.monotonic()
     while True:
         await asyncio.sleep(2)
@@ -138,7 +149,7 @@ async def _tell(book: Book, faults: Faults, planned: int, progress: Progress) ->
         done = sum(faults.done.values())
         progress(
             f"{time.monotonic() - began:5.0f} s  {known:,} of {book.limit:,} actions "
-            f"acknowledged, {done} of {planned} faults, {kills_among(faults.done.items())} kills"
+            f"acknowledged, {done} of {planned} faults, {faults.kills} kills"
             + (f", {len(book.violations)} VIOLATIONS" if book.violations else "")
         )
 

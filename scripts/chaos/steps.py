@@ -25,7 +25,8 @@ from scripts.chaos.actions import BOARDS, Action, Book
 from scripts.chaos.audit import audit, ledger_of
 from scripts.chaos.clients import Client
 from scripts.chaos.run import drained
-from scripts.chaos.stack import PARTITIONS, START_TIMEOUT, Stack, running, still_there
+from scripts.chaos.service import PARTITIONS, START_TIMEOUT, running, still_there
+from scripts.chaos.stack import Stack
 from scripts.chaos.stalled_persister import InHand, Step
 
 CLIENTS = 8

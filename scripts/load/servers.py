@@ -15,6 +15,12 @@ from pathlib import Path
 from scoreboard.local.embedded_servers import Postgres, Valkey
 
 
+def given_server() -> Path | None:
+    """The redis-server that ``REDIS_SERVER`` in the environment names; None: the wheel's."""
+    given = os.environ.get("REDIS_SERVER")
+    return Path(given) if given else None
+
+
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
     """A folder that Postgres can reach where it runs as another user."""

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from scripts.chaos.stack import Stack, running
+from scripts.chaos.service import running
+from scripts.chaos.stack import Stack
 
 StartStack = Callable[..., Awaitable[Stack]]
 

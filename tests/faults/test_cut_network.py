@@ -21,9 +21,10 @@ from scoreboard.pg.failures import translated
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
 from scoreboard.settings import Settings
+from scripts.load.network import Host
 from tests.faults.lock_keepers import IDLE, IN_COPY, IN_TRANSACTION
 from tests.support import servers
-from tests.support.cut_network import CutNetwork, cut_network
+from tests.support.cut_network import cut_network
 from tests.support.waiting import PATIENCE, wait_until
 from tests.support.whole_service import service
 
@@ -35,13 +36,13 @@ Start = Callable[..., Awaitable[tuple[bytes, Process]]]
 
 
 @pytest.fixture(scope="module")
-def whole_network() -> Iterator[CutNetwork]:
+def whole_network() -> Iterator[Host]:
     with cut_network() as made:
         yield made
 
 
 @pytest.fixture
-async def network(whole_network: CutNetwork) -> AsyncIterator[CutNetwork]:
+async def network(whole_network: Host) -> AsyncIterator[Host]:
     yield whole_network
     await whole_network.mend()
 
@@ -65,9 +66,7 @@ async def start() -> AsyncIterator[Start]:
 
 
 @pytest.fixture(scope="module")
-def server(
-    whole_network: CutNetwork, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Postgres]:
+def server(whole_network: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A cluster that the processes inside may log in to."""
     made = servers.new_postgres(
         tmp_path_factory.mktemp("postgres"),
@@ -83,7 +82,7 @@ def server(
 
 
 async def test_a_vanished_persisters_locks_are_free_within_15_seconds(
-    network: CutNetwork, server: Postgres, start: Start
+    network: Host, server: Postgres, start: Start
 ) -> None:
     inside = server.url.replace("127.0.0.1", network.here)
     said, keepers = await start(
@@ -109,7 +108,7 @@ async def test_a_vanished_persisters_locks_are_free_within_15_seconds(
 
 
 async def test_connections_that_died_silently_are_given_up_within_10_seconds_for_another_host(
-    network: CutNetwork, server: Postgres, start: Start
+    network: Host, server: Postgres, start: Start
 ) -> None:
     own = urlsplit(server.url)
     said, _ = await start(
@@ -148,7 +147,7 @@ async def test_connections_that_died_silently_are_given_up_within_10_seconds_for
 
 @pytest.mark.parametrize("elsewhere", [True, False], ids=["another host", "the network is back"])
 async def test_posts_are_committed_again_soon_after_a_silent_loss(
-    network: CutNetwork, server: Postgres, start: Start, settings: Settings, elsewhere: bool
+    network: Host, server: Postgres, start: Start, settings: Settings, elsewhere: bool
 ) -> None:
     name = f"cut_{elsewhere}".lower()
     own = urlsplit(await servers.create_database(server.database_url(""), name))

@@ -13,9 +13,11 @@ from scoreboard.wire.keys import Keyspace
 from scripts.chaos.actions import Book
 from scripts.chaos.audit import audit
 from scripts.chaos.clients import Client
-from scripts.chaos.faults import Fault, Faults
+from scripts.chaos.faults import Fault
 from scripts.chaos.run import drained
-from scripts.chaos.stack import PARTITIONS, Stack
+from scripts.chaos.service import PARTITIONS
+from scripts.chaos.stack import Stack
+from scripts.chaos.valkey_faults import ValkeyFaults
 from tests.faults.conftest import StartStack
 from tests.support.waiting import wait_until
 
@@ -32,7 +34,7 @@ def begun(book: Book, number: int) -> bool:
     return len(book.actions) > number
 
 
-async def flush(stack: Stack, faults: Faults) -> None:
+async def flush(stack: Stack, faults: ValkeyFaults) -> None:
     lock = faults.lock(FLUSH)
     await lock.acquire()
     await faults.do(FLUSH, lock)
@@ -40,7 +42,7 @@ async def flush(stack: Stack, faults: Faults) -> None:
 
 async def test_redis_is_emptied_again_and_again_under_writers(start_stack: StartStack) -> None:
     stack = await start_stack(servers=2, persisters=1)
-    book, faults = Book(3_000), Faults(stack)
+    book, faults = Book(3_000), ValkeyFaults(stack)
     async with stack.apis() as apis:
         clients = [Client(n, 5, apis, book, lambda: True) for n in range(8)]
         posting = [asyncio.create_task(client.run()) for client in clients]

@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.settings import Settings
-from tests.support.sentinels import Watched
+from scripts.load.sentinels import Watched
 from tests.support.steady_posts import Posters, audited, heard
 from tests.support.whole_service import Service, service
 

@@ -11,7 +11,7 @@ from scoreboard.errors import ConfigurationError
 from scoreboard.local.embedded_servers import Valkey, free_port
 from scoreboard.local.server_check import check_redis
 from scoreboard.settings import Settings
-from tests.support.clusters import RedisCluster
+from scripts.load.clusters import RedisCluster
 from tests.support.command import Ended, named, scoreboard, started
 from tests.support.waiting import wait_until
 

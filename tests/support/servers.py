@@ -28,6 +28,7 @@ from scoreboard.local.embedded_servers import Postgres, Valkey, postgres_binarie
 from scoreboard.pg.migrations import migrate
 from scoreboard.redisio.cluster_client import ClusterClient
 from scoreboard.redisio.topologies import topology_at
+from scripts.load.servers import given_server
 from tests.support.waiting import PATIENCE
 
 ON_A_CLUSTER = os.environ.get("REDIS_TOPOLOGY") == "cluster"
@@ -42,10 +43,9 @@ NOT_DURABLE = {
 
 def new_valkey(folder: Path, **options: str) -> Valkey:
     """A server that is not started yet; ``options`` are its settings, ``_`` for ``-``."""
-    given = os.environ.get("REDIS_SERVER")
     return Valkey(
         folder,
-        binary=Path(given) if given else None,
+        binary=given_server(),
         options={name.replace("_", "-"): value for name, value in options.items()},
     )
 

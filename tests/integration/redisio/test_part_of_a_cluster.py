@@ -15,7 +15,7 @@ from scoreboard.redisio.cluster_client import ClusterClient
 from scoreboard.redisio.topologies import topology_at
 from scoreboard.redisio.write_watch import WriteWatch
 from scoreboard.wire.keys import Keyspace
-from tests.support.clusters import RedisCluster
+from scripts.load.clusters import RedisCluster
 from tests.support.waiting import PATIENCE
 
 PARTITIONS = 8
