@@ -28,6 +28,7 @@ from scoreboard.api.players.explanations import ExplanationHandlers
 from scoreboard.api.players.history import HistoryHandlers
 from scoreboard.api.players.past_catalogue import past_operations
 from scoreboard.api.players.profiles import ProfileHandlers
+from scoreboard.api.players.search import PlayerSearchHandlers
 from scoreboard.api.scores import ScoreHandlers
 from scoreboard.api.token_admin import TokenHandlers
 from scoreboard.api.webhook_catalogue import webhook_operations
@@ -53,6 +54,7 @@ def build(
     history: HistoryHandlers,
     explanations: ExplanationHandlers,
     erasures: ErasureHandlers,
+    search: PlayerSearchHandlers,
     *,
     max_body_bytes: int,
     observed_here: bool,
@@ -75,7 +77,7 @@ def build(
         *operations(scores, joins, boards, live, health, observed_here=observed_here),
         *past_operations(history, explanations),
         *admin_operations(admin, reports, calendar, tokens, exports),
-        *player_operations(profiles, erasures),
+        *player_operations(profiles, erasures, search),
         *webhook_operations(webhooks),
         Operation(
             "GET", "/openapi.json", "openapi", openapi, "This description, for programs",

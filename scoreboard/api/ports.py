@@ -13,6 +13,7 @@ from scoreboard.domain.boards import BoardSettings, SettingsChange
 from scoreboard.domain.descriptions import Description, ListedBoard
 from scoreboard.domain.durability import Durability
 from scoreboard.domain.erasures import Erasure, ErasureMode
+from scoreboard.domain.found_players import FoundPlayer, PlayerOnBoard
 from scoreboard.domain.kept_occurrences import KeptOccurrence
 from scoreboard.domain.ledger import DeadLetter
 from scoreboard.domain.periods import Period
@@ -266,6 +267,16 @@ class DeadLetterReader(Protocol):
 
     async def list(self, names: Sequence[str] | None, limit: int) -> list[DeadLetter]:
         """Up to ``limit`` letters, the oldest first: those with these names, or any (None)."""
+
+
+class PlayerFinder(Protocol):
+    """Finds players for operators. Implemented in pg/player_search.py."""
+
+    async def named(self, beginning: str, limit: int) -> list[FoundPlayer]:
+        """Up to ``limit`` players whose names begin so, by name, whoever may see them."""
+
+    async def boards(self, user: str) -> list[PlayerOnBoard]:
+        """The boards that have a total of the user, by name."""
 
 
 class SettingsReader(Protocol):

@@ -38,6 +38,7 @@ from scoreboard.api.players.memory import ProfileMemory
 from scoreboard.api.players.presentation import Presentation
 from scoreboard.api.players.profiles import ProfileHandlers
 from scoreboard.api.players.relay import NEWS, PresentedTops, PresentedUpdates
+from scoreboard.api.players.search import PlayerSearchHandlers
 from scoreboard.api.published_keys import published_keys
 from scoreboard.api.rank_changes import RankChanges
 from scoreboard.api.revocation_watch import RevocationWatch
@@ -75,6 +76,7 @@ from scoreboard.pg.histories import Histories
 from scoreboard.pg.models import Models
 from scoreboard.pg.past_tables import PastTables
 from scoreboard.pg.player_data import PlayerData
+from scoreboard.pg.player_search import PlayerSearch
 from scoreboard.pg.profiles import StoredProfiles
 from scoreboard.pg.reviews import Reviews
 from scoreboard.pg.revocations import StoredRevocations
@@ -272,6 +274,7 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
             ErasedUsers(redis, keyspace=durable.keyspace),
             authenticator,
         ),
+        PlayerSearchHandlers(PlayerSearch(pool), authenticator),
         max_body_bytes=settings.max_body_bytes,
         observed_here=not settings.serve_metrics_port,
         hosts=settings.hosts,

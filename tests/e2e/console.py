@@ -10,7 +10,7 @@ from playwright.async_api import Locator, Page, expect
 
 from scoreboard.settings import Settings
 from tests.integration.api.described_api import Api, described
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, wait_until
 from tests.support.whole_service import service
 
 
@@ -29,6 +29,7 @@ class Console:
         await self.api.service.make_board("laps", title="Monza", order="asc", decimals=3)
         for user, points in (("ann", 30), ("bob", 20), ("cy", 10)):
             assert (await self.api.score(user, points, board="arena")).status == 200
+        await wait_until(lambda: self.knows("cy", 1), description="the totals in Postgres")
 
     async def rules(self, board: str = "arena") -> dict[str, object]:
         """The board's rules, as administrators are told them."""
@@ -36,6 +37,11 @@ class Console:
         assert answer.status == 200, answer
         found: dict[str, object] = answer.json
         return found
+
+    async def knows(self, user: str, boards: int) -> bool:
+        """Whether that many boards have a total of the user in Postgres."""
+        answer = await self.admin.get(f"/api/admin/players/{user}")
+        return len(answer.json["boards"]) == boards
 
 
 @asynccontextmanager
@@ -81,3 +87,8 @@ def gauge(page: Page, name: str) -> Locator:
     """A figure of the service's health."""
     one = page.locator("#gauges div").filter(has=page.get_by_text(name, exact=True))
     return one.locator(".value")
+
+
+async def open_player(page: Page, console: Console, user: str) -> None:
+    await open_console(page, console, f"players/{user}")
+    await expect(page.locator("#player-boards > li")).not_to_have_count(0)

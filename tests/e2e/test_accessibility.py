@@ -108,6 +108,23 @@ async def test_the_boards_of_the_console_and_their_dialogs_have_no_fault(
         await page.keyboard.press("Escape")
 
 
+async def test_the_players_of_the_console_have_no_fault(
+    new_page: OpenPage, console: Console, size: tuple[int, int], scheme: str
+) -> None:
+    page = await a_page_of(new_page, size, scheme)
+    await open_console(page, console, "players")
+    await page.get_by_label("Id or name").fill("ann")
+    await page.get_by_label("Id or name").press("Enter")
+    await page.get_by_role("link", name="ann", exact=True).wait_for()
+    await expect_no_fault(page)
+    await page.get_by_role("link", name="ann", exact=True).click()
+    await page.get_by_text("Recent actions").click()
+    await expect(page.locator("#player-boards tr")).to_have_count(2)
+    await expect_no_fault(page)
+    await page.get_by_role("button", name="Erase…").click()
+    await expect_no_fault(page)
+
+
 async def test_the_health_of_the_service_has_no_fault(
     new_page: OpenPage, console: Console, size: tuple[int, int], scheme: str
 ) -> None:

@@ -152,6 +152,22 @@ async def test_a_moderator_reaches_all_of_the_boards(
     await expect_all_reached(page)
 
 
+@SIZES
+async def test_a_moderator_reaches_all_of_a_player(
+    new_page: OpenPage, console: Console, size: tuple[int, int]
+) -> None:
+    page = await new_page(viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
+    await open_console(page, console, "players")
+    await expect_all_reached(page)
+    await page.goto(f"{console.url}#players/ann")
+    await expect(page.locator("#player-boards > li")).to_have_count(1)
+    await expect_all_reached(page)
+    opener = page.get_by_role("button", name="Erase…")
+    await opener.press("Enter")
+    await page.get_by_role("button", name="Cancel").press("Enter")
+    await expect(opener).to_be_focused()
+
+
 async def test_a_moderator_reaches_all_of_the_health(new_page: OpenPage, console: Console) -> None:
     page = await new_page(reduced_motion="reduce")
     await open_console(page, console, "health")

@@ -8,10 +8,17 @@ from scoreboard.api.operations import Operation, Parameter
 from scoreboard.api.parameters import USER
 from scoreboard.api.players.erasures import ErasureHandlers
 from scoreboard.api.players.profiles import ProfileHandlers, ProfileList
+from scoreboard.api.players.search import (
+    DEFAULT_FOUND,
+    MAX_FOUND,
+    FoundPlayers,
+    PlayersBoards,
+    PlayerSearchHandlers,
+)
 from scoreboard.api.tokens import ADMIN, BOARD_READ, SCORE_SUBMIT, SCORE_WRITE
 from scoreboard.domain.actions import UserList
 from scoreboard.domain.erasures import MODES, Erasure
-from scoreboard.domain.profiles import Profile, UserProfile
+from scoreboard.domain.profiles import MAX_NAME, Profile, UserProfile
 
 _BAD_BODY = {
     400: ("invalid_request: malformed JSON or a field out of bounds, named by path", "problem"),
@@ -31,11 +38,25 @@ _MODE = Parameter(
     {"type": "string", "enum": list(MODES), "default": "erase"},
     "whether totals and the ledger's sums stay, under a pseudonym",
 )
+_NAME = Parameter(
+    "name",
+    "query",
+    {"type": "string", "minLength": 1, "maxLength": MAX_NAME},
+    "how the name begins, in any capitals",
+    required=True,
+)
+_FOUND = Parameter(
+    "limit",
+    "query",
+    {"type": "integer", "minimum": 1, "maximum": MAX_FOUND, "default": DEFAULT_FOUND},
+)
 _ERASURE = Parameter("erasure", "path", {"type": "string"})
 _READERS = (BOARD_READ, SCORE_SUBMIT, SCORE_WRITE, ADMIN)
 
 
-def player_operations(profiles: ProfileHandlers, erasures: ErasureHandlers) -> list[Operation]:
+def player_operations(
+    profiles: ProfileHandlers, erasures: ErasureHandlers, search: PlayerSearchHandlers
+) -> list[Operation]:
     """The calls about players."""
     put: dict[int, tuple[str, Any]] = {
         200: ("The profile as it is kept", UserProfile),
@@ -90,5 +111,18 @@ def player_operations(profiles: ProfileHandlers, erasures: ErasureHandlers) -> l
                    dict[str, Any]),
              400: ("invalid_request", "problem"), **_REFUSALS},
             parameters=[USER], scopes=(SCORE_SUBMIT, ADMIN), tag="players",
+        ),
+        Operation(
+            "GET", "/api/admin/players", "find_players", search.named,
+            "Players by the beginning of their names, whoever may see them",
+            {200: ("By name", FoundPlayers), 400: ("invalid_request", "problem"), **_REFUSALS},
+            parameters=[_NAME, _FOUND], scopes=(ADMIN,), tag="admin",
+        ),
+        Operation(
+            "GET", "/api/admin/players/{user}", "get_players_boards", search.boards,
+            "The boards that have a total of a player",
+            {200: ("By name; none for whom nobody knows", PlayersBoards),
+             400: ("invalid_request", "problem"), **_REFUSALS},
+            parameters=[USER], scopes=(ADMIN,), tag="admin",
         ),
     ]  # fmt: skip

@@ -2,10 +2,16 @@
 
 import { boardsSection } from "./boards.js";
 import { healthSection } from "./health.js";
+import { playersSection } from "./players_section.js";
 import { reviewSection } from "./review.js";
 import { isSignedIn, signIn, whenEnded } from "./session.js";
 
-const SECTIONS = { boards: boardsSection, review: reviewSection, health: healthSection };
+const SECTIONS = {
+  boards: boardsSection,
+  players: playersSection,
+  review: reviewSection,
+  health: healthSection,
+};
 const USUAL = "review"; // what /admin by itself shows
 const $ = (id) => document.getElementById(id);
 
@@ -26,7 +32,7 @@ $("login").onsubmit = async (event) => {
 $("sign-out").onclick = () => location.reload();
 whenEnded(askAgain);
 addEventListener("hashchange", route);
-showFrame();
+askAgain("");
 
 function showFrame() {
   const isIn = isSignedIn();

@@ -1,0 +1,189 @@
+// One player in the console: who it is, where it stands on every board, what it did, and what can be done.
+
+import { boardPath } from "./api.js";
+import { make } from "./dom.js";
+import { told } from "./moments.js";
+import { playerAddress } from "./players.js";
+import { Rules } from "./rules.js";
+import { ask, call } from "./session.js";
+import { isSure } from "./sure.js";
+
+const ACTIONS = 10;
+const WAIT = 1_000; // until an erasure is asked after again
+const WORDS = { counted: "", reverted: "taken back", refused: "refused" };
+const SEEN = {
+  public: "seen by all",
+  anonymous: "anonymous to others",
+  hidden: "hidden from others",
+};
+const whole = new Intl.NumberFormat();
+const $ = (id) => document.getElementById(id);
+
+let user = "";
+
+$("export-player").onclick = () => attempt(download);
+$("anonymise").onclick = () => attempt(() => erase("anonymise"));
+$("erase").onclick = () => attempt(() => erase("erase"));
+
+/** Shows the player of that id. */
+export async function showPlayer(id) {
+  user = id;
+  document.title = `${id} · Players · Scoreboard`;
+  $("player-id").textContent = id;
+  $("player-name").textContent = id;
+  $("player-visible").textContent = "";
+  $("player-error").textContent = $("players-said").textContent = "";
+  $("player-boards").replaceChildren();
+  $("player-heading").focus();
+  await attempt(() => Promise.all([readProfile(id), readBoards(id)]));
+}
+
+async function readProfile(id) {
+  const profile = await orNothing(call("GET", `api/users/${encodeURIComponent(id)}`));
+  if (id !== user || !profile) return;
+  $("player-name").textContent = profile.displayName ?? id;
+  const parts = ["", profile.country, SEEN[profile.visibility]];
+  $("player-visible").textContent = parts.filter((text) => text !== undefined).join(" · ");
+}
+
+async function readBoards(id) {
+  const { boards } = await call("GET", `api/admin/players/${encodeURIComponent(id)}`);
+  const cards = await Promise.all(boards.map((one) => card(id, one)));
+  if (id !== user) return;
+  $("player-boards").replaceChildren(...cards);
+  $("on-no-board").hidden = cards.length > 0;
+}
+
+async function card(id, { board, score, hidden, unlisted }) {
+  const path = `users/${encodeURIComponent(id)}`;
+  const [described, standing] = await Promise.all([
+    orNothing(call("GET", boardPath(board))),
+    orNothing(call("GET", boardPath(board, path))),
+  ]);
+  const rules = new Rules(described?.rules);
+  const total = `${rules.written(standing?.score ?? score)}${rules.unit && ` ${rules.unit}`}`;
+  let place = standing ? `Rank ${whole.format(standing.rank)}` : "Without a rank";
+  if (unlisted) place = "Hidden by the player's profile";
+  if (hidden) place = "Hidden by a moderator";
+  const button = make("button", { type: "button", className: "quiet" }, hidden ? "Show" : "Hide");
+  button.ariaLabel = `${hidden ? "Show" : "Hide"} on ${board}`;
+  button.onclick = () => attempt(() => setHidden(board, !hidden));
+  const past = make("details", {}, make("summary", {}, "Recent actions"));
+  past.ontoggle = () => past.open && showActions(past, board, path, rules);
+  return make(
+    "li",
+    { className: "period" },
+    make("h3", {}, make("a", { href: `#boards/${board}` }, board)),
+    make("p", {}, make("b", {}, place), ` · ${total}`),
+    past,
+    make("p", { className: "actions" }, button, ...pageOf(id, board)),
+  );
+}
+
+// Where everybody sees the player, with the score over time.
+function pageOf(id, board) {
+  const href = playerAddress(board, id);
+  return href ? [make("a", { className: "way", href }, "Page with the score over time")] : [];
+}
+
+async function showActions(past, board, path, rules) {
+  const query = new URLSearchParams({ limit: ACTIONS });
+  let shown;
+  try {
+    const { actions } = await call("GET", boardPath(board, `${path}/history?${query}`));
+    const head = ["Time", "Points", "Score"].map((text) => make("th", { scope: "col" }, text));
+    const rows = actions.map(({ at, points, status, score }) => {
+      const when = [told(at), WORDS[status]].filter(Boolean).join(" · ");
+      const after = score === null ? "–" : rules.written(score);
+      const cells = [when, rules.signed(points), after].map((text) => make("td", {}, text));
+      return make("tr", {}, ...cells);
+    });
+    const caption = make("caption", { className: "unseen" }, `Recent actions on ${board}`);
+    const table = make(
+      "table",
+      { className: "listing" },
+      caption,
+      make("tr", {}, ...head),
+      ...rows,
+    );
+    shown = rows.length ? table : make("p", { className: "soft" }, "Nothing is kept.");
+  } catch ({ message }) {
+    shown = make("p", { className: "error" }, message);
+  }
+  past.replaceChildren(past.firstChild, shown);
+}
+
+async function setHidden(board, isHidden) {
+  const verb = isHidden ? "hide" : "show";
+  await call("POST", `api/admin/boards/${board}/users/${encodeURIComponent(user)}/${verb}`);
+  await readBoards(user);
+  say(`${isHidden ? "Hidden" : "Shown"} on ${board}.`);
+  const labels = `[aria-label$=" on ${board}"]`;
+  $("player-boards").querySelector(labels)?.focus();
+}
+
+// Saved as a file, since a link can't bear the token.
+async function download() {
+  const answer = await ask("GET", `api/users/${encodeURIComponent(user)}/export`);
+  const address = URL.createObjectURL(await answer.blob());
+  make("a", { href: address, download: "player.json" }).click();
+  URL.revokeObjectURL(address);
+  say("All that is held about the player is in player.json.");
+}
+
+const ENDS = {
+  erase: {
+    title: "Erase",
+    text: "everything that is held: totals, actions, cases, the profile. Sums of boards change with it. Afterwards the id is nobody's.",
+  },
+  anonymise: {
+    title: "Make anonymous",
+    text: "the profile, and who it was. Totals and actions stay, under a pseudonym that leads back to nobody.",
+  },
+};
+
+async function erase(mode) {
+  const name = user;
+  const { title, text } = ENDS[mode];
+  const words = `This destroys, for ever and on all boards, of ${name}: ${text}`;
+  if (!(await isSure({ title: `${title} ${name}`, text: words, verb: title, name }))) return;
+  await follow(name, await call("DELETE", `api/users/${encodeURIComponent(name)}?mode=${mode}`));
+}
+
+/** Tells how an erasure of the player goes on, as long as the player is shown. */
+async function follow(name, { erasure, state }) {
+  if (name !== user) return;
+  if (state === "done") {
+    await showPlayer(name);
+    return say(`${erasure}: done.`);
+  }
+  say(`${erasure}: under way. It goes on when you leave this page.`);
+  setTimeout(() => attempt(() => again(name, erasure)), WAIT);
+}
+
+async function again(name, erasure) {
+  if (name === user) await follow(name, await call("GET", `api/erasures/${erasure}`));
+}
+
+/** What a call answers; null for what there is not. */
+async function orNothing(answer) {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error.status === 404) return null;
+    throw error;
+  }
+}
+
+async function attempt(what) {
+  $("player-error").textContent = "";
+  try {
+    await what();
+  } catch ({ message }) {
+    $("player-error").textContent = message;
+  }
+}
+
+function say(text) {
+  $("players-said").textContent = text;
+}
