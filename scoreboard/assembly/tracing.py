@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from scoreboard.errors import ConfigurationError
+from scoreboard.telemetry.tracing_log import log_sparingly
 
 if TYPE_CHECKING:  # loaded only where traces are sent: it needs an extra
     from scoreboard.telemetry.tracing import Tracer
@@ -59,15 +60,16 @@ def _tracer(service: str, environ: Mapping[str, str]) -> Tracer | None:
             "no_traces", reason=f"they are sent by otlp, {PROTOCOL}: not {exporter}, {protocol}"
         )
         return None
-    try:
-        from scoreboard.telemetry.tracing import open_tracer
-    except ImportError as error:
-        log.warning("no_traces", reason=str(error), remedy="pip install 'scoreboard[otel]'")
-        return None
+    log_sparingly()
     propagators = environ.get("OTEL_PROPAGATORS") or "tracecontext"
     heeds = "tracecontext" in (name.strip() for name in propagators.split(","))
     try:
+        from scoreboard.telemetry.tracing import open_tracer  # which looks at some variables
+
         tracer = open_tracer(service, heeds_callers=heeds)
+    except ImportError as error:
+        log.warning("no_traces", reason=str(error), remedy="pip install 'scoreboard[otel]'")
+        return None
     except (ValueError, RuntimeError) as error:
         raise ConfigurationError(f"OpenTelemetry (OTEL_*): {error}") from error
     log.info("tracing")

@@ -13,7 +13,6 @@ through the stream to the persister (wire/events.Body).
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import threading
 import time
@@ -32,10 +31,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from scoreboard import __version__
 from scoreboard.telemetry import metrics
-from scoreboard.telemetry.sparing_log import SparingLog
 
 FLUSH = 3.0  # seconds for which a process that ends waits for its last spans to be taken
-TROUBLES = 60.0  # seconds between two lines of the log about spans that are not sent
 _PLACE = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})")
 
 _propagator = TraceContextTextMapPropagator()
@@ -167,7 +164,6 @@ def open_tracer(service: str, *, heeds_callers: bool) -> Tracer:
     resource = Resource.create().merge(own).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(_Counting(OTLPSpanExporter())))
-    log_sparingly()
     return Tracer(provider, heeds_callers=heeds_callers)
 
 
@@ -185,28 +181,6 @@ class _Counting(SpanExporter):
 
     def shutdown(self) -> None:
         self._exporter.shutdown()
-
-
-class _Sparing(logging.Handler):
-    """Logs what the library says of its troubles, of which an unreachable receiver would make some
-    lines for every batch."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._log = SparingLog(__name__, period=TROUBLES)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        reason = record.getMessage()
-        if record.exc_info and record.exc_info[1] is not None:
-            reason += f" ({record.exc_info[1]!r})"
-        self._log.warning("traces_not_sent", reason=reason)
-
-
-def log_sparingly() -> None:
-    """Lets the library say its troubles in few lines of the log."""
-    library = logging.getLogger("opentelemetry")
-    library.handlers = [_Sparing()]
-    library.propagate = False
 
 
 def _place_of(span: trace.Span) -> str:

@@ -39,6 +39,28 @@ async def test_a_malformed_setting_is_named(role: str, variable: str, value: str
     assert all("few_file_descriptors" in other for other in others)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many"),  # at which the library looks when it is loaded
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+    ],
+)
+async def test_a_variable_of_opentelemetry_that_can_not_be_is_named_without_a_traceback(
+    variable: str, value: str
+) -> None:
+    wrong = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        "OTEL_BSP_SCHEDULE_DELAY": "soon",  # of which the library only complains
+        variable: value,
+    }
+    ended = await scoreboard("persist", **NOWHERE, **wrong)
+
+    assert ended.code == 78
+    assert ended.err.splitlines()[-1].startswith("scoreboard: OpenTelemetry (OTEL_*): ")
+    assert "Traceback" not in ended.err
+
+
 async def test_a_port_of_the_environment_that_cannot_be_is_one_line() -> None:
     at = "postgresql://scoreboard@127.0.0.1/scoreboard"
     ended = await scoreboard("migrate", **{**named("redis://127.0.0.1:1/0", at), "PGPORT": "99999"})

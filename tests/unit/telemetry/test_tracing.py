@@ -11,7 +11,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from structlog.testing import capture_logs
 
-from scoreboard.telemetry.tracing import Tracer, log_sparingly
+from scoreboard.telemetry.tracing import Tracer
+from scoreboard.telemetry.tracing_log import log_sparingly
 
 CALLER = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
 PLACE = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"
