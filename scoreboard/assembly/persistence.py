@@ -24,6 +24,7 @@ from scoreboard.assembly.moderation import (
     remover,
 )
 from scoreboard.assembly.recovery import recovery, verifier_of
+from scoreboard.assembly.shortages import log_shortages_sparingly
 from scoreboard.assembly.startup import check_servers
 from scoreboard.assembly.threads import start_threads
 from scoreboard.assembly.tracing import tracing
@@ -80,6 +81,7 @@ async def persist(settings: Settings) -> None:
         2 * settings.partitions + OWN_DESCRIPTORS,
         remedy="raise the hard limit (ulimit -Hn, LimitNOFILE)",
     )
+    log_shortages_sparingly()
     await start_threads()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

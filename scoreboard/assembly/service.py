@@ -13,6 +13,7 @@ from scoreboard.assembly.application import END, HEALTH, application
 from scoreboard.assembly.descriptors import fitted, make_room
 from scoreboard.assembly.listening import http_runner, listen
 from scoreboard.assembly.metrics_server import observable
+from scoreboard.assembly.shortages import log_shortages_sparingly
 from scoreboard.assembly.threads import start_threads
 from scoreboard.assembly.tracing import tracing
 from scoreboard.settings import Settings
@@ -32,6 +33,7 @@ async def serve(settings: Settings) -> None:
         "SCOREBOARD_MAX_CONNECTIONS and SCOREBOARD_MAX_HTTP_CONNECTIONS",
     )
     settings = fitted(settings, limit, own=OWN_DESCRIPTORS)
+    log_shortages_sparingly()
     await start_threads()
     loop = asyncio.get_running_loop()
     async with tracing("scoreboard-serve") as tracer:
