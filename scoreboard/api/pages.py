@@ -9,7 +9,7 @@ import mimetypes
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from aiohttp import ETag, web
 
@@ -82,7 +82,7 @@ class _File:
         charset = "utf-8" if self.content_type.startswith("text/") else None
         unpacking = self.packed and not _takes_gzip(request)
         response = web.Response(
-            body=gzip.decompress(self.body) if unpacking else self.body,
+            body=_unpacked(self.body) if unpacking else self.body,
             content_type=self.content_type,
             charset=charset,
             headers=HEADERS,
@@ -90,6 +90,12 @@ class _File:
         if self.packed and not unpacking:
             response.headers["Content-Encoding"] = "gzip"
         return response
+
+
+@cache
+def _unpacked(body: bytes) -> bytes:
+    """Kept once somebody wants it: unpacking the largest file takes as long as dozens of calls."""
+    return gzip.decompress(body)
 
 
 def _takes_gzip(request: web.Request) -> bool:

@@ -8,6 +8,7 @@ import hashlib
 import re
 from importlib import resources
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from aiohttp import web
@@ -104,6 +105,20 @@ async def test_the_renderer_is_sent_packed_to_browsers_that_take_it(
         assert hashlib.sha256(body).hexdigest() == SHA256
         size = int(response.headers["Content-Length"])
         assert size < 700_000 if packed else size == len(body)
+
+
+async def test_however_often_the_renderer_is_asked_for_it_is_unpacked_once(
+    client: TestClient[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacked = Mock(wraps=gzip.decompress)
+    monkeypatch.setattr(gzip, "decompress", unpacked)
+    pages._unpacked.cache_clear()
+    for _ in range(5):
+        async with client.session.get(
+            client.make_url("/static/redoc.js"), headers={"Accept-Encoding": "identity"}
+        ) as response:
+            await response.read()
+    unpacked.assert_called_once()
 
 
 def test_the_renderer_is_the_one_that_was_looked_at_and_asks_no_other_host() -> None:
