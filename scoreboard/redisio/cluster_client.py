@@ -86,15 +86,9 @@ class ClusterClient(Redis):
         if key is None:
             return await self._at_any(args, options)
 
-        async def attempt(client: Redis, asking: bool) -> Any:
-            if not asking:
-                return await client.execute_command(*args, **options)
-            async with client.pipeline(transaction=False) as pipe:
-                pipe.execute_command("ASKING")
-                pipe.execute_command(*args, **options)
-                return (await pipe.execute())[1]
-
-        return await self.at_owner(key, attempt)
+        return await self.at_owner(
+            key, lambda client, asking: sent(client, asking, *args, **options)
+        )
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> ClusterPipeline:
         """Commands whose keys may be anywhere; see there."""
@@ -128,6 +122,16 @@ class ClusterClient(Redis):
             except (RedisConnectionError, OSError, TimeoutError):
                 self.topology.lost(node)
         return await self._clients.of(last).execute_command(*args, **options)
+
+
+async def sent(client: Redis, asking: bool, *args: Any, **options: Any) -> Any:
+    """The reply of one server alone, right behind ASKING if that is wanted."""
+    if not asking:
+        return await client.execute_command(*args, **options)
+    async with client.pipeline(transaction=False) as pipe:
+        pipe.execute_command("ASKING")
+        pipe.execute_command(*args, **options)
+        return (await pipe.execute())[1]
 
 
 class ClusterPipeline(Pipeline):

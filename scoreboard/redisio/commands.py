@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import DataError, NoScriptError, RedisError, ResponseError
 
 from scoreboard.errors import Misconfigured, Unavailable
-from scoreboard.redisio.cluster_client import ClusterClient
+from scoreboard.redisio.cluster_client import ClusterClient, sent
 from scoreboard.redisio.refusals import Refused, WrongForm
 from scoreboard.redisio.script_source import digest, source
 from scoreboard.redisio.topology import Key, Node
@@ -47,11 +47,15 @@ async def run_script(redis: Redis, call: ScriptCall) -> list[Any]:
     sharded = isinstance(redis, ClusterClient)
     with reachable():  # the first digest reads files
         command = ("EVALSHA", digest(script, sharded), len(keys), *keys, *args)
-        try:
-            return list(await redis.execute_command(*command))
-        except NoScriptError:
-            await redis.execute_command("SCRIPT LOAD", source(script, sharded))
-            return list(await redis.execute_command(*command))
+
+        async def attempt(server: Redis, asking: bool) -> list[Any]:
+            try:
+                return list(await sent(server, asking, *command))
+            except NoScriptError:  # loaded where it is run, whoever that is by now
+                await server.execute_command("SCRIPT LOAD", source(script, sharded))
+                return list(await sent(server, asking, *command))
+
+        return await (at_owner(redis, keys[0], attempt) if keys else attempt(redis, False))
 
 
 async def each_server(redis: Redis) -> Sequence[Redis]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from redis import Redis as BlockingRedis
@@ -265,8 +265,7 @@ class RedisCluster:
         slot, source = slot_of(key), await self.owner(key)
         assert source is not to
         async with self.client(source) as old, self.client(to) as new:
-            await new.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", self._ids[source.port])
-            await old.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", self._ids[to.port])
+            await self._begin_to_move(slot, source, to)
             while True:
                 keys: Sequence[bytes] = await old.execute_command(
                     "CLUSTER GETKEYSINSLOT", slot, step
@@ -283,6 +282,24 @@ class RedisCluster:
             with contextlib.suppress(ResponseError):
                 await old.execute_command("CLUSTER SETSLOT", slot, "NODE", self._ids[to.port])
         await self.settled()
+
+    @contextlib.asynccontextmanager
+    async def moving_slot(self, key: str, to: Valkey) -> AsyncIterator[None]:
+        """The key's slot is on its way for as long as the block lasts, then it stays where it is.
+        What is asked of keys that are not there goes to the other side."""
+        slot, source = slot_of(key), await self.owner(key)
+        await self._begin_to_move(slot, source, to)
+        try:
+            yield
+        finally:
+            for server in (source, to):
+                async with self.client(server) as client:
+                    await client.execute_command("CLUSTER SETSLOT", slot, "STABLE")
+
+    async def _begin_to_move(self, slot: int, source: Valkey, to: Valkey) -> None:
+        async with self.client(source) as old, self.client(to) as new:
+            await new.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", self._ids[source.port])
+            await old.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", self._ids[to.port])
 
     async def move_slot_at_once(self, key: str, to: Valkey) -> None:
         """Moves the key's slot whole, as Valkey can from version 9 on. Raises CantMove."""

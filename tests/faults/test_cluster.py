@@ -4,6 +4,7 @@ promised is lost and nothing counts twice."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from scoreboard.local.embedded_servers import Valkey
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scripts.load.clusters import CantMove, RedisCluster
+from tests.support.cut_network import private_network
 from tests.support.steady_posts import Posters, audited, heard
 from tests.support.whole_service import Service, service
 
@@ -34,11 +36,14 @@ async def cluster_with_replicas(tmp_path: Path) -> AsyncIterator[RedisCluster]:
 async def running(
     cluster_with_replicas: RedisCluster, settings: Settings
 ) -> AsyncIterator[Service]:
+    async with served(cluster_with_replicas, settings) as running:
+        yield running
+
+
+@asynccontextmanager
+async def served(cluster: RedisCluster, settings: Settings) -> AsyncIterator[Service]:
     changed = msgspec.structs.replace(
-        settings,
-        redis_url=cluster_with_replicas.url,
-        redis_timeout=2.0,
-        durability_timeout=0.5,
+        settings, redis_url=cluster.url, redis_timeout=2.0, durability_timeout=0.5
     )
     async with service(changed) as running, running.persisting():
         yield running
@@ -102,6 +107,26 @@ async def test_a_new_server_takes_a_slot_under_load(
     await ready(running, http)
 
 
+async def test_a_server_that_gives_its_slot_back_is_removed_under_load(
+    cluster_with_replicas: RedisCluster, running: Service, http: ClientSession
+) -> None:
+    cluster = cluster_with_replicas
+    posters = Posters(running, http, BOARDS, "redis")
+    key = of_board(running, BOARDS[0])
+    async with posters.at_work() as posted:
+        home, added = await cluster.owner(key), await cluster.add_server()
+        await cluster.move_slot(key, added)
+        await posters.more()
+        await cluster.move_slot(key, home)
+        await cluster.remove_server(added)
+        await posters.more()
+
+    assert added not in cluster.servers
+    assert posted.promised == posted.settled
+    await audited(running.settings, posted)
+    await ready(running, http)
+
+
 async def test_a_manual_failover_under_load_loses_nothing(
     cluster_with_replicas: RedisCluster, running: Service, http: ClientSession
 ) -> None:
@@ -142,3 +167,36 @@ async def test_a_master_that_is_killed_is_replaced_and_what_its_replica_had_is_k
     await heard(watching, counted[BOARDS[0]])
     await watching.close()
     await ready(running, http)
+
+
+@pytest.mark.parametrize("from_us_too", [False, True])
+async def test_a_master_that_is_cut_off_is_replaced_and_what_its_replica_had_is_kept(
+    tmp_path: Path, settings: Settings, http: ClientSession, from_us_too: bool
+) -> None:
+    """If only the other servers can't reach it, it takes writes from us for a while."""
+    with private_network() as network:
+        cluster = RedisCluster(tmp_path, replicas=1, network=network)
+        try:
+            await cluster.start()
+            async with served(cluster, settings) as running:
+                posters = Posters(running, http, BOARDS, "replica")
+                async with posters.at_work() as posted:
+                    await posters.more()
+                    master = await cluster.owner(of_board(running, BOARDS[0]))
+                    replica = await cluster.replica_of(master)
+                    host = cluster.host(master)
+                    if from_us_too:
+                        await host.cut()
+                    else:
+                        await host.cut_from(network.others(host))
+                    await cluster.leads(replica)
+                    await posters.more()
+                    await host.mend()
+                    await cluster.follows(master)
+                    await cluster.settled()
+                    await posters.more()
+
+                await audited(running.settings, posted)
+                await ready(running, http)
+        finally:
+            cluster.stop()

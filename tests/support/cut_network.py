@@ -11,14 +11,21 @@ from scripts.load.network import Host, Network, NoNetwork
 
 
 @contextmanager
-def cut_network() -> Iterator[Host]:
-    """A host in a network for as long as the block lasts; skips the test where none can be made."""
+def private_network() -> Iterator[Network]:
+    """A network for as long as the block lasts; skips the test where none can be made."""
     network = Network()
     try:
         network.open()
     except NoNetwork as error:
         pytest.skip(str(error))
     try:
-        yield network.add()
+        yield network
     finally:
         network.close()
+
+
+@contextmanager
+def cut_network() -> Iterator[Host]:
+    """The same, with one host in it."""
+    with private_network() as network:
+        yield network.add()

@@ -12,8 +12,11 @@ from scoreboard.assembly.probes import redis_state
 from scoreboard.errors import Unavailable
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.redisio.cluster_client import ClusterClient
+from scoreboard.redisio.commands import run_script
+from scoreboard.redisio.script_source import digest
 from scoreboard.redisio.topologies import topology_at
 from scoreboard.redisio.write_watch import WriteWatch
+from scoreboard.wire import scripts
 from scoreboard.wire.keys import Keyspace
 from scripts.load.clusters import RedisCluster
 from tests.support.waiting import PATIENCE
@@ -55,6 +58,23 @@ async def test_while_one_server_refuses_writes_the_others_take_them(
     finally:
         await demand_replicas(redis_cluster, redis_cluster.servers, 0)
     assert await watch.check() == ""
+
+
+async def test_a_script_is_loaded_where_its_slot_is_on_its_way(
+    redis_cluster: RedisCluster, client: ClusterClient
+) -> None:
+    meta = Keyspace(PARTITIONS).board("arena").meta
+    fence = scripts.fence_board(key_meta=meta)
+    await run_script(client, fence)
+    added = await redis_cluster.add_server()
+    known = digest(fence.script, True).decode()
+    try:
+        async with redis_cluster.moving_slot(meta, added), redis_cluster.client(added) as new:
+            assert await new.script_exists(known) == [False]
+            await run_script(client, fence)
+            assert await new.script_exists(known) == [True]
+    finally:
+        await redis_cluster.remove_server(added)
 
 
 async def test_the_backlog_is_that_of_the_streams_of_all_servers(
