@@ -135,6 +135,7 @@ async def test_a_copy_that_takes_its_time_is_waited_for(
         await own.copy_records_to_table("slow", records=[(1,)])
     await pool.close()
     assert await database.fetchval("SELECT count(*) FROM slow") == 1
+    await database.execute("DROP TABLE slow")
 
 
 @pytest.mark.usefixtures("attentive")
