@@ -15,6 +15,7 @@ _QUERY = {
     "status": "open",
     "limit": "100",
     "score": "1234",
+    "name": "ada",
     "confirm": _PATH["board"],
 }
 
