@@ -16,8 +16,8 @@ from scoreboard.api.bodies import MODERATION, Bodies, decode
 from scoreboard.api.parameters import choice, identifier, number
 from scoreboard.api.ports import BoardRemover, CaseModerator, ReviewReader, SettingsReader
 from scoreboard.api.principals import Principal
-from scoreboard.api.tokens import ADMIN
 from scoreboard.api.told_settings import BoardRules, told
+from scoreboard.api.written import for_caller
 from scoreboard.domain.boards import (
     SettingsChange,
     SettingsGiven,
@@ -53,7 +53,6 @@ PATIENCE = 10.0  # seconds in which cases of a selection are begun
 
 # Lines and tabs are allowed, other control characters are not.
 _Reason = Annotated[str, Meta(max_length=MAX_REASON, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$")]
-_encode = msgspec.json.Encoder().encode
 
 
 class Explanation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -156,7 +155,7 @@ class AdminHandlers:
 
     async def list_reviews(self, request: web.Request) -> web.Response:
         """The queue, newest first."""
-        principal = await self._administrator(request)
+        principal = await self._authenticator.administrator(request)
         query = request.query
         board, user = query.get("board"), query.get("user")
         if board is not None:
@@ -177,23 +176,23 @@ class AdminHandlers:
         before = None if cursor is None else number(cursor, "cursor", least=1, most=MAX_ID)
         found = await self._reviews.page(wanted, before=before, limit=limit + 1)
         following = str(found[limit - 1].id) if len(found) > limit else None
-        return _json(ReviewPage(found[:limit], following))
+        return for_caller(ReviewPage(found[:limit], following))
 
     async def decided_features(self, request: web.Request) -> web.Response:
         """How often refusals turned out to be wrong, by agent and feature."""
-        principal = await self._administrator(request)
-        return _json(DecidedFeatures(await self._reviews.by_feature(principal.boards)))
+        principal = await self._authenticator.administrator(request)
+        return for_caller(DecidedFeatures(await self._reviews.by_feature(principal.boards)))
 
     async def get_review(self, request: web.Request) -> web.Response:
         """One case with what its user did lately."""
         review, _ = await self._case(request)
-        return _json(await self._reviews.details(review))
+        return for_caller(await self._reviews.details(review))
 
     async def approve(self, request: web.Request) -> web.Response:
         """Lets the action count."""
         review, principal = await self._case(request)
         why = await self._body(request, self._explanation)
-        return _json(
+        return for_caller(
             await self._moderator.approve(
                 review.id, by=principal.subject, reason=why.reason, episode=why.episode
             )
@@ -203,7 +202,7 @@ class AdminHandlers:
         """Keeps the action out, or takes it back."""
         review, principal = await self._case(request)
         wanted = await self._body(request, self._confirmation)
-        return _json(
+        return for_caller(
             await self._moderator.confirm(
                 review.id,
                 by=principal.subject,
@@ -217,7 +216,7 @@ class AdminHandlers:
     async def decide(self, request: web.Request) -> web.Response:
         """Decides a selection of cases one by one. One that can't be decided stops no other, unless
         it is for want of a server, or the call has taken long: then the others are not tried."""
-        principal = await self._administrator(request)
+        principal = await self._authenticator.administrator(request)
         wanted = decode(self._bulk, await self._bodies.read(request, most=MODERATION))
         loop = asyncio.get_running_loop()
         until = loop.time() + PATIENCE
@@ -234,7 +233,7 @@ class AdminHandlers:
                 if failed
                 else Decided(id_, 200)
             )
-        return _json(BulkResult(results))
+        return for_caller(BulkResult(results))
 
     async def _failed(
         self, principal: Principal, wanted: BulkDecision, id_: int
@@ -269,7 +268,7 @@ class AdminHandlers:
     async def get_board(self, request: web.Request) -> web.Response:
         """A board's settings."""
         board, _ = await self._board(request)
-        return _json(told(BoardRules, await self._settings.get(board), board=board))
+        return for_caller(told(BoardRules, await self._settings.get(board), board=board))
 
     async def put_board(self, request: web.Request) -> web.Response:
         """Makes a board, or replaces all settings of one that exists."""
@@ -294,7 +293,7 @@ class AdminHandlers:
                 "There is no way back: confirm names the board again.", path="confirm"
             )
         done = await self._remover.remove(board, kind, by=principal.subject)
-        return _json(BoardRemoval(board, done), status=200 if done else 202)
+        return for_caller(BoardRemoval(board, done), status=200 if done else 202)
 
     async def _configure(
         self, request: web.Request, changing: Callable[[Any], SettingsChange]
@@ -303,7 +302,7 @@ class AdminHandlers:
         body = await self._bodies.read(request, most=MODERATION)
         change = changing(decode(self._settings_given, body))
         settings = await self._moderator.configure(board, change, by=principal.subject)
-        return _json(told(BoardRules, settings, board=board))
+        return for_caller(told(BoardRules, settings, board=board))
 
     async def _set_hidden(self, request: web.Request, *, hidden: bool) -> web.Response:
         board, principal = await self._board(request)
@@ -312,16 +311,10 @@ class AdminHandlers:
         await self._moderator.set_hidden(
             board, user, hidden=hidden, by=principal.subject, reason=why.reason
         )
-        return _json(UserVisibility(board, user, hidden))
-
-    async def _administrator(self, request: web.Request) -> Principal:
-        principal = await self._authenticator.authenticate(request)
-        if not principal.has(ADMIN):
-            raise Forbidden("The token lacks the scope admin.")
-        return principal
+        return for_caller(UserVisibility(board, user, hidden))
 
     async def _board(self, request: web.Request) -> tuple[str, Principal]:
-        principal = await self._administrator(request)
+        principal = await self._authenticator.administrator(request)
         board = request.match_info["board"]
         check_board_name(board)
         if not principal.may_moderate(board):
@@ -329,7 +322,7 @@ class AdminHandlers:
         return board, principal
 
     async def _case(self, request: web.Request) -> tuple[Review, Principal]:
-        principal = await self._administrator(request)
+        principal = await self._authenticator.administrator(request)
         try:
             review_id = number(request.match_info["id"], "id", least=1, most=MAX_ID)
         except InvalidRequest:
@@ -347,12 +340,3 @@ class AdminHandlers:
         if not request.can_read_body:
             return decoder.decode(b"{}")
         return decode(decoder, await self._bodies.read(request, most=MODERATION))
-
-
-def _json(value: msgspec.Struct, *, status: int = 200) -> web.Response:
-    return web.Response(
-        status=status,
-        body=_encode(value),
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )

@@ -18,7 +18,8 @@ from scoreboard.api.published_keys import PublishedKeys
 from scoreboard.api.refusals import RefusalLog
 from scoreboard.api.signatures import SignatureVerifier
 from scoreboard.api.token_rules import ClaimRules, TokenRefused, key_id_of
-from scoreboard.errors import Unauthorized, Unavailable
+from scoreboard.api.tokens import ADMIN
+from scoreboard.errors import Forbidden, Unauthorized, Unavailable
 
 MAX_HEADER = 4096
 REMEMBERED = 10_000
@@ -79,6 +80,14 @@ class Authenticator:
         """The caller. Raises Unauthorized, always the same, without a usable token; Unavailable
         while it is not known whether it is usable."""
         return self.principal(request) or await self._verified(request)
+
+    async def administrator(self, request: web.BaseRequest) -> Principal:
+        """The caller, who may have a token for some boards only. Raises as ``authenticate``, and
+        Forbidden for anybody else than administrators."""
+        principal = await self.authenticate(request)
+        if not principal.has(ADMIN):
+            raise Forbidden("The token lacks the scope admin.")
+        return principal
 
     def check(self, reader: Reader) -> None:
         """Raises Unauthorized when the reader's token has expired or was revoked since it was

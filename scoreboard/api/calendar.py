@@ -12,11 +12,11 @@ from msgspec import Meta
 
 from scoreboard.api.auth import Authenticator
 from scoreboard.api.bodies import MODERATION, Bodies, decode
-from scoreboard.api.tokens import ADMIN
+from scoreboard.api.written import for_caller
 from scoreboard.domain.moments import milliseconds_of_moment, moment_of
 from scoreboard.domain.occurrences import coming
 from scoreboard.domain.periods import EARLIEST_START, LATEST_START, Period
-from scoreboard.errors import Forbidden, InvalidRequest
+from scoreboard.errors import InvalidRequest
 
 MOST = 20  # finding an occurrence takes up to a few milliseconds
 
@@ -55,9 +55,7 @@ class CalendarHandlers:
 
     async def preview(self, request: web.Request) -> web.Response:
         """When the occurrences of a period would come. Nothing is changed."""
-        principal = await self._authenticator.authenticate(request)
-        if not principal.has(ADMIN):
-            raise Forbidden("The token lacks the scope admin.")
+        await self._authenticator.administrator(request)
         asked = decode(_question, await self._bodies.read(request, most=MODERATION))
         since = asked.since or datetime.now(UTC)
         if not EARLIEST_START <= since < LATEST_START:
@@ -66,8 +64,4 @@ class CalendarHandlers:
         planned = [
             PlannedOccurrence(moment_of(one.starts_at), moment_of(one.ends_at)) for one in found
         ]
-        return web.Response(
-            body=msgspec.json.encode(Calendar(planned)),
-            content_type="application/json",
-            headers={"Cache-Control": "no-store"},
-        )
+        return for_caller(Calendar(planned))

@@ -14,7 +14,6 @@ from scoreboard.api.operations import Parameter
 from scoreboard.api.parameters import choice
 from scoreboard.api.ports import BoardExporter
 from scoreboard.api.problems import HEADERS
-from scoreboard.api.tokens import ADMIN
 from scoreboard.domain.boards import check_board_name
 from scoreboard.domain.snapshots import Rows, Snapshot, Wanted, What
 from scoreboard.errors import Forbidden, ScoreboardError, Unavailable
@@ -57,9 +56,7 @@ class ExportHandlers:
 
     async def export(self, request: web.Request) -> web.StreamResponse:
         """All rows of a table, as of one moment."""
-        principal = await self._authenticator.authenticate(request)
-        if not principal.has(ADMIN):
-            raise Forbidden("The token lacks the scope admin.")
+        principal = await self._authenticator.administrator(request)
         board, query = request.match_info["board"], request.query
         check_board_name(board)
         if not principal.may_moderate(board):

@@ -14,7 +14,7 @@ from scoreboard.api.health import HealthHandlers, Readiness
 from scoreboard.api.parameters import number
 from scoreboard.api.ports import DeadLetterReader
 from scoreboard.api.route_metrics import publish_routes
-from scoreboard.api.tokens import ADMIN
+from scoreboard.api.written import for_caller
 from scoreboard.errors import Forbidden
 from scoreboard.telemetry.figures import figures
 from scoreboard.telemetry.metrics import LATENCIES
@@ -77,7 +77,7 @@ class HealthReports:
 
     async def get_health(self, request: web.Request) -> web.Response:
         """How the service fares. Answers 200 whatever it is, since it is told to people."""
-        await self._administrator(request)
+        await self._authenticator.administrator(request)
         found = await self._health.readiness()
         publish_routes()
         seen = await asyncio.to_thread(figures)
@@ -88,30 +88,16 @@ class HealthReports:
             dict(seen.actions),
             seen.websockets,
         )
-        return _json(ServiceHealth(found.ready, found.version, found.parts, traffic))
+        return for_caller(ServiceHealth(found.ready, found.version, found.parts, traffic))
 
     async def list_dead(self, request: web.Request) -> web.Response:
         """What could not be written."""
-        if not await self._administrator(request):
+        principal = await self._authenticator.administrator(request)
+        if principal.boards is not None:
             raise Forbidden("A token for some boards only can't see dead letters.")
         limit = number(
             request.query.get("limit", str(DEFAULT_LETTERS)), "limit", least=1, most=MAX_LETTERS
         )
         found = await self._letters.list(None, limit + 1)
         letters = [DeadEntry(one.name, one.created, one.error) for one in found[:limit]]
-        return _json(DeadEntries(letters, len(found) > limit))
-
-    async def _administrator(self, request: web.Request) -> bool:
-        """True for one of all boards. Raises Forbidden for anybody else than administrators."""
-        principal = await self._authenticator.authenticate(request)
-        if not principal.has(ADMIN):
-            raise Forbidden("The token lacks the scope admin.")
-        return principal.boards is None
-
-
-def _json(value: msgspec.Struct) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(value),
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
+        return for_caller(DeadEntries(letters, len(found) > limit))

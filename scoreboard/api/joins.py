@@ -10,11 +10,10 @@ from scoreboard.api.bodies import ONE_ACTION, Bodies, decode
 from scoreboard.api.pace import Pace
 from scoreboard.api.players.erased import ErasedPlayers
 from scoreboard.api.ports import BoardJoiner
+from scoreboard.api.written import for_caller
 from scoreboard.domain.actions import Identifier
 from scoreboard.domain.boards import check_board_name
 from scoreboard.errors import Forbidden, RateLimited
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Join(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -67,8 +66,4 @@ class JoinHandlers:
                 "This player's own token may make no further call yet.", retry_after=wait
             )
         await self._joiner.join(board, user)
-        return web.Response(
-            body=_encode(Joined(board, user)),
-            content_type="application/json",
-            headers={"Cache-Control": "no-store"},
-        )
+        return for_caller(Joined(board, user))

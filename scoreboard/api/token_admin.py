@@ -13,7 +13,7 @@ from msgspec import Meta
 from scoreboard.api.auth import Authenticator
 from scoreboard.api.bodies import MODERATION, Bodies, decode
 from scoreboard.api.ports import TokenRevoker
-from scoreboard.api.tokens import ADMIN
+from scoreboard.api.written import for_caller
 from scoreboard.domain.actions import NO_CONTROL_CHARACTERS, Identifier
 from scoreboard.domain.reviews import MAX_REASON
 from scoreboard.domain.revocations import MAX_TOKEN_ID, NEVER, Revocation
@@ -73,20 +73,14 @@ class TokenHandlers:
 
     async def revoke(self, request: web.Request) -> web.Response:
         """Revokes one token, or all of a subject that were issued before a moment."""
-        principal = await self._authenticator.authenticate(request)
-        if not principal.has(ADMIN):
-            raise Forbidden("The token lacks the scope admin.")
+        principal = await self._authenticator.administrator(request)
         if principal.boards is not None:
             raise Forbidden("A token for some boards only can't revoke tokens.")
         asked = decode(_revocation, await self._bodies.read(request, most=MODERATION))
         revocation = _checked(asked, time.time())
         known = await self._revoker.revoke(revocation, by=principal.subject, reason=asked.reason)
         before = datetime.fromtimestamp(revocation.before, UTC) if asked.subject else None
-        return web.Response(
-            body=msgspec.json.encode(Revoked(asked.jti, asked.subject, before, asked.until, known)),
-            content_type="application/json",
-            headers={"Cache-Control": "no-store"},
-        )
+        return for_caller(Revoked(asked.jti, asked.subject, before, asked.until, known))
 
 
 def _checked(asked: TokenRevocation, now: float) -> Revocation:

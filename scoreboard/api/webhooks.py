@@ -15,7 +15,7 @@ from scoreboard.api.bodies import MODERATION, Bodies, decode
 from scoreboard.api.parameters import choice, number
 from scoreboard.api.ports import WebhookRecord
 from scoreboard.api.principals import Principal
-from scoreboard.api.tokens import ADMIN
+from scoreboard.api.written import for_caller
 from scoreboard.domain.webhook_signatures import new_secret
 from scoreboard.domain.webhook_targets import WebhookTargets
 from scoreboard.domain.webhooks import (
@@ -93,17 +93,17 @@ class WebhookHandlers:
             raise InvalidRequest(str(error), path="url") from error
         secret = new_secret()
         webhook = await self._webhooks.add(new, secret, by=principal.subject)
-        return _json(AddedWebhook(webhook, secret), status=201)
+        return for_caller(AddedWebhook(webhook, secret), status=201)
 
     async def list(self, request: web.Request) -> web.Response:
         """All webhooks and how they fare."""
         await self._administrator(request)
-        return _json(WebhookList(await self._webhooks.all()))
+        return for_caller(WebhookList(await self._webhooks.all()))
 
     async def get(self, request: web.Request) -> web.Response:
         """One webhook."""
         await self._administrator(request)
-        return _json(await self._webhooks.get(_number(request)))
+        return for_caller(await self._webhooks.get(_number(request)))
 
     async def remove(self, request: web.Request) -> web.Response:
         """Removes a webhook with all that it was not told yet."""
@@ -116,7 +116,7 @@ class WebhookHandlers:
         principal = await self._administrator(request)
         webhook, secret = _number(request), new_secret()
         await self._webhooks.rotate(webhook, secret, by=principal.subject)
-        return _json(WebhookSecret(webhook, secret))
+        return for_caller(WebhookSecret(webhook, secret))
 
     async def deliveries(self, request: web.Request) -> web.Response:
         """What became of a webhook's deliveries."""
@@ -130,7 +130,7 @@ class WebhookHandlers:
             _number(request), state, before=before, limit=limit + 1
         )
         following = str(found[limit - 1][0]) if len(found) > limit else None
-        return _json(DeliveryPage([delivery for _, delivery in found[:limit]], following))
+        return for_caller(DeliveryPage([delivery for _, delivery in found[:limit]], following))
 
     async def retry(self, request: web.Request) -> web.Response:
         """Sends dead deliveries again."""
@@ -141,12 +141,10 @@ class WebhookHandlers:
         retried = await self._webhooks.retry(
             _number(request), which.deliveries, by=principal.subject
         )
-        return _json(Retried(retried))
+        return for_caller(Retried(retried))
 
     async def _administrator(self, request: web.Request) -> Principal:
-        principal = await self._authenticator.authenticate(request)
-        if not principal.has(ADMIN):
-            raise Forbidden("The token lacks the scope admin.")
+        principal = await self._authenticator.administrator(request)
         if principal.boards is not None:
             raise Forbidden("A token for some boards only can't set up webhooks.")
         return principal
@@ -157,12 +155,3 @@ def _number(request: web.Request) -> int:
         return number(request.match_info["id"], "id", least=1, most=MAX_ID)
     except InvalidRequest:
         raise NotFound("There is no such webhook.") from None
-
-
-def _json(value: msgspec.Struct, *, status: int = 200) -> web.Response:
-    return web.Response(
-        status=status,
-        body=msgspec.json.encode(value),
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )

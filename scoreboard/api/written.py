@@ -15,6 +15,17 @@ def as_json(value: msgspec.Struct) -> web.Response:
     return web.Response(body=_encode(value), content_type="application/json")
 
 
+def for_caller(value: msgspec.Struct, *, status: int = 200, location: str = "") -> web.Response:
+    """An answer that is meant for who asked, and is kept by nobody between; ``location`` is where
+    what was made is found."""
+    headers = {"Cache-Control": "no-store"}
+    if location:
+        headers["Location"] = location
+    return web.Response(
+        status=status, body=_encode(value), content_type="application/json", headers=headers
+    )
+
+
 def tagged(request: web.Request, value: msgspec.Struct) -> web.Response:
     """An answer with a digest of it as its ETag, unless the reader has it."""
     body = _encode(value)

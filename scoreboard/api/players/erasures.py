@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
 import structlog
 from aiohttp import web
 
@@ -15,6 +14,7 @@ from scoreboard.api.ports import ErasureReader, MemoryReader, PlayerEraser, Play
 from scoreboard.api.principals import Principal
 from scoreboard.api.problems import HEADERS
 from scoreboard.api.tokens import ADMIN, SCORE_WRITE
+from scoreboard.api.written import for_caller
 from scoreboard.domain.erasures import MODES
 from scoreboard.errors import Forbidden, NotFound, ScoreboardError, Unavailable
 from scoreboard.telemetry import metrics
@@ -54,12 +54,12 @@ class ErasureHandlers:
         mode = choice(request.query.get("mode"), MODES, "mode") or "erase"
         erasure = await self._eraser.ask(user, mode, by=principal.subject)
         await self._erased.refresh()
-        return _json(erasure, status=202, location=f"/api/erasures/{erasure.erasure}")
+        return for_caller(erasure, status=202, location=f"/api/erasures/{erasure.erasure}")
 
     async def get(self, request: web.Request) -> web.Response:
         """The receipt of an erasure."""
         _require(await self._authenticator.authenticate(request), ADMIN)
-        return _json(await self._erasures.get(request.match_info["erasure"]))
+        return for_caller(await self._erasures.get(request.match_info["erasure"]))
 
     async def admit(self, request: web.Request) -> web.Response:
         """Lets an erased player's id be a new player's."""
@@ -121,12 +121,3 @@ def _require(principal: Principal, *scopes: str) -> None:
 
 def _user(request: web.Request) -> str:
     return identifier(request.match_info["user"], "user")
-
-
-def _json(value: msgspec.Struct, *, status: int = 200, location: str = "") -> web.Response:
-    return web.Response(
-        status=status,
-        body=msgspec.json.encode(value),
-        content_type="application/json",
-        headers={"Cache-Control": "no-store", **({"Location": location} if location else {})},
-    )

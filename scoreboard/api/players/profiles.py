@@ -14,20 +14,17 @@ from scoreboard.api.players.memory import ProfileMemory
 from scoreboard.api.ports import ProfileReader, ProfileWriter
 from scoreboard.api.principals import Principal
 from scoreboard.api.tokens import BOARD_READ, SCORE_WRITE
+from scoreboard.api.written import for_caller
 from scoreboard.domain.actions import UserList
 from scoreboard.domain.boards import Rate
 from scoreboard.domain.profiles import Profile, UserProfile
 from scoreboard.errors import Forbidden, RateLimited, Unauthorized, UnknownProfile
 
-_encode = msgspec.json.Encoder().encode
 _profile = msgspec.json.Decoder(Profile)
 _user_list = msgspec.json.Decoder(UserList)
 
 # How often a player may leave the lists or come back: final tables are ranked anew by it.
 _LISTING = Rate(6, 360)
-
-# What one sees of a profile depends on whose token it is, and may be gone a moment later.
-_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
 class ProfileList(msgspec.Struct, frozen=True):
@@ -78,7 +75,7 @@ class ProfileHandlers:
         if not principal.has(SCORE_WRITE):
             await self._check_pace_of_listing(user, profile)
         self._memory.add(await self._writer.put(user, profile))
-        return _json((await self._reader.whole([user]))[user])
+        return for_caller((await self._reader.whole([user]))[user])
 
     async def _check_pace_of_listing(self, user: str, profile: Profile) -> None:
         before = (await self._reader.whole([user])).get(user)
@@ -95,7 +92,7 @@ class ProfileHandlers:
         found = (await self._reader.whole([user])).get(user)
         if found is None or not _may_see(principal, found):
             raise UnknownProfile("The user has no profile.")
-        return _json(found)
+        return for_caller(found)
 
     async def lookup(self, request: web.Request) -> web.Response:
         """The profiles of up to 500 listed users."""
@@ -104,7 +101,7 @@ class ProfileHandlers:
         users = list(dict.fromkeys(decode(_user_list, body).user_ids))
         found = await self._reader.whole(users)
         shown = {user: one for user, one in found.items() if _may_see(principal, one)}
-        return _json(
+        return for_caller(
             ProfileList(
                 [shown[user] for user in users if user in shown],
                 [user for user in users if user not in shown],
@@ -140,7 +137,3 @@ def _may_see(principal: Principal | None, profile: UserProfile) -> bool:
 
 def _user(request: web.Request) -> str:
     return identifier(request.match_info["user"], "userId")
-
-
-def _json(value: msgspec.Struct) -> web.Response:
-    return web.Response(body=_encode(value), headers=_HEADERS)

@@ -8,8 +8,7 @@ from aiohttp import web
 from scoreboard.api.auth import Authenticator
 from scoreboard.api.parameters import identifier, number
 from scoreboard.api.ports import PlayerFinder
-from scoreboard.api.principals import Principal
-from scoreboard.api.tokens import ADMIN
+from scoreboard.api.written import for_caller
 from scoreboard.domain.found_players import FoundPlayer, PlayerOnBoard
 from scoreboard.domain.profiles import MAX_NAME
 from scoreboard.errors import Forbidden, InvalidRequest
@@ -41,7 +40,7 @@ class PlayerSearchHandlers:
 
     async def named(self, request: web.Request) -> web.Response:
         """Players by the beginning of their names."""
-        principal = await self._administrator(request)
+        principal = await self._authenticator.administrator(request)
         if principal.boards is not None:
             raise Forbidden("A token for some boards only can't look for names.")
         query = request.query
@@ -50,26 +49,12 @@ class PlayerSearchHandlers:
             raise InvalidRequest(f"A name has 1 to {MAX_NAME} characters.", path="name")
         limit = number(query.get("limit", str(DEFAULT_FOUND)), "limit", least=1, most=MAX_FOUND)
         found = await self._finder.named(name, limit + 1)
-        return _json(FoundPlayers(found[:limit], len(found) > limit))
+        return for_caller(FoundPlayers(found[:limit], len(found) > limit))
 
     async def boards(self, request: web.Request) -> web.Response:
         """One player on all boards."""
-        principal = await self._administrator(request)
+        principal = await self._authenticator.administrator(request)
         user = identifier(request.match_info["user"], "user")
         found = await self._finder.boards(user)
         allowed = [one for one in found if principal.may_moderate(one.board)]
-        return _json(PlayersBoards(user, allowed))
-
-    async def _administrator(self, request: web.Request) -> Principal:
-        principal = await self._authenticator.authenticate(request)
-        if not principal.has(ADMIN):
-            raise Forbidden("The token lacks the scope admin.")
-        return principal
-
-
-def _json(value: msgspec.Struct) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(value),
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
+        return for_caller(PlayersBoards(user, allowed))
