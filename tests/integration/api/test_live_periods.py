@@ -123,6 +123,7 @@ async def test_who_watches_an_occurrence_stays_with_it(api: Api, redis: Redis) -
         assert [(one["type"], one["occurrence"]) for one in told] == [
             *(("snapshot", 1), ("update", 1), ("closed", 1), ("snapshot", 2)),
         ]
+        assert told[1]["topScores"][0] == {"userId": "bob", "score": 7}
         assert (await next_message(first))["type"] == "closed"
         await score(api, "bob", "a2", 1, occurredAt=moment_of(end - 1).isoformat())
         late = await next_message(first)
