@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import structlog
 from aiohttp import web
+from aiohttp.http_writer import StreamWriter
 from aiohttp.typedefs import Handler
 
 from scoreboard import errors
@@ -148,12 +149,20 @@ def guarded(handler: Handler, figures: RouteMetrics) -> Handler:
             else:
                 log.exception("request_failed", method=request.method, path=figures.route)
                 failure = problem(errors.ScoreboardError("The service failed; the log says why."))
+            if request.transport is not None and _has_begun(request):
+                request.transport.abort()  # no client takes it for whole
             response = _parting(failure, request)
         response.headers.update(HEADERS)
         figures.count(response.status, time.perf_counter() - began)
         return response
 
     return guard
+
+
+def _has_begun(request: web.Request) -> bool:
+    """True when something of the answer is on its way."""
+    writer = request.writer
+    return isinstance(writer, StreamWriter) and writer.output_size > 0
 
 
 def _parting(response: web.Response, request: web.Request) -> web.Response:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+from contextlib import suppress
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
+from aiohttp.test_utils import TestServer, make_mocked_request
 from structlog.testing import capture_logs
 
 from scoreboard.api.problems import CONTENT_TYPE, guarded
@@ -80,4 +82,27 @@ async def test_an_error_that_nobody_foresaw_is_in_the_log() -> None:
         answer = await answer_to(OSError(errno.EIO, "Input/output error"))
 
     assert answer.status == 500
+    assert [entry["event"] for entry in logs] == ["request_failed"]
+
+
+async def test_an_answer_that_has_begun_breaks_off_and_no_other_follows() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"half of")
+        raise ZeroDivisionError
+
+    app = web.Application()
+    app.router.add_get("/", guarded(handler, RouteMetrics("GET", "/")))
+    with capture_logs() as logs:
+        async with TestServer(app) as server:
+            reader, writer = await asyncio.open_connection(server.host, server.port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+            told = bytearray()
+            with suppress(ConnectionResetError):
+                while part := await reader.read(65_536):
+                    told += part
+            writer.close()
+
+    assert b"500" not in told
     assert [entry["event"] for entry in logs] == ["request_failed"]
