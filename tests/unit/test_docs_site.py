@@ -36,6 +36,12 @@ def test_documents_keep_their_words(source: Path) -> None:
         assert (source / document).read_text() == (ROOT / document).read_text()
 
 
+def test_no_document_has_a_merge_left_in_it(source: Path) -> None:
+    marks = re.compile(r"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
+
+    assert [page.name for page in source.rglob("*.md") if marks.search(page.read_text())] == []
+
+
 def test_files_that_documents_link_to_come_along_but_no_whole_folders(source: Path) -> None:
     files = {f.relative_to(source).as_posix() for f in source.rglob("*") if f.is_file()}
 
