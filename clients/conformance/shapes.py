@@ -13,6 +13,7 @@ from unittest.mock import Mock
 
 from scoreboard.api import asyncapi, catalogue, openapi
 from scoreboard.api.players.catalogue import player_operations
+from scoreboard.api.players.past_catalogue import past_operations
 
 CLIENTS = Path(__file__).parents[1]
 
@@ -31,6 +32,8 @@ ANSWERS = [
     "OccurrencePage",
     "UserProfile",
     "ProfileList",
+    "History",
+    "Explanation",
 ]
 
 # What a WebSocket tells of players, with the clients' names: those of reads are others.
@@ -43,7 +46,7 @@ def schemas() -> dict[str, Schema]:
     """The schemas of ANSWERS, of MESSAGES and of what they contain, each after those that it
     needs."""
     calls = catalogue.operations(Mock(), Mock(), Mock(), Mock(), Mock(), observed_here=False)
-    calls += player_operations(Mock(), Mock(), Mock())
+    calls += player_operations(Mock(), Mock(), Mock()) + past_operations(Mock(), Mock())
     described = json.loads(openapi.describe(calls))["components"]["schemas"]
     live = json.loads(asyncapi.describe_live())["components"]["schemas"]
     described |= {name: live[name] for name in (*MESSAGES, "Passer")}

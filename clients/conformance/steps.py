@@ -4,17 +4,20 @@
 ``request`` is what has to reach the server next, with its ``answer``; ``send`` and ``end`` are for
 the WebSocket that was opened last. In what is expected only the members that are named count; a
 text ``$name`` stands for any value the first time and for the same one from then on, and
-``{"not": ...}`` for any other. Where a client can't tell as much, what it tells stands under its
+``{"not": ...}`` for any other, ``{"moment": ...}`` for the same time in any form. ``eventually`` reads
+until the answer is as expected. Where a client can't tell as much, what it tells stands under its
 name beside ``expect``.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from clients.conformance.drivers import Driver
 from clients.conformance.scripted_server import Request, ScriptedServer, end
+from tests.support.waiting import wait_until
 
 Step = dict[str, Any]
 
@@ -55,6 +58,8 @@ class Run:
         match step:
             case {"do": _}:
                 await self._command(self._filled(step))
+            case {"eventually": read, "expect": expected}:
+                await self._eventually(read, expected)
             case {"expect": [*expected]}:
                 events = [await self._driver.event() for _ in expected]
                 for one in expected:
@@ -88,6 +93,13 @@ class Run:
             told = await self._driver.event()
             assert told == {"event": name}, f"told {told}"
 
+    async def _eventually(self, read: Step, expected: Step) -> None:
+        async def is_as_expected() -> bool:
+            await self._command(self._filled({"do": "read", **read}))
+            return self._matches(expected, await self._driver.event())
+
+        await wait_until(is_as_expected, description=f"an answer such as {expected}")
+
     async def _request(self, expected: Step, answer: Any) -> None:
         assert self._server is not None
         request = await self._server.next()
@@ -117,6 +129,8 @@ class Run:
             return bool(self._names.setdefault(expected, told) == told)
         if isinstance(expected, dict) and expected.keys() == {"not"}:
             return not self._matches(expected["not"], told)
+        if isinstance(expected, dict) and expected.keys() == {"moment"}:
+            return datetime.fromisoformat(expected["moment"]) == datetime.fromisoformat(told)
         if isinstance(expected, dict) and isinstance(told, dict):
             return all(
                 name in told and self._matches(value, told[name])

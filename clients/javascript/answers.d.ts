@@ -321,6 +321,103 @@ export interface ProfileList {
   missing: string[];
 }
 
+/** An action of a player. `event` is the event by which it counts, or was refused, and
+ * `at` when that was; `occurredAt` the action's own time, if it brought one. `score` is
+ * the total right after it (null: it was refused). `reverted` is present when it was
+ * taken back: the event of that, and when. `agents` are those of the gate that refused
+ * it, for those who may know. */
+export interface LedgerAction {
+  actionId: string;
+  event: string;
+  at: string;
+  points: number;
+  status: "accepted" | "refused" | "reverted";
+  score: number | null;
+  occurredAt?: string;
+  reverted?: string;
+  revertedAt?: string;
+  agents?: string[];
+}
+
+/** The player's total at the end of an hour or a day, which began at `start`; null: no
+ * action was left. */
+export interface ScoreAt {
+  start: string;
+  score: number | null;
+}
+
+/** What a player did, newest first: `actions` with the score after each or, where a
+ * `resolution` was asked for, `scores` of the hours or days in which the total was
+ * touched, by the clock of `zone`. With `next` as `after` the next page goes on; it is
+ * null on the last one. Where older actions are no longer kept one by one, `detailFrom`
+ * says from when on they are. */
+export interface History {
+  userId: string;
+  next: string | null;
+  actions?: LedgerAction[];
+  resolution?: "day" | "hour";
+  zone?: string;
+  scores?: ScoreAt[];
+  detailFrom?: string;
+  period?: string;
+  occurrence?: number;
+  state?: "closing" | "final" | "open" | "upcoming";
+  startsAt?: string;
+  endsAt?: string;
+  nextStartsAt?: string;
+}
+
+/** How many actions count, and the total that they give; null: none is left. */
+export interface LedgerTotal {
+  actions: number;
+  score: number | null;
+}
+
+/** A neighbour, when the neighbour's total was reached, and what decides between the two:
+ * the `score`; the `time` at which equal totals were reached, the earlier stands higher;
+ * or, where totals are so large that times can't be told apart, the larger `userId`. */
+export interface NeighbourWhy {
+  userId: string;
+  score: number;
+  rank: number;
+  reachedAt: string;
+  by: "score" | "time" | "userId";
+  player?: Player;
+}
+
+/** Why a player stands where. `rank`, `percentile`, `reachedAt` and the neighbours are
+ * null for who has no place: who is `hidden`, by a moderator or by choice, or of whom no
+ * action counts. `ledger` is what the actions that count give: `score` if all is well.
+ * `decisive` is the one of them that gives the total where the operator is `best` or
+ * `last`. `actions` are all, newest first, those that were taken back or refused too;
+ * with `next` as `after` the next page goes on. Where older actions are no longer kept
+ * one by one, `detailFrom` says from when on they are; `ledger` has them even so, and
+ * `decisive` is null if it is one of them. */
+export interface Explanation {
+  userId: string;
+  score: number | null;
+  rank: number | null;
+  percentile: number | null;
+  reachedAt: string | null;
+  hidden: boolean;
+  operator: "best" | "last" | "sum";
+  order: "asc" | "desc";
+  rankStyle: "ordinal" | "standard";
+  ledger: LedgerTotal;
+  above: NeighbourWhy | null;
+  below: NeighbourWhy | null;
+  actions: LedgerAction[];
+  next: string | null;
+  period?: string;
+  occurrence?: number;
+  state?: "closing" | "final" | "open" | "upcoming";
+  startsAt?: string;
+  endsAt?: string;
+  nextStartsAt?: string;
+  decisive?: LedgerAction | null;
+  detailFrom?: string;
+}
+
 /** Where a watched player stands: on connect, and when it has changed. `above` and
  * `below` are the neighbours, null where there is none; their `gap` is by how much the
  * scores differ. All is null for who is not on the board. */

@@ -2,6 +2,8 @@ import type {
   Accepted,
   BoardPage,
   DescribedBoard,
+  Explanation,
+  History,
   Joined,
   Lookup,
   Neighbours,
@@ -202,6 +204,9 @@ export interface Table {
   occurrence?: number | "previous";
 }
 
+/** A time; a text as the API has it, such as "2026-11-28T18:20:00Z". */
+export type Moment = Date | string;
+
 export interface Page extends Table {
   limit?: number;
   after?: string;
@@ -228,8 +233,8 @@ export class Scoreboard {
   /** Tells `listener` of the board as it changes. `players` are up to 50 users, or one, whose
    * standings it tells as well, and who passed them. */
   watch(listener: (event: Event) => void, options?: Table & { players?: string | string[] }): Watch;
-  /** The first of the board. */
-  top(table?: Table): Promise<TopScores>;
+  /** The first of the board, now or as they were `at` a moment. */
+  top(table?: Table & { at?: Moment }): Promise<TopScores>;
   /** A page of the whole table: from the top, behind the cursor `after`, or beginning with
    * `minScore` or `rank`. */
   standings(page?: Page): Promise<StandingsPage>;
@@ -237,8 +242,24 @@ export class Scoreboard {
   table(table?: Table & { limit?: number }): AsyncGenerator<Standing, void>;
   /** Where a newcomer with this score would stand. */
   rankOf(score: number, table?: Table): Promise<ScoreRank>;
-  /** A user's place. Throws Refused `unknown_user`. */
-  user(userId: string, table?: Table): Promise<UserPlace>;
+  /** A user's place, now or as it was `at` a moment; of now, `delta` tells as well what has changed
+   * since the day and each period began. Throws Refused `unknown_user`. */
+  user(userId: string, table?: Table & { at?: Moment; delta?: boolean }): Promise<UserPlace>;
+  /** A page of what a user did between two moments, newest first: `actions` with the score after each
+   * or, with a `resolution`, `scores` of hours or days, as a chart needs them. */
+  history(
+    userId: string,
+    page?: Table & {
+      from?: Moment;
+      to?: Moment;
+      resolution?: "hour" | "day";
+      limit?: number;
+      after?: string;
+    },
+  ): Promise<History>;
+  /** Why a user stands where: the actions that make the total, a page of them, and what decides between
+   * the user and the neighbours. For the player's own token and those of servers. */
+  explain(userId: string, page?: Table & { limit?: number; after?: string }): Promise<Explanation>;
   /** The user and those around. Throws Refused `unknown_user`. */
   around(userId: string, table?: Table & { radius?: number }): Promise<Neighbours>;
   /** The places of up to 500 users, such as friends, in their order or, with `sort`, by rank and each

@@ -2,6 +2,7 @@
 using System;
 using System.Collections;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Reflection;
@@ -156,12 +157,19 @@ internal static class Driver
         var after = Text(command, "after");
         switch (Text(command, "call"))
         {
-            case "top": return await _client.Top(table);
+            case "top": return await _client.Top(table, Moment(command, "at"));
             case "standings":
                 var least = (long?)command.Maybe("minScore");
                 return await _client.Standings(table, limit, after, least, (long?)command.Maybe("rank"));
             case "table": return await _client.WholeTable(table, limit.Value);
-            case "user": return await _client.User(Text(command, "userId"), table);
+            case "user":
+                var delta = true.Equals(command.Maybe("delta"));
+                return await _client.User(Text(command, "userId"), table, Moment(command, "at"), delta);
+            case "history":
+                DateTimeOffset? from = Moment(command, "from"), to = Moment(command, "to");
+                var resolution = Text(command, "resolution");
+                return await _client.History(Text(command, "userId"), table, from, to, resolution, limit, after);
+            case "explain": return await _client.Explain(Text(command, "userId"), table, limit, after);
             case "around":
                 return await _client.Around(Text(command, "userId"), table, (int?)(long?)command.Maybe("radius"));
             case "lookup":
@@ -248,6 +256,13 @@ internal static class Driver
         var told = new Dictionary<string, object> { { "event", name } };
         for (var at = 0; at < members.Length; at += 2) told[(string)members[at]] = members[at + 1];
         lock (Out) Out.WriteLine(Json.Write(told));
+    }
+
+    private static DateTimeOffset? Moment(Dictionary<string, object> command, string name)
+    {
+        var told = command.Maybe(name);
+        var text = told is Dictionary<string, object> moment ? (string)moment["moment"] : (string)told;
+        return text == null ? (DateTimeOffset?)null : DateTimeOffset.Parse(text, CultureInfo.InvariantCulture);
     }
 
     private static string Text(Dictionary<string, object> command, string name) => (string)command.Maybe(name);

@@ -874,6 +874,261 @@ namespace ScoreboardClient
         }
     }
 
+    /// <summary>An action of a player. `event` is the event by which it counts, or was refused, and
+    /// `at` when that was; `occurredAt` the action's own time, if it brought one. `score` is
+    /// the total right after it (null: it was refused). `reverted` is present when it was
+    /// taken back: the event of that, and when. `agents` are those of the gate that refused
+    /// it, for those who may know.</summary>
+    public sealed class LedgerAction
+    {
+        public string ActionId { get; private set; }
+
+        public string Event { get; private set; }
+
+        public string At { get; private set; }
+
+        public long Points { get; private set; }
+
+        public string Status { get; private set; }
+
+        public long? Score { get; private set; }
+
+        public string OccurredAt { get; private set; }
+
+        public string Reverted { get; private set; }
+
+        public string RevertedAt { get; private set; }
+
+        public IReadOnlyList<string> Agents { get; private set; }
+
+        internal static LedgerAction From(object told)
+        {
+            var it = (Dictionary<string, object>)told;
+            return new LedgerAction
+            {
+                ActionId = (string)it["actionId"],
+                Event = (string)it["event"],
+                At = (string)it["at"],
+                Points = Json.Integer(it["points"]),
+                Status = (string)it["status"],
+                Score = it["score"] == null ? (long?)null : Json.Integer(it["score"]),
+                OccurredAt = it.Maybe("occurredAt") == null ? (string)null : (string)it.Maybe("occurredAt"),
+                Reverted = it.Maybe("reverted") == null ? (string)null : (string)it.Maybe("reverted"),
+                RevertedAt = it.Maybe("revertedAt") == null ? (string)null : (string)it.Maybe("revertedAt"),
+                Agents = it.Maybe("agents") == null ? (IReadOnlyList<string>)null : Json.List(it.Maybe("agents"), one => (string)one),
+            };
+        }
+    }
+
+    /// <summary>The player's total at the end of an hour or a day, which began at `start`; null: no
+    /// action was left.</summary>
+    public sealed class ScoreAt
+    {
+        public string Start { get; private set; }
+
+        public long? Score { get; private set; }
+
+        internal static ScoreAt From(object told)
+        {
+            var it = (Dictionary<string, object>)told;
+            return new ScoreAt
+            {
+                Start = (string)it["start"],
+                Score = it["score"] == null ? (long?)null : Json.Integer(it["score"]),
+            };
+        }
+    }
+
+    /// <summary>What a player did, newest first: `actions` with the score after each or, where a
+    /// `resolution` was asked for, `scores` of the hours or days in which the total was
+    /// touched, by the clock of `zone`. With `next` as `after` the next page goes on; it is
+    /// null on the last one. Where older actions are no longer kept one by one, `detailFrom`
+    /// says from when on they are.</summary>
+    public sealed class History
+    {
+        public string UserId { get; private set; }
+
+        public string Next { get; private set; }
+
+        public IReadOnlyList<LedgerAction> Actions { get; private set; }
+
+        public string Resolution { get; private set; }
+
+        public string Zone { get; private set; }
+
+        public IReadOnlyList<ScoreAt> Scores { get; private set; }
+
+        public string DetailFrom { get; private set; }
+
+        public string Period { get; private set; }
+
+        public long? Occurrence { get; private set; }
+
+        public string State { get; private set; }
+
+        public string StartsAt { get; private set; }
+
+        public string EndsAt { get; private set; }
+
+        public string NextStartsAt { get; private set; }
+
+        internal static History From(object told)
+        {
+            var it = (Dictionary<string, object>)told;
+            return new History
+            {
+                UserId = (string)it["userId"],
+                Next = it["next"] == null ? (string)null : (string)it["next"],
+                Actions = it.Maybe("actions") == null ? (IReadOnlyList<LedgerAction>)null : Json.List(it.Maybe("actions"), one => LedgerAction.From(one)),
+                Resolution = it.Maybe("resolution") == null ? (string)null : (string)it.Maybe("resolution"),
+                Zone = it.Maybe("zone") == null ? (string)null : (string)it.Maybe("zone"),
+                Scores = it.Maybe("scores") == null ? (IReadOnlyList<ScoreAt>)null : Json.List(it.Maybe("scores"), one => ScoreAt.From(one)),
+                DetailFrom = it.Maybe("detailFrom") == null ? (string)null : (string)it.Maybe("detailFrom"),
+                Period = it.Maybe("period") == null ? (string)null : (string)it.Maybe("period"),
+                Occurrence = it.Maybe("occurrence") == null ? (long?)null : Json.Integer(it.Maybe("occurrence")),
+                State = it.Maybe("state") == null ? (string)null : (string)it.Maybe("state"),
+                StartsAt = it.Maybe("startsAt") == null ? (string)null : (string)it.Maybe("startsAt"),
+                EndsAt = it.Maybe("endsAt") == null ? (string)null : (string)it.Maybe("endsAt"),
+                NextStartsAt = it.Maybe("nextStartsAt") == null ? (string)null : (string)it.Maybe("nextStartsAt"),
+            };
+        }
+    }
+
+    /// <summary>How many actions count, and the total that they give; null: none is left.</summary>
+    public sealed class LedgerTotal
+    {
+        public long Actions { get; private set; }
+
+        public long? Score { get; private set; }
+
+        internal static LedgerTotal From(object told)
+        {
+            var it = (Dictionary<string, object>)told;
+            return new LedgerTotal
+            {
+                Actions = Json.Integer(it["actions"]),
+                Score = it["score"] == null ? (long?)null : Json.Integer(it["score"]),
+            };
+        }
+    }
+
+    /// <summary>A neighbour, when the neighbour's total was reached, and what decides between the two:
+    /// the `score`; the `time` at which equal totals were reached, the earlier stands higher;
+    /// or, where totals are so large that times can't be told apart, the larger `userId`.</summary>
+    public sealed class NeighbourWhy
+    {
+        public string UserId { get; private set; }
+
+        public long Score { get; private set; }
+
+        public long Rank { get; private set; }
+
+        public string ReachedAt { get; private set; }
+
+        public string By { get; private set; }
+
+        public Player Player { get; private set; }
+
+        internal static NeighbourWhy From(object told)
+        {
+            var it = (Dictionary<string, object>)told;
+            return new NeighbourWhy
+            {
+                UserId = (string)it["userId"],
+                Score = Json.Integer(it["score"]),
+                Rank = Json.Integer(it["rank"]),
+                ReachedAt = (string)it["reachedAt"],
+                By = (string)it["by"],
+                Player = it.Maybe("player") == null ? (Player)null : Player.From(it.Maybe("player")),
+            };
+        }
+    }
+
+    /// <summary>Why a player stands where. `rank`, `percentile`, `reachedAt` and the neighbours are
+    /// null for who has no place: who is `hidden`, by a moderator or by choice, or of whom no
+    /// action counts. `ledger` is what the actions that count give: `score` if all is well.
+    /// `decisive` is the one of them that gives the total where the operator is `best` or
+    /// `last`. `actions` are all, newest first, those that were taken back or refused too;
+    /// with `next` as `after` the next page goes on. Where older actions are no longer kept
+    /// one by one, `detailFrom` says from when on they are; `ledger` has them even so, and
+    /// `decisive` is null if it is one of them.</summary>
+    public sealed class Explanation
+    {
+        public string UserId { get; private set; }
+
+        public long? Score { get; private set; }
+
+        public long? Rank { get; private set; }
+
+        public double? Percentile { get; private set; }
+
+        public string ReachedAt { get; private set; }
+
+        public bool Hidden { get; private set; }
+
+        public string Operator { get; private set; }
+
+        public string Order { get; private set; }
+
+        public string RankStyle { get; private set; }
+
+        public LedgerTotal Ledger { get; private set; }
+
+        public NeighbourWhy Above { get; private set; }
+
+        public NeighbourWhy Below { get; private set; }
+
+        public IReadOnlyList<LedgerAction> Actions { get; private set; }
+
+        public string Next { get; private set; }
+
+        public string Period { get; private set; }
+
+        public long? Occurrence { get; private set; }
+
+        public string State { get; private set; }
+
+        public string StartsAt { get; private set; }
+
+        public string EndsAt { get; private set; }
+
+        public string NextStartsAt { get; private set; }
+
+        public LedgerAction Decisive { get; private set; }
+
+        public string DetailFrom { get; private set; }
+
+        internal static Explanation From(object told)
+        {
+            var it = (Dictionary<string, object>)told;
+            return new Explanation
+            {
+                UserId = (string)it["userId"],
+                Score = it["score"] == null ? (long?)null : Json.Integer(it["score"]),
+                Rank = it["rank"] == null ? (long?)null : Json.Integer(it["rank"]),
+                Percentile = it["percentile"] == null ? (double?)null : Json.Number(it["percentile"]),
+                ReachedAt = it["reachedAt"] == null ? (string)null : (string)it["reachedAt"],
+                Hidden = (bool)it["hidden"],
+                Operator = (string)it["operator"],
+                Order = (string)it["order"],
+                RankStyle = (string)it["rankStyle"],
+                Ledger = LedgerTotal.From(it["ledger"]),
+                Above = it["above"] == null ? (NeighbourWhy)null : NeighbourWhy.From(it["above"]),
+                Below = it["below"] == null ? (NeighbourWhy)null : NeighbourWhy.From(it["below"]),
+                Actions = Json.List(it["actions"], one => LedgerAction.From(one)),
+                Next = it["next"] == null ? (string)null : (string)it["next"],
+                Period = it.Maybe("period") == null ? (string)null : (string)it.Maybe("period"),
+                Occurrence = it.Maybe("occurrence") == null ? (long?)null : Json.Integer(it.Maybe("occurrence")),
+                State = it.Maybe("state") == null ? (string)null : (string)it.Maybe("state"),
+                StartsAt = it.Maybe("startsAt") == null ? (string)null : (string)it.Maybe("startsAt"),
+                EndsAt = it.Maybe("endsAt") == null ? (string)null : (string)it.Maybe("endsAt"),
+                NextStartsAt = it.Maybe("nextStartsAt") == null ? (string)null : (string)it.Maybe("nextStartsAt"),
+                Decisive = it.Maybe("decisive") == null ? (LedgerAction)null : LedgerAction.From(it.Maybe("decisive")),
+                DetailFrom = it.Maybe("detailFrom") == null ? (string)null : (string)it.Maybe("detailFrom"),
+            };
+        }
+    }
+
     /// <summary>Where a watched player stands: on connect, and when it has changed. `above` and
     /// `below` are the neighbours, null where there is none; their `gap` is by how much the
     /// scores differ. All is null for who is not on the board.</summary>

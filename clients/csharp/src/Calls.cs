@@ -124,6 +124,9 @@ namespace ScoreboardClient
     {
         private readonly List<string> _parts = new List<string>();
 
+        internal Query And(string name, DateTimeOffset? moment) =>
+            And(name, moment?.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture));
+
         internal Query And(string name, object value)
         {
             if (value != null)

@@ -153,8 +153,9 @@ namespace ScoreboardClient
             return watch;
         }
 
-        /// <summary>The first of the board.</summary>
-        public Task<TopScores> Top(Table table = null) => Get("/top", table, Asked(table), TopScores.From);
+        /// <summary>The first of the board, now or as they were at a moment.</summary>
+        public Task<TopScores> Top(Table table = null, DateTimeOffset? at = null) =>
+            Get("/top", table, Asked(table).And("at", at), TopScores.From);
 
         /// <summary>A page of the whole table: from the top, behind the cursor after, or beginning with
         /// minScore or rank.</summary>
@@ -184,9 +185,34 @@ namespace ScoreboardClient
         public Task<ScoreRank> RankOf(long score, Table table = null) =>
             Get("/rank", table, Asked(table).And("score", score), ScoreRank.From);
 
-        /// <summary>A user's place. Throws Refused unknown_user.</summary>
-        public Task<UserPlace> User(string userId, Table table = null) =>
-            Get($"/users/{Uri.EscapeDataString(userId)}", table, Asked(table), UserPlace.From);
+        /// <summary>A user's place, now or as it was at a moment; of now, delta tells as well what has changed
+        /// since the day and each period began. Throws Refused unknown_user.</summary>
+        public Task<UserPlace> User(
+            string userId, Table table = null, DateTimeOffset? at = null, bool delta = false)
+        {
+            var query = Asked(table).And("at", at).And("delta", delta ? "true" : null);
+            return Get($"/users/{Uri.EscapeDataString(userId)}", table, query, UserPlace.From);
+        }
+
+        /// <summary>A page of what a user did between two moments, newest first: Actions with the score after
+        /// each or, with a resolution (hour, day), Scores of these, as a chart needs them.</summary>
+        public Task<History> History(
+            string userId, Table table = null, DateTimeOffset? from = null, DateTimeOffset? to = null,
+            string resolution = null, int? limit = null, string after = null)
+        {
+            var query = Asked(table).And("from", from).And("to", to).And("resolution", resolution);
+            var path = $"/users/{Uri.EscapeDataString(userId)}/history";
+            return Get(path, table, query.And("limit", limit).And("after", after), ScoreboardClient.History.From);
+        }
+
+        /// <summary>Why a user stands where: the actions that make the total, a page of them, and what decides
+        /// between the user and the neighbours. For the player's own token and those of servers.</summary>
+        public Task<Explanation> Explain(
+            string userId, Table table = null, int? limit = null, string after = null)
+        {
+            var path = $"/users/{Uri.EscapeDataString(userId)}/explain";
+            return Get(path, table, Asked(table).And("limit", limit).And("after", after), Explanation.From);
+        }
 
         /// <summary>The user and those around. Throws Refused unknown_user.</summary>
         public Task<Neighbours> Around(string userId, Table table = null, int? radius = null)

@@ -120,6 +120,9 @@ func _give_token():
 
 func _read(command):
 	var options = command.duplicate()
+	for name in options:
+		if typeof(options[name]) == TYPE_DICTIONARY and options[name].has("moment"):
+			options[name] = options[name]["moment"] # moments are texts here
 	var call
 	match command["call"]:
 		"top":
@@ -133,6 +136,10 @@ func _read(command):
 			return
 		"user":
 			call = _client.user(command["userId"], options)
+		"history":
+			call = _client.history(command["userId"], options)
+		"explain":
+			call = _client.explain(command["userId"], options)
 		"around":
 			call = _client.around(command["userId"], options)
 		"lookup":

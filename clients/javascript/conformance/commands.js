@@ -1,6 +1,7 @@
 // The driver's commands (../../conformance/README.md), for Node and for a page. `give` tells an event.
 
 const COMMANDS = new Set(["do", "call"]);
+const OF_USER = ["user", "history", "explain", "around", "join", "profile"];
 
 class ManualClock {
   #now = 0;
@@ -97,10 +98,12 @@ export class Commands {
   async #read(command) {
     const { call } = command;
     if (call === "setProfile") return this.#client.setProfile(command.userId, command.profile);
-    const ofUser = { user: "userId", around: "userId", join: "userId", profile: "userId" };
+    const ofUser = Object.fromEntries(OF_USER.map((call) => [call, "userId"]));
     const ofUsers = { lookup: "userIds", profiles: "userIds" };
     const name = { rankOf: "score", occurrences: "period", ...ofUser, ...ofUsers }[call];
-    const options = Object.entries(command).filter(([key]) => !COMMANDS.has(key) && key !== name);
+    const options = Object.entries(command)
+      .filter(([key]) => !COMMANDS.has(key) && key !== name)
+      .map(([key, value]) => [key, value?.moment ? new Date(value.moment) : value]);
     const given = name
       ? [command[name], Object.fromEntries(options)]
       : [Object.fromEntries(options)];

@@ -84,8 +84,8 @@ export class Scoreboard {
     return watch;
   }
 
-  top({ board, period, occurrence } = {}) {
-    return this.#get("topScores", board, "/top", { period, occurrence });
+  top({ board, at, period, occurrence } = {}) {
+    return this.#get("topScores", board, "/top", { at: moment(at), period, occurrence });
   }
 
   standings({ board, ...query } = {}) {
@@ -105,9 +105,18 @@ export class Scoreboard {
     return this.#get("rank", board, "/rank", { score, period, occurrence });
   }
 
-  user(userId, { board, period, occurrence } = {}) {
-    const path = `/users/${encodeURIComponent(userId)}`;
-    return this.#get("rank", board, path, { period, occurrence });
+  user(userId, { board, at, delta, period, occurrence } = {}) {
+    const query = { at: moment(at), delta: delta ? "true" : null, period, occurrence };
+    return this.#get("rank", board, `/users/${encodeURIComponent(userId)}`, query);
+  }
+
+  history(userId, { board, from, to, ...query } = {}) {
+    const path = `/users/${encodeURIComponent(userId)}/history`;
+    return this.#get("userId", board, path, { from: moment(from), to: moment(to), ...query });
+  }
+
+  explain(userId, { board, ...query } = {}) {
+    return this.#get("ledger", board, `/users/${encodeURIComponent(userId)}/explain`, query);
   }
 
   around(userId, { board, ...query } = {}) {
@@ -161,6 +170,11 @@ export class Scoreboard {
   async #get(member, board, path, query) {
     return having(member, await this.#calls.call("GET", `${this.#path(board)}${path}`, { query }));
   }
+}
+
+/** A Date as the API takes it; a text is passed on. */
+function moment(at) {
+  return at instanceof Date ? at.toISOString() : at;
 }
 
 function profileOf(userId) {

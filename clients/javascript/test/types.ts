@@ -36,6 +36,11 @@ export async function play(): Promise<string> {
   try {
     const { score, rank } = await scores.submit("ada", 15);
     const { next } = await scores.user("ada", { period: "week", occurrence: "previous" });
+    const { scores: chart } = await scores.history("ada", { from: new Date(0), resolution: "day" });
+    console.log(chart?.map(({ start, score: then }) => [start, then]));
+    const { delta } = await scores.user("ada", { delta: true });
+    const { above } = await scores.explain("ada", { limit: 1 });
+    console.log(delta?.day?.rank, above?.by, await scores.top({ at: "2026-11-28T18:20:00Z" }));
     await scores.setProfile("ada", { displayName: "Ada", visibility: "public" });
     return `${score} ${rank} ${next?.gap} ${watch.stale}`;
   } catch (error) {

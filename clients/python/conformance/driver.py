@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from scoreboard_client import (
@@ -135,8 +136,16 @@ def failed(error: ScoreboardError) -> None:
 def arguments(command: dict[str, Any]) -> dict[str, Any]:
     given = {**command, **command.get("profile", {})}
     return {
-        snake(name): value for name, value in given.items() if name not in ("do", "call", "profile")
+        "from_" if name == "from" else snake(name): moment_or(value)
+        for name, value in given.items()
+        if name not in ("do", "call", "profile")
     }
+
+
+def moment_or(value: Any) -> Any:
+    if isinstance(value, dict) and value.keys() == {"moment"}:
+        return datetime.fromisoformat(value["moment"])
+    return value
 
 
 class AsyncDriver:

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -99,6 +100,11 @@ def address(url: str, path: str, query: Query | None) -> str:
     given = {name: value for name, value in (query or {}).items() if value is not None}
     text = urlencode(given, doseq=True)
     return f"{url}{path}" + (f"?{text}" if text else "")
+
+
+def moment(at: datetime | str | None) -> str | None:
+    """``at`` as the API takes it; a text is one already. Without a time zone it is of UTC."""
+    return at.isoformat() if isinstance(at, datetime) else at
 
 
 def segment(text: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random as _random
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self
 from weakref import WeakSet
 
-from scoreboard_client.calls import Calls, Query, TokenProvider, Tokens, segment
+from scoreboard_client.calls import Calls, Query, TokenProvider, Tokens, moment, segment
 from scoreboard_client.clocks import Clock, SystemClock
 from scoreboard_client.decoding import decoded
 from scoreboard_client.journal import MemoryStore, Store
@@ -18,6 +19,8 @@ from scoreboard_client.transport import AiohttpTransport, Transport
 from scoreboard_client.types import (
     BoardPage,
     DescribedBoard,
+    Explanation,
+    History,
     Joined,
     Lookup,
     Neighbours,
@@ -153,11 +156,13 @@ class AsyncScoreboard:
         self,
         board: str | None = None,
         *,
+        at: datetime | str | None = None,
         period: str | None = None,
         occurrence: int | str | None = None,
     ) -> TopScores:
-        """The first of the board."""
-        return decoded(TopScores, await self._get(board, "/top", _table(period, occurrence)))
+        """The first of the board, now or as they were ``at`` a moment."""
+        query = {"at": moment(at)} | _table(period, occurrence)
+        return decoded(TopScores, await self._get(board, "/top", query))
 
     async def standings(
         self,
@@ -213,12 +218,51 @@ class AsyncScoreboard:
         user_id: str,
         board: str | None = None,
         *,
+        at: datetime | str | None = None,
+        delta: bool = False,
         period: str | None = None,
         occurrence: int | str | None = None,
     ) -> UserPlace:
-        """A user's place. Raises Refused ``unknown_user``."""
-        path = f"/users/{segment(user_id)}"
-        return decoded(UserPlace, await self._get(board, path, _table(period, occurrence)))
+        """A user's place, now or as it was ``at`` a moment; of now, ``delta`` tells as well what has
+        changed since the day and each period began. Raises Refused ``unknown_user``."""
+        when = {"at": moment(at), "delta": "true" if delta else None}
+        query = _table(period, occurrence) | when
+        return decoded(UserPlace, await self._get(board, f"/users/{segment(user_id)}", query))
+
+    async def history(
+        self,
+        user_id: str,
+        board: str | None = None,
+        *,
+        from_: datetime | str | None = None,
+        to: datetime | str | None = None,
+        resolution: Literal["hour", "day"] | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        period: str | None = None,
+        occurrence: int | str | None = None,
+    ) -> History:
+        """A page of what a user did between two moments, newest first: ``actions`` with the score
+        after each or, with a ``resolution``, ``scores`` of hours or days, as a chart needs them."""
+        when = {"from": moment(from_), "to": moment(to), "resolution": resolution}
+        query = when | {"limit": limit, "after": after} | _table(period, occurrence)
+        return decoded(History, await self._get(board, f"/users/{segment(user_id)}/history", query))
+
+    async def explain(
+        self,
+        user_id: str,
+        board: str | None = None,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        period: str | None = None,
+        occurrence: int | str | None = None,
+    ) -> Explanation:
+        """Why a user stands where: the actions that make the total, a page of them, and what decides
+        between the user and the neighbours. For the player's own token and those of servers."""
+        query = {"limit": limit, "after": after} | _table(period, occurrence)
+        path = f"/users/{segment(user_id)}/explain"
+        return decoded(Explanation, await self._get(board, path, query))
 
     async def around(
         self,

@@ -183,6 +183,8 @@ class Scoreboard:
     standings = _plain(AsyncScoreboard.standings)
     rank_of = _plain(AsyncScoreboard.rank_of)
     user = _plain(AsyncScoreboard.user)
+    history = _plain(AsyncScoreboard.history)
+    explain = _plain(AsyncScoreboard.explain)
     around = _plain(AsyncScoreboard.around)
     lookup = _plain(AsyncScoreboard.lookup)
     describe = _plain(AsyncScoreboard.describe)

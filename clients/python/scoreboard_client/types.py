@@ -386,6 +386,115 @@ class ProfileList:
 
 
 @dataclass(frozen=True)
+class LedgerAction:
+    """An action of a player. ``event`` is the event by which it counts, or was refused, and
+    ``at`` when that was; ``occurredAt`` the action's own time, if it brought one. ``score`` is
+    the total right after it (null: it was refused). ``reverted`` is present when it was
+    taken back: the event of that, and when. ``agents`` are those of the gate that refused
+    it, for those who may know."""
+
+    action_id: str
+    event: str
+    at: str
+    points: int
+    status: Literal["accepted", "refused", "reverted"]
+    score: int | None
+    occurred_at: str | None = None
+    reverted: str | None = None
+    reverted_at: str | None = None
+    agents: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ScoreAt:
+    """The player's total at the end of an hour or a day, which began at ``start``; null: no
+    action was left."""
+
+    start: str
+    score: int | None
+
+
+@dataclass(frozen=True)
+class History:
+    """What a player did, newest first: ``actions`` with the score after each or, where a
+    ``resolution`` was asked for, ``scores`` of the hours or days in which the total was
+    touched, by the clock of ``zone``. With ``next`` as ``after`` the next page goes on; it is
+    null on the last one. Where older actions are no longer kept one by one, ``detailFrom``
+    says from when on they are."""
+
+    user_id: str
+    next: str | None
+    actions: list[LedgerAction] = field(default_factory=list)
+    resolution: Literal["day", "hour"] | None = None
+    zone: str | None = None
+    scores: list[ScoreAt] = field(default_factory=list)
+    detail_from: str | None = None
+    period: str | None = None
+    occurrence: int | None = None
+    state: Literal["closing", "final", "open", "upcoming"] | None = None
+    starts_at: str | None = None
+    ends_at: str | None = None
+    next_starts_at: str | None = None
+
+
+@dataclass(frozen=True)
+class LedgerTotal:
+    """How many actions count, and the total that they give; null: none is left."""
+
+    actions: int
+    score: int | None
+
+
+@dataclass(frozen=True)
+class NeighbourWhy:
+    """A neighbour, when the neighbour's total was reached, and what decides between the two:
+    the ``score``; the ``time`` at which equal totals were reached, the earlier stands higher;
+    or, where totals are so large that times can't be told apart, the larger ``userId``."""
+
+    user_id: str
+    score: int
+    rank: int
+    reached_at: str
+    by: Literal["score", "time", "userId"]
+    player: Player | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a player stands where. ``rank``, ``percentile``, ``reachedAt`` and the neighbours are
+    null for who has no place: who is ``hidden``, by a moderator or by choice, or of whom no
+    action counts. ``ledger`` is what the actions that count give: ``score`` if all is well.
+    ``decisive`` is the one of them that gives the total where the operator is ``best`` or
+    ``last``. ``actions`` are all, newest first, those that were taken back or refused too;
+    with ``next`` as ``after`` the next page goes on. Where older actions are no longer kept
+    one by one, ``detailFrom`` says from when on they are; ``ledger`` has them even so, and
+    ``decisive`` is null if it is one of them."""
+
+    user_id: str
+    score: int | None
+    rank: int | None
+    percentile: float | None
+    reached_at: str | None
+    hidden: bool
+    operator: Literal["best", "last", "sum"]
+    order: Literal["asc", "desc"]
+    rank_style: Literal["ordinal", "standard"]
+    ledger: LedgerTotal
+    above: NeighbourWhy | None
+    below: NeighbourWhy | None
+    actions: list[LedgerAction]
+    next: str | None
+    period: str | None = None
+    occurrence: int | None = None
+    state: Literal["closing", "final", "open", "upcoming"] | None = None
+    starts_at: str | None = None
+    ends_at: str | None = None
+    next_starts_at: str | None = None
+    decisive: LedgerAction | None = None
+    detail_from: str | None = None
+
+
+@dataclass(frozen=True)
 class PlayerStanding:
     """Where a watched player stands: on connect, and when it has changed. ``above`` and
     ``below`` are the neighbours, null where there is none; their ``gap`` is by how much the

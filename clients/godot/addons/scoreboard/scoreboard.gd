@@ -120,9 +120,10 @@ func set_token(token):
 	_token_asked = false
 
 
-# The first of the board. `options` of this and other reads may have `board`, `period` and `occurrence`.
+# The first of the board, now or as they were `at` a moment ("2026-11-28T18:20:00Z"). `options` of this and other
+# reads may have `board`, `period` and `occurrence`.
 func top(options = {}):
-	return _read("/top", options, ["period", "occurrence"])
+	return _read("/top", options, ["at", "period", "occurrence"])
 
 
 # A page of the whole table, with `limit`, `after`, `minScore` or `rank` in `options`.
@@ -136,9 +137,24 @@ func rank_of(score, options = {}):
 	return _call("GET", _path(options) + "/rank" + asked)
 
 
-# A user's place.
+# A user's place, now or as it was `at` a moment; of now, `delta` (true) tells as well what has changed since the
+# day and each period began.
 func user(user_id, options = {}):
-	return _read("/users/" + Platform.escaped(user_id), options, ["period", "occurrence"])
+	return _read("/users/" + Platform.escaped(user_id), options, ["at", "delta", "period", "occurrence"])
+
+
+# A page of what a user did, newest first, between the moments `from` and `to`: `actions` with the score after
+# each or, with a `resolution` ("hour", "day"), `scores` of these, as a chart needs them.
+func history(user_id, options = {}):
+	var names = ["from", "to", "resolution", "limit", "after", "period", "occurrence"]
+	return _read("/users/%s/history" % Platform.escaped(user_id), options, names)
+
+
+# Why a user stands where: the actions that make the total, a page of them (`limit`, `after`), and what decides
+# between the user and the neighbours. For the player's own token and those of servers.
+func explain(user_id, options = {}):
+	var names = ["limit", "after", "period", "occurrence"]
+	return _read("/users/%s/explain" % Platform.escaped(user_id), options, names)
 
 
 # The user and those around, `radius` of them on each side.
@@ -213,12 +229,14 @@ func settle(number, action, answer):
 		emit_signal("settled", action, answer)
 
 
-# What follows a path, behind what stands there already; what is null is left out.
+# What follows a path, behind what stands there already; what is null or false is left out.
 func query(members, before = ""):
 	var text = before
 	for name in members:
-		if members[name] != null:
-			text += "%s%s=%s" % ["?" if text == "" else "&", name, Platform.escaped(str(members[name]))]
+		var value = members[name]
+		if value != null and typeof(value) != TYPE_BOOL or value:
+			var word = "true" if typeof(value) == TYPE_BOOL else str(value)
+			text += "%s%s=%s" % ["?" if text == "" else "&", name, Platform.escaped(word)]
 	return text
 
 
