@@ -1,7 +1,19 @@
 // The driver's commands (../../conformance/README.md), for Node and for a page. `give` tells an event.
 
 const COMMANDS = new Set(["do", "call"]);
-const OF_USER = ["user", "history", "explain", "around", "join", "profile"];
+// The member that is an argument of its own, before the options.
+const FIRST = {
+  rankOf: "score",
+  occurrences: "period",
+  lookup: "userIds",
+  profiles: "userIds",
+  user: "userId",
+  history: "userId",
+  explain: "userId",
+  around: "userId",
+  join: "userId",
+  profile: "userId",
+};
 
 class ManualClock {
   #now = 0;
@@ -98,9 +110,7 @@ export class Commands {
   async #read(command) {
     const { call } = command;
     if (call === "setProfile") return this.#client.setProfile(command.userId, command.profile);
-    const ofUser = Object.fromEntries(OF_USER.map((call) => [call, "userId"]));
-    const ofUsers = { lookup: "userIds", profiles: "userIds" };
-    const name = { rankOf: "score", occurrences: "period", ...ofUser, ...ofUsers }[call];
+    const name = FIRST[call];
     const options = Object.entries(command)
       .filter(([key]) => !COMMANDS.has(key) && key !== name)
       .map(([key, value]) => [key, value?.moment ? new Date(value.moment) : value]);

@@ -223,8 +223,8 @@ class AsyncScoreboard:
         period: str | None = None,
         occurrence: int | str | None = None,
     ) -> UserPlace:
-        """A user's place, now or as it was ``at`` a moment; of now, ``delta`` tells as well what has
-        changed since the day and each period began. Raises Refused ``unknown_user``."""
+        """A user's place, now or as it was ``at`` a moment; of now, ``delta`` tells as well what
+        has changed since the day and each period began. Raises Refused ``unknown_user``."""
         when = {"at": moment(at), "delta": "true" if delta else None}
         query = _table(period, occurrence) | when
         return decoded(UserPlace, await self._get(board, f"/users/{segment(user_id)}", query))
@@ -258,8 +258,9 @@ class AsyncScoreboard:
         period: str | None = None,
         occurrence: int | str | None = None,
     ) -> Explanation:
-        """Why a user stands where: the actions that make the total, a page of them, and what decides
-        between the user and the neighbours. For the player's own token and those of servers."""
+        """Why a user stands where: the actions that make the total, a page of them, and what
+        decides between the user and the neighbours. For the player's own token and those of
+        servers."""
         query = {"limit": limit, "after": after} | _table(period, occurrence)
         path = f"/users/{segment(user_id)}/explain"
         return decoded(Explanation, await self._get(board, path, query))
