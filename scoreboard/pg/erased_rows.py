@@ -12,6 +12,7 @@ import msgspec
 
 from scoreboard.domain.erasures import ErasureJob, digest_of
 from scoreboard.domain.ledger import EventId, KeptAction
+from scoreboard.domain.profiles import KnownProfile
 from scoreboard.pg import erasures
 from scoreboard.pg.board_source import kept_action
 from scoreboard.pg.erased_events import whose
@@ -94,6 +95,13 @@ class ErasedRows:
         with translated():
             rows = await self._pool.fetch(_sql["receipts"], board, user, *since, timeout=PATIENCE)
         return [kept_action(*row) for row in rows]
+
+    async def strip_profile(self, job: ErasureJob) -> KnownProfile | None:
+        """Takes what the profile shows away, and leaves whom may see the player. Returns what is
+        known then; None: there was nothing to take."""
+        with translated():
+            row = await self._pool.fetchrow(_sql["strip_profile"], job.user_id, timeout=PATIENCE)
+        return row and KnownProfile(job.user_id, row["revision"], row["visibility"])
 
     async def forget_profile(self, job: ErasureJob) -> int | None:
         """Deletes the profile. Returns the revision that it had; None: there was none."""

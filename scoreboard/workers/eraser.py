@@ -5,7 +5,8 @@ and refuse what comes for it. What a process counts that was not told yet goes w
 when that is done, is left out by the persisters, who take it out of Redis again. All that is held
 goes in steps that may be repeated, beside live traffic:
 
-1. What is of no board.
+1. What is of no board. Of the profile it stays who may see the player: until the end others see
+   the pseudonym of who was anonymous, and nobody of who was hidden.
 2. Board by board, under the partition's lock with the stream drained, so that the ledger has all
    that Redis has: first in Redis by one script, then in Postgres in transactions of some rows. A
    Redis that loses the script in a crash has the board below a version that Postgres knows by
@@ -13,7 +14,7 @@ goes in steps that may be repeated, beside live traffic:
 3. Nothing that comes is written any more; what came until its board's turn still was. Once each
    partition was drained after that, no persister has a batch that it read before.
 4. All keys of Redis are looked through, and Postgres once more, until nothing is left.
-5. One commit forgets the id, and tells of it.
+5. The profile goes, and one commit forgets the id, and tells of it.
 
 A Redis with another history, after a crash or a failover, may have receipts and memories again. It
 is looked through by digests."""
@@ -122,7 +123,9 @@ class Eraser:
     async def _erase(self, job: ErasureJob) -> None:
         await self._tell(job.user_id, erased=True)
         await self._drain()  # or only Redis would know some of the boards
-        await self._forget(job)
+        if stripped := await self._rows.strip_profile(job):
+            await self._profiles.tell(stripped)
+        await self._rows.forget(job)
         left = frozenset() if job.closed else job.begun - job.boards  # by an interruption
         for board in sorted(left.union(await self._rows.boards(job.user_id))):
             await self._take_out(job, board)
@@ -135,8 +138,9 @@ class Eraser:
             boards |= set(await self._rows.boards(job.user_id))
             for board in sorted(boards):
                 await self._take_out(job, board)
-            forgotten = await self._forget(job)
+            forgotten = await self._rows.forget(job)
             if not (boards or forgotten) and await self._users.epoch() == epoch:
+                await self._forget_profile(job)
                 if await self._record.finish(job, epoch):
                     log.info("player_erased", erasure=job.id, mode=job.mode)
                 return
@@ -169,11 +173,10 @@ class Eraser:
                 await self._loader.forget(board)
             await self._rows.end_board(job, board)
 
-    async def _forget(self, job: ErasureJob) -> bool:
+    async def _forget_profile(self, job: ErasureJob) -> None:
         revision = await self._rows.forget_profile(job)
         if revision is not None:
             await self._profiles.tell(KnownProfile(job.user_id, revision + 1))
-        return await self._rows.forget(job) or revision is not None
 
     async def _drain(self) -> None:
         """Returns when no persister has a batch any more that it read before."""

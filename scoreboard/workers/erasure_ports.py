@@ -9,6 +9,7 @@ from typing import Protocol
 
 from scoreboard.domain.erasures import Erasure, ErasureJob, ErasureMode
 from scoreboard.domain.ledger import EventId, KeptAction
+from scoreboard.domain.profiles import KnownProfile
 
 
 class ErasureRecord(Protocol):
@@ -68,6 +69,10 @@ class ErasedRows(Protocol):
 
     async def receipts(self, board: str, user: str, since: EventId) -> list[KeptAction]:
         """The user's actions whose latest event is beyond ``since``."""
+
+    async def strip_profile(self, job: ErasureJob) -> KnownProfile | None:
+        """Takes what the profile shows away, and leaves whom may see the player. Returns what is
+        known then; None: there was nothing to take."""
 
     async def forget_profile(self, job: ErasureJob) -> int | None:
         """Deletes the profile. Returns the revision that it had; None: there was none."""

@@ -160,6 +160,15 @@ FROM (SELECT near.table_name, near.starts_at, near.first_user, array_position(ne
 WHERE (piece.table_name, piece.starts_at, piece.first_user)
     = (holding.table_name, holding.starts_at, holding.first_user) AND place IS NOT NULL
 
+-- name: strip_profile
+-- Leaves only whom may see the user $1, if there is more.
+UPDATE profile
+SET display_name = NULL, avatar_url = NULL, country = NULL, metadata = NULL, updated = now(),
+    revision = greatest(revision + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+WHERE user_id = $1
+  AND (display_name, avatar_url, country, metadata) IS DISTINCT FROM (NULL, NULL, NULL, NULL)
+RETURNING revision, visibility
+
 -- name: erase_profile
 DELETE FROM profile WHERE user_id = $1 RETURNING revision
 

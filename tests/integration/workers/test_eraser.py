@@ -14,13 +14,16 @@ from redis.asyncio import Redis
 from scoreboard.assembly.moderation import eraser
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.days import day_start
+from scoreboard.domain.erasures import ErasureJob
 from scoreboard.domain.periods import Period
+from scoreboard.domain.profiles import KnownProfile, Profile
 from scoreboard.errors import Unavailable
 from scoreboard.pg import erased_rows
 from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.daily_ranks import DailyRanks
 from scoreboard.pg.erased_rows import ErasedRows
 from scoreboard.pg.erasures import Erasures
+from scoreboard.pg.profiles import StoredProfiles
 from scoreboard.redisio.closing import ClosedBoards
 from scoreboard.redisio.commands import run_script
 from scoreboard.redisio.erased_users import ErasedUsers
@@ -138,6 +141,54 @@ class Interrupting:
             return result
 
         return call
+
+
+class Watched(ErasedRows):
+    """Notes what others see of the player when a board's turn comes."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        super().__init__(pool, Erasures(pool))
+        self._profiles = StoredProfiles(pool)
+        self.seen: list[tuple[str, object]] = []
+
+    async def take_out(self, job: ErasureJob, board: str, pseudonym: str | None) -> None:
+        known = (await self._profiles.known([ADA]))[ADA]
+        self.seen.append((known.visibility, known.player))
+        await super().take_out(job, board, pseudonym)
+
+
+async def test_who_is_anonymous_stays_so_until_every_board_is_done(
+    arena: Arena, pool: asyncpg.Pool, database: asyncpg.Connection
+) -> None:
+    await StoredProfiles(pool).put(ADA, Profile(display_name="Ada", visibility="anonymous"))
+    await arena.submit((ADA, "k", 4), ("ann", "x", 1))
+    record, rows, news = Erasures(pool), Watched(pool), News()
+    works = Eraser(
+        record,
+        rows,
+        ErasedUsers(arena.redis, keyspace=arena.durable.keyspace),
+        arena.durable.loader,
+        arena.durable.ledger,
+        arena.durable.rebuilder,
+        news,
+        keyspace=arena.durable.keyspace,
+    )
+    await record.ask(ADA, "erase", by="eve")
+    assert await works.work()
+    assert rows.seen == [("anonymous", None)]
+    assert news.told == [("anonymous", None), ("public", None)]
+    assert await traces(ADA, arena.redis, database) == []
+
+
+class News:
+    def __init__(self) -> None:
+        self.told: list[tuple[str, object]] = []
+
+    async def tell(self, known: KnownProfile) -> None:
+        self.told.append((known.visibility, known.player))
+
+    async def keep(self, privacy: Any) -> None:
+        raise AssertionError("an erasure keeps nothing of that")
 
 
 @pytest.mark.parametrize(
