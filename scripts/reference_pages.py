@@ -13,6 +13,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from scoreboard.api import openapi
 from scoreboard.api.admin_catalogue import admin_operations
 from scoreboard.api.catalogue import operations
+from scoreboard.api.operator_catalogue import operator_operations
 from scoreboard.api.players.catalogue import player_operations
 from scoreboard.api.players.past_catalogue import past_operations
 from scoreboard.api.reference import TAGS
@@ -30,7 +31,8 @@ def described_calls() -> dict[str, Any]:
             [
                 *operations(stand_in, stand_in, stand_in, stand_in, stand_in, observed_here=True),
                 *past_operations(stand_in, stand_in),
-                *admin_operations(stand_in, stand_in, stand_in, stand_in, stand_in),
+                *admin_operations(stand_in, stand_in, stand_in, stand_in),
+                *operator_operations(stand_in, stand_in, stand_in, stand_in),
                 *player_operations(stand_in, stand_in, stand_in),
                 *webhook_operations(stand_in),
             ]

@@ -21,13 +21,6 @@ from scoreboard.api.admin import (
 )
 from scoreboard.api.calendar import Calendar, CalendarHandlers, CalendarQuestion
 from scoreboard.api.exports import FORMAT, WHAT, ExportHandlers
-from scoreboard.api.health_admin import (
-    DEFAULT_LETTERS,
-    MAX_LETTERS,
-    DeadEntries,
-    HealthReports,
-    ServiceHealth,
-)
 from scoreboard.api.occurrence_reads import OCCURRENCE, PERIOD
 from scoreboard.api.operations import Operation, Parameter
 from scoreboard.api.parameters import BOARD, USER
@@ -39,11 +32,6 @@ from scoreboard.domain.reviews import KINDS, STATUSES, Decision, ReviewDetails
 
 _ID = Parameter("id", "path", {"type": "integer", "minimum": 1})
 _CONFIRM = Parameter("confirm", "query", BOARD.schema, "the board's name, again")
-_LETTERS = Parameter(
-    "limit",
-    "query",
-    {"type": "integer", "minimum": 1, "maximum": MAX_LETTERS, "default": DEFAULT_LETTERS},
-)
 _FILTERS = (
     Parameter("status", "query", {"type": "string", "enum": list(STATUSES)}, "default: any"),
     Parameter("kind", "query", {"type": "string", "enum": list(KINDS)}, "default: any"),
@@ -99,12 +87,11 @@ _DECIDED: dict[int, tuple[str, Any]] = {
 
 def admin_operations(
     handlers: AdminHandlers,
-    reports: HealthReports,
     calendar: CalendarHandlers,
     tokens: TokenHandlers,
     exports: ExportHandlers,
 ) -> list[Operation]:
-    """The service's health, reviews, hidden users, boards' settings, exports and end, tokens."""
+    """Reviews, hidden users, boards' settings, exports and end, tokens."""
     reviews = "/api/admin/reviews"
     board = "/api/admin/boards/{board}"
 
@@ -139,17 +126,6 @@ def admin_operations(
         return call(method, path, name, handler, summary, answers, parameters=(BOARD, _CONFIRM))
 
     return [
-        call(
-            "GET", "/api/admin/health", "get_health", reports.get_health,
-            "How the service fares: its parts, how much it answers, and how fast",
-            {200: ("Its state, ready or not", ServiceHealth), **_REFUSALS},
-        ),
-        call(
-            "GET", "/api/admin/dead-letters", "list_dead_letters", reports.list_dead,
-            "What could not be written",
-            {200: ("The oldest first", DeadEntries), 400: _BAD_BODY[400], **_REFUSALS},
-            parameters=(_LETTERS,),
-        ),
         call(
             "GET", reviews, "list_reviews", handlers.list_reviews, "The review queue",
             {200: ("Newest first", ReviewPage), 400: _BAD_BODY[400], **_REFUSALS},

@@ -12,16 +12,20 @@ from scoreboard.api import pages
 from scoreboard.api.admin import AdminHandlers
 from scoreboard.api.admin_catalogue import admin_operations
 from scoreboard.api.asyncapi import describe_live
+from scoreboard.api.audit_trail import AuditHandlers
 from scoreboard.api.board_reads import BoardHandlers
 from scoreboard.api.calendar import CalendarHandlers
 from scoreboard.api.catalogue import operations
+from scoreboard.api.dead_letters import DeadLetterHandlers
 from scoreboard.api.exports import ExportHandlers
+from scoreboard.api.gate_models import ModelHandlers
 from scoreboard.api.health import HealthHandlers
 from scoreboard.api.health_admin import HealthReports
 from scoreboard.api.joins import JoinHandlers
 from scoreboard.api.live.websockets import LiveLeaderboard
 from scoreboard.api.openapi import describe
 from scoreboard.api.operations import Operation, add_routes
+from scoreboard.api.operator_catalogue import operator_operations
 from scoreboard.api.players.catalogue import player_operations
 from scoreboard.api.players.erasures import ErasureHandlers
 from scoreboard.api.players.explanations import ExplanationHandlers
@@ -46,6 +50,9 @@ def build(
     health: HealthHandlers,
     admin: AdminHandlers,
     reports: HealthReports,
+    letters: DeadLetterHandlers,
+    audit: AuditHandlers,
+    models: ModelHandlers,
     calendar: CalendarHandlers,
     tokens: TokenHandlers,
     exports: ExportHandlers,
@@ -76,7 +83,8 @@ def build(
     table = [
         *operations(scores, joins, boards, live, health, observed_here=observed_here),
         *past_operations(history, explanations),
-        *admin_operations(admin, reports, calendar, tokens, exports),
+        *admin_operations(admin, calendar, tokens, exports),
+        *operator_operations(reports, letters, audit, models),
         *player_operations(profiles, erasures, search),
         *webhook_operations(webhooks),
         Operation(

@@ -1,5 +1,5 @@
 """How the service fares, for its operators: the state of its parts, how much it answers and how
-fast, and what could not be written."""
+fast."""
 
 from __future__ import annotations
 
@@ -11,16 +11,10 @@ from aiohttp import web
 
 from scoreboard.api.auth import Authenticator
 from scoreboard.api.health import HealthHandlers, Readiness
-from scoreboard.api.parameters import number
-from scoreboard.api.ports import DeadLetterReader
 from scoreboard.api.route_metrics import publish_routes
 from scoreboard.api.written import for_caller
-from scoreboard.errors import Forbidden
 from scoreboard.telemetry.figures import figures
 from scoreboard.telemetry.metrics import LATENCIES
-
-DEFAULT_LETTERS = 20
-MAX_LETTERS = 200
 
 
 class Latency(msgspec.Struct, frozen=True, rename="camel"):
@@ -49,30 +43,11 @@ class ServiceHealth(Readiness, frozen=True):
     traffic: Traffic
 
 
-class DeadEntry(msgspec.Struct, frozen=True):
-    """An entry of the stream that could not be written, by the name by which ``scoreboard dead``
-    knows it."""
-
-    name: str
-    created: datetime
-    error: str
-
-
-class DeadEntries(msgspec.Struct, frozen=True):
-    """The oldest first; ``more`` when there are others."""
-
-    letters: list[DeadEntry]
-    more: bool
-
-
 class HealthReports:
-    """The calls about the service itself."""
+    """The call about the service itself."""
 
-    def __init__(
-        self, health: HealthHandlers, letters: DeadLetterReader, authenticator: Authenticator
-    ) -> None:
+    def __init__(self, health: HealthHandlers, authenticator: Authenticator) -> None:
         self._health = health
-        self._letters = letters
         self._authenticator = authenticator
 
     async def get_health(self, request: web.Request) -> web.Response:
@@ -89,15 +64,3 @@ class HealthReports:
             seen.websockets,
         )
         return for_caller(ServiceHealth(found.ready, found.version, found.parts, traffic))
-
-    async def list_dead(self, request: web.Request) -> web.Response:
-        """What could not be written."""
-        principal = await self._authenticator.administrator(request)
-        if principal.boards is not None:
-            raise Forbidden("A token for some boards only can't see dead letters.")
-        limit = number(
-            request.query.get("limit", str(DEFAULT_LETTERS)), "limit", least=1, most=MAX_LETTERS
-        )
-        found = await self._letters.list(None, limit + 1)
-        letters = [DeadEntry(one.name, one.created, one.error) for one in found[:limit]]
-        return for_caller(DeadEntries(letters, len(found) > limit))

@@ -9,11 +9,13 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
+from scoreboard.domain.admin_audit import AuditEntry, AuditFilter
 from scoreboard.domain.boards import BoardSettings, SettingsChange
 from scoreboard.domain.descriptions import Description, ListedBoard
 from scoreboard.domain.durability import Durability
 from scoreboard.domain.erasures import Erasure, ErasureMode
 from scoreboard.domain.found_players import FoundPlayer, PlayerOnBoard
+from scoreboard.domain.gate_models import Activated, GateModel
 from scoreboard.domain.kept_occurrences import KeptOccurrence
 from scoreboard.domain.ledger import DeadLetter
 from scoreboard.domain.periods import Period
@@ -267,6 +269,33 @@ class DeadLetterReader(Protocol):
 
     async def list(self, names: Sequence[str] | None, limit: int) -> list[DeadLetter]:
         """Up to ``limit`` letters, the oldest first: those with these names, or any (None)."""
+
+
+class DeadLetterRetrier(Protocol):
+    """Writes dead letters again. Implemented in workers/dead_letters.py."""
+
+    async def retry(self, letter: DeadLetter, *, by: str) -> str | None:
+        """None when the entry is in the ledger now, else the error that keeps it out."""
+
+
+class AuditReader(Protocol):
+    """Reads what administrators and operators did. Implemented in pg/audit_trail.py."""
+
+    async def page(self, wanted: AuditFilter, *, before: int, limit: int) -> list[AuditEntry]:
+        """Up to ``limit`` lines, newest first, with ids below ``before``."""
+
+
+class ModelRecord(Protocol):
+    """The gate's models. Implemented in pg/models.py."""
+
+    async def list(self, boards: frozenset[str] | None) -> list[GateModel]:
+        """The newest hundred that judge any of these boards (None: any), newest first."""
+
+    async def board_of(self, version: int) -> str:
+        """The board that the model is for; '' for all without one of their own. Raises NotFound."""
+
+    async def activate(self, version: int, *, by: str) -> Activated:
+        """Puts it in force on its board. Raises NotFound."""
 
 
 class PlayerFinder(Protocol):

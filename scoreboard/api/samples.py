@@ -9,7 +9,14 @@ import msgspec
 
 from scoreboard.api.operations import Operation
 
-_PATH = {"board": "arena", "user": "ada", "id": "1", "period": "week", "erasure": "era_1"}
+_PATH = {
+    "board": "arena",
+    "user": "ada",
+    "id": "1",
+    "period": "week",
+    "erasure": "era_1",
+    "version": "1",
+}
 _QUERY = {
     "radius": "2",
     "status": "open",

@@ -11,13 +11,16 @@ from aiohttp import web
 
 from scoreboard.api.admin import AdminHandlers
 from scoreboard.api.app import build
+from scoreboard.api.audit_trail import AuditHandlers
 from scoreboard.api.auth import Authenticator
 from scoreboard.api.board_periods import BoardPeriods
 from scoreboard.api.board_reader import BoardReader
 from scoreboard.api.board_reads import BoardHandlers
 from scoreboard.api.bodies import Bodies
 from scoreboard.api.calendar import CalendarHandlers
+from scoreboard.api.dead_letters import DeadLetterHandlers
 from scoreboard.api.exports import ExportHandlers
+from scoreboard.api.gate_models import ModelHandlers
 from scoreboard.api.health import HealthHandlers
 from scoreboard.api.health_admin import HealthReports
 from scoreboard.api.joins import JoinHandlers
@@ -56,6 +59,7 @@ from scoreboard.assembly.moderation import (
     moderator,
     profile_keeper,
     remover,
+    retrier,
     revoker,
 )
 from scoreboard.assembly.recovery import recovery
@@ -66,6 +70,7 @@ from scoreboard.background import end, keep_running
 from scoreboard.domain.boards import Rate, is_board_name
 from scoreboard.errors import ConfigurationError
 from scoreboard.pg.archived_boards import ArchivedBoards
+from scoreboard.pg.audit_trail import AuditTrail
 from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.cases import LedgerCases
 from scoreboard.pg.daily_ranks import DailyRanks
@@ -124,7 +129,8 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
     writing, reading, topology = servers.writing, servers.reading, servers.topology
     durable = recovery(settings, topology, redis, servers.blocking, pool, tracer=tracer)
     commits = CommitWatch(updates_of(topology, str, timeout=settings.redis_timeout))
-    gates = ModelGates(Models(pool))
+    models = Models(pool)
+    gates = ModelGates(models)
     submitter = Submitter(
         writing,
         durable.rebuilder,
@@ -249,7 +255,10 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
             authenticator,
             bodies,
         ),
-        HealthReports(health, DeadLetters(pool), authenticator),
+        HealthReports(health, authenticator),
+        DeadLetterHandlers(DeadLetters(pool), retrier(redis, pool, durable), authenticator, bodies),
+        AuditHandlers(AuditTrail(pool), authenticator),
+        ModelHandlers(models, authenticator),
         CalendarHandlers(authenticator, bodies),
         TokenHandlers(revoker(redis, pool), authenticator, bodies),
         ExportHandlers(BoardExports(servers.exporting), authenticator),

@@ -8,12 +8,14 @@ from pathlib import Path
 import asyncpg
 from redis.asyncio import Redis
 
-from scoreboard.assembly.recovery import Recovery
+from scoreboard.assembly.recovery import Recovery, verifier_of
 from scoreboard.formats.ledger_archive import LedgerArchive
 from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.daily_ranks import DailyRanks
+from scoreboard.pg.dead_letters import DeadLetters
 from scoreboard.pg.erased_rows import ErasedRows
 from scoreboard.pg.erasures import Erasures
+from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.pg.ledger_folds import LedgerFolds
 from scoreboard.pg.occurrences import Occurrences
 from scoreboard.pg.profile_changes import ProfileChanges
@@ -33,6 +35,7 @@ from scoreboard.settings import Settings
 from scoreboard.wire.keys import PROFILES_CHANGED
 from scoreboard.workers.closer import Closer
 from scoreboard.workers.day_keeper import DayKeeper
+from scoreboard.workers.dead_letters import Retrier
 from scoreboard.workers.eraser import Eraser
 from scoreboard.workers.ledger_keeper import LedgerFolder
 from scoreboard.workers.moderator import Moderator
@@ -148,6 +151,12 @@ def eraser(settings: Settings, redis: Redis, pool: asyncpg.Pool, durable: Recove
         SharedProfiles(redis),
         keyspace=durable.keyspace,
     )
+
+
+def retrier(redis: Redis, pool: asyncpg.Pool, durable: Recovery) -> Retrier:
+    """Likewise, for what could not be written."""
+    verifier = verifier_of(durable, redis, LedgerAudit(pool))
+    return Retrier(DeadLetters(pool), durable.ledger, verifier, durable.rebuilder)
 
 
 def revoker(redis: Redis, pool: asyncpg.Pool) -> Revoker:

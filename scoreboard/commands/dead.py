@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
+from scoreboard.assembly.moderation import retrier
 from scoreboard.assembly.operator import load_settings, operator
-from scoreboard.commands.options import DataDirOption, command_group
+from scoreboard.commands.options import ACTOR, DataDirOption, command_group
 from scoreboard.commands.terminal import printable, say
 from scoreboard.domain.ledger import DeadLetter
 from scoreboard.errors import ConfigurationError
 from scoreboard.pg.dead_letters import DeadLetters
 from scoreboard.settings import Settings
-from scoreboard.workers.dead_letters import Retrier
 
 MOST = 10_000  # letters in one run
 
@@ -91,11 +91,9 @@ async def _retry(settings: Settings, names: list[str] | None) -> int:
     """Returns how many could not be written."""
     stayed = 0
     async with operator(settings) as tools:
-        letters = DeadLetters(tools.pool)
-        durable = tools.durable
-        retrier = Retrier(letters, durable.ledger, tools.verifier, durable.rebuilder)
-        for letter in await _find(letters, names):
-            error = await retrier.retry(letter)
+        again = retrier(tools.redis, tools.pool, tools.durable)
+        for letter in await _find(DeadLetters(tools.pool), names):
+            error = await again.retry(letter, by=ACTOR)
             stayed += error is not None
             say(f"{letter.name}  {'written' if error is None else error}")
     return stayed
@@ -105,5 +103,5 @@ async def _drop(settings: Settings, names: list[str] | None) -> None:
     async with operator(settings) as tools:
         letters = DeadLetters(tools.pool)
         for letter in await _find(letters, names):
-            await letters.drop(letter)
+            await letters.drop(letter, by=ACTOR)
             say(f"{letter.name}  dropped")

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from scoreboard.assembly.operator import load_settings, operator
-from scoreboard.commands.options import DataDirOption, command_group
+from scoreboard.commands.options import ACTOR, DataDirOption, command_group
 from scoreboard.commands.terminal import say
-from scoreboard.pg.models import ModelRow, Models
+from scoreboard.domain.gate_models import GateModel
+from scoreboard.pg.models import Models
 from scoreboard.settings import Settings
 
 MAX_VERSION = 2**63 - 1  # in Postgres
@@ -69,16 +70,16 @@ def rollback_command(
     say(f"model {version} is in force")
 
 
-async def _list(settings: Settings) -> list[ModelRow]:
+async def _list(settings: Settings) -> list[GateModel]:
     async with operator(settings) as tools:
         return await Models(tools.pool).list()
 
 
 async def _activate(settings: Settings, version: int) -> None:
     async with operator(settings) as tools:
-        await Models(tools.pool).activate(version)
+        await Models(tools.pool).activate(version, by=ACTOR)
 
 
 async def _rollback(settings: Settings, board: str) -> int:
     async with operator(settings) as tools:
-        return await Models(tools.pool).rollback(board)
+        return await Models(tools.pool).rollback(board, by=ACTOR)

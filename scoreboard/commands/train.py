@@ -13,7 +13,7 @@ import typer
 from scoreboard.assembly.operator import load_settings, operator
 from scoreboard.assembly.training_process import NOT_IN_FORCE, check_training
 from scoreboard.commands.action_file import read_actions
-from scoreboard.commands.options import DataDirOption, writable
+from scoreboard.commands.options import ACTOR, DataDirOption, writable
 from scoreboard.commands.progress import stage_bars
 from scoreboard.commands.terminal import console, printable
 from scoreboard.domain.announced import usual
@@ -167,5 +167,5 @@ async def _store(
             },
         )
         if activate:
-            await models.activate(version)
+            await models.activate(version, by=ACTOR)
     return version

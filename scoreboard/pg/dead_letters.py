@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import asyncpg
+import msgspec
 
 from scoreboard.domain.ledger import DeadLetter
+from scoreboard.pg import admin_audit
 from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
 
@@ -36,10 +38,21 @@ class DeadLetters:
             for row in rows
         ]
 
-    async def drop(self, letter: DeadLetter) -> None:
-        """Removes the letter for good."""
+    async def drop(self, letter: DeadLetter, *, by: str, written_to: str | None = None) -> None:
+        """Removes the letter for good; the audit says that it was dropped, or that it is written to
+        this board now."""
         with translated():
-            await self._pool.execute(_sql["drop"], letter.partition, letter.entry[0].decode())
+            async with self._pool.acquire() as connection, connection.transaction():
+                event = letter.entry[0].decode()
+                if await connection.fetchval(_sql["drop"], letter.partition, event) is None:
+                    return  # somebody else did
+                await admin_audit.record(
+                    connection,
+                    "dead_letter_written" if written_to else "dead_letter_dropped",
+                    by=by,
+                    board=written_to,
+                    details=msgspec.json.encode({"letter": letter.name}).decode(),
+                )
 
     async def explain(self, letter: DeadLetter, error: str) -> None:
         """Keeps the letter with another error."""

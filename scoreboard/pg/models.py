@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import builtins
-from datetime import datetime
 from typing import Any
 
 import asyncpg
 import msgspec
 
+from scoreboard.domain.gate_models import Activated, GateModel
 from scoreboard.domain.moments import moment_of
 from scoreboard.errors import NotFound
+from scoreboard.pg import admin_audit
 from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
 
 _sql = statements("models")
-
-
-class ModelRow(msgspec.Struct, frozen=True):
-    """A model without its content. ``board`` is '' when it is for all boards without a model of
-    their own; ``quality`` has measured figures by name; ``bytes`` is the model's size."""
-
-    version: int
-    board: str
-    active: bool
-    created: datetime
-    trained_from: datetime | None
-    trained_to: datetime | None
-    false_alarm_rate: float
-    quality: dict[str, Any]
-    bytes: int
 
 
 class Models:
@@ -48,7 +34,7 @@ class Models:
         with translated():
             content: bytes | None = await self._pool.fetchval(_sql["content"], version)
         if content is None:
-            raise NotFound(f"There is no model {version}.")
+            raise _no_such(version)
         return content
 
     async def add(
@@ -75,22 +61,39 @@ class Models:
             )
         return version
 
-    async def activate(self, version: int) -> None:
+    async def board_of(self, version: int) -> str:
+        """The board that the model is for; '' for all without one of their own. Raises NotFound."""
+        with translated():
+            board: str | None = await self._pool.fetchval(_sql["board_of"], version)
+        if board is None:
+            raise _no_such(version)
+        return board
+
+    async def activate(self, version: int, *, by: str) -> Activated:
         """Puts a model in force; running servers change over by themselves. Raises NotFound."""
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
-                await connection.execute(_sql["deactivate"], version)
-                if await connection.fetchval(_sql["activate"], version) is None:
-                    raise NotFound(f"There is no model {version}.")
+                replaced: int | None = await connection.fetchval(_sql["deactivate"], version)
+                board: str | None = await connection.fetchval(_sql["activate"], version)
+                if board is None:
+                    raise _no_such(version)
+                await admin_audit.record(
+                    connection,
+                    "model_activated",
+                    by=by,
+                    board=board or None,
+                    details=msgspec.json.encode({"model": version, "replaced": replaced}).decode(),
+                )
+        return Activated(version, board, replaced)
 
-    async def rollback(self, board: str) -> int:
+    async def rollback(self, board: str, *, by: str) -> int:
         """Puts the board's model before the active one back in force and returns its version.
         Raises NotFound."""
         with translated():
             previous: int | None = await self._pool.fetchval(_sql["previous"], board)
         if previous is None:
             raise NotFound("There is no earlier model to go back to.")
-        await self.activate(previous)
+        await self.activate(previous, by=by)
         return previous
 
     async def due(self, interval: float) -> builtins.list[str]:
@@ -99,16 +102,20 @@ class Models:
         with translated():
             return [row["board"] for row in await self._pool.fetch(_sql["due"], interval)]
 
-    async def list(self) -> list[ModelRow]:
-        """The newest hundred, newest first."""
+    async def list(self, boards: frozenset[str] | None = None) -> builtins.list[GateModel]:
+        """The newest hundred that judge any of these boards (None: any), newest first."""
         with translated():
-            rows = await self._pool.fetch(_sql["list"])
+            rows = await self._pool.fetch(_sql["list"], None if boards is None else [*boards])
         return [_model(row) for row in rows]
 
 
-def _model(row: asyncpg.Record) -> ModelRow:
+def _no_such(version: int) -> NotFound:
+    return NotFound(f"There is no model {version}.")
+
+
+def _model(row: asyncpg.Record) -> GateModel:
     first_ms, last_ms = row["first_ms"], row["last_ms"]
-    return ModelRow(
+    return GateModel(
         version=row["version"],
         board=row["board"],
         active=row["active"],

@@ -22,7 +22,7 @@ class Retrier:
         self._verifier = verifier
         self._rebuilder = rebuilder
 
-    async def retry(self, letter: DeadLetter) -> str | None:
+    async def retry(self, letter: DeadLetter, *, by: str) -> str | None:
         """Returns None when the entry is now in the ledger and no longer a dead letter, else the
         error that keeps it out. Raises Unavailable."""
         try:
@@ -40,5 +40,5 @@ class Retrier:
         differs = await self._verifier.confirm(board, [event.body.u], report)
         if differs or written.late:
             await self._rebuilder.rebuild(board, correct=True)
-        await self._letters.drop(letter)
+        await self._letters.drop(letter, by=by, written_to=board)
         return None

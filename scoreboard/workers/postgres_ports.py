@@ -351,8 +351,9 @@ class ProfileRecord(Protocol):
 class DeadLetters(Protocol):
     """The entries that could not be written. Implemented in pg/dead_letters.py."""
 
-    async def drop(self, letter: DeadLetter) -> None:
-        """Removes the letter for good."""
+    async def drop(self, letter: DeadLetter, *, by: str, written_to: str | None = None) -> None:
+        """Removes the letter for good; the audit says that it was dropped, or that it is written to
+        this board now."""
 
     async def explain(self, letter: DeadLetter, error: str) -> None:
         """Keeps the letter with another error."""

@@ -122,7 +122,8 @@ async def _activate_model(url: str) -> None:
     await models.activate(
         await models.add(
             "", model.to_bytes(), first_ms=0, last_ms=0, false_alarm_rate=0.001, quality={}
-        )
+        ),
+        by="bench",
     )
     await pool.close()
 

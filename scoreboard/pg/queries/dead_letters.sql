@@ -6,7 +6,7 @@ ORDER BY created, partition, event_id
 LIMIT $2
 
 -- name: drop
-DELETE FROM dead_event WHERE partition = $1 AND event_id = $2
+DELETE FROM dead_event WHERE partition = $1 AND event_id = $2 RETURNING event_id
 
 -- name: explain
 UPDATE dead_event SET error = $3 WHERE partition = $1 AND event_id = $2

@@ -15,9 +15,13 @@ RETURNING version
 -- The model in force, if any, that model $1 is to replace.
 UPDATE anomaly_model SET active = false
 WHERE active AND board = (SELECT board FROM anomaly_model WHERE version = $1)
+RETURNING version
 
 -- name: activate
-UPDATE anomaly_model SET active = true WHERE version = $1 RETURNING version
+UPDATE anomaly_model SET active = true WHERE version = $1 RETURNING board
+
+-- name: board_of
+SELECT board FROM anomaly_model WHERE version = $1
 
 -- name: previous
 -- The model before the one in force on board $1, for a rollback.
@@ -35,10 +39,12 @@ WHERE board.mode <> 'off'
 ORDER BY board.board
 
 -- name: list
+-- Those that judge any of the boards $1, or all (null).
 SELECT version, board, active, created, false_alarm_rate, quality::text,
        (extract(epoch FROM trained_from) * 1000)::bigint AS first_ms,
        (extract(epoch FROM trained_to) * 1000)::bigint AS last_ms,
        length(content) AS bytes
 FROM anomaly_model
+WHERE $1::text[] IS NULL OR board = '' OR board = ANY ($1)
 ORDER BY version DESC
 LIMIT 100

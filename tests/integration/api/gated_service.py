@@ -31,7 +31,7 @@ async def add_model(
         quality={},
     )
     if activate:
-        await Models(pool).activate(version)
+        await Models(pool).activate(version, by="eve")
     return version
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import asyncpg
 import pytest
 
 from scoreboard import __version__
-from scoreboard.settings import Settings
 from tests.integration.api.described_api import Api
 from tests.support.waiting import wait_until
 
 HEALTH = "/api/admin/health"
-LETTERS = "/api/admin/dead-letters"
 
 
 @pytest.fixture
@@ -68,32 +65,8 @@ async def test_latencies_are_told_up_to_each_bound(api: Api, admin: Api) -> None
     assert counts[-1] > 0
 
 
-async def test_what_could_not_be_written_is_listed_the_oldest_first(
-    admin: Api, settings: Settings
-) -> None:
-    assert (await admin.get(LETTERS)).json == {"letters": [], "more": False}
-    connection = await asyncpg.connect(settings.database_url)
-    for number in (2, 1):
-        await connection.execute(
-            "INSERT INTO dead_event"
-            " VALUES (0, $1, '{}', '{}', 'no such field', $2::text::timestamptz)",
-            f"{number}-0",
-            f"2026-01-0{number}T00:00:00Z",
-        )
-    await connection.close()
-
-    first = {"name": "0:1-0", "created": "2026-01-01T00:00:00Z", "error": "no such field"}
-    assert (await admin.get(f"{LETTERS}?limit=1")).json == {"letters": [first], "more": True}
-    listed = (await admin.get(LETTERS)).json
-    assert [one["name"] for one in listed["letters"]] == ["0:1-0", "0:2-0"]
-    assert listed["more"] is False
-    assert (await admin.get(f"{LETTERS}?limit=0")).outcome == (400, "invalid_request")
-
-
 async def test_only_administrators_are_told(api: Api) -> None:
+    assert (await api.bearing(None).get(HEALTH)).outcome == (401, "unauthorized")
+    assert (await api.get(HEALTH)).outcome == (403, "forbidden")
     some = api.bearing(api.service.token("admin", boards=["arena"]))
-    for path in (HEALTH, LETTERS):
-        assert (await api.bearing(None).get(path)).outcome == (401, "unauthorized")
-        assert (await api.get(path)).outcome == (403, "forbidden")
     assert (await some.get(HEALTH)).status == 200
-    assert (await some.get(LETTERS)).outcome == (403, "forbidden"), "entries are of any board"

@@ -17,12 +17,15 @@ from redis.asyncio import Redis
 from scoreboard.domain.days import day_start
 from scoreboard.domain.webhooks import WatchedTop
 from scoreboard.pg.daily_ranks import DailyRanks
+from scoreboard.pg.models import Models
 from scoreboard.pg.outside_events import OutsideEvents
 from scoreboard.pg.pool import open_pool
 from scoreboard.settings import Settings
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Api
 from tests.support.command import scoreboard
+from tests.support.dead_letters import bury
+from tests.support.ledger_entries import fields
 from tests.support.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -152,6 +155,7 @@ async def use_everything(api: Api, impatient: Api, *, again: bool = False) -> No
         path = f"/api/admin/boards/global/users/bob/{verb}"
         assert (await reader.post(path, {})).status == 200
     await use_webhooks(reader)
+    await use_letters_and_models(reader)
 
 
 async def use_the_past(admin: Api) -> None:
@@ -166,6 +170,24 @@ async def use_the_past(admin: Api) -> None:
     board, now = "/api/boards/global", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for path in (f"top?at={now}", "users/bob?delta=true", "users/bob/history", "users/bob/explain"):
         assert (await admin.get(f"{board}/{path}")).status == 200, path
+
+
+async def use_letters_and_models(admin: Api) -> None:
+    """Another attempt at what could not be written, the audit, and the choice of a model."""
+    database = await asyncpg.connect(admin.service.settings.database_url)
+    await bury(database, fields("cy", "late", 5, board="arena", score=5))
+    retried = await admin.call("POST", "/api/admin/dead-letters/retry")
+    assert [one["error"] for one in retried.json["results"]] == [None], retried
+    pool = await open_pool(admin.service.settings.database_url, connections=1, timeout=PATIENCE)
+    version = await Models(pool).add(
+        "", b"", first_ms=0, last_ms=0, false_alarm_rate=0.001, quality={}
+    )
+    await pool.close()
+    await database.close()
+    path = f"/api/admin/models/{version}/activate"
+    assert (await admin.call("POST", path)).status == 200
+    for path in ("dead-letters", "models", "audit?board=arena"):
+        assert (await admin.get(f"/api/admin/{path}")).status == 200, path
 
 
 async def use_webhooks(admin: Api) -> None:

@@ -181,7 +181,7 @@ async def test_of_an_erased_player_nothing_is_left_whatever_comes_afterwards(
         played.verifier,
         played.arena.durable.rebuilder,
     )
-    assert await retrier.retry(letter) is None
+    assert await retrier.retry(letter, by="eve") is None
     for board in BOARDS:
         await played.arena.durable.rebuilder.rebuild(board, correct=True)
     assert await played.left() == []
