@@ -13,9 +13,10 @@ WHERE EXISTS (SELECT FROM user_score AS one WHERE (one.board, one.user_id) = (kn
 ORDER BY board
 
 -- name: profile
-SELECT jsonb_build_object(
+-- The metadata as it came: jsonb can't hold U+0000.
+SELECT json_build_object(
     'displayName', display_name, 'avatarUrl', avatar_url, 'country', country,
-    'visibility', visibility, 'metadata', metadata::jsonb, 'created', created, 'updated', updated)::text
+    'visibility', visibility, 'metadata', metadata::json, 'created', created, 'updated', updated)::text
 FROM profile WHERE user_id = $1
 
 -- name: totals

@@ -46,11 +46,22 @@ async def test_what_is_left_out_of_the_next_profile_is_gone(api: Api) -> None:
     assert (await api.get("/api/users/ada")).json == {"userId": "ada", "visibility": "public"}
 
 
-async def test_metadata_comes_back_to_the_byte(api: Api) -> None:
-    metadata = b'{ "b":1.50, "a" : 123456789012345678901234567890 }'
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        b'{ "b":1.50, "a" : 123456789012345678901234567890 }',
+        rb'{"a":"\u0000","\ud83d\ude00":""}',
+        b'{"a":1e308,"a":-0.0}',
+    ],
+    ids=["spaces", "characters", "numbers"],
+)
+async def test_metadata_comes_back_to_the_byte(api: Api, metadata: bytes) -> None:
     answer = await put(api, "ada", b'{"metadata":%b}' % metadata)
+    assert answer.status == 200, answer
     assert metadata in answer.body
     assert metadata in (await api.get("/api/users/ada")).body
+    admin = api.bearing(api.service.token("admin"))
+    assert metadata in (await admin.get("/api/users/ada/export")).body
 
 
 FLAWS: tuple[tuple[dict[str, Any], str], ...] = (
