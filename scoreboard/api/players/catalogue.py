@@ -94,7 +94,8 @@ def player_operations(
         Operation(
             "GET", "/api/erasures/{erasure}", "get_erasure", erasures.get,
             "The receipt of an erasure",
-            {200: ("How far it is", Erasure), **_REFUSALS, 404: ("not_found", "problem")},
+            {200: ("How far it is", Erasure), 400: ("invalid_request", "problem"), **_REFUSALS,
+             404: ("not_found", "problem")},
             parameters=[_ERASURE], scopes=(ADMIN,), tag="players",
         ),
         Operation(

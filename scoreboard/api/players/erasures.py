@@ -59,7 +59,8 @@ class ErasureHandlers:
     async def get(self, request: web.Request) -> web.Response:
         """The receipt of an erasure."""
         _require(await self._authenticator.authenticate(request), ADMIN)
-        return for_caller(await self._erasures.get(request.match_info["erasure"]))
+        name = identifier(request.match_info["erasure"], "erasure")
+        return for_caller(await self._erasures.get(name))
 
     async def admit(self, request: web.Request) -> web.Response:
         """Lets an erased player's id be a new player's."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import asyncpg
 import pytest
@@ -182,6 +185,40 @@ async def test_every_line_to_paste_does_what_its_call_says(
     assert [row["board"] for row in boards] == ["global"], "none was made, and arena is deleted"
     rules = answers["PATCH /api/admin/boards/{board}"].json
     assert (rules["mode"], rules["maxPoints"]) == ("flag", 100), "PATCH kept what PUT had set"
+
+
+def with_a_nul(line: str, parameters: list[dict[str, Any]]) -> Iterator[str]:
+    """A curl line with U+0000, which Postgres can't store, in one place after the other."""
+    words = shlex.split(line.replace("\\\n", " "))
+    path, _, query = words[2].removeprefix("$URL").partition("?")
+    paths = [
+        f"{path[: part.start()]}{part[0][:1]}%00{part[0][1:]}{path[part.end() :]}?{query}"
+        for part in re.finditer("[^/:]+", path)
+    ]
+    given = dict(parse_qsl(query))
+    names = [one["name"] for one in parameters if one["in"] == "query"]
+    paths += [f"{path}?{urlencode({**given, name: chr(0)})}" for name in names]
+    for changed in paths:
+        yield shlex.join([*words[:2], f"$URL{changed}", *words[3:]])
+    if "-d" in words:
+        at = words.index("-d") + 1
+        for text in re.finditer(r'": ?"', words[at]):
+            body = words[at][: text.end()] + r"\u0000" + words[at][text.end() :]
+            yield shlex.join([*words[:at], body, *words[at + 1 :]])
+
+
+async def test_a_nul_is_no_failure_wherever_it_is(api: Api) -> None:
+    token = api.service.token("score:write board:read admin")
+    described = operations(api.description.document)
+    failed, made = [], 0
+    for call, line in samples(api.description.document):
+        for changed in with_a_nul(line, described[call].get("parameters", [])):
+            answer = await pasted(changed, api, token)
+            made += 1
+            if answer.status >= 500:
+                failed.append((changed, answer.status))
+    assert failed == []
+    assert made > 2 * len(described)
 
 
 async def test_the_websockets_messages_are_as_its_description_says(api: Api) -> None:
