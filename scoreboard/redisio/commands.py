@@ -16,8 +16,11 @@ from scoreboard.redisio.cluster_client import ClusterClient, sent
 from scoreboard.redisio.refusals import Refused, WrongForm
 from scoreboard.redisio.script_source import digest, source
 from scoreboard.redisio.topology import Key, Node
+from scoreboard.telemetry.sparing_log import SparingLog
 from scoreboard.wire.keys import PartitionKeys
 from scoreboard.wire.scripts import ScriptCall
+
+log = SparingLog(__name__)
 
 T = TypeVar("T")
 
@@ -27,16 +30,20 @@ SILENCE = 1.0  # seconds for which one server of several may say nothing
 @contextmanager
 def reachable() -> Iterator[None]:
     """Turns errors that mean "Redis is away" or "not here, not now" into Unavailable; an error of
-    the command itself, from Redis or already from redis-py, passes unchanged. Servers of another
-    kind than the URL says are Misconfigured."""
+    the command itself, from Redis or already from redis-py, passes unchanged, but for one: a key
+    that another program has written over. Servers of another kind than the URL says are
+    Misconfigured."""
     try:
         yield
     except Refused as error:
         raise error.unavailable() from error
     except WrongForm as error:
         raise Misconfigured(error.detail, words=error.words) from error
-    except (ResponseError, DataError):
-        raise
+    except (ResponseError, DataError) as error:
+        if "WRONGTYPE" not in str(error):
+            raise
+        log.warning("redis_key_of_another_type", error=str(error)[:200])
+        raise Unavailable("A key in Redis holds what is not the service's.") from error
     except (RedisError, OSError, TimeoutError) as error:
         raise Unavailable("Redis can't be reached.") from error
 
