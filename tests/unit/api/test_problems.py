@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from scoreboard.api.problems import CONTENT_TYPE, guarded
 from scoreboard.api.route_metrics import RouteMetrics
+from tests.support.waiting import PATIENCE
 
 
 async def answer_to(error: Exception, method: str = "GET") -> web.StreamResponse:
@@ -99,9 +100,10 @@ async def test_an_answer_that_has_begun_breaks_off_and_no_other_follows() -> Non
             reader, writer = await asyncio.open_connection(server.host, server.port)
             writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
             told = bytearray()
-            with suppress(ConnectionResetError):
-                while part := await reader.read(65_536):
-                    told += part
+            async with asyncio.timeout(PATIENCE):
+                with suppress(ConnectionResetError):
+                    while part := await reader.read(65_536):
+                        told += part
             writer.close()
 
     assert b"500" not in told
