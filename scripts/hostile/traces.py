@@ -10,6 +10,7 @@ from scripts.hostile.ground import Ground
 
 MAX_MEMORY = 300 * 2**20  # bytes that a serving process may grow by in an attack
 MAX_LOG = 2 * 2**20  # bytes that an attack may add to all logs
+MAX_TOLD = 4000  # bytes of a traceback that a finding shows
 
 
 def known_secrets(folder: Path) -> set[str]:
@@ -44,8 +45,10 @@ def leaks(ground: Ground) -> list[str]:
             for secret in ground.secrets
             if secret.encode() in text
         ]
-        if b"Traceback (most recent call last)" in text:
-            found.append(f"{path.name} holds a traceback")
+        _, traceback, rest = text.partition(b"Traceback (most recent call last)")
+        if traceback:
+            told = rest[:MAX_TOLD].decode(errors="replace")
+            found.append(f"{path.name} holds a traceback: {told}")
     return found
 
 
