@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 
-import structlog
 from aiohttp import web
 
 from scoreboard.api.auth import Authenticator
@@ -16,11 +15,9 @@ from scoreboard.api.ports import BoardExporter
 from scoreboard.api.problems import HEADERS
 from scoreboard.domain.boards import check_board_name
 from scoreboard.domain.snapshots import Rows, Snapshot, Wanted, What
-from scoreboard.errors import Forbidden, ScoreboardError, Unavailable
+from scoreboard.errors import Forbidden, Unavailable
 from scoreboard.formats.writers import MEDIA_TYPES, TEXT_WRITERS, TextFormat
 from scoreboard.telemetry import metrics
-
-log = structlog.get_logger(__name__)
 
 MOST = 2  # exports of a process at once
 # How long a client may take for what is written at once, some 100 KB, and for all of it, in
@@ -95,16 +92,10 @@ async def _answered(
     if request.method == "HEAD":
         return response
     writer = TEXT_WRITERS[form](snapshot)
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await response.write(writer.head())
-            async for chunk in rows:
-                async with asyncio.timeout(CHUNK_PATIENCE):
-                    await response.write(writer.rows(chunk))
-            await response.write_eof(writer.tail())
-    except (OSError, ScoreboardError) as error:  # a timeout is an OSError, too
-        # It has begun, so it can only break off: without its end, no client takes it for whole.
-        log.warning("export_broken_off", board=snapshot.board, reason=repr(error))
-        if request.transport is not None:
-            request.transport.abort()
+    async with asyncio.timeout(PATIENCE):
+        await response.write(writer.head())
+        async for chunk in rows:
+            async with asyncio.timeout(CHUNK_PATIENCE):
+                await response.write(writer.rows(chunk))
+        await response.write_eof(writer.tail())
     return response

@@ -137,26 +137,30 @@ def guarded(handler: Handler, figures: RouteMetrics) -> Handler:
         response: web.StreamResponse
         try:
             response = await handler(request)
-        except errors.ScoreboardError as error:
-            response = _parting(problem(error), request)
         except web.HTTPException as answer:
             if answer.status < 400:
                 raise
             response = _parting(unforeseen(answer), request)
-        except Exception as error:
-            if errors.is_shortage(error):
-                failure = short(error, request, figures.route)
-            else:
-                log.exception("request_failed", method=request.method, path=figures.route)
-                failure = problem(errors.ScoreboardError("The service failed; the log says why."))
-            if request.transport is not None and _has_begun(request):
-                request.transport.abort()  # no client takes it for whole
-            response = _parting(failure, request)
+        except Exception as error:  # noqa: BLE001 (whoever asks is told, and the log)
+            response = _parting(_failure(error, request, figures.route), request)
         response.headers.update(HEADERS)
         figures.count(response.status, time.perf_counter() - began)
         return response
 
     return guard
+
+
+def _failure(error: Exception, request: web.Request, route: str) -> web.Response:
+    if _has_begun(request) and isinstance(error, errors.ScoreboardError | OSError):
+        # The receiver is gone or too slow, or something that the service needs is away.
+        log.warning("answer_broken_off", path=route, reason=repr(error))
+        return problem(errors.Unavailable("The answer broke off."))
+    if isinstance(error, errors.ScoreboardError):
+        return problem(error)
+    if errors.is_shortage(error):
+        return short(error, request, route)
+    log.exception("request_failed", method=request.method, path=route)
+    return problem(errors.ScoreboardError("The service failed; the log says why."))
 
 
 def _has_begun(request: web.Request) -> bool:
@@ -166,8 +170,11 @@ def _has_begun(request: web.Request) -> bool:
 
 
 def _parting(response: web.Response, request: web.Request) -> web.Response:
-    """``response``, after which the connection is closed if the request's body has not come to its
-    end: its sender may or may not send the rest (RFC 9110, section 10.1.1)."""
+    """``response`` to a call that failed. An answer that has begun is cut off instead: without its
+    end, no client takes it for whole. The connection is closed afterwards if the request's body has
+    not come to its end: its sender may or may not send the rest (RFC 9110, section 10.1.1)."""
+    if request.transport is not None and _has_begun(request):
+        request.transport.abort()
     if not request.content.is_eof():
         response.force_close()
     return response

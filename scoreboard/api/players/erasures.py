@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import structlog
 from aiohttp import web
 
 from scoreboard.api.auth import Authenticator
@@ -16,10 +15,8 @@ from scoreboard.api.problems import HEADERS
 from scoreboard.api.tokens import ADMIN, SCORE_WRITE
 from scoreboard.api.written import for_caller
 from scoreboard.domain.erasures import MODES
-from scoreboard.errors import Forbidden, NotFound, ScoreboardError, Unavailable
+from scoreboard.errors import Forbidden, NotFound, Unavailable
 from scoreboard.telemetry import metrics
-
-log = structlog.get_logger(__name__)
 
 MOST = 2  # exports of a process at once
 PATIENCE = 600.0  # seconds that a client may take for all of it
@@ -98,16 +95,10 @@ class ErasureHandlers:
                 await response.prepare(request)
                 if request.method == "HEAD":
                     return response
-                try:
-                    async with asyncio.timeout(PATIENCE):
-                        async for part in snapshot.json(memories.get):
-                            await response.write(part)
-                        await response.write_eof()
-                except (OSError, ScoreboardError) as error:  # a timeout is an OSError, too
-                    # It has begun, so it can only break off: no client takes it for whole.
-                    log.warning("export_broken_off", reason=repr(error))
-                    if request.transport is not None:
-                        request.transport.abort()
+                async with asyncio.timeout(PATIENCE):
+                    async for part in snapshot.json(memories.get):
+                        await response.write(part)
+                    await response.write_eof()
                 return response
         finally:
             self._running -= 1
