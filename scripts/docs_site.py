@@ -17,7 +17,7 @@ from scripts.reference_pages import calls_page, commands_page, metrics_page
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
-DOCUMENTS = ("*.md", "docs/**/*.md", "lua/*.md", "clients/*.md", "clients/*/*.md")
+DOCUMENTS = ("*.md", "docs/**/*.md", "lua/*.md", "clients/*.md", "clients/*/README.md")
 _LINK = re.compile(r"\[([^]]*)\]\((?!\w+:|#)([^)\s#]+)[^)]*\)")
 # Python-Markdown takes a comment and the line below it for one block of HTML.
 _COMMENT = re.compile(r"^(<!-- .* -->)\n(?=.)", re.MULTILINE)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clients.conformance.csharp import CSHARP, named_by_project
 from tests.support.waiting import PATIENCE
 
 CLIENTS = Path(__file__).parents[1]
@@ -49,13 +50,12 @@ _JAVASCRIPT = CLIENTS / "javascript"
 _PYTHON_DRIVER = (sys.executable, str(_PYTHON / "conformance" / "driver.py"))
 
 _GODOT = ("godot3-server", "--path", str(CLIENTS / "godot"))
-_CSHARP = CLIENTS / "csharp"
 
 
 def _mcs(program: str, *sources: Path) -> tuple[str, ...]:
     """The command that compiles the C# client with a program of its own."""
     options = ("-langversion:7", "-warnaserror", "-reference:System.Net.Http.dll")
-    files = [*sorted(_CSHARP.glob("src/*.cs")), *sources]
+    files = [*named_by_project(), *sources]
     return ("mcs", *options, f"-out:{BUILD / program}", *map(str, files))
 
 
@@ -88,12 +88,16 @@ KINDS = [
         "mono-mcs",
         (
             (("mono", str(BUILD / "first.exe")), "global"),
-            (("mono", str(BUILD / "game.exe"), "60"), "unity"),
+            (("mono", str(BUILD / "sample.exe"), "3"), "unity"),
         ),
         (
-            _mcs("driver.exe", _CSHARP / "conformance" / "Driver.cs"),
-            _mcs("first.exe", _CSHARP / "example" / "FirstScore.cs"),
-            _mcs("game.exe", _CSHARP / "example" / "GameLoop.cs"),
+            _mcs("driver.exe", CSHARP / "conformance~" / "Driver.cs"),
+            _mcs("first.exe", CSHARP / "example~" / "FirstScore.cs"),
+            _mcs(
+                "sample.exe",
+                CSHARP / "Samples~" / "LiveBoard" / "LiveBoard.cs",
+                CSHARP / "conformance~" / "UnityStandIn.cs",
+            ),
         ),
     ),
     Kind(
