@@ -66,7 +66,7 @@ PURPOSES = {
     "setup": "What can't change once there are data; one row.",
     "user_score": "Each user's total in each table.",
     "webhook": "Who outside is told of what.",
-    "webhook_top": "What each webhook was told last of a board's top.",
+    "webhook_top": "What each webhook was told last of a table's top.",
 }
 
 # What columns mean whose line has no comment: of one table, or of all that have it. Where the name
@@ -135,7 +135,9 @@ MEANINGS = {
     "user_score.rank": "of a final table: the place, which equal totals may share",
     "user_score.score": "negated where less is better; null where no action is left",
     "user_score.unlisted": "hidden by the profile",
+    "webhook.real_ids": "anonymous players stand in its messages by their ids",
     "webhook.secret": "with which messages are signed",
+    "webhook_top.board": "the name of the table",
     "webhook_top.top": "what was told of it",
 }
 

@@ -11,9 +11,11 @@ from scoreboard.background import end, keep_running
 from scoreboard.pg.archived_boards import ArchivedBoards
 from scoreboard.pg.outside_events import OutsideEvents
 from scoreboard.pg.pool import open_pool
+from scoreboard.pg.profiles import StoredProfiles
 from scoreboard.settings import Settings
 from scoreboard.webhooks.deliverer import Deliverer
 from scoreboard.webhooks.sender import Sender
+from scoreboard.webhooks.shown_players import ShownPlayers
 from scoreboard.webhooks.top_teller import TopTeller
 
 CONNECTIONS = 2  # their own: however many deliveries end at once, the persister's stay free
@@ -28,7 +30,7 @@ async def telling_outsiders(settings: Settings) -> AsyncIterator[None]:
         settings.database_url, connections=CONNECTIONS, timeout=STATEMENT_TIMEOUT
     )
     record = OutsideEvents(pool)
-    deliverer = Deliverer(record, sender)
+    deliverer = Deliverer(record, ShownPlayers(StoredProfiles(pool)), sender)
     tasks = [
         asyncio.create_task(keep_running("webhooks", deliverer.run)),
         asyncio.create_task(keep_running("old deliveries", deliverer.run_tidying)),

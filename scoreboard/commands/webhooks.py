@@ -44,6 +44,10 @@ def add_command(
         int, typer.Option(help="Least seconds between two top.changed of a board.")
     ] = 60,
     description: Annotated[str, typer.Option(help="What it is for.")] = "",
+    real_ids: Annotated[
+        bool,
+        typer.Option("--real-ids", help="Name players by their ids who are anonymous to readers."),
+    ] = False,
     data_dir: DataDirOption = None,
 ) -> None:
     """Add a webhook; print its secret, which is never shown again."""
@@ -53,6 +57,7 @@ def add_command(
         "boards": board or None,
         "interval": interval,
         "description": description,
+        "realIds": real_ids,
     }
     settings = load_settings(data_dir)
     try:
@@ -73,7 +78,9 @@ def list_command(data_dir: DataDirOption = None) -> None:
         if one.failing_since is not None:
             fares = f"fails since {one.failing_since:%Y-%m-%dT%H:%M:%SZ}: {one.failure}"
         boards = "all boards" if one.boards is None else ", ".join(one.boards)
-        say(f"{one.id}  {one.url}  {', '.join(one.events)}  {boards}  {one.description}".rstrip())
+        ids = "  real ids" if one.real_ids else ""
+        what = f"{', '.join(one.events)}  {boards}{ids}"
+        say(f"{one.id}  {one.url}  {what}  {one.description}".rstrip())
         say(f"    {fares}; {one.waiting} waiting, {one.dead} dead")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 import unicodedata
+from base64 import b32encode
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -18,6 +20,7 @@ MAX_NAME = 40  # characters
 MAX_AVATAR = 512  # bytes
 MAX_METADATA = 1024  # bytes
 MAX_DEPTH = 16  # levels of metadata
+LETTERS = 12  # of a pseudonym
 MAX_MARKS = 4  # on one letter; no script needs more, and more of them leave their line
 
 Visibility = Literal["public", "anonymous", "hidden"]
@@ -106,6 +109,13 @@ class Privacy(NamedTuple):
 
     profiles: bool = False
     private: bool = False
+
+
+def pseudonym(secret: bytes, board: str, user: str) -> str:
+    """What stands for an anonymous user on a board. It can't be led back to the user without the
+    installation's secret, nor to what stands for the user on another board."""
+    digest = hmac.digest(secret, f"{board}\0{user}".encode(), "sha256")
+    return f"anonymous-{b32encode(digest).decode()[:LETTERS].lower()}"
 
 
 def _name(given: str) -> str:

@@ -33,14 +33,16 @@ _Line = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$(?
 
 class NewWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A webhook as it is asked for. ``boards`` are those whose events it gets (null: all);
-    ``interval`` is the least number of seconds between two ``top.changed`` of a board, which a
-    webhook gets of boards that it names."""
+    ``interval`` is the least number of seconds between two ``top.changed`` of a table, which a
+    webhook gets of boards that it names. With ``realIds`` players who are anonymous to readers
+    stand in its messages by their ids; otherwise by the pseudonyms that readers see."""
 
     url: Annotated[str, Meta(min_length=1, max_length=MAX_URL)]
     events: Annotated[list[EventType], Meta(min_length=1, max_length=len(EVENT_TYPES))]
     boards: Annotated[list[_BoardName], Meta(min_length=1, max_length=MAX_WATCHED)] | None = None
     interval: Annotated[int, Meta(ge=1, le=DAY)] = 60
     description: _Line = ""
+    real_ids: bool = msgspec.field(name="realIds", default=False)
 
     def __post_init__(self) -> None:
         for field in ("events", "boards"):
@@ -66,6 +68,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     boards: list[str] | None
     interval: int
     description: str
+    real_ids: bool
     created: datetime
     failing_since: datetime | None
     failure: str | None
@@ -106,6 +109,7 @@ class DueDelivery(msgspec.Struct, frozen=True):
     url: str
     secret: str
     former: str | None
+    real_ids: bool
     message: str
     event: str
     created: datetime
@@ -114,7 +118,7 @@ class DueDelivery(msgspec.Struct, frozen=True):
 
     @property
     def body(self) -> bytes:
-        """The JSON text that is sent and signed: at each attempt the same."""
+        """The JSON text that is sent and signed."""
         return msgspec.json.encode(
             {"type": self.event, "timestamp": self.created, "data": msgspec.Raw(self.data)}
         )
@@ -128,10 +132,10 @@ class Failed(NamedTuple):
 
 
 class WatchedTop(NamedTuple):
-    """A board of which a webhook wants the top, and what tells that the board has changed."""
+    """A table of which a webhook wants the top, and what tells that its board has changed."""
 
     webhook: int
-    board: str
+    table: str
     seen: str
 
 

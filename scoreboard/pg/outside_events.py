@@ -43,6 +43,7 @@ class OutsideEvents:
                 url=row["url"],
                 secret=row["secret"],
                 former=row["former"],
+                real_ids=row["real_ids"],
                 message=row["message"],
                 event=row["kind"],
                 created=row["created"],
@@ -67,15 +68,19 @@ class OutsideEvents:
         return Failed(*row)
 
     async def tops_due(self) -> list[WatchedTop]:
-        """The boards to look at now, for webhooks that want their tops; nobody else gets them
+        """The tables to look at now, for webhooks that want their tops; nobody else gets them
         before the webhooks' intervals have passed."""
         with translated():
             return [WatchedTop(*row) for row in await self._pool.fetch(_sql["tops_due"])]
 
     async def tell_top(self, watched: WatchedTop, top: bytes) -> None:
-        """Records the board's top, a JSON array, for the webhook, in place of one that was not
+        """Records the table's top, a JSON array, for the webhook, in place of one that was not
         delivered yet; unless it is the one that was told last."""
-        body = msgspec.json.encode({"board": watched.board, "topScores": msgspec.Raw(top)})
+        board, *occurrence = watched.table.split(":")
+        told: dict[str, Any] = {"board": board}
+        if occurrence:
+            told |= {"period": occurrence[0], "occurrence": int(occurrence[1])}
+        body = msgspec.json.encode(told | {"topScores": msgspec.Raw(top)})
         with translated():
             await self._pool.execute(_sql["tell_top"], *watched, top.decode(), body.decode())
 

@@ -32,7 +32,7 @@ _SCORES: tuple[tuple[str, tuple[str | int, ...]], ...] = (
     ("joins_of_occurrences", ("", "")),  # numbers of occurrences begin anew
     ("occurrences", ("", 0)),
     ("outside_events", (0,)),
-    ("tops", (0,)),
+    ("tops", ("", 0)),
     ("profile_changes", ("",)),
     ("reviews", (0,)),
 )

@@ -43,6 +43,7 @@ class Webhooks:
                     new.interval,
                     new.description,
                     secret,
+                    new.real_ids,
                 )
                 await _audit(connection, "webhook_added", number, by, events=new.events)
                 return await _get(connection, number)

@@ -20,6 +20,7 @@ from scoreboard.domain.webhooks import DueDelivery, longest_pause
 from scoreboard.errors import Unavailable
 from scoreboard.telemetry import metrics
 from scoreboard.webhooks.ports import EventRecord
+from scoreboard.webhooks.shown_players import ShownPlayers
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +40,11 @@ class Post(Protocol):
 class Deliverer:
     """Several may be at work at the same time."""
 
-    def __init__(self, record: EventRecord, post: Post, *, lease: float = LEASE) -> None:
+    def __init__(
+        self, record: EventRecord, players: ShownPlayers, post: Post, *, lease: float = LEASE
+    ) -> None:
         self._record = record
+        self._players = players
         self._post = post
         self._lease = lease
         self._under_way: dict[asyncio.Task[None], int] = {}
@@ -91,9 +95,14 @@ class Deliverer:
             log.error("webhook_not_recorded", exc_info=error)
 
     async def _deliver(self, due: DueDelivery) -> None:
+        try:
+            shown = await self._players.presented(due)
+        except Unavailable as error:  # it comes again after its lease
+            log.debug("webhooks_wait", reason=error.detail)
+            return
         started = time.perf_counter()
         try:
-            failure = await self._post.send(due)
+            failure = await self._post.send(shown)
         except Exception:
             log.exception("webhook_attempt_failed", webhook=due.webhook)
             failure = "a fault of the service, of which its log tells"

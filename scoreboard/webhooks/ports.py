@@ -3,9 +3,10 @@ what fits. Every method raises Unavailable when Postgres is away."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from scoreboard.domain.profiles import KnownProfile
 from scoreboard.domain.webhooks import DueDelivery, Failed, WatchedTop
 
 
@@ -27,17 +28,27 @@ class EventRecord(Protocol):
         after the first at the latest; with that one failed it is dead."""
 
     async def tops_due(self) -> list[WatchedTop]:
-        """The boards to look at now, for webhooks that want their tops; nobody else gets them
+        """The tables to look at now, for webhooks that want their tops; nobody else gets them
         before the webhooks' intervals have passed."""
 
     async def tell_top(self, watched: WatchedTop, top: bytes) -> None:
-        """Records the board's top, a JSON array, for the webhook, in place of one that was not
+        """Records the table's top, a JSON array, for the webhook, in place of one that was not
         delivered yet; unless it is the one that was told last."""
 
     async def tidy(self) -> int:
         """Forgets what has been kept long enough, or is too much. Returns how many events will
         never be told because of that. What a wrong clock has put off for longer than a pause takes
         becomes due."""
+
+
+class Profiles(Protocol):
+    """What is shown of players. Implemented in pg/profiles.py."""
+
+    async def known(self, users: Collection[str]) -> Mapping[str, KnownProfile]:
+        """What is shown of each of these users, also of those without a profile."""
+
+    async def secret(self) -> bytes:
+        """From which pseudonyms follow."""
 
 
 class Tops(Protocol):

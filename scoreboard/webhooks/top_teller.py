@@ -36,7 +36,7 @@ class TopTeller:
         """Records the tops that changed."""
         for watched in await self._record.tops_due():
             try:
-                _, top = await self._boards.top(watched.board)
+                _, top = await self._boards.top(watched.table)
             except UnknownBoard:  # it was deleted a moment ago
                 continue
             await self._record.tell_top(watched, top)

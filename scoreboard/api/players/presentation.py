@@ -4,8 +4,6 @@ those who are hidden are left out."""
 
 from __future__ import annotations
 
-import hmac
-from base64 import b32encode
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -17,12 +15,10 @@ from scoreboard.api.paging import cursor, sealed_cursor
 from scoreboard.api.players.memory import ProfileMemory
 from scoreboard.api.principals import Principal
 from scoreboard.domain.boards import not_on_board
-from scoreboard.domain.profiles import KnownProfile, Player
+from scoreboard.domain.profiles import KnownProfile, Player, pseudonym
 from scoreboard.domain.standings import Next, Place, Standing, TopEntry
 from scoreboard.domain.tables import board_of
 from scoreboard.errors import Unauthorized
-
-LETTERS = 12  # of a pseudonym
 
 _encode = msgspec.json.Encoder().encode
 _entries = msgspec.json.Decoder(list[TopEntry])
@@ -170,10 +166,3 @@ class Seen:
         if self.conceals(user):
             return pseudonym(self._memory.secret, self._board, user), UNSET
         return user, UNSET if known.player is None else known.player
-
-
-def pseudonym(secret: bytes, board: str, user: str) -> str:
-    """What stands for an anonymous user on a board. It can't be led back to the user without the
-    installation's secret, nor to what stands for the user on another board."""
-    digest = hmac.digest(secret, f"{board}\0{user}".encode(), "sha256")
-    return f"anonymous-{b32encode(digest).decode()[:LETTERS].lower()}"

@@ -2,7 +2,7 @@
 -- Deliveries that are due, taken on for $4 seconds: of each webhook up to $3, or one while it fails, less
 -- the $2 that the caller is busy with for the webhooks $1.
 WITH chosen AS (
-    SELECT next.id, url, secret,
+    SELECT next.id, url, secret, real_ids,
            CASE WHEN former_until > now() THEN former END AS former
     FROM webhook AS hook
          LEFT JOIN unnest($1::bigint[], $2::integer[]) AS busy (webhook, attempts)
@@ -18,7 +18,7 @@ WITH chosen AS (
 UPDATE outside_event AS event
 SET due = now() + make_interval(secs => $4), attempts = event.attempts + 1
 FROM chosen WHERE event.id = chosen.id
-RETURNING event.id, webhook, url, secret, former, message, kind, created, body::text,
+RETURNING event.id, webhook, url, secret, former, real_ids, message, kind, created, body::text,
           event.attempts
 
 -- name: delivered
@@ -52,31 +52,39 @@ SELECT coalesce((SELECT dead FROM missed), false),
        coalesce((SELECT failing_since IS NULL FROM before), false)
 
 -- name: tops_due
--- Tops to look at: those of boards whose row changed after the webhook's interval, and all others once a
--- minute, as not every change of a top is a change of that row. One that was never looked at is noted,
--- and looked at the next time; so is one that was looked at in the future, by a clock that was ahead.
+-- Tables whose tops to look at: those of boards whose row changed after the webhook's interval, and all others
+-- once a minute, as not every change of a top is a change of that row. A board has its table of all time, if it
+-- shows that, and the current one of each period. One that was never looked at is noted, and looked at the
+-- next time; so is one that was looked at in the future, by a clock that was ahead.
 WITH watched AS (
-    SELECT id AS webhook, board, pace,
+    SELECT id AS webhook, table_name, pace,
            concat_ws(' ', version, event_ms, event_seq, extract(epoch FROM updated)) AS mark
     FROM webhook AS hook CROSS JOIN unnest(boards) AS named (name) JOIN board ON board = name
+         CROSS JOIN LATERAL (
+             SELECT board AS table_name
+             WHERE coalesce((settings::jsonb ->> 'allTime')::boolean, true)
+             UNION ALL
+             (SELECT DISTINCT ON (period) held.table_name FROM period_occurrence AS held
+              WHERE held.board = name AND state <> 'final'
+              ORDER BY period, occurrence DESC)) AS shown
     WHERE 'top.changed' = ANY (events)
 ), noted AS (
     INSERT INTO webhook_top (webhook, board)
-    SELECT webhook, board FROM watched
-    WHERE (webhook, board) NOT IN (SELECT webhook, board FROM webhook_top)
+    SELECT webhook, table_name FROM watched
+    WHERE (webhook, table_name) NOT IN (SELECT webhook, board FROM webhook_top)
     ON CONFLICT DO NOTHING
 )
 UPDATE webhook_top AS told SET looked = now()
 FROM watched
-WHERE (watched.webhook, watched.board) = (told.webhook, told.board)
+WHERE (watched.webhook, watched.table_name) = (told.webhook, told.board)
   AND (told.looked <= now() - make_interval(
            secs => CASE WHEN seen IS DISTINCT FROM mark THEN pace ELSE greatest(pace, 60) END)
        OR told.looked > now())
 RETURNING told.webhook, told.board, mark
 
 -- name: tell_top
--- $1 webhook, $2 board, $3 what its row said, $4 the top, $5 the event's body. The event takes the place of
--- one that was not delivered.
+-- $1 webhook, $2 table, $3 what its board's row said, $4 the top, $5 the event's body. The event takes the place
+-- of one of the board and the period that was not delivered.
 WITH before AS (
     SELECT top IS DISTINCT FROM $4 AS changed FROM webhook_top
     WHERE (webhook, board) = ($1, $2) FOR UPDATE
@@ -85,11 +93,12 @@ WITH before AS (
     FROM before WHERE (webhook, board) = ($1, $2)
 ), gone AS (
     DELETE FROM outside_event AS event USING before
-    WHERE changed AND event.webhook = $1 AND kind = 'top.changed' AND event.board = $2
-      AND state <> 'delivered'
+    WHERE changed AND event.webhook = $1 AND kind = 'top.changed' AND state <> 'delivered'
+      AND event.board = $5::jsonb ->> 'board'
+      AND event.body ->> 'period' IS NOT DISTINCT FROM $5::jsonb ->> 'period'
 )
 INSERT INTO outside_event (webhook, kind, board, body)
-SELECT $1, 'top.changed', $2, $5::jsonb FROM before WHERE changed
+SELECT $1, 'top.changed', $5::jsonb ->> 'board', $5::jsonb FROM before WHERE changed
 
 -- name: bring_forward
 -- What is due in more than $1 seconds, which is longer than any pause: a clock was ahead when it was put off.
@@ -110,7 +119,10 @@ WITH kept AS (
         ORDER BY event.id DESC OFFSET $4::integer LIMIT 1) AS others
     FROM webhook AS hook
 ), unwatched AS (
-    DELETE FROM webhook_top WHERE webhook NOT IN (SELECT id FROM webhook)
+    DELETE FROM webhook_top
+    WHERE webhook NOT IN (SELECT id FROM webhook)
+       OR position(':' IN board) > 0 AND NOT EXISTS (
+           SELECT FROM period_occurrence WHERE table_name = webhook_top.board AND state <> 'final')
 ), gone AS (
     DELETE FROM outside_event AS event
     WHERE event.webhook NOT IN (SELECT id FROM webhook)

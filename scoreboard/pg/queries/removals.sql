@@ -138,13 +138,16 @@ SELECT count(*) OVER (), id FROM gone ORDER BY id DESC LIMIT 1
 
 -- name: tops
 WITH chunk AS (
-    SELECT webhook FROM webhook_top WHERE board = $1 AND webhook > $3 ORDER BY webhook LIMIT $2
+    SELECT board, webhook FROM webhook_top
+    WHERE (board = $1 OR board >= $1 || ':' AND board < $1 || ';')
+      AND (board, webhook) > ($3, $4)
+    ORDER BY board, webhook LIMIT $2
 ), gone AS (
     DELETE FROM webhook_top AS told USING chunk
-    WHERE told.board = $1 AND told.webhook = chunk.webhook
-    RETURNING told.webhook
+    WHERE (told.board, told.webhook) = (chunk.board, chunk.webhook)
+    RETURNING told.board, told.webhook
 )
-SELECT count(*) OVER (), webhook FROM gone ORDER BY webhook DESC LIMIT 1
+SELECT count(*) OVER (), board, webhook FROM gone ORDER BY board DESC, webhook DESC LIMIT 1
 
 -- name: profile_changes
 WITH chunk AS (

@@ -6,14 +6,14 @@ LOCK TABLE webhook IN SHARE ROW EXCLUSIVE MODE
 SELECT count(*) FROM webhook
 
 -- name: add
--- $1 URL, $2 events, $3 boards or null, $4 interval, $5 description, $6 secret.
-INSERT INTO webhook (url, events, boards, pace, description, secret)
-VALUES ($1, $2, $3, $4, $5, $6)
+-- $1 URL, $2 events, $3 boards or null, $4 interval, $5 description, $6 secret, $7 whether ids are real.
+INSERT INTO webhook (url, events, boards, pace, description, secret, real_ids)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 RETURNING id
 
 -- name: listed
 -- The webhook $1, or all of them (null).
-SELECT id, url, events, boards, pace AS interval, description, created, failing_since, failure,
+SELECT id, url, events, boards, pace AS interval, description, real_ids, created, failing_since, failure,
        CASE WHEN former_until > now() THEN former_until END AS former_secret_until,
        (SELECT count(*) FROM outside_event
         WHERE webhook = hook.id AND state = 'waiting') AS waiting,

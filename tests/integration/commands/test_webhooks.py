@@ -13,13 +13,13 @@ async def test_a_webhook_is_added_listed_rotated_and_removed(
     url = "https://hooks.example.com/a"
     added = await run(
         *("webhooks", "add", url, "--event", "top.changed", "--event", "player.erased"),
-        *("--board", "arena", "--interval", "5", "--description", "ours"),
+        *("--board", "arena", "--interval", "5", "--description", "ours", "--real-ids"),
     )
     number, secret = added.out.split()[1:]
-    row = await database.fetchrow("SELECT id, secret, boards, pace FROM webhook")
-    assert tuple(row) == (int(number), secret, ["arena"], 5)
+    row = await database.fetchrow("SELECT id, secret, boards, pace, real_ids FROM webhook")
+    assert tuple(row) == (int(number), secret, ["arena"], 5, True)
     listed = await run("webhooks", "list")
-    assert f"{number}  {url}  top.changed, player.erased  arena  ours" in listed.out
+    assert f"{number}  {url}  top.changed, player.erased  arena  real ids  ours" in listed.out
     assert "fine; 0 waiting, 0 dead" in listed.out
     assert secret not in listed.out
     rotated = await run("webhooks", "rotate", number)

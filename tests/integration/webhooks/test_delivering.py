@@ -16,14 +16,17 @@ from structlog.testing import capture_logs
 
 from scoreboard.assembly.webhooks import telling_outsiders
 from scoreboard.background import end
+from scoreboard.domain.profiles import Profile, pseudonym
 from scoreboard.domain.webhook_signatures import new_secret, signatures
 from scoreboard.domain.webhook_targets import WebhookTargets
 from scoreboard.domain.webhooks import DueDelivery, NewWebhook
 from scoreboard.pg.outside_events import OutsideEvents
+from scoreboard.pg.profiles import StoredProfiles
 from scoreboard.settings import Settings
 from scoreboard.webhooks import deliverer, sender
 from scoreboard.webhooks.deliverer import Deliverer
 from scoreboard.webhooks.sender import Sender
+from scoreboard.webhooks.shown_players import ShownPlayers
 from tests.integration.webhooks.conftest import NETWORK, Outside
 from tests.support.own_authority import contexts
 from tests.support.waiting import wait_until
@@ -32,7 +35,8 @@ from tests.support.webhook_receiver import Receiver, receiving
 
 def impatient(pool: asyncpg.Pool) -> Deliverer:
     """Gives a receiver a moment."""
-    return Deliverer(OutsideEvents(pool), Sender(WebhookTargets(NETWORK), timeout=0.2))
+    sender = Sender(WebhookTargets(NETWORK), timeout=0.2)
+    return Deliverer(OutsideEvents(pool), ShownPlayers(StoredProfiles(pool)), sender)
 
 
 async def test_an_event_arrives_signed_and_its_body_is_kept_no_longer(
@@ -60,6 +64,46 @@ async def test_an_event_arrives_signed_and_its_body_is_kept_no_longer(
     (delivery,) = await outside.deliveries(webhook)
     assert (delivery.message, delivery.attempts, delivery.failure) == (received.id, 1, None)
     assert await database.fetchval("SELECT body FROM outside_event") is None
+
+
+async def test_players_stand_in_messages_as_readers_see_them_unless_real_ids_are_asked_for(
+    near: Settings, outside: Outside, receiver: Receiver, pool: asyncpg.Pool
+) -> None:
+    profiles = StoredProfiles(pool)
+    await profiles.put("ann", Profile(visibility="anonymous", display_name="Ann"))
+    await profiles.put("bob", Profile(visibility="hidden"))
+    top = [{"userId": user, "score": score} for user, score in (("ann", 9), ("bob", 7), ("cy", 5))]
+    told: dict[str, dict[str, Any]] = {
+        "occurrence.closed": {"board": "arena", "period": "week", "topScores": top},
+        "top.changed": {"board": "arena", "topScores": top},
+        "review.opened": {"board": "arena", "userId": "bob", "kind": "flagged"},
+        "player.erased": {"userId": "ann", "mode": "erase"},
+    }
+    shown = await outside.add(receiver.url, *told, boards=["arena"])  # type: ignore[arg-type]
+    for kind, data in told.items():
+        await outside.database.execute(
+            "SELECT tell_outsiders($1, 'arena', $2)", kind, json.dumps(data)
+        )
+    async with telling_outsiders(near):
+        await outside.ended(shown, "delivered", len(told))
+        secret = await profiles.secret()
+        ann, bob = (pseudonym(secret, "arena", user) for user in ("ann", "bob"))
+        listed = [{"userId": ann, "score": 9}, {"userId": "cy", "score": 5}]
+        assert {one.event["type"]: one.event["data"] for one in receiver.received} == {
+            "occurrence.closed": told["occurrence.closed"] | {"topScores": listed},
+            "top.changed": told["top.changed"] | {"topScores": listed},
+            "review.opened": told["review.opened"] | {"userId": bob},
+            "player.erased": told["player.erased"],
+        }
+        receiver.received.clear()
+
+        real = await outside.add(receiver.url, "top.changed", boards=["arena"], real_ids=True)
+        await outside.webhooks.remove(shown, by="eve")
+        await outside.database.execute(
+            "SELECT tell_outsiders('top.changed', 'arena', $1)", json.dumps(told["top.changed"])
+        )
+        await outside.ended(real, "delivered", 1)
+    assert [one.event["data"] for one in receiver.received] == [told["top.changed"]]
 
 
 async def test_after_a_rotation_both_secrets_sign_and_the_former_one_only_for_a_day(
@@ -175,7 +219,9 @@ async def test_a_fault_of_the_service_is_a_failure_like_any_other(
 ) -> None:
     webhook = await outside.add("https://example.com")
     await outside.erase("ann")
-    task = asyncio.create_task(Deliverer(OutsideEvents(pool), _Broken()).run())
+    task = asyncio.create_task(
+        Deliverer(OutsideEvents(pool), ShownPlayers(StoredProfiles(pool)), _Broken()).run()
+    )
     assert await outside.failing(webhook) == "a fault of the service, of which its log tells"
     await end(task)
 

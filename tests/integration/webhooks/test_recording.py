@@ -11,6 +11,7 @@ import pytest
 
 from scoreboard.assembly.webhooks import telling_outsiders
 from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.periods import Period
 from scoreboard.domain.webhooks import NewWebhook
 from scoreboard.errors import TooManyWebhooks
 from scoreboard.pg.ledger import Ledger
@@ -19,6 +20,7 @@ from scoreboard.settings import Settings
 from tests.integration.webhooks.conftest import Outside
 from tests.support.ledger_entries import BOARD, PARTITION, START_MS, event, opened
 from tests.support.moderated_arena import Moderated
+from tests.support.occurrences import end_occurrence, make_final
 from tests.support.waiting import wait_until
 from tests.support.webhook_receiver import Receiver
 
@@ -264,6 +266,31 @@ async def test_a_user_who_is_hidden_leaves_the_top_that_is_told(
         await court.moderator.set_hidden("arena", "ann", hidden=True, by="eve", reason="")
         await outside.database.execute("UPDATE webhook_top SET looked = looked - interval '60 s'")
         await board.last(("bob", 3))
+
+
+async def test_of_a_board_without_a_table_of_all_time_the_tops_of_current_occurrences_are_told(
+    near: Settings, outside: Outside, court: Moderated, receiver: Receiver, pool: asyncpg.Pool
+) -> None:
+    """And the one of an occurrence that is over is remembered no longer."""
+    rules = BoardSettings(periods=(Period("week", cron="0 0 * * 1"),), all_time=False)
+    arena, board = court.arena, Board(court, receiver)
+    await court.moderator.configure("arena", lambda _: rules, by="eve")
+    await outside.add(receiver.url, "top.changed", boards=["arena"], interval=1)
+    await board.score(("ann", "a1", 5), ("bob", "b1", 3))
+    async with telling_outsiders(near):
+        await board.last(("ann", 5), ("bob", 3))
+        await end_occurrence(arena, "week")
+        await outside.database.execute("UPDATE webhook_top SET looked = '-infinity'")
+        await board.score(("bob", "b2", 4))
+        await board.last(("bob", 4))
+    told = [one.event["data"] for one in receiver.received]
+    assert {data["board"] for data in told} == {"arena"}
+    assert [(data["period"], data["occurrence"]) for data in told] == [("week", 1), ("week", 2)]
+
+    await make_final(arena, "week", 1)
+    await OutsideEvents(pool).tidy()
+    tables = await outside.database.fetch("SELECT board FROM webhook_top")
+    assert [row["board"] for row in tables] == ["arena:week:2"]
 
 
 async def test_of_several_changes_within_an_interval_the_last_one_is_told(

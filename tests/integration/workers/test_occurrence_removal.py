@@ -22,7 +22,10 @@ from tests.support.occurrences import end_occurrence, known_period, make_final, 
 from tests.support.outsiders import listen
 
 WEEK = Period("week", cron="0 0 * * 1")
-TABLES = ("user_score", "score_action", "board_join", "period_occurrence", "outside_event")
+TABLES = (
+    *("user_score", "score_action", "board_join", "period_occurrence", "outside_event"),
+    "webhook_top",
+)
 
 
 @pytest.fixture
@@ -40,6 +43,10 @@ async def season(court: Moderated, settings: Settings, redis: Redis, pool: async
     async with opened_arena(settings, redis, pool, "arena-2") as neighbour:
         await neighbour.submit(("ann", "a1", 5))
         await neighbour.persist()
+    await court.database.execute(
+        "INSERT INTO webhook_top (webhook, board)"
+        " VALUES (1, 'arena'), (1, 'arena:week:2'), (2, 'arena:week:2'), (1, 'arena-2')"
+    )
     return remover(settings, redis, pool, court.arena.durable)
 
 
@@ -62,7 +69,11 @@ async def test_nothing_is_left_of_its_occurrences_and_those_who_watch_them_look_
     kind: RemovalKind,
 ) -> None:
     before = await rows(database)
-    assert (before["period_occurrence"], before["outside_event"]) == (2, 1)
+    assert (before["period_occurrence"], before["outside_event"], before["webhook_top"]) == (
+        2,
+        1,
+        3,
+    )
     keyspace = Keyspace(settings.partitions)
     async with court.arena.redis.pubsub(ignore_subscribe_messages=True) as listener:
         await listener.subscribe(keyspace.board("arena:week:1").channel)
@@ -76,6 +87,7 @@ async def test_nothing_is_left_of_its_occurrences_and_those_who_watch_them_look_
     neighbour = keyspace.board("arena-2:week:1")
     assert await court.arena.redis.zcard(neighbour.board) == 1
     assert await database.fetchval("SELECT count(*) FROM user_score WHERE board = 'arena-2:week:1'")
+    assert await database.fetchval("SELECT board FROM webhook_top") == "arena-2"
 
 
 async def test_a_cleared_board_begins_anew_with_its_first_occurrence(

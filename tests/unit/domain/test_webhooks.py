@@ -44,8 +44,9 @@ def test_secrets_have_32_bytes_and_never_come_twice() -> None:
 
 def test_the_body_is_the_same_at_each_attempt() -> None:
     due = DueDelivery(
-        id=1, webhook=1, url="", secret="", former=None, message="msg_1", event="review.opened",
-        created=datetime(2026, 11, 27, 1, 2, 3, 456789, UTC), data=b'{"a": 1}', attempts=1,
+        id=1, webhook=1, url="", secret="", former=None, real_ids=False, message="msg_1",
+        created=datetime(2026, 11, 27, 1, 2, 3, 456789, UTC), event="review.opened",
+        data=b'{"a": 1}', attempts=1,
     )  # fmt: skip
     later = msgspec.structs.replace(due, attempts=7)
     assert due.body == later.body

@@ -12,10 +12,10 @@ import pytest
 
 from scoreboard.api.live.ports import OccurrenceTop
 from scoreboard.api.players.memory import ProfileMemory
-from scoreboard.api.players.presentation import Presentation, pseudonym
+from scoreboard.api.players.presentation import Presentation
 from scoreboard.api.players.relay import NEWS, PresentedTops, PresentedUpdates
 from scoreboard.background import end
-from scoreboard.domain.profiles import KnownProfile, Player
+from scoreboard.domain.profiles import KnownProfile, Player, pseudonym
 from scoreboard.errors import Unavailable
 from scoreboard.wire import messages
 from scoreboard.wire.profiles import encode_profile
