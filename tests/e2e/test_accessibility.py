@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncpg
 import pytest
 from playwright.async_api import Page, expect
 
@@ -12,7 +13,9 @@ from tests.e2e.console import Console, open_console, rule, sign_in
 from tests.e2e.review_queue import Queue, case, open_queue
 from tests.e2e.screens import SCREENS, Show
 from tests.e2e.stand_in import Feed
+from tests.e2e.test_console_operation import add_models, add_webhook, give_up
 from tests.e2e.test_widget import site
+from tests.support.dead_letters import bury
 from tests.support.whole_service import service
 
 pytestmark = [
@@ -125,12 +128,43 @@ async def test_the_players_of_the_console_have_no_fault(
     await expect_no_fault(page)
 
 
-async def test_the_health_of_the_service_has_no_fault(
-    new_page: OpenPage, console: Console, size: tuple[int, int], scheme: str
+async def test_the_gate_the_webhooks_and_the_audit_have_no_fault(
+    new_page: OpenPage, console: Console, settings: Settings, size: tuple[int, int], scheme: str
 ) -> None:
+    await add_models(settings, "arena", "arena")
+    assert (await console.admin.call("POST", "/api/admin/models/1/activate")).status == 200
+    await add_webhook(console)
+    await give_up(settings, 1)
+    page = await a_page_of(new_page, size, scheme)
+    await open_console(page, console, "gate")
+    await page.get_by_text("What was measured").first.click()
+    await expect_no_fault(page)
+
+    ways = page.get_by_role("navigation", name="Console")
+    await ways.get_by_role("link", name="Webhooks").click()
+    await page.get_by_role("button", name="Add a webhook").click()
+    await page.get_by_role("button", name="Add", exact=True).click()
+    await expect(page.locator("#webhook-url-error")).not_to_be_empty()
+    await expect_no_fault(page)
+    await page.get_by_role("link", name="https://hooks.example.com/a").click()
+    await expect(page.get_by_role("button", name="Send again:")).to_be_visible()
+    await expect_no_fault(page)
+
+    await ways.get_by_role("link", name="Audit").click()
+    await page.get_by_text("Details").first.click()
+    await expect_no_fault(page)
+
+
+async def test_the_health_of_the_service_has_no_fault(
+    new_page: OpenPage, console: Console, settings: Settings, size: tuple[int, int], scheme: str
+) -> None:
+    database = await asyncpg.connect(settings.database_url)
+    await bury(database, {})
+    await database.close()
     page = await a_page_of(new_page, size, scheme)
     await open_console(page, console, "health")
     await expect(page.get_by_role("rowheader", name="Postgres")).to_be_visible()
+    await expect(page.get_by_role("button", name="Try again:")).to_be_visible()
     await expect_no_fault(page)
     await page.route("**/api/admin/health", lambda route: route.abort())
     await page.reload()

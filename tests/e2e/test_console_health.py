@@ -12,6 +12,8 @@ from playwright.async_api import Page, expect
 from scoreboard.settings import Settings
 from tests.e2e.conftest import OpenPage
 from tests.e2e.console import Console, gauge, open_console
+from tests.support.dead_letters import bury
+from tests.support.ledger_entries import fields
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -116,19 +118,31 @@ async def test_a_part_that_is_down_says_what_that_means(
     )
 
 
-async def test_what_could_not_be_written_is_shown_with_its_error(
+async def test_what_could_not_be_written_is_tried_again_one_by_one_or_all(
     console: Console, new_page: OpenPage, settings: Settings
 ) -> None:
-    connection = await asyncpg.connect(settings.database_url)
-    await connection.execute(
-        "INSERT INTO dead_event (partition, event_id, field_names, field_values, error)"
-        " VALUES (0, '1-0', '{}', '{}', 'no field <b>')"
-    )
-    await connection.close()
+    unreadable = {b"<b>": b"1"}
+    database = await asyncpg.connect(settings.database_url)
+    first, second = [
+        await bury(database, fields("dan", f"late{number}", score=5 * number), number)
+        for number in (1, 2)
+    ]
+    third = await bury(database, unreadable, 3, error="no field <b>")
+    await database.close()
     page = await new_page()
     await open_console(page, console, "health")
     letters = page.get_by_role("list", name="Dead letters").get_by_role("listitem")
+    await expect(letters).to_have_count(3)
+    await expect(letters.last).to_contain_text("no field <b>")
+
+    await page.get_by_role("button", name=f"Try again: {first}").press("Enter")
+    await expect(page.locator("#letters-said")).to_have_text("Written: 1.")
+    await expect(letters).to_have_count(2)
+    await page.get_by_role("button", name="Try all again").press("Enter")
+    await expect(page.locator("#letters-said")).to_have_text(
+        "Written: 1. Still dead: 1, for the reasons below."
+    )
     await expect(letters).to_have_count(1)
-    await expect(letters).to_contain_text("0:1-0")
-    await expect(letters).to_contain_text("no field <b>")
-    await expect(page.get_by_text("scoreboard dead retry --all")).to_be_visible()
+    await expect(letters).to_contain_text(third)
+    assert second not in await page.content()
+    assert (await console.admin.get("/api/boards/arena/users/dan")).json["score"] == 10

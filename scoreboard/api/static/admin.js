@@ -1,15 +1,21 @@
 // The console's frame: who is signed in, and the section that the address names.
 
+import { auditSection } from "./audit.js";
 import { boardsSection } from "./boards.js";
+import { gateSection } from "./gate.js";
 import { healthSection } from "./health.js";
 import { playersSection } from "./players_section.js";
 import { reviewSection } from "./review.js";
 import { isSignedIn, signIn, whenEnded } from "./session.js";
+import { webhooksSection } from "./webhooks.js";
 
 const SECTIONS = {
   boards: boardsSection,
   players: playersSection,
   review: reviewSection,
+  gate: gateSection,
+  webhooks: webhooksSection,
+  audit: auditSection,
   health: healthSection,
 };
 const USUAL = "review"; // what /admin by itself shows

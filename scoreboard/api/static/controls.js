@@ -59,6 +59,37 @@ export function choiceControl({ options }) {
   };
 }
 
+/** Some of `options`, pairs of a value and its words. */
+export function choicesControl({ options }) {
+  const boxes = options.map(([value]) => make("input", { type: "checkbox", value }));
+  const rows = options.map(([value, text], place) =>
+    make("label", { className: "check" }, boxes[place], make("span", {}, `${value}: ${text}`)),
+  );
+  return {
+    first: boxes[0],
+    inputs: boxes,
+    element: make("div", { className: "stack" }, ...rows),
+    group: true,
+    read: () => boxes.filter(({ checked }) => checked).map(({ value }) => value),
+    write: (values) => {
+      for (const box of boxes) box.checked = values.includes(box.value);
+    },
+  };
+}
+
+/** Words with commas or spaces between them; null when there is none. */
+export function listControl() {
+  const first = make("input", { autocomplete: "off", autocapitalize: "none", spellcheck: false });
+  return {
+    first,
+    element: first,
+    read: () => first.value.match(/[^\s,]+/g),
+    write: (words) => {
+      first.value = (words ?? []).join(", ");
+    },
+  };
+}
+
 /** True or false. */
 export function flagControl() {
   const first = make("input", { type: "checkbox" });

@@ -2,7 +2,7 @@
 
 import { announce } from "./announcer.js";
 import { make, setChildren } from "./dom.js";
-import { told } from "./moments.js";
+import { readLetters } from "./letters.js";
 import { call } from "./session.js";
 import { quantile, Rates } from "./traffic.js";
 
@@ -130,21 +130,4 @@ function figuresOf(name, state) {
     return `${whole.format(state.users)} players compared ${short.format(state.ageSeconds)} s ago: ${found}.`;
   }
   return "";
-}
-
-async function readLetters() {
-  try {
-    const { letters, more } = await call("GET", "api/admin/dead-letters");
-    $("no-letters").textContent = letters.length ? "" : "None: all could be written.";
-    $("letters-about").hidden = letters.length === 0;
-    $("more-letters").hidden = !more;
-    setChildren($("letters"), ...letters.map(letter));
-  } catch ({ message }) {
-    $("no-letters").textContent = message;
-  }
-}
-
-function letter({ name, created, error }) {
-  const when = make("span", { className: "soft" }, told(created));
-  return make("li", {}, make("code", {}, name), " ", when, make("p", {}, error));
 }

@@ -1,6 +1,7 @@
 // One player in the console: who it is, where it stands on every board, what it did, and what can be done.
 
 import { boardPath } from "./api.js";
+import { attemptsIn } from "./attempts.js";
 import { make } from "./dom.js";
 import { told } from "./moments.js";
 import { playerAddress } from "./players.js";
@@ -18,6 +19,7 @@ const SEEN = {
 };
 const whole = new Intl.NumberFormat();
 const $ = (id) => document.getElementById(id);
+const attempt = attemptsIn("player-error");
 
 let user = "";
 
@@ -172,15 +174,6 @@ async function orNothing(answer) {
   } catch (error) {
     if (error.status === 404) return null;
     throw error;
-  }
-}
-
-async function attempt(what) {
-  $("player-error").textContent = "";
-  try {
-    await what();
-  } catch ({ message }) {
-    $("player-error").textContent = message;
   }
 }
 

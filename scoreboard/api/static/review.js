@@ -2,7 +2,7 @@
 
 import { announce } from "./announcer.js";
 import { Case } from "./case.js";
-import { make } from "./dom.js";
+import { decidedRows } from "./quality.js";
 import { call } from "./session.js";
 
 const PAGE = 25;
@@ -123,14 +123,7 @@ function clear() {
 async function showDecisions() {
   if (!$("decisions").open) return;
   try {
-    const { features } = await call("GET", "api/admin/decisions");
-    const rows = features.map(({ agent, feature, open, approved, confirmed }) => {
-      const decided = approved + confirmed;
-      const share = decided ? ` (${Math.round((100 * approved) / decided)}%)` : "";
-      const cells = [agent, feature, open, `${approved}${share}`, confirmed];
-      return make("tr", {}, ...cells.map((text) => make("td", {}, String(text))));
-    });
-    $("decided").replaceChildren(...rows);
+    $("decided").replaceChildren(...(await decidedRows()));
   } catch ({ message }) {
     problem(message);
   }
