@@ -74,7 +74,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         int,
         Meta(
             description="number of partitions; fixed once data exists. "
-            "`persist` opens up to that many connections to Postgres, but at most 8, plus 16",
+            "`persist` opens up to that many connections to Postgres, but at most 8, plus 17",
             ge=1,
             le=1024,
         ),

@@ -128,6 +128,7 @@ MEANINGS = {
     "score_action.tables": "what it did in occurrences",
     "table_name": "of the ranking",
     "user_id": "as the game names the player",
+    "period_occurrence.unranked": "decisions since it was ranked last; null: none",
     "user_score.board": "the name of the table",
     "user_score.hidden": "not in the ranking: moderated, or unlisted",
     "user_score.moderated": "hidden by a moderator",

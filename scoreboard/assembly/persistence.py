@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 PATROL_CONNECTIONS = 2
-CLOSER_CONNECTIONS = 3
+CLOSER_CONNECTIONS = 4  # one of them ranks
 FOLLOWER_CONNECTIONS = 3
 ERASER_CONNECTIONS = 3
 KEEPER_CONNECTIONS = 3
@@ -159,6 +159,7 @@ async def _persist(settings: Settings, stop: asyncio.Event, tracer: Tracer | Non
                     tasks.create_task(keep_running("removals", removals.run)),
                     tasks.create_task(keep_running("turns of periods", closes.run_turns)),
                     tasks.create_task(keep_running("ends of periods", closes.run_ends)),
+                    tasks.create_task(keep_running("ranks of periods", closes.run_ranks)),
                     tasks.create_task(keep_running("profiles", follower.run)),
                     tasks.create_task(keep_running("days", days.run)),
                     tasks.create_task(keep_running("ledger", keeper.run)),

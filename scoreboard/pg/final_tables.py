@@ -1,5 +1,6 @@
 """Reads of a final table in Postgres, by the places and ranks that were stored. What one costs does
-not depend on how large the table is."""
+not depend on how large the table is. After a decision some places may be empty, until the table is
+ranked anew."""
 
 from __future__ import annotations
 
@@ -49,8 +50,8 @@ class FinalTable(NamedTuple):
         place = await self._place(user)
         if place is None:
             return None
-        first = max(0, place - 1 - radius)
-        return list(map(self._standing, await self._behind(first, place + radius - first)))
+        rows = [*await self._up_to(place, radius + 1), *await self._behind(place, radius)]
+        return list(map(self._standing, rows))
 
     async def user(self, user: str) -> UserStanding | None:
         """The user's place with the one above and the way to the top 10; None when the user is not
@@ -58,8 +59,7 @@ class FinalTable(NamedTuple):
         place = await self._place(user)
         if place is None:
             return None
-        first = max(0, place - 2)
-        *above, own = map(self._standing, await self._behind(first, place - first))
+        *above, own = map(self._standing, await self._up_to(place, 2))
         tenth = await self._behind(TOP_TEN - 1, 1)
         return user_standing(
             own, above[0] if above else None, tenth[0]["score"] * self.sign if tenth else None
@@ -86,6 +86,10 @@ class FinalTable(NamedTuple):
     async def _behind(self, above: int, limit: int) -> list[Any]:
         rows: list[Any] = await self.connection.fetch(_sql["by_place"], self.name, above, limit)
         return rows
+
+    async def _up_to(self, place: int, limit: int) -> list[Any]:
+        rows: list[Any] = await self.connection.fetch(_sql["up_to"], self.name, place, limit)
+        return rows[::-1]
 
     async def _place(self, user: str) -> int | None:
         place: int | None = await self.connection.fetchval(_sql["place"], self.name, user)

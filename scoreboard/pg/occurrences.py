@@ -10,6 +10,7 @@ import asyncpg
 
 from scoreboard.domain.kept_occurrences import DueOccurrence, KeptOccurrence
 from scoreboard.pg.failures import translated
+from scoreboard.pg.partition_locks import LOCK_SPACE, RANKS_LOCK
 from scoreboard.pg.sql import statements
 
 _sql = statements("occurrences")
@@ -17,6 +18,7 @@ _sql = statements("occurrences")
 CHUNK = 2_000  # rows that one transaction deletes
 _FIRST = (-1, "", "", 0)  # comes before all that have ended
 PATIENCE = 60.0  # seconds for a statement that deletes a chunk
+RANKING = 600.0  # seconds in which a table is ranked
 
 
 class Occurrences:
@@ -55,6 +57,21 @@ class Occurrences:
                 KeptOccurrence(*row)
                 for row in await self._pool.fetch(_sql["holding"], board, moment_ms)
             ]
+
+    async def rank_next(self) -> tuple[str, int] | None:
+        """Ranks a final table anew that decisions have changed, the smallest first, in one
+        transaction. Returns its name and how many have a rank; None when there is no such table, or
+        another process ranks one."""
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                if not await connection.fetchval(_sql["ranking_turn"], LOCK_SPACE, RANKS_LOCK):
+                    return None
+                if (due := await connection.fetchrow(_sql["next_unranked"])) is None:
+                    return None
+                table, decisions = due
+                users: int = await connection.fetchval(_sql["rank_again"], table, timeout=RANKING)
+                await connection.execute(_sql["ranked"], table, users, decisions)
+        return table, users
 
     async def prune(self, board: str, period: str, keep: int) -> int:
         """Deletes the users of all final occurrences but for the latest ``keep``, a chunk in each

@@ -12,7 +12,8 @@ Each step may be repeated, by this process or another, and finds out what is lef
    Whoever comes second finds it so.
 4. What Redis holds of its table goes. After a crash right before this it expires by itself: it got
    a time for that before step 3, when Postgres had all of it.
-5. Final occurrences beyond those to be kept lose their users."""
+5. Final occurrences beyond those to be kept lose their users.
+6. Large final tables that a decision changed are ranked anew, which no decision waits for."""
 
 from __future__ import annotations
 
@@ -82,6 +83,17 @@ class Closer:
     async def run_ends(self) -> None:
         """Makes final what is over, until cancelled."""
         await self._run(self.finish_all)
+
+    async def run_ranks(self) -> None:
+        """Ranks final tables anew that decisions have changed, until cancelled."""
+        while True:
+            try:
+                while ranked := await self._record.rank_next():
+                    table, users = ranked
+                    log.info("occurrence_ranked_again", table=table, users=users)
+            except Unavailable as error:  # of which the persister tells
+                log.debug("closer_waits", reason=error.detail)
+            await asyncio.sleep(LOOK)
 
     async def turn_all(self, now: int) -> None:
         """Opens what follows on all that has ended by ``now``, Unix ms."""

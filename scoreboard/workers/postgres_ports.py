@@ -165,6 +165,10 @@ class OccurrenceRecord(Protocol):
         """The first moment, not before ``now_ms``, at which an open occurrence ends or can be made
         final; None when there is none."""
 
+    async def rank_next(self) -> tuple[str, int] | None:
+        """Ranks a final table anew that decisions have changed. Returns its name and how many have
+        a rank; None when there is no such table, or another process ranks one."""
+
     async def prune(self, board: str, period: str, keep: int) -> int:
         """Deletes the users of all final occurrences but for the latest ``keep``, in steps; how
         many it emptied."""

@@ -62,7 +62,8 @@ WHERE total.board = sums.name AND total.user_id = sums.user_id
 SELECT correct_table($1)
 
 -- name: place_again
-SELECT amend_table($1) FROM period_occurrence
+-- At once, however large the table is.
+SELECT amend_table($1, users) FROM period_occurrence
 WHERE table_name = $1 AND state = 'final' AND NOT pruned
   AND EXISTS (SELECT FROM misplaced_in($1, shared))
 

@@ -9,10 +9,10 @@ SELECT detail_from($1)
 SELECT EXISTS (SELECT FROM period_occurrence WHERE table_name = $1 AND state <> 'final')
 
 -- name: misplaced
--- Up to $2 users of the final table $1.
+-- Up to $2 users of the final table $1; nobody while it is to be ranked anew.
 SELECT user_id, due, stored
 FROM period_occurrence CROSS JOIN LATERAL misplaced_in(table_name, shared)
-WHERE table_name = $1 AND state = 'final' AND NOT pruned
+WHERE table_name = $1 AND state = 'final' AND NOT pruned AND unranked IS NULL
 LIMIT $2
 
 -- name: users

@@ -83,6 +83,26 @@ WHERE rules.board = ended.board AND state <> 'final'
   AND (ended.board, period, occurrence) = ($1, $2, $3)
 RETURNING users
 
+-- name: next_unranked
+-- The smallest final table that decisions changed since it was ranked, and how many they are.
+SELECT table_name, unranked FROM period_occurrence
+WHERE unranked IS NOT NULL AND state = 'final' AND NOT pruned
+ORDER BY users LIMIT 1
+
+-- name: ranking_turn
+-- True for one session at a time, until its transaction ends.
+SELECT pg_try_advisory_xact_lock($1, $2)
+
+-- name: rank_again
+SELECT rank_table(table_name, shared) FROM period_occurrence
+WHERE table_name = $1 AND state = 'final' AND NOT pruned
+
+-- name: ranked
+-- The table $1 has $2 users with a rank. Decisions beyond the $3 that were known are not in that yet.
+UPDATE period_occurrence
+SET users = $2, unranked = CASE unranked WHEN $3::bigint THEN NULL ELSE unranked END
+WHERE table_name = $1 AND NOT pruned
+
 -- name: to_prune
 -- The final ones of a period whose rows are to go, but for the latest $3, oldest first.
 SELECT table_name FROM (

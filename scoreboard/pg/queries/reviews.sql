@@ -96,4 +96,4 @@ WHERE state = 'final' AND score IS NOT NULL
 
 -- name: amend
 -- $1 final tables.
-SELECT amend_table(name) FROM unnest($1::text[]) AS name
+SELECT amend_tables($1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 
@@ -14,7 +15,9 @@ from scoreboard.domain.stamps import stamp
 from scoreboard.domain.standings import Place
 from scoreboard.pg.archived_boards import ArchivedBoards
 from scoreboard.pg.ledger import Ledger
+from scoreboard.pg.occurrences import Occurrences
 from tests.support.ledger_entries import BOARD, PARTITION, START_MS, event, opened
+from tests.support.waiting import wait_until
 
 SEED = 13
 DAY = f"{BOARD}:day:1"
@@ -119,3 +122,97 @@ async def test_a_table_that_nobody_is_in_is_empty(
     assert (await boards.top(f"{BOARD}:day:2"))[1] == b"[]"
     assert await boards.standings(f"{BOARD}:day:2", ["user1"]) == [None]
     assert (await boards.page(f"{BOARD}:day:2", Place("rank", 1), 5)).standings == []
+
+
+async def everything(boards: ArchivedBoards) -> list[tuple[str, int, int]]:
+    """The whole table, page by page."""
+    seen: list[tuple[str, int, int]] = []
+    place: Place | None = Place("rank", 1)
+    while place:
+        page = await boards.page(DAY, place, 7)
+        seen += [(one.user_id, one.score, one.rank) for one in page.standings]
+        place = page.last
+    return seen
+
+
+def ranks_of(left: list[tuple[str, int, int]], *, shared: bool) -> list[tuple[str, int, int]]:
+    totals = [total for _, total, _ in left]
+    return [
+        (user, total, totals.index(total) + 1 if shared else place)
+        for place, (user, total, _) in enumerate(left, 1)
+    ]
+
+
+async def test_who_leaves_a_large_table_is_gone_at_once_and_the_others_move_up_when_it_is_ranked(
+    boards: ArchivedBoards,
+    order: list[tuple[str, int, int]],
+    rules: BoardSettings,
+    database: asyncpg.Connection,
+    pool: asyncpg.Pool,
+) -> None:
+    gone = {order[place][0] for place in (0, 40, 41, 80, 118)}
+    left = [one for one in order if one[0] not in gone]
+    await database.execute(
+        "UPDATE user_score SET hidden = true WHERE board = $1 AND user_id = ANY ($2)", DAY, gone
+    )
+    await database.execute("SELECT amend_table($1, 50)", DAY)
+
+    assert await everything(boards) == left, "with the ranks that they had"
+    _, top = await boards.top(DAY)
+    assert [entry["userId"] for entry in msgspec.json.decode(top)] == [u for u, _, _ in left[:10]]
+    for place in (0, 1, 38, 39, 40, 77, 78, 113):
+        user = left[place][0]
+        own = await boards.user(DAY, user)
+        assert own is not None
+        assert (own.user_id, own.score, own.rank) == left[place]
+        assert (own.next and own.next.user_id) == (left[place - 1][0] if place else None)
+        around = await boards.around(DAY, user, 2)
+        assert around is not None
+        assert [one.user_id for one in around] == [
+            u for u, _, _ in left[max(0, place - 2) : place + 3]
+        ]
+    for user in gone:
+        assert await boards.user(DAY, user) is None
+
+    occurrences = Occurrences(pool)
+    assert await occurrences.rank_next() == (DAY, len(left))
+    assert await everything(boards) == ranks_of(left, shared=rules.rank_style == "standard")
+    assert await occurrences.rank_next() is None
+    kept = await database.fetchrow("SELECT users, amended FROM period_occurrence")
+    assert tuple(kept) == (len(left), True)
+
+
+@pytest.mark.parametrize("rules", [BoardSettings()], indirect=True)
+async def test_a_decision_amid_a_ranking_is_ranked_after_it(
+    order: list[tuple[str, int, int]], database: asyncpg.Connection, pool: asyncpg.Pool
+) -> None:
+    occurrences = Occurrences(pool)
+    await database.execute("SELECT amend_table($1, 0)", DAY)
+    async with pool.acquire() as other, other.transaction():
+        await other.execute("SELECT rank_table($1, false)", DAY)  # which goes on until the end
+        ranking = asyncio.create_task(occurrences.rank_next())
+
+        async def waits() -> bool:
+            return bool(await database.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+        await wait_until(waits, description="it waits for its turn")
+        await database.execute("SELECT amend_table($1, 0)", DAY)
+    assert await ranking == (DAY, 119)
+    assert await occurrences.rank_next() == (DAY, 119), "for the decision that came meanwhile"
+    assert await occurrences.rank_next() is None
+
+
+@pytest.mark.parametrize("rules", [BoardSettings()], indirect=True)
+async def test_tables_that_are_large_together_are_ranked_later_but_for_the_smallest(
+    order: list[tuple[str, int, int]], database: asyncpg.Connection
+) -> None:
+    await database.execute(
+        "INSERT INTO period_occurrence"
+        " (board, period, occurrence, starts_at, ends_at, final_at, state, users, shared)"
+        " SELECT $1, 'day', n, 0, 0, 0, 'final', 6000, false FROM generate_series(2, 3) AS n",
+        BOARD,
+    )
+    tables = [f"{BOARD}:day:{n}" for n in (1, 2, 3)]
+    await database.execute("SELECT amend_tables($1)", tables)
+    later = await database.fetch("SELECT table_name FROM period_occurrence WHERE unranked = 1")
+    assert [row["table_name"] for row in later] == [tables[2]]
