@@ -10,7 +10,7 @@ from scoreboard.pg.sql import statements
 
 _sql = statements("player_search")
 
-PATIENCE = 5.0  # seconds: names have no index, as only operators look for them
+PATIENCE = 5.0  # seconds
 
 
 class PlayerSearch:

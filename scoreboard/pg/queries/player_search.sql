@@ -5,7 +5,9 @@ FROM board JOIN user_score AS total ON (total.board, total.user_id) = (board.boa
 ORDER BY board.board
 
 -- name: named
--- Up to $2 users whose names begin with $1, whatever their capitals.
+-- Up to $2 users whose names begin with $1, whatever their capitals: from that text on up to where the last
+-- of all characters follows it, in the order of bytes.
 SELECT user_id, display_name, visibility FROM profile
-WHERE starts_with(lower(display_name), lower($1))
-ORDER BY lower(display_name), user_id LIMIT $2
+WHERE lower(display_name) COLLATE "C" >= lower($1)
+  AND lower(display_name) COLLATE "C" < lower($1) || chr(1114111)
+ORDER BY lower(display_name) COLLATE "C", user_id LIMIT $2

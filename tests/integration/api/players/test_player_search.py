@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import asyncpg
 import pytest
 
+from scoreboard.pg.sql import statements
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Api
 from tests.support.waiting import wait_until
@@ -43,6 +45,23 @@ async def test_a_player_is_found_by_the_beginning_of_the_name_whoever_may_see_it
     # It is text, and no pattern.
     assert (await admin.get(f"{PLAYERS}?name=%25")).json["players"] == []
     assert len((await admin.get(f"{PLAYERS}?name=bob%20100%25")).json["players"]) == 1
+
+
+async def test_names_are_found_by_their_index_in_whatever_script(
+    api: Api, admin: Api, database: asyncpg.Connection
+) -> None:
+    for number, name in enumerate(("ÅdaM", "ÅDA", "Ada", "\u0622\u062f\u0627", "Åe")):
+        await put_profile(api, f"u{number}", displayName=name)
+    found = (await admin.get(f"{PLAYERS}?name=%C3%85dA")).json["players"]
+    assert [one["displayName"] for one in found] == ["ÅDA", "ÅdaM"]
+    arabic = (await admin.get(f"{PLAYERS}?name=%D8%A2")).json["players"]
+    assert [one["userId"] for one in arabic] == ["u3"]
+
+    await database.execute("SET enable_seqscan = off")
+    query = statements("player_search")["named"].replace("$1", "'ad'").replace("$2", "20")
+    plan = "\n".join(row[0] for row in await database.fetch(f"EXPLAIN {query}"))
+    assert "Index Scan using profile_name" in plan
+    assert "Sort" not in plan
 
 
 @pytest.mark.parametrize("query", ["", "?name=", f"?name={'a' * 41}", "?name=a&limit=0"])
