@@ -73,7 +73,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     partitions: Annotated[
         int,
         Meta(
-            description="number of partitions; fixed once data exists. "
+            description="number of partitions ([how many](redis.md#how-many-partitions)); that of "
+            "existing data is changed by `scoreboard repartition`. "
             "`persist` opens up to that many connections to Postgres, but at most 8, plus 17",
             ge=1,
             le=1024,

@@ -63,7 +63,7 @@ PURPOSES = {
     "revoked_token": "Tokens that are refused before they expire.",
     "schema_migration": "The migrations that were applied.",
     "score_action": "The ledger: one row for each action.",
-    "setup": "What can't change once there are data; one row.",
+    "setup": "What holds for all boards and processes; one row.",
     "user_score": "Each user's total in each table.",
     "webhook": "Who outside is told of what.",
     "webhook_top": "What each webhook was told last of a table's top.",

@@ -96,11 +96,7 @@ async def operator(settings: Settings, *, on_wait: OnWait = log_wait) -> AsyncIt
     """Opens everything and closes it at the end. ``on_wait`` is told whom a wait for a partition's
     lock is for. Raises ConfigurationError when the schema or the
     number of partitions does not match the data, Unavailable when a server is away."""
-    topology = topology_of(settings)
-    redis = topology.client(timeout=ONE_COMMAND)
-    pool = await open_pool(settings.database_url, connections=CONNECTIONS, timeout=TIMEOUT)
-    try:
-        await check_sessions(parse(settings.database_url), timeout=GREETING)
+    async with connected(settings) as (topology, redis, pool):
         with translated():
             async with pool.acquire() as connection:
                 await check_schema(connection, partitions=settings.partitions)
@@ -111,6 +107,18 @@ async def operator(settings: Settings, *, on_wait: OnWait = log_wait) -> AsyncIt
         audit = RedisAudit(redis, keyspace=durable.keyspace)
         verifier = verifier_of(durable, redis, postgres)
         yield Operator(topology, redis, pool, durable, postgres, audit, verifier)
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[tuple[Topology, Redis, asyncpg.Pool]]:
+    """Clients of both servers, which connect when they are first used. Raises ConfigurationError
+    or Unavailable."""
+    topology = topology_of(settings)
+    redis = topology.client(timeout=ONE_COMMAND)
+    pool = await open_pool(settings.database_url, connections=CONNECTIONS, timeout=TIMEOUT)
+    try:
+        await check_sessions(parse(settings.database_url), timeout=GREETING)
+        yield topology, redis, pool
     finally:
         await redis.aclose()
         await topology.close()

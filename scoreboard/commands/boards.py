@@ -37,7 +37,7 @@ from scoreboard.settings import Settings
 Board = Annotated[str, typer.Argument(metavar="BOARD")]
 Confirm = Annotated[str, typer.Option(metavar="BOARD", help="The board's name, again.")]
 
-boards_command = command_group("Show and set boards: the gate's mode, bounds of points, rates.")
+boards_command = command_group("Show and set boards: gate's mode, bounds of points, rates.")
 
 
 @boards_command.command("list")

@@ -23,7 +23,7 @@ Names = Annotated[
 ]
 Every = Annotated[bool, typer.Option("--all", help="All dead letters.")]
 
-dead_command = command_group("Look at entries that could not be written; retry or drop them.")
+dead_command = command_group("Show entries that could not be written; retry or drop them.")
 
 
 @dead_command.command("list")

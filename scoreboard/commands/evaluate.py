@@ -87,7 +87,7 @@ def evaluate_command(
     ] = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Measure the anomaly gate on a labelled file or a board's ledger.
+    """Measure the anomaly gate on a labelled file or a ledger.
 
     The actions are played through the gate as if they came in now.
     """

@@ -21,7 +21,7 @@ from scoreboard.pg.ledger_parts import partition
 from scoreboard.pg.migrations import check_schema
 from scoreboard.settings import PREFIX, Settings
 
-ledger_command = command_group("Cut the ledger into parts of time, and fold old ones into totals.")
+ledger_command = command_group("Cut the ledger into parts of time, fold old ones to totals.")
 
 
 @ledger_command.command("partition")

@@ -24,6 +24,7 @@ COMMANDS = (
     "verify",
     "dead",
     "ledger",
+    "repartition",
     "boards",
     "calendar",
     "models",

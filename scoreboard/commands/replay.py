@@ -57,7 +57,7 @@ def replay_command(
         bool, typer.Option("--max", help="As fast as the service takes them (the default).")
     ] = False,
 ) -> None:
-    """Replay a file of score actions; a second replay changes nothing.
+    """Replay a file of score actions; a second run changes nothing.
 
     Exit code 1 if any action was neither accepted nor a duplicate.
     """

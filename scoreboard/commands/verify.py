@@ -59,7 +59,7 @@ async def _compare(tools: Operator, board: str) -> Report:
         tables = [one.table for one in await tools.postgres.occurrences(board)]
         users = [await tools.postgres.users(table) for table in (board, *tables)]
         task = bar.add_task(board, total=sum(users))
-        report = await tools.verifier.verify(board, _print, partial(bar.advance, task))
+        report = await tools.verifier.verify(board, print_difference, partial(bar.advance, task))
     folded = await tools.postgres.detail_from(board)
     say(
         f"{board}: {report.users} users, "
@@ -72,7 +72,8 @@ async def _compare(tools: Operator, board: str) -> Report:
     return report
 
 
-def _print(difference: Difference) -> None:
+def print_difference(difference: Difference) -> None:
+    """Says in a line what does not agree."""
     action = f" action {difference.action_id!r}" if difference.action_id is not None else ""
     say(
         f"{difference.board}: user {difference.user_id!r}{action}: {difference.where} has "

@@ -20,6 +20,7 @@ from scoreboard.domain.ledger import (
 )
 from scoreboard.domain.removals import Removal
 from scoreboard.domain.tables import board_of, occurrence_of
+from scoreboard.errors import Misconfigured
 from scoreboard.pg import installation, occurrences, removals
 from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
@@ -53,6 +54,16 @@ class BoardSource:
             row["has_users"],
             row["whole_below"],
         )
+
+    async def check_partitions(self, count: int) -> None:
+        """Raises Misconfigured when the data has, or is about to have, another number of
+        partitions: it was changed while this process ran."""
+        kept = await self._run(self._connection.fetchval, "partitions")
+        if kept not in (None, count):
+            raise Misconfigured(
+                "The number of partitions was changed.",
+                words=f"Start this process again with SCOREBOARD_PARTITIONS={kept}.",
+            )
 
     async def removal(self, board: str) -> Removal | None:
         """An earlier removal of the board. Raises Unavailable, too, while one is not done."""

@@ -15,6 +15,8 @@ from scoreboard.domain.tables import board_of, feed_of
 
 CONSUMER_GROUP = "persist"  # of every partition's stream
 EVERY_KEY = "sb:*"  # a pattern of SCAN
+EVERY_PARTITIONS_KEY = "sb:{*}:*"  # likewise, without those that belong to no partition
+EVERY_META_KEY = "sb:{*}:meta:*"  # likewise, of each board and occurrence
 REVOKED = "sb:revoked"  # channel of wire/revocations.py
 REVOCATIONS = "sb:revocations"  # zset, a copy of those that Postgres has
 PROFILES_CHANGED = "sb:profiles:changed"  # channel of wire/profiles.py
@@ -160,6 +162,16 @@ class Keyspace:
 def ticket(token: str) -> str:
     """A one-use WebSocket ticket."""
     return f"sb:ticket:{token}"
+
+
+def is_stream(key: bytes) -> bool:
+    """Whether it is a partition's stream of events."""
+    return key.split(b":", 2)[2:] == [b"events"]
+
+
+def board_of_meta(key: bytes) -> str:
+    """The board of a key that matches EVERY_META_KEY."""
+    return key.split(b":", 4)[3].decode()
 
 
 _TABLES = frozenset((b"board", b"hidden", b"players", b"load"))

@@ -45,6 +45,9 @@ class BoardSource(Protocol):
     async def record(self, board: str) -> BoardRecord | None:
         """The board's row; None when there is no such board."""
 
+    async def check_partitions(self, count: int) -> None:
+        """Raises Misconfigured when the data has, or is about to have, another number."""
+
     async def removal(self, board: str) -> Removal | None:
         """An earlier removal of the board. Raises Unavailable, too, while one is not done."""
 

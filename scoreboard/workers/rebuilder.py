@@ -196,7 +196,9 @@ class Rebuilder:
         self, board: str, source: BoardSource, state: BoardState
     ) -> BoardState:
         """Sweeps away what Redis holds of a board that was deleted or cleared: with its last
-        commands Redis may have lost the sweep. Raises Unavailable while the removal is not done."""
+        commands Redis may have lost the sweep. Raises Unavailable while the removal is not done,
+        Misconfigured when the board's keys are others by now."""
+        await source.check_partitions(self._keyspace.partitions)
         removal = await source.removal(board)
         if removal is None or state.version >= removal.version:
             return state  # what is there came after the sweep

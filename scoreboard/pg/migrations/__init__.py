@@ -83,6 +83,27 @@ async def check_schema(connection: asyncpg.Connection, *, partitions: int) -> No
     """Checks, at the start of every role, that it can work with the schema and that ``partitions``
     is the number that the data was written with (the first role to start sets it). Raises
     ConfigurationError saying what to do."""
+    await check_version(connection)
+    with translated():
+        await connection.execute(
+            "INSERT INTO setup (partitions) VALUES ($1) ON CONFLICT DO NOTHING", partitions
+        )
+        kept, coming = await connection.fetchrow("SELECT partitions, repartition FROM setup")
+    if coming is not None:
+        raise ConfigurationError(
+            f"a change to {coming} partitions is not finished; finish it with "
+            f"`scoreboard repartition {coming}`"
+        )
+    if kept != partitions:
+        raise ConfigurationError(
+            f"SCOREBOARD_PARTITIONS is {partitions}, but the data was written with {kept}; "
+            f"set it to {kept}, or change the data with `scoreboard repartition {partitions}`"
+        )
+
+
+async def check_version(connection: asyncpg.Connection) -> None:
+    """Checks that this version can work with the schema. Raises ConfigurationError saying what to
+    do."""
     with translated():
         try:
             newest, needed = await connection.fetchrow(
@@ -103,12 +124,3 @@ async def check_schema(connection: asyncpg.Connection, *, partitions: int) -> No
             )
         if newest > known:
             log.warning("schema_newer", schema=newest, known=known, remedy="finish the upgrade")
-        await connection.execute(
-            "INSERT INTO setup (partitions) VALUES ($1) ON CONFLICT DO NOTHING", partitions
-        )
-        kept = await connection.fetchval("SELECT partitions FROM setup")
-        if kept != partitions:
-            raise ConfigurationError(
-                f"SCOREBOARD_PARTITIONS is {partitions}, but the data was written with {kept}; "
-                f"set it to {kept}"
-            )

@@ -8,6 +8,9 @@ SELECT settings, version, board.event_ms, board.event_seq,
 FROM board LEFT JOIN partition_progress AS progress ON progress.partition = $2
 WHERE board.board = $1
 
+-- name: partitions
+SELECT coalesce(repartition, partitions) FROM setup
+
 -- name: create_board
 -- Its first version counts as seen by clients, so that every later load has a higher one.
 INSERT INTO board (board, partition, settings, version) VALUES ($1, $2, $3, 1)
