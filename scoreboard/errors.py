@@ -4,6 +4,7 @@ translated into it at the boundary where they arise (``raise X from e``)."""
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -56,6 +57,12 @@ class ConfigurationError(ScoreboardError):
 
     code = "configuration"
     title = "Configuration error"
+
+
+def installing(extra: str) -> str:
+    """The command that adds an extra to the installation that runs. It names this installation's
+    Python: another one's pip would ask a package index for whatever is called scoreboard there."""
+    return f"{sys.executable} -m pip install 'scoreboard[{extra}]'"
 
 
 class InvalidRequest(ScoreboardError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from scoreboard.errors import ConfigurationError
+from scoreboard.errors import ConfigurationError, installing
 from scoreboard.telemetry.tracing_log import log_sparingly
 
 if TYPE_CHECKING:  # loaded only where traces are sent: it needs an extra
@@ -68,7 +68,7 @@ def _tracer(service: str, environ: Mapping[str, str]) -> Tracer | None:
 
         tracer = open_tracer(service, heeds_callers=heeds)
     except ImportError as error:
-        log.warning("no_traces", reason=str(error), remedy="pip install 'scoreboard[otel]'")
+        log.warning("no_traces", reason=str(error), remedy=installing("otel"))
         return None
     except (ValueError, RuntimeError) as error:
         raise ConfigurationError(f"OpenTelemetry (OTEL_*): {error}") from error

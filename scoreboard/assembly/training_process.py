@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import structlog
 
-from scoreboard.errors import ConfigurationError
+from scoreboard.errors import ConfigurationError, installing
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ def check_training() -> None:
     """Raises ConfigurationError where nothing can be trained."""
     if importlib.util.find_spec("sklearn") is None:
         raise ConfigurationError(
-            "training needs scikit-learn, which is not installed: pip install 'scoreboard[train]'"
+            f"training needs scikit-learn, which is not installed: {installing('train')}"
         )
 
 

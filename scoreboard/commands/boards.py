@@ -49,7 +49,7 @@ def list_command(data_dir: DataDirOption = None) -> None:
 
 @boards_command.command("show")
 def show_command(board: Board, data_dir: DataDirOption = None) -> None:
-    """Show a board's settings as JSON, as the API takes them."""
+    """Show as JSON what a board sets otherwise than by default."""
     settings = asyncio.run(_get(load_settings(data_dir), board))
     say(msgspec.json.format(msgspec.json.encode(settings)).decode())
 

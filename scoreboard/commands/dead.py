@@ -19,7 +19,7 @@ from scoreboard.settings import Settings
 MOST = 10_000  # letters in one run
 
 Names = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME]...", help="Names as `dead list` shows them.")
+    list[str] | None, typer.Argument(metavar="NAME", help="Names as `dead list` shows them.")
 ]
 Every = Annotated[bool, typer.Option("--all", help="All dead letters.")]
 

@@ -18,7 +18,7 @@ from scoreboard.commands.progress import stage_bars
 from scoreboard.commands.terminal import console, printable
 from scoreboard.domain.announced import usual
 from scoreboard.domain.judging import Case
-from scoreboard.errors import ConfigurationError
+from scoreboard.errors import ConfigurationError, installing
 from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.cases import LedgerCases
 from scoreboard.pg.models import Models
@@ -63,6 +63,7 @@ def evaluate_command(
         typer.Option(
             help="With --board: measure from this date on; what came before makes memories.",
             formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
         ),
     ] = None,
     event: Annotated[
@@ -232,9 +233,7 @@ def _check_plotting(target: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ConfigurationError(
-            "--plot needs matplotlib: pip install 'scoreboard[plot]'."
-        ) from error
+        raise ConfigurationError(f"--plot needs matplotlib: {installing('plot')}") from error
     forms = Figure().canvas.get_supported_filetypes()
     if target.suffix.removeprefix(".").lower() not in forms:
         raise ConfigurationError(

@@ -21,17 +21,17 @@ from scoreboard.pg.ledger_parts import partition
 from scoreboard.pg.migrations import check_schema
 from scoreboard.settings import PREFIX, Settings
 
-ledger_command = command_group("Cut the ledger into parts of time, fold old ones to totals.")
+ledger_command = command_group("Cut the ledger into parts of time, and fold old ones.")
 
 
 @ledger_command.command("partition")
 def partition_command(data_dir: DataDirOption = None) -> None:
-    """Turn the ledger from one plain table into parts of five weeks, while everything goes on.
+    """Cut the ledger, so far one table, into parts of five weeks.
 
-    What is there becomes the first part, as it is. Nobody is kept waiting for more than half a
-    second. When it is interrupted, run it again. Runs as the owner of the database:
-    SCOREBOARD_MIGRATION_URL, else SCOREBOARD_DATABASE_URL. Processes of a version without parts
-    work on, and do not start again.
+    What is there becomes the first part, as it is. Everything goes on, and nobody is kept waiting
+    for more than half a second. When it is interrupted, run it again. Runs as the owner of the
+    database: SCOREBOARD_MIGRATION_URL, else SCOREBOARD_DATABASE_URL. Processes of a version without
+    parts work on, and do not start again.
     """
     made = asyncio.run(_partition(load_settings(data_dir)))
     say("The ledger is in parts now." if made else "The ledger is in parts already.")
@@ -52,10 +52,11 @@ def fold_command(
     ] = False,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Fold the parts that are older than SCOREBOARD_LEDGER_RETENTION into totals of each user.
+    """Fold old parts into totals of each user.
 
-    Their actions are gone afterwards, and the totals stay. Everything goes on meanwhile; when it is
-    interrupted, run it again. `persist` does the same by itself.
+    Old are those of before SCOREBOARD_LEDGER_RETENTION. Their actions are gone afterwards, and the
+    totals stay. Everything goes on meanwhile; when it is interrupted, run it again. `persist` does
+    the same by itself.
     """
     settings = load_settings(data_dir)
     if not settings.ledger_retention:

@@ -62,7 +62,10 @@ def _mint(
                 param_hint=option,
             )
     if unknown := sorted(set(scope.split()) - set(tokens.SCOPES)):
-        raise typer.BadParameter(f"unknown: {', '.join(unknown)}", param_hint="--scope")
+        raise typer.BadParameter(
+            f"unknown: {', '.join(unknown)}; known: {', '.join(tokens.SCOPES)}",
+            param_hint="--scope",
+        )
     names = None if boards is None else [name.strip() for name in boards.split(",")]
     if wrong := [name for name in names or () if not is_board_name(name)]:
         raise typer.BadParameter(f"not a board's name: {wrong[0]!r}", param_hint="--boards")
@@ -98,6 +101,7 @@ def revoke_command(
             help="With --sub: those issued before this moment (claim iat), local time if it names "
             "no other; default: now.",
             formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"],
+            metavar="MOMENT",
         ),
     ] = None,
     reason: Annotated[str, typer.Option(help="Why, for the audit.")] = "",

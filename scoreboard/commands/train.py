@@ -59,7 +59,11 @@ def train_command(
     ] = "",
     since: Annotated[
         datetime | None,
-        typer.Option(help="Leave out actions from before this date.", formats=["%Y-%m-%d"]),
+        typer.Option(
+            help="Leave out actions from before this date.",
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+        ),
     ] = None,
     activate: Annotated[
         bool, typer.Option(help="Put the model in force when it goes to Postgres.")

