@@ -22,9 +22,11 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from scoreboard.redisio.refusals import Refused, Server, refusal
+from scoreboard.redisio.refusals import REDIRECTIONS, Refused, Server, refusal
+from scoreboard.telemetry.node_figures import NodeFigures, figures_of
 
 CONNECT_TIMEOUT = 5.0  # seconds, for connections that have no time limit of their own
 
@@ -55,6 +57,7 @@ class ServerConnection(AbstractConnection):
     def __init__(self, *, server: Server, **options: Any) -> None:
         super().__init__(**options, parser_class=_Parser)
         self.server = server
+        self.figures: NodeFigures | None = None  # of where it leads, once it connects
         self._made = -inf
         self._turn = asyncio.Lock()
 
@@ -74,13 +77,23 @@ class ServerConnection(AbstractConnection):
                 place = await self.server.place()
                 if place is not None:
                     self.host, self.port = place
-            await super().connect()  # type: ignore[no-untyped-call]
+                if self.server.counted:
+                    self.figures = figures_of(self._address())
+            try:
+                await super().connect()  # type: ignore[no-untyped-call]
+            except (RedisError, OSError, TimeoutError) as error:
+                if not isinstance(error, Refused):  # that is counted where it is read
+                    self.count_lost()
+                raise
 
     async def connect_check_health(self, *args: Any, **options: Any) -> None:
         """Called by redis-py for every connect; notes when the connection is made."""
-        if not self.is_connected:
-            self._made = time.monotonic()
+        if self.is_connected:
+            return
+        self._made = time.monotonic()
         await super().connect_check_health(*args, **options)
+        if self.figures is not None:
+            self.figures.connections.inc()
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         """Raises redis-py's ConnectionError when the connection is lost."""
@@ -104,8 +117,23 @@ class ServerConnection(AbstractConnection):
         try:
             return await super().read_response(*args, **options)
         except Refused as error:
-            self.server.refused(error)
+            self.refused(error)
             raise
+
+    def refused(self, error: Refused) -> None:
+        """To be told of each refusal that was read here."""
+        if self.figures is not None and error.word not in REDIRECTIONS:
+            self.figures.refused.inc()
+        self.server.refused(error)
+
+    def count_lost(self) -> None:
+        """Counts a connection that could not be made, or a call whose reply was lost."""
+        if self.figures is not None:
+            self.figures.lost.inc()
+
+    def _address(self) -> str:
+        host = getattr(self, "host", None)
+        return f"{host}:{self.port}" if host else str(getattr(self, "path", ""))
 
 
 class _Tcp(ServerConnection, Connection):
@@ -155,7 +183,9 @@ async def ask_once(options: Mapping[str, Any], *command: str, timeout: float) ->
     """The reply to one command, on a connection that is closed however that ends; a client with a
     pool leaves one behind when it is cancelled while it connects. ``options`` as in ``pool``.
     Raises redis-py's errors, and TimeoutError after ``timeout`` seconds."""
-    connection = pool(options, Server(), timeout=timeout, connections=1).make_connection()
+    connection = pool(
+        options, Server(counted=False), timeout=timeout, connections=1
+    ).make_connection()
     try:
         async with asyncio.timeout(timeout):
             await connection.connect()

@@ -113,9 +113,12 @@ class Server:
     A refusal dates all connections: each is made anew before it is used again, at most once a
     second. So when the address leads to another server by now, the whole process goes there, and no
     connection that was kept reads from the old one.
+
+    ``counted``: calls of it are in the metrics by server.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, counted: bool = True) -> None:
+        self.counted = counted
         self.renewed = -inf  # of time.monotonic(); connections made before it are outdated
         self.listeners: set[Callable[[], None]] = set()  # called at each refusal
 

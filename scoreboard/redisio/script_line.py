@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -112,6 +113,7 @@ class ScriptLine:
                 raise
             except _LOST as error:
                 self.unsure = self.unsure or sent
+                self._count(error, sent)
                 await self._connection.disconnect(nowait=True)
                 self.node.topology.lost(self.node)
                 if loop.time() + pause >= deadline or _short(error):
@@ -129,22 +131,30 @@ class ScriptLine:
     async def ask(self, *command: bytes) -> Any:
         """The reply of a command that only reads, sent between two scripts. Raises Unavailable."""
         deadline = asyncio.get_running_loop().time() + self._timeout
-        again = True  # that an idle connection has died may show only when it is used
+        sent, again = False, True  # that an idle connection has died may show only when it is used
         while True:
             try:
                 async with asyncio.timeout_at(deadline):
                     if not self._replies.connected or self._connection.outdated:
                         await self._connect(command[-1])
+                    sent = True
                     return (await self._exchange(pack(command), 1))[0]
             except Refused as error:
                 follows = await self._follows(error, command[-1], deadline)
                 if not follows and not self._connection.outdated:
                     raise error.unavailable() from error
             except _LOST as error:
+                self._count(error, sent)
                 self.node.topology.lost(self.node)
                 if not again:
                     raise Unavailable("Redis can't be reached.") from error
                 again = False
+
+    def _count(self, error: Exception, sent: bool) -> None:
+        """Counts what was lost, unless that is a connection that could not be made, which has been
+        counted; one that was cut off by the deadline has not."""
+        if sent or isinstance(error, TimeoutError):
+            self._connection.count_lost()
 
     async def _follows(self, error: Refused, key: Key, deadline: float) -> bool:
         """Whether the call is to be sent again where the line leads from now on."""
@@ -182,6 +192,7 @@ class ScriptLine:
 
     async def _exchange(self, command: bytes, replies: int) -> list[Any]:
         asking, self._asking = self._asking, False
+        figures, began = self._connection.figures, time.perf_counter()
         try:
             if asking:
                 _, *received = await self._replies.exchange(_ASKING + command, replies + 1)
@@ -191,8 +202,10 @@ class ScriptLine:
             # The call was cut off: the next reply on this connection would belong to it.
             self._replies.abort()
             raise
+        if figures is not None:
+            figures.call_seconds.observe(time.perf_counter() - began)
         if isinstance(received[0], Refused):
-            self._connection.server.refused(received[0])
+            self._connection.refused(received[0])
         if isinstance(received[0], RedisError):
             raise received[0]
         return received

@@ -65,6 +65,22 @@ limits = Counter(
 redis_refusals = Counter(
     "scoreboard_redis_refusals", "Commands that Redis refused, by the word of its reply", ["reason"]
 )
+# By server, as far as node_figures.MOST goes.
+redis_call_seconds = Histogram(
+    "scoreboard_redis_call_seconds",
+    "Time of a round trip of scripts to a server of Redis, by its address",
+    ["node"],
+    buckets=(0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1),
+)
+redis_connections = Counter(
+    "scoreboard_redis_connections", "Connections that were made to a server of Redis", ["node"]
+)
+redis_failures = Counter(
+    "scoreboard_redis_failures",
+    "Connections that could not be made and calls whose reply was lost, or (refused) that a server "
+    "of Redis did not run; redirections apart",
+    ["node", "kind"],
+)
 redis_refuses_writes = Gauge(
     "scoreboard_redis_refuses_writes",
     "1 while Redis takes no writes, by the reason",

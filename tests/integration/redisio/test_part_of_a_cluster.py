@@ -13,11 +13,13 @@ from scoreboard.errors import Unavailable
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.redisio.cluster_client import ClusterClient
 from scoreboard.redisio.commands import run_script
+from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.redisio.script_source import digest
 from scoreboard.redisio.topologies import topology_at
 from scoreboard.redisio.write_watch import WriteWatch
+from scoreboard.telemetry.node_figures import figures_of
 from scoreboard.wire import scripts
-from scoreboard.wire.keys import Keyspace
+from scoreboard.wire.keys import Keyspace, PartitionKeys
 from scripts.load.clusters import RedisCluster
 from tests.support.waiting import PATIENCE
 
@@ -39,6 +41,59 @@ async def demand_replicas(cluster: RedisCluster, servers: Sequence[Valkey], numb
         for server in servers:
             one: Redis = await opened.enter_async_context(cluster.client(server))
             await one.config_set("min-replicas-to-write", number)
+
+
+@pytest.fixture
+async def lines(client: ClusterClient) -> AsyncIterator[ScriptLines]:
+    lines = ScriptLines(client.topology, timeout=PATIENCE, most=1)
+    yield lines
+    await lines.close()
+
+
+async def test_calls_connections_and_refusals_are_counted_by_server(
+    redis_cluster: RedisCluster, lines: ScriptLines
+) -> None:
+    owners = [await redis_cluster.owner_of_partition(number) for number in range(PARTITIONS)]
+    assert len(set(owners)) == 3
+    before = {owner: figures(owner) for owner in owners}
+    for partition in range(PARTITIONS):
+        await sweep(lines, partition)
+    for owner in set(owners):
+        calls, made, refused = changed(before[owner], figures(owner))
+        assert calls - owners.count(owner) in (0, 2)  # where the script was not known: told, loaded
+        assert (made, refused) == (1, 0)
+
+    before = {owner: figures(owner) for owner in owners}
+    try:
+        await demand_replicas(redis_cluster, [owners[0]], 1)
+        with pytest.raises(Unavailable, match="too few replicas follow it"):
+            await sweep(lines, 0)
+    finally:
+        await demand_replicas(redis_cluster, redis_cluster.servers, 0)
+    for owner in set(owners):
+        assert (changed(before[owner], figures(owner))[2] > 0) == (owner is owners[0])
+
+
+async def sweep(lines: ScriptLines, partition: int) -> None:
+    """Runs a script that writes, there."""
+    call = scripts.sweep_board(key_meta=PartitionKeys(partition).probe, arg_version=1)
+    of_node = await lines.at(call.keys[0])
+    line = await of_node.acquire()
+    try:
+        await line.run(call)
+    finally:
+        of_node.release(line)
+
+
+def figures(server: Valkey) -> tuple[float, float, float]:
+    """Calls that a server has answered, connections made to it, and what it refused."""
+    known = figures_of(f"{server.host}:{server.port}")
+    calls = sum(bucket.get() for bucket in known.call_seconds._buckets)
+    return calls, known.connections._value.get(), known.refused._value.get()
+
+
+def changed(before: tuple[float, ...], after: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(new - old for old, new in zip(before, after, strict=True))
 
 
 async def test_while_one_server_refuses_writes_the_others_take_them(

@@ -15,6 +15,7 @@ BOUNDED = {
     "kind": "words in the code",
     "limit": "words in the code",
     "method": "the table of calls",
+    "node": "node_figures.MOST",
     "outcome": "an enumeration",
     "part": "words in the code",
     "partition": "SCOREBOARD_PARTITIONS",
