@@ -79,7 +79,7 @@ class Run:
             case {"answer": answer}:
                 self._hanging.pop(0).answer.set_result(answer)
             case {"file": name, "text": text}:
-                (self._folder / name).write_text(text, encoding="utf-8")
+                (self._folder / name).write_text(text, encoding=step.get("encoding", "utf-8"))
             case _:
                 raise ValueError(step)
 

@@ -60,8 +60,10 @@ async def test_a_hit_counts_and_is_shown_live_and_none_is_lost_with_the_page(pag
         await hit.click()
     await expect(page.locator("#waiting")).to_contain_text("no_answer")
     await page.unroute("**/api/**")
+    await page.evaluate("localStorage.setItem('game:2:x', '{')")  # damaged
+    await page.evaluate("localStorage.setItem('game:hat', 'red')")  # the game's own
     await page.reload()
 
     await expect(top).to_have_text("ada 60")
     await expect(page.locator("#place")).to_have_text("You are number 1.")
-    assert await page.evaluate("localStorage.length") == 0
+    assert await page.evaluate("Object.keys(localStorage).sort()") == ["game:2:x", "game:hat"]

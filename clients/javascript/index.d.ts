@@ -89,7 +89,8 @@ export class LocalStorageStore implements Store {
   close(): void;
 }
 
-/** In a file; under Node only. One process uses a file at a time. */
+/** In a file; under Node only. One process has it at a time: where the system can tell, the constructor throws in
+ * another one. */
 export class Journal implements Store {
   constructor(file: string);
   load(): [number, Action][];

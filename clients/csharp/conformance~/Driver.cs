@@ -70,8 +70,15 @@ internal static class Driver
         switch ((string)command["do"])
         {
             case "open":
-                Open(command);
-                Tell("opened");
+                try
+                {
+                    Open(command);
+                    Tell("opened");
+                }
+                catch (IOException)
+                {
+                    Tell("notOpened");
+                }
                 break;
             case "close":
                 await _client.Close();
@@ -107,10 +114,17 @@ internal static class Driver
     {
         lock (Out) // "kept" comes first, whatever another thread has to tell
         {
-            _client.Submit(
-                Text(command, "userId"), Json.Integer(command["points"]), Text(command, "actionId"),
-                Text(command, "board"), (Dictionary<string, object>)command.Maybe("context"));
-            Tell("kept");
+            try
+            {
+                _client.Submit(
+                    Text(command, "userId"), Json.Integer(command["points"]), Text(command, "actionId"),
+                    Text(command, "board"), (Dictionary<string, object>)command.Maybe("context"));
+                Tell("kept");
+            }
+            catch (IOException)
+            {
+                Tell("notKept");
+            }
         }
     }
 
@@ -120,7 +134,12 @@ internal static class Driver
         if (command.Maybe("tokens") is List<object> tokens)
         {
             var next = 0;
-            options.Token = () => Task.FromResult((string)tokens[Math.Min(next++, tokens.Count - 1)]);
+            options.Token = () =>
+            {
+                var given = tokens[Math.Min(next++, tokens.Count - 1)];
+                if (given is Dictionary<string, object> none) throw new InvalidOperationException((string)none["throws"]);
+                return Task.FromResult((string)given);
+            };
         }
         if (command.Maybe("store") is string store) options.Store = new Journal(store);
         if (command.Maybe("board") is string board) options.Board = board;

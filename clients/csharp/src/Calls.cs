@@ -26,7 +26,10 @@ namespace ScoreboardClient
             await _asking.WaitAsync();
             try
             {
-                return _token ?? (_token = await _provider());
+                if (_token != null) return _token;
+                var token = await _provider();
+                if (string.IsNullOrEmpty(token)) throw new InvalidOperationException("it gave none");
+                return _token = token;
             }
             catch (Exception error)
             {

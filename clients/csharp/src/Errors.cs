@@ -15,7 +15,7 @@ namespace ScoreboardClient
             Code = code;
             Detail = detail;
             Status = status;
-            RetryAfter = retryAfter;
+            RetryAfter = Errors.Bounded(retryAfter);
             Problem = problem ?? None;
         }
 
@@ -58,6 +58,11 @@ namespace ScoreboardClient
             new HashSet<string> { "not_found", "method_not_allowed", "misdirected_request" };
 
         private static readonly HashSet<int> Passing = new HashSet<int> { 401, 408, 425, 429 };
+
+        private const double LongestAsked = 3600; // seconds: whoever asks for more is asked again then
+
+        /// <summary>What an answer may ask for: 0 for what is none, an hour at most.</summary>
+        internal static double Bounded(double seconds) => seconds > 0 ? Math.Min(seconds, LongestAsked) : 0;
 
         /// <summary>What came was not written by Scoreboard, but perhaps by a proxy before it.</summary>
         internal static TryLater BadAnswer(string detail, int status = 200, double retryAfter = 0) =>

@@ -36,11 +36,14 @@ namespace ScoreboardClient
 
     /// <summary>A store in a file that survives the end of the process. One process has it at a time.
     /// Each line is JSON: {"add":7,"action":{...}}, or {"done":7} when the action is settled. A line that
-    /// was cut by the end of the process is left out when the file is read.</summary>
+    /// was cut by the end of the process, or damaged, is left out when the file is read.</summary>
     public sealed class Journal : IStore
     {
         private const int CompactAfter = 1000; // settled actions whose lines are still in the file
+        private const byte Newline = 10;
         private const int Unbuffered = 1; // what is written is the system's, which outlives the process
+
+        private static readonly Encoding Strict = new UTF8Encoding(false, true); // what is not UTF-8 was damaged
 
         private readonly object _gate = new object();
         private readonly string _path;
@@ -56,6 +59,19 @@ namespace ScoreboardClient
             _path = Path.GetFullPath(path);
             Directory.CreateDirectory(Path.GetDirectoryName(_path));
             _lock = new FileStream(_path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            try
+            {
+                _lock.Lock(0, 1); // with Mono, FileShare is of this process only
+            }
+            catch (IOException)
+            {
+                _lock.Dispose();
+                throw;
+            }
+            catch (PlatformNotSupportedException)
+            {
+                // .NET on macOS, where FileShare suffices.
+            }
         }
 
         public IEnumerable<KeyValuePair<long, GameAction>> Load()
@@ -65,9 +81,21 @@ namespace ScoreboardClient
                 // A process that ended between the two steps of Rewrite has left the whole file as .new.
                 var fresh = _path + ".new";
                 if (!File.Exists(_path) && File.Exists(fresh)) File.Move(fresh, _path);
-                if (File.Exists(_path))
-                    foreach (var line in File.ReadAllText(_path).Split('\n')) Take(line);
-                Rewrite();
+                if (File.Exists(_path)) TakeAll(File.ReadAllBytes(_path));
+                try
+                {
+                    Rewrite();
+                }
+                catch (IOException)
+                {
+                    // A full disk keeps nobody from sending what is there.
+                    _dirty = true;
+                    if (_file == null)
+                    {
+                        _lock.Dispose();
+                        throw;
+                    }
+                }
                 return new List<KeyValuePair<long, GameAction>>(_kept);
             }
         }
@@ -100,8 +128,10 @@ namespace ScoreboardClient
                 _settled++;
                 try
                 {
-                    if (_settled >= CompactAfter && _settled > _kept.Count) Rewrite();
-                    else Append(new Dictionary<string, object> { { "done", number } });
+                    Append(new Dictionary<string, object> { { "done", number } });
+                    if (_settled < CompactAfter || _settled <= _kept.Count) return;
+                    _settled = 0;
+                    Rewrite();
                 }
                 catch (IOException)
                 {
@@ -123,19 +153,34 @@ namespace ScoreboardClient
         private static Dictionary<string, object> Added(long number, GameAction action) =>
             new Dictionary<string, object> { { "add", number }, { "action", action.Kept() } };
 
-        private void Take(string line)
+        private void TakeAll(byte[] bytes)
+        {
+            for (int begin = 0, end; begin < bytes.Length; begin = end + 1)
+            {
+                end = Array.IndexOf(bytes, Newline, begin);
+                if (end < 0) end = bytes.Length;
+                Take(bytes, begin, end - begin);
+            }
+        }
+
+        private void Take(byte[] bytes, int begin, int count)
         {
             try
             {
-                var entry = (Dictionary<string, object>)Json.Read(line);
-                if (entry.TryGetValue("done", out var done)) _kept.Remove((long)done);
-                else _kept[(long)entry["add"]] = GameAction.FromStore(entry["action"]);
+                var entry = (Dictionary<string, object>)Json.Read(Strict.GetString(bytes, begin, count));
+                if (entry.TryGetValue("add", out var number))
+                {
+                    var action = GameAction.FromStore(entry["action"]);
+                    if (action.Board == null || action.UserId == null || action.ActionId == null) return;
+                    if ((long)number >= 0) _kept[(long)number] = action;
+                }
+                else _kept.Remove((long)entry["done"]);
             }
             catch (Exception error)
                 when (error is FormatException || error is OverflowException || error is InvalidCastException
-                    || error is KeyNotFoundException || error is NullReferenceException)
+                    || error is KeyNotFoundException || error is NullReferenceException || error is ArgumentException)
             {
-                // Cut by a crash.
+                // Cut by a crash, or damaged.
             }
         }
 
@@ -158,18 +203,38 @@ namespace ScoreboardClient
         private void Rewrite()
         {
             var fresh = _path + ".new";
-            using (var file = new FileStream(fresh, FileMode.Create, FileAccess.Write, FileShare.Read, Unbuffered))
+            try
             {
-                foreach (var kept in _kept) Write(file, Added(kept.Key, kept.Value));
-                file.Flush(true);
+                using (var file = new FileStream(fresh, FileMode.Create, FileAccess.Write, FileShare.Read, Unbuffered))
+                {
+                    foreach (var kept in _kept) Write(file, Added(kept.Key, kept.Value));
+                    file.Flush(true);
+                }
+                _file?.Dispose();
+                _file = null;
+                if (File.Exists(_path)) File.Replace(fresh, _path, null);
+                else File.Move(fresh, _path);
+                _settled = 0;
+                _dirty = false;
             }
-            _file?.Dispose();
-            _file = null;
-            if (File.Exists(_path)) File.Replace(fresh, _path, null);
-            else File.Move(fresh, _path);
-            _file = new FileStream(_path, FileMode.Append, FileAccess.Write, FileShare.Read, Unbuffered);
-            _settled = 0;
-            _dirty = false;
+            catch (IOException)
+            {
+                if (File.Exists(_path)) File.Delete(fresh); // nor does it take the room that is left
+                throw;
+            }
+            finally
+            {
+                if (_file == null && File.Exists(_path)) GoOn();
+            }
+        }
+
+        /// <summary>Goes on behind the whole lines of the file that is there.</summary>
+        private void GoOn()
+        {
+            var whole = Array.LastIndexOf(File.ReadAllBytes(_path), Newline) + 1;
+            _file = new FileStream(_path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read, Unbuffered);
+            _file.SetLength(whole);
+            _file.Seek(0, SeekOrigin.End);
         }
 
         private static void Write(FileStream file, object entry)

@@ -251,8 +251,10 @@ namespace ScoreboardClient
                 lock (_gate) lane.Most = batch.Count / 2;
                 return;
             }
-            catch (TryLater error)
+            catch (Exception other)
             {
+                // Whatever went wrong: an action that is no longer sent would be lost.
+                var error = other as TryLater ?? Errors.BadAnswer(other.Message);
                 if (!_ended.IsCancellationRequested) Pause(lane, null, lane.Pause, error);
                 return;
             }

@@ -59,8 +59,7 @@ func _take_lines():
 func _take(command):
 	match command["do"]:
 		"open":
-			_open(command)
-			_tell("opened")
+			_tell("opened" if _open(command) else "notOpened")
 		"close":
 			_client.close()
 			_client.free()
@@ -69,8 +68,9 @@ func _take(command):
 		"submit":
 			var id = command.get("actionId", "")
 			var board = command.get("board", "")
-			_client.submit(command["userId"], command["points"], id, board, command.get("context"))
-			_tell("kept")
+			var context = command.get("context")
+			var kept = _client.submit(command["userId"], command["points"], id, board, context)
+			_tell("kept" if kept != null else "notKept")
 		"flush":
 			if _client.waiting() == 0:
 				_tell("flushed")
@@ -111,11 +111,12 @@ func _open(command):
 	_client.connect("settled", self, "_settled")
 	_client.connect("refused", self, "_refused")
 	_client.connect("retried", self, "_retried")
-	_client.open()
+	return _client.open()
 
 
 func _give_token():
-	_client.set_token(_tokens.pop_front() if _tokens.size() > 1 else _tokens[0])
+	var token = _tokens.pop_front() if _tokens.size() > 1 else _tokens[0]
+	_client.set_token(token if typeof(token) == TYPE_STRING else "") # a signal's listener can't throw
 
 
 func _read(command):

@@ -59,17 +59,27 @@ export class Commands {
 
   open({ url, tokens, store, random = 0.5, clock, board, timeout, most }) {
     const left = [...(tokens ?? [])];
+    const token = () => {
+      const given = left.length > 1 ? left.shift() : left[0];
+      if (given.throws) throw new Error(given.throws);
+      return given;
+    };
     this.#clock = new ManualClock();
     const options = {
-      token: tokens && (() => (left.length > 1 ? left.shift() : left[0])),
-      store: store && this.#storeOf(store),
+      token: tokens && token,
       random: () => random,
       clock: clock === "real" ? undefined : this.#clock,
       onSettled: (action, outcome) => this.#settled(action, outcome),
       onRetry: ({ error, ...retry }) => this.#give({ event: "retry", code: error.code, ...retry }),
       ...{ board, timeout, most },
     };
-    this.#client = new this.#Scoreboard(url, defined(options));
+    try {
+      if (store) options.store = this.#storeOf(store);
+      this.#client = new this.#Scoreboard(url, defined(options));
+    } catch {
+      this.#give({ event: "notOpened" });
+      return;
+    }
     this.#give({ event: "opened" });
   }
 
@@ -79,7 +89,12 @@ export class Commands {
   }
 
   submit({ do: _, userId, points, ...options }) {
-    this.#client.submit(userId, points, options);
+    try {
+      this.#client.submit(userId, points, options);
+    } catch {
+      this.#give({ event: "notKept" });
+      return;
+    }
     this.#give({ event: "kept" });
   }
 

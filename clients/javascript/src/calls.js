@@ -20,7 +20,9 @@ export class Tokens {
   /** The token, null where there is no provider. */
   async get() {
     if (!this.given || this.#token !== null) return this.#token;
-    this.#asked ??= this.#ask();
+    this.#asked ??= this.#ask().finally(() => {
+      this.#asked = null;
+    });
     return await this.#asked;
   }
 
@@ -31,12 +33,12 @@ export class Tokens {
 
   async #ask() {
     try {
-      this.#token = await this.#provider();
-      return this.#token;
+      const token = await this.#provider();
+      if (typeof token !== "string" || token === "") throw new Error("it gave none");
+      this.#token = token;
+      return token;
     } catch (error) {
       throw new TryLater("no_token", `the token provider failed: ${error}`);
-    } finally {
-      this.#asked = null;
     }
   }
 }

@@ -3,6 +3,7 @@
 // Not answers to an action but signs that the address is not that of the API.
 const OF_THE_ADDRESS = new Set(["not_found", "method_not_allowed", "misdirected_request"]);
 const PASSING = new Set([401, 408, 425, 429]);
+const LONGEST_ASKED = 3600; // seconds: whoever asks for more is asked again then
 
 export class ScoreboardError extends Error {
   constructor(code, detail, { status = null, retryAfter = 0, problem = {} } = {}) {
@@ -11,9 +12,14 @@ export class ScoreboardError extends Error {
     this.code = code;
     this.detail = detail;
     this.status = status;
-    this.retryAfter = retryAfter;
+    this.retryAfter = bounded(retryAfter);
     this.problem = problem;
   }
+}
+
+/** What an answer may ask for: 0 for what is none, an hour at most. */
+export function bounded(seconds) {
+  return seconds > 0 ? Math.min(seconds, LONGEST_ASKED) : 0;
 }
 
 /** The service has decided: the same call again gets the same answer. */

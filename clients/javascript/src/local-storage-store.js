@@ -1,5 +1,7 @@
 // Keeps actions in the browser's localStorage, one entry for each, until they are settled.
 
+import { isAction } from "./kept.js";
+
 /** A store for Scoreboard. Tabs with the same `name` share what is kept: each may send what another
  * has kept before it, which counts once, as its id is the same. */
 export class LocalStorageStore {
@@ -18,12 +20,13 @@ export class LocalStorageStore {
     const found = [];
     for (let at = 0; at < this.#storage.length; at++) {
       const key = this.#storage.key(at);
-      if (key.startsWith(this.#prefix)) found.push([this.#order(key), key]);
+      const action = this.#action(key);
+      if (action) found.push({ order: this.#order(key), key, action });
     }
-    found.sort(([one], [other]) => one - other);
-    this.#last = found.at(-1)?.[0] ?? 0;
-    for (const [at, [, key]] of found.entries()) this.#keys.set(at + 1, key);
-    return [...this.#keys].map(([number, key]) => [number, JSON.parse(this.#storage.getItem(key))]);
+    found.sort((one, other) => one.order - other.order);
+    this.#last = found.at(-1)?.order ?? 0;
+    for (const [at, { key }] of found.entries()) this.#keys.set(at + 1, key);
+    return found.map(({ action }, at) => [at + 1, action]);
   }
 
   /** Throws when the browser's quota is used up. */
@@ -45,6 +48,18 @@ export class LocalStorageStore {
 
   close() {
     // Nothing is open.
+  }
+
+  /** The action of an entry, null when it has none. */
+  #action(key) {
+    const isOne = key.startsWith(this.#prefix) && this.#order(key) >= 0;
+    if (!isOne) return null;
+    try {
+      const action = JSON.parse(this.#storage.getItem(key));
+      return isAction(action) ? action : null;
+    } catch {
+      return null;
+    }
   }
 
   #order(key) {

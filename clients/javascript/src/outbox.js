@@ -141,8 +141,11 @@ export class Outbox {
     const bodies = batch.map(({ action: { board: _, ...body } }) => body);
     if (bodies.length > 1) {
       const told = await this.#calls.call("POST", `${base}/scores`, { body: { actions: bodies } });
-      if (told?.results?.length !== bodies.length) throw badAnswer("not a result for each action");
-      return told.results.map(answerOf);
+      const results = told?.results;
+      if (!Array.isArray(results) || results.length !== bodies.length) {
+        throw badAnswer("not a result for each action");
+      }
+      return results.map(answerOf);
     }
     try {
       return [counted(await this.#calls.call("POST", `${base}/score`, { body: bodies[0] }))];

@@ -1,7 +1,7 @@
 // A board as it changes: a WebSocket that is opened again whenever it ends.
 
 import { address } from "./calls.js";
-import { Refused, ScoreboardError } from "./errors.js";
+import { bounded, Refused, ScoreboardError } from "./errors.js";
 
 const OPENING = 15; // seconds that a connection may take to say something
 const SILENCE = 60; // two heartbeats and a little: the connection is dead
@@ -115,7 +115,8 @@ export class Watch {
     socket.onclose = ({ code }) => {
       if (socket !== this.#socket) return;
       const { status, retryAfter = 0 } = socket.refused ?? {}; // browsers don't tell
-      this.#ended((status ? REFUSED_FOR[status] : CLOSED_FOR[code]) ?? "lost", retryAfter);
+      const reason = (status ? REFUSED_FOR[status] : CLOSED_FOR[code]) ?? "lost";
+      this.#ended(reason, bounded(retryAfter));
     };
   }
 

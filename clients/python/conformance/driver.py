@@ -101,12 +101,13 @@ def on_retry(retry: Retry) -> None:
 def options(command: dict[str, Any], clock: ManualClock | None) -> dict[str, Any]:
     """The client's, as ``open`` gives them."""
     given: dict[str, Any] = {"on_settled": on_settled, "on_retry": on_retry}
-    tokens = iter(command.get("tokens", []))
-    latest: list[str] = []
+    tokens = list(command.get("tokens", []))
 
     def token() -> str:
-        latest.append(next(tokens, latest[-1] if latest else ""))
-        return latest[-1]
+        given = tokens.pop(0) if len(tokens) > 1 else tokens[0]
+        if isinstance(given, dict):
+            raise RuntimeError(given["throws"])
+        return str(given)
 
     if "tokens" in command:
         given["token"] = token
@@ -163,9 +164,13 @@ class AsyncDriver:
 
     async def open(self, command: dict[str, Any]) -> None:
         self._clock = ManualClock() if command.get("clock") != "real" else None
-        self._client = AsyncScoreboard(command["url"], **options(command, self._clock))
-        await self._client.open()
-        tell("opened")
+        try:
+            self._client = AsyncScoreboard(command["url"], **options(command, self._clock))
+            await self._client.open()
+        except OSError:
+            tell("notOpened")
+        else:
+            tell("opened")
 
     async def close(self, command: dict[str, Any]) -> None:
         await self.unwatch(command)
@@ -177,8 +182,12 @@ class AsyncDriver:
         tell("closed")
 
     async def submit(self, command: dict[str, Any]) -> None:
-        self._client.submit(**arguments(command))
-        tell("kept")
+        try:
+            self._client.submit(**arguments(command))
+        except OSError:
+            tell("notKept")
+        else:
+            tell("kept")
 
     async def flush(self, command: dict[str, Any]) -> None:
         async def flush() -> None:
@@ -233,8 +242,12 @@ class PlainDriver:
 
     def open(self, command: dict[str, Any]) -> None:
         self._clock = ManualClock() if command.get("clock") != "real" else None
-        self._client = Scoreboard(command["url"], **options(command, self._clock))
-        tell("opened")
+        try:
+            self._client = Scoreboard(command["url"], **options(command, self._clock))
+        except OSError:
+            tell("notOpened")
+        else:
+            tell("opened")
 
     def close(self, command: dict[str, Any]) -> None:
         self._client.close()
@@ -244,9 +257,13 @@ class PlainDriver:
         global _later
         with _writing:
             _later = []
-        self._client.submit(**arguments(command))
-        with _writing:  # "kept" comes first, whatever the other thread has to tell
-            print('{"event": "kept"}', *_later, sep="\n", flush=True)
+        told = "kept"
+        try:
+            self._client.submit(**arguments(command))
+        except OSError:
+            told = "notKept"
+        with _writing:  # this comes first, whatever the other thread has to tell
+            print(json.dumps({"event": told}), *_later, sep="\n", flush=True)
             _later = None
 
     def flush(self, command: dict[str, Any]) -> None:

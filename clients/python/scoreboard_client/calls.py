@@ -40,9 +40,12 @@ class Tokens:
             if self._token is None:
                 try:
                     token = self._provider()
-                    self._token = await token if inspect.isawaitable(token) else token
+                    token = await token if inspect.isawaitable(token) else token
                 except Exception as error:
                     raise TryLater("no_token", f"the token provider failed: {error!r}") from error
+                if not token or not isinstance(token, str):
+                    raise TryLater("no_token", "the token provider gave none")
+                self._token = token
             return self._token
 
     def refuse(self, token: str | None) -> None:
@@ -91,8 +94,8 @@ class Calls:
             return await by(self._clock, self._clock.now() + self._timeout, request)
         except TimeoutError as error:
             raise no_answer(f"none within {self._timeout:g} s") from error
-        except OSError as error:
-            raise no_answer(str(error)) from error
+        except Exception as error:  # one of the transport's own, too: no action may be lost by it
+            raise no_answer(str(error) or type(error).__name__) from error
 
 
 def address(url: str, path: str, query: Query | None) -> str:
@@ -116,7 +119,7 @@ def _read(response: Response) -> Any:
     retry_after = seconds_of(response.headers.get("retry-after"))
     try:
         document = json.loads(response.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise bad_answer(f"HTTP {response.status}", response.status, retry_after) from error
     if 200 <= response.status < 300:
         return document

@@ -8,6 +8,7 @@ from typing import Any
 # Not answers to an action but signs that the address is not that of the API.
 _OF_THE_ADDRESS = {"not_found", "method_not_allowed", "misdirected_request"}
 _PASSING = {401, 408, 425, 429}
+LONGEST_ASKED = 3_600.0  # seconds: whoever asks for more is asked again then
 
 
 class ScoreboardError(Exception):
@@ -29,7 +30,7 @@ class ScoreboardError(Exception):
         self.code = code
         self.detail = detail
         self.status = status
-        self.retry_after = retry_after
+        self.retry_after = bounded(retry_after)
         self.problem = problem or {}
 
 
@@ -62,6 +63,11 @@ def error_of(status: int, document: Any, retry_after: float = 0.0) -> Scoreboard
         code,
         str(document.get("detail", "")),
         status=status,
-        retry_after=float(told) if isinstance(told, int | float) else retry_after,
+        retry_after=told if isinstance(told, int | float) else retry_after,
         problem=document,
     )
+
+
+def bounded(seconds: float) -> float:
+    """What an answer may ask for: 0 for what is none, an hour at most."""
+    return float(min(seconds, LONGEST_ASKED)) if seconds > 0 else 0.0

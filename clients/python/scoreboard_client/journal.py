@@ -1,7 +1,7 @@
 """Where actions are kept until they are settled: a file that survives the end of the process.
 
-Each line is JSON: ``{"add":7,"action":{...}}``, or ``{"done":7}`` when the action is settled. A
-line that was cut by the end of the process is left out when the file is read.
+Each line is JSON: ``{"add":7,"action":{...}}``, or ``{"done":7}`` when the action is settled. What
+is no such line, as one that was cut by the end of the process, is left out when the file is read.
 """
 
 from __future__ import annotations
@@ -90,7 +90,12 @@ class Journal:
                     self._kept[entry["add"]] = entry["action"]
                 else:
                     self._kept.pop(entry["done"], None)
-        self._rewrite()
+        try:
+            self._rewrite()
+        except OSError:  # a full disk keeps nobody from sending what is there
+            if not self._path.exists():
+                raise
+            self._go_on()
         return dict(self._kept)
 
     def add(self, number: int, action: dict[str, Any]) -> None:
@@ -104,17 +109,21 @@ class Journal:
         with self._replacing:
             if self._dirty and self._file is not None:
                 self._dirty = False
-                os.fsync(self._file.fileno())
+                try:
+                    os.fsync(self._file.fileno())
+                except OSError:
+                    self._dirty = True
+                    raise
 
     def drop(self, number: int) -> None:
         """See Store."""
         del self._kept[number]
         self._settled += 1
         with contextlib.suppress(OSError):  # a full disk: as if the process had ended before
+            self._append({"done": number})
             if self._settled >= COMPACT_AFTER and self._settled > len(self._kept):
+                self._settled = 0
                 self._rewrite()
-            else:
-                self._append({"done": number})
 
     def close(self) -> None:
         """See Store."""
@@ -146,11 +155,21 @@ class Journal:
             fresh.replace(self._path)
         except OSError:
             file.close()
+            with contextlib.suppress(OSError):
+                fresh.unlink()  # nor does it take the room that is left
             raise
         with self._replacing:
             if self._file is not None:
                 self._file.close()
             self._file, self._settled, self._dirty = file, 0, False
+
+    def _go_on(self) -> None:
+        """Goes on behind the whole lines of the file that is there."""
+        whole = self._path.read_bytes().rfind(b"\n") + 1
+        self._file = self._path.open("r+b", buffering=0)
+        self._file.truncate(whole)
+        self._file.seek(whole)
+        self._dirty = True
 
 
 def _write(file: BinaryIO, entry: dict[str, Any]) -> None:
@@ -161,7 +180,21 @@ def _write(file: BinaryIO, entry: dict[str, Any]) -> None:
 
 def _entries(text: bytes) -> Iterator[dict[str, Any]]:
     for line in text.split(b"\n"):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             entry = json.loads(line)
-            if isinstance(entry, dict) and ({"add", "action"} <= entry.keys() or "done" in entry):
+            if isinstance(entry, dict) and (_adds(entry) or _is_number(entry.get("done"))):
                 yield entry
+
+
+def _adds(entry: dict[str, Any]) -> bool:
+    action = entry.get("action")
+    return (
+        _is_number(entry.get("add"))
+        and isinstance(action, dict)
+        and all(isinstance(action.get(name), str) for name in ("board", "userId", "actionId"))
+        and type(action.get("points")) is int
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 53

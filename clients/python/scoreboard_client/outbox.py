@@ -218,7 +218,7 @@ class Outbox:
         base = f"/api/boards/{segment(board)}"
         try:
             await asyncio.to_thread(self._store.sync)
-        except OSError as error:
+        except Exception as error:  # a store of the game's own may raise anything
             raise TryLater("not_kept", f"the store failed: {error}") from error
         if len(batch) == 1:
             try:

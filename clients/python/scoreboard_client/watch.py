@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from scoreboard_client.calls import Calls, Query, Tokens, address, segment
 from scoreboard_client.clocks import Clock, by
 from scoreboard_client.decoding import decoded
-from scoreboard_client.errors import Refused, ScoreboardError, bad_answer
+from scoreboard_client.errors import Refused, ScoreboardError, bad_answer, bounded
 from scoreboard_client.transport import HandshakeRefused, Socket, SocketClosed, Transport
 from scoreboard_client.types import Overtaken, PlayerStanding, TopEntry
 
@@ -179,7 +179,8 @@ class Watch:
             except SocketClosed as error:
                 reason = _CLOSED_FOR.get(error.code, "lost")
             except HandshakeRefused as error:
-                reason, retry_after = _REFUSED_FOR.get(error.status, "lost"), error.retry_after
+                reason = _REFUSED_FOR.get(error.status, "lost")
+                retry_after = bounded(error.retry_after)
             except ScoreboardError as error:
                 reason, retry_after = _reason_of(error), error.retry_after
             except (OSError, TimeoutError):

@@ -16,6 +16,7 @@ var _path
 var _body
 var _request = null
 var _token = ""
+var _tokens_failed = null # how often none had been given when this one was asked for
 var _renewed = false
 var _deadline = 0.0
 
@@ -46,8 +47,12 @@ func close():
 # Whether there is a token, if one is needed.
 func _begin():
 	if _client.uses_tokens:
+		if _tokens_failed == null:
+			_tokens_failed = _client.tokens_failed
 		_token = _client.token()
 		if _token == "":
+			if _client.tokens_failed > _tokens_failed:
+				_end(null, Errors.passing("no_token", "set_token was given none"))
 			return false
 	var headers = ["Accept: application/json"]
 	if _token != "":
@@ -74,7 +79,7 @@ func _answered():
 			_request = null
 			return
 	var parsed = Platform.from_json(request.text)
-	if parsed.empty():
+	if not parsed:
 		_end(null, Errors.bad_answer("HTTP %d" % request.status, request.status, request.retry_after))
 	elif request.status >= 200 and request.status < 300:
 		_end(parsed[0], null)
@@ -83,7 +88,8 @@ func _answered():
 
 
 func _end(answer, wrong):
-	_request.close()
+	if _request != null:
+		_request.close()
 	done = true
 	value = answer
 	error = wrong

@@ -33,7 +33,7 @@ func board_name():
 func poll():
 	if _call == null:
 		_batch = _ready(_client.clock.now())
-		if _batch.empty():
+		if not _batch:
 			return
 		_call = _call_for(_batch)
 	_call.poll()

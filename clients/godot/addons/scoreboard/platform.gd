@@ -1,6 +1,10 @@
 # All that differs between Godot 3 and Godot 4: the clock, JSON, files, HTTP, WebSockets. This is Godot 3's.
 
 
+const NEWLINE = 10
+const NO_JSON = 35 # "#"
+
+
 class SystemClock:
 	# Seconds from any beginning, never backwards.
 	func now():
@@ -55,31 +59,61 @@ static func escaped(text):
 	return text.percent_encode()
 
 
-# The file's text, empty when there is none.
-static func read(path):
-	var file = File.new()
-	if file.open(path, File.READ) != OK:
-		return ""
-	# What a crash has left may be no UTF-8 at its end, of which get_as_text would make nothing.
-	var bytes = file.get_buffer(file.get_len())
-	file.close()
-	var lines = bytes.get_string_from_utf8()
-	while lines == "" and bytes.size() > 0:
-		bytes.remove(bytes.size() - 1)
-		lines = bytes.get_string_from_utf8()
+# The file's lines, none when there is no file. Those that are no UTF-8 are empty.
+static func read_lines(path):
+	var lines = []
+	var bytes = _bytes_of(path)
+	var begin = 0
+	for at in range(bytes.size()):
+		if bytes[at] == NEWLINE:
+			if at > begin:
+				lines.append(bytes.subarray(begin, at - 1).get_string_from_utf8())
+			begin = at + 1
+	if begin < bytes.size():
+		lines.append(bytes.subarray(begin, bytes.size() - 1).get_string_from_utf8())
 	return lines
 
 
-# Whether the text is behind the file's end, with the system, which keeps it when the process ends.
+static func _bytes_of(path):
+	var file = File.new()
+	if file.open(path, File.READ) != OK:
+		return PoolByteArray()
+	var bytes = file.get_buffer(file.get_len())
+	file.close()
+	return bytes
+
+
+# Whether the text, a line, is behind the file's end, with the system, which keeps it when the process ends. The
+# engine does not tell of a full disk; the file's length does.
 static func append(path, text):
 	var file = File.new()
 	if file.open(path, File.READ_WRITE) != OK:
 		return false
-	file.seek_end()
-	file.store_string(text)
-	var kept = file.get_error() == OK
+	var end = file.get_len()
+	var bytes = text.to_utf8()
+	if end > 0:
+		file.seek(end - 1)
+		if file.get_8() != NEWLINE: # behind half a line
+			bytes = ("\n" + text).to_utf8()
+	file.seek(end)
+	file.store_buffer(bytes)
 	file.close()
-	return kept
+	if _length_of(path) == end + bytes.size():
+		return true
+	if _length_of(path) > end and file.open(path, File.READ_WRITE) == OK:
+		file.seek(end)
+		file.store_8(NO_JSON) # what is there of the line shall be no action, even if only its end is missing
+		file.close()
+	return false
+
+
+static func _length_of(path):
+	var file = File.new()
+	if file.open(path, File.READ) != OK:
+		return -1
+	var length = file.get_len()
+	file.close()
+	return length
 
 
 # Whether the file has this text now, and no other at any moment.
@@ -88,10 +122,60 @@ static func replace(path, text):
 	var file = File.new()
 	if file.open(fresh, File.WRITE) != OK:
 		return false
-	file.store_string(text)
-	var kept = file.get_error() == OK
+	var bytes = text.to_utf8()
+	file.store_buffer(bytes)
 	file.close()
-	return kept and Directory.new().rename(fresh, path) == OK
+	if _length_of(fresh) == bytes.size():
+		return Directory.new().rename(fresh, path) == OK
+	Directory.new().remove(fresh) # a full disk; nor does it take the room that is left
+	return false
+
+
+# Whether no other process has the lock. It is a folder, which is made in one step, with one in it that names the
+# process. Where there is no /proc nothing can be told of processes, and nothing is locked.
+static func lock(path):
+	var folder = Directory.new()
+	var mine = _process(OS.get_process_id())
+	if mine == "":
+		return true
+	for _attempt in range(10):
+		if folder.make_dir(path) == OK and folder.make_dir(path + "/" + mine) == OK:
+			return true
+		var holder = _holder_of(path)
+		if holder == mine:
+			return true
+		if holder != "" and _process(int(holder.split("-")[0])) == holder:
+			return false
+		folder.remove(path + "/" + holder)
+		folder.remove(path)
+	return false
+
+
+static func unlock(path):
+	var folder = Directory.new()
+	folder.remove(path + "/" + _process(OS.get_process_id()))
+	folder.remove(path)
+
+
+static func _holder_of(path):
+	var folder = Directory.new()
+	if folder.open(path) != OK:
+		return ""
+	folder.list_dir_begin(true)
+	var name = folder.get_next()
+	folder.list_dir_end()
+	return name
+
+
+# A process, so that a later one with the same number is another; empty when there is none.
+static func _process(id):
+	var file = File.new()
+	if file.open("/proc/%d/stat" % id, File.READ) != OK:
+		return ""
+	var told = file.get_line()
+	file.close()
+	var parts = told.substr(told.rfind(")") + 2).split(" ")
+	return "" if parts[0] == "Z" else "%d-%s" % [id, parts[19]] # what has ended; when it was started
 
 
 class Request:

@@ -9,7 +9,8 @@ signal refused(action, error)
 # An attempt has failed, and comes again in `seconds`: of one user's actions, or with user_id null of all that
 # wait for the board.
 signal retried(board, user_id, error, seconds)
-# Give a token to set_token, at once or later. Told again whenever the service has refused the last one.
+# Give a token to set_token, at once or later, or an empty one when there is none to be had: then what waits for
+# it pauses, and asks again. Told again whenever the service has refused the last one.
 signal token_needed
 # Nothing waits any more.
 signal flushed
@@ -29,6 +30,7 @@ var timeout = 10.0 # seconds that an answer may take
 var most = 100 # actions that a call may have
 var clock = Platform.SystemClock.new()
 var chance = Platform.Chance.new()
+var tokens_failed = 0 # how often set_token was given none
 
 var _journal = null
 var _number = 0
@@ -39,14 +41,18 @@ var _token = ""
 var _token_asked = false
 
 
-# Begins to send what the store has kept.
+# Begins to send what the store has kept. False when another game has the store (where the system can tell).
 func open():
 	url = url.rstrip("/")
-	_journal = Journal.new(store)
+	var journal = Journal.new(store)
+	if not journal.hold():
+		return false
+	_journal = journal
 	var kept = _journal.read()
 	for number in kept:
 		_number = int(max(_number, number))
 		_send(number, kept[number])
+	return true
 
 
 # Ends all watches and stops sending. What is not settled stays in the store.
@@ -56,6 +62,8 @@ func close():
 	_watches = []
 	_calls = []
 	_lanes = {}
+	if _journal != null:
+		_journal.close()
 	_journal = null
 
 
@@ -67,9 +75,9 @@ func _process(_delta):
 func poll():
 	for lane in _lanes.values():
 		lane.poll()
-		if lane.waiting.empty():
+		if not lane.waiting:
 			_lanes.erase(lane.board_name())
-			if _lanes.empty():
+			if not _lanes:
 				emit_signal("flushed")
 	for watch in _watches.duplicate():
 		watch.poll()
@@ -118,6 +126,8 @@ func watch(on_board = "", period = null, occurrence = null, players = []):
 func set_token(token):
 	_token = token
 	_token_asked = false
+	if token == "":
+		tokens_failed += 1
 
 
 # The first of the board, now or as they were `at` a moment ("2026-11-28T18:20:00Z"). `options` of this and other

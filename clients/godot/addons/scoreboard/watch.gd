@@ -18,6 +18,7 @@ signal period_closed(message)
 signal state_changed(name, reason, seconds)
 
 const Call = preload("call.gd")
+const Errors = preload("errors.gd")
 const Platform = preload("platform.gd")
 
 const OPENING = 15.0 # seconds that a connection may take to say something
@@ -49,6 +50,7 @@ var _until = 0.0 # the end of the rest, or when the step takes too long
 var _ticket = null # the call for it
 var _socket = null
 var _token = ""
+var _tokens_failed = 0 # how often none had been given when this one was asked for
 var _live_since = null
 var _announced = null # a heartbeat whose version has to come by _announced_by
 var _announced_by = 0.0
@@ -90,6 +92,7 @@ func poll():
 
 func _connect():
 	_step = "token"
+	_tokens_failed = _client.tokens_failed
 	_until = _client.clock.now() + OPENING
 	_token = ""
 	emit_signal("state_changed", "connecting", null, null)
@@ -100,7 +103,10 @@ func _ask_token():
 		_open(_query)
 		return
 	_token = _client.token()
-	if _token != "":
+	if _token == "":
+		if _client.tokens_failed > _tokens_failed:
+			_ended("token", 0.0)
+	else:
 		_ticket = Call.new(_client, "POST", "/api/ws-ticket")
 		_step = "ticket"
 
@@ -128,12 +134,12 @@ func _read():
 		if closed:
 			return # a listener has had enough
 		var parsed = Platform.from_json(text)
-		if parsed.empty() or not _is_message(parsed[0]):
+		if not parsed or not _is_message(parsed[0]):
 			_ended("lost", 0.0)
 			return
 		_received(parsed[0])
 	if _socket != null and _socket.refused != 0:
-		_ended(REFUSED_FOR.get(_socket.refused, "lost"), _socket.retry_after)
+		_ended(REFUSED_FOR.get(_socket.refused, "lost"), Errors.bounded(_socket.retry_after))
 	elif _socket != null and _socket.closed != 0:
 		_ended(CLOSED_FOR.get(_socket.closed, "lost"), 0.0)
 

@@ -1,16 +1,21 @@
 // Keeps actions in a file until they are settled; it survives the end of the process.
 //
-// Each line is JSON: {"add":7,"action":{...}}, or {"done":7} when the action is settled. A line that
-// was cut by the end of the process is left out when the file is read.
+// Each line is JSON: {"add":7,"action":{...}}, or {"done":7} when the action is settled. What is no such
+// line, as one that was cut by the end of the process, is left out when the file is read.
 
 import fs from "node:fs";
 import path from "node:path";
+import { isAction } from "../kept.js";
+import { Lock } from "./lock.js";
 
 const COMPACT_AFTER = 1_000; // settled actions whose lines are still in the file
+const NEWLINE = 10;
 
-/** A store for Scoreboard. One process uses a file at a time. */
+/** A store for Scoreboard. One process uses a file at a time; where the system can tell, the constructor
+ * throws for a second one. */
 export class Journal {
   #path;
+  #lock;
   #kept = new Map();
   #file = null;
   #size = 0;
@@ -20,16 +25,24 @@ export class Journal {
   constructor(file) {
     this.#path = file;
     fs.mkdirSync(path.dirname(path.resolve(file)), { recursive: true });
+    this.#lock = new Lock(`${file}.lock`);
   }
 
   load() {
-    const text = fs.existsSync(this.#path) ? fs.readFileSync(this.#path, "utf8") : "";
-    for (const line of text.split("\n")) {
-      const entry = parsed(line);
-      if (entry?.add !== undefined && entry.action) this.#kept.set(entry.add, entry.action);
-      else if (entry?.done !== undefined) this.#kept.delete(entry.done);
+    const bytes = fs.existsSync(this.#path) ? fs.readFileSync(this.#path) : Buffer.alloc(0);
+    for (const entry of entriesOf(bytes)) {
+      if (isNumber(entry?.add) && isAction(entry.action)) this.#kept.set(entry.add, entry.action);
+      else if (isNumber(entry?.done)) this.#kept.delete(entry.done);
     }
-    this.#rewrite();
+    try {
+      this.#rewrite();
+    } catch (error) {
+      if (!fs.existsSync(this.#path)) {
+        this.#lock.release();
+        throw error;
+      }
+      this.#goOn(bytes); // a full disk keeps nobody from sending what is there
+    }
     return [...this.#kept];
   }
 
@@ -45,7 +58,11 @@ export class Journal {
     if (!this.#dirty) return Promise.resolve();
     this.#dirty = false;
     return new Promise((resolve, reject) => {
-      fs.fsync(this.#file, (error) => (error ? reject(error) : resolve()));
+      fs.fsync(this.#file, (error) => {
+        if (error === null) return resolve();
+        this.#dirty = true;
+        reject(error);
+      });
     });
   }
 
@@ -54,15 +71,19 @@ export class Journal {
     this.#kept.delete(number);
     this.#settled += 1;
     try {
-      if (this.#settled >= COMPACT_AFTER && this.#settled > this.#kept.size) this.#rewrite();
-      else this.#append({ done: number });
+      this.#append({ done: number });
+      if (this.#settled >= COMPACT_AFTER && this.#settled > this.#kept.size) {
+        this.#settled = 0;
+        this.#rewrite();
+      }
     } catch {
       // A full disk: as if the process had ended before.
     }
   }
 
   close() {
-    fs.closeSync(this.#file);
+    if (this.#file !== null) fs.closeSync(this.#file);
+    this.#lock.release();
   }
 
   #append(entry) {
@@ -85,6 +106,7 @@ export class Journal {
       fs.renameSync(fresh, this.#path);
     } catch (error) {
       fs.closeSync(file);
+      fs.rmSync(fresh, { force: true }); // nor does it take the room that is left
       throw error;
     }
     if (this.#file !== null) fs.close(this.#file, () => undefined); // behind a sync under way
@@ -92,6 +114,14 @@ export class Journal {
     this.#size = size;
     this.#settled = 0;
     this.#dirty = false;
+  }
+
+  /** Goes on behind the whole lines of the file that is there. */
+  #goOn(bytes) {
+    this.#size = bytes.lastIndexOf(NEWLINE) + 1;
+    this.#file = fs.openSync(this.#path, "r+");
+    fs.ftruncateSync(this.#file, this.#size);
+    this.#dirty = true;
   }
 }
 
@@ -102,10 +132,20 @@ function write(file, entry, position) {
   return written;
 }
 
-function parsed(line) {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
+function* entriesOf(bytes) {
+  const text = new TextDecoder("utf-8", { fatal: true }); // what is not UTF-8 was damaged
+  for (let begin = 0; begin < bytes.length; ) {
+    const newline = bytes.indexOf(NEWLINE, begin);
+    const end = newline < 0 ? bytes.length : newline;
+    try {
+      yield JSON.parse(text.decode(bytes.subarray(begin, end)));
+    } catch {
+      // Left out.
+    }
+    begin = end + 1;
   }
+}
+
+function isNumber(value) {
+  return Number.isSafeInteger(value) && value >= 0;
 }
