@@ -57,7 +57,7 @@ async def test_names_are_found_by_their_index_in_whatever_script(
     arabic = (await admin.get(f"{PLAYERS}?name=%D8%A2")).json["players"]
     assert [one["userId"] for one in arabic] == ["u3"]
 
-    await database.execute("SET enable_seqscan = off")
+    await database.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
     query = statements("player_search")["named"].replace("$1", "'ad'").replace("$2", "20")
     plan = "\n".join(row[0] for row in await database.fetch(f"EXPLAIN {query}"))
     assert "Index Scan using profile_name" in plan
