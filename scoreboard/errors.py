@@ -196,6 +196,14 @@ class BoardHasScores(ScoreboardError):
     title = "The board has scores"
 
 
+class GateIsOn(ScoreboardError):
+    """The board's gate would judge what is imported; nothing was written."""
+
+    code = "gate_is_on"
+    status = 409
+    title = "The gate is on"
+
+
 class BoardClosed(ScoreboardError):
     """The board takes nothing now; nothing was written."""
 

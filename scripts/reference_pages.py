@@ -31,7 +31,7 @@ def described_calls() -> dict[str, Any]:
             [
                 *operations(stand_in, stand_in, stand_in, stand_in, stand_in, observed_here=True),
                 *past_operations(stand_in, stand_in),
-                *admin_operations(stand_in, stand_in, stand_in, stand_in),
+                *admin_operations(stand_in, stand_in, stand_in, stand_in, stand_in),
                 *operator_operations(stand_in, stand_in, stand_in, stand_in),
                 *player_operations(stand_in, stand_in, stand_in),
                 *webhook_operations(stand_in),

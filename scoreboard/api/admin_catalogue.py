@@ -21,6 +21,7 @@ from scoreboard.api.admin import (
 )
 from scoreboard.api.calendar import Calendar, CalendarHandlers, CalendarQuestion
 from scoreboard.api.exports import FORMAT, WHAT, ExportHandlers
+from scoreboard.api.imports import ImportHandlers, ImportResult, StandingsBatch
 from scoreboard.api.occurrence_reads import OCCURRENCE, PERIOD
 from scoreboard.api.operations import Operation, Parameter
 from scoreboard.api.parameters import BOARD, USER
@@ -90,6 +91,7 @@ def admin_operations(
     calendar: CalendarHandlers,
     tokens: TokenHandlers,
     exports: ExportHandlers,
+    imports: ImportHandlers,
 ) -> list[Operation]:
     """Reviews, hidden users, boards' settings, exports and end, tokens."""
     reviews = "/api/admin/reviews"
@@ -201,6 +203,17 @@ def admin_operations(
              503: ("unavailable, or enough exports are running: repeat the call after "
                    "Retry-After", "problem")},
             parameters=(BOARD, WHAT, FORMAT, PERIOD, OCCURRENCE),
+        ),
+        call(
+            "POST", f"{board}/import", "import_standings", imports.take,
+            "Take standings from elsewhere, some rows a call; again, it changes nothing",
+            {200: ("What became of the rows", ImportResult), **_BAD_BODY, **_REFUSALS,
+             404: ("unknown_board", "problem"),
+             409: ("gate_is_on: set the board's mode to off for the import", "problem"),
+             503: ("unavailable or outcome_unknown, maybe half done: repeat the call after "
+                   "Retry-After", "problem")},
+            body=StandingsBatch, parameters=(BOARD,),
+            example={"source": "season.csv", "rows": [{"userId": "ada", "score": "1234"}]},
         ),
         call(
             "POST", "/api/admin/tokens/revoke", "revoke_token", tokens.revoke,

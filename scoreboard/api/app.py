@@ -21,6 +21,7 @@ from scoreboard.api.exports import ExportHandlers
 from scoreboard.api.gate_models import ModelHandlers
 from scoreboard.api.health import HealthHandlers
 from scoreboard.api.health_admin import HealthReports
+from scoreboard.api.imports import ImportHandlers
 from scoreboard.api.joins import JoinHandlers
 from scoreboard.api.live.websockets import LiveLeaderboard
 from scoreboard.api.openapi import describe
@@ -56,6 +57,7 @@ def build(
     calendar: CalendarHandlers,
     tokens: TokenHandlers,
     exports: ExportHandlers,
+    imports: ImportHandlers,
     profiles: ProfileHandlers,
     webhooks: WebhookHandlers,
     history: HistoryHandlers,
@@ -83,7 +85,7 @@ def build(
     table = [
         *operations(scores, joins, boards, live, health, observed_here=observed_here),
         *past_operations(history, explanations),
-        *admin_operations(admin, calendar, tokens, exports),
+        *admin_operations(admin, calendar, tokens, exports, imports),
         *operator_operations(reports, letters, audit, models),
         *player_operations(profiles, erasures, search),
         *webhook_operations(webhooks),

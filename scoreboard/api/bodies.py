@@ -26,6 +26,7 @@ log = SparingLog(__name__)
 ONE_ACTION = 24 * 1024
 USER_LIST = 800 * 1024
 MODERATION = 24 * 1024
+IMPORT = 2048 * 1024
 
 CODINGS = ("gzip", "deflate")
 BUFFERED = 64 * 1024  # bytes that aiohttp keeps of a body until they are read

@@ -16,6 +16,7 @@ from scoreboard.domain.durability import Durability
 from scoreboard.domain.erasures import Erasure, ErasureMode
 from scoreboard.domain.found_players import FoundPlayer, PlayerOnBoard
 from scoreboard.domain.gate_models import Activated, GateModel
+from scoreboard.domain.imports import Refused, SourceRow
 from scoreboard.domain.kept_occurrences import KeptOccurrence
 from scoreboard.domain.ledger import DeadLetter
 from scoreboard.domain.periods import Period
@@ -262,6 +263,16 @@ class BoardExporter(Protocol):
     ) -> AbstractAsyncContextManager[tuple[Snapshot, Rows]]:
         """The head and the rows in chunks, as of one moment; the audit has a line of it. Raises
         UnknownBoard, PeriodRequired, UnknownPeriod, UnknownOccurrence or OccurrenceGone."""
+
+
+class StandingsImport(Protocol):
+    """Imports standings. Implemented in write_path/batch_import.py."""
+
+    async def take(
+        self, board: str, source: str, decimals: int, rows: Sequence[SourceRow], *, by: str
+    ) -> tuple[int, int, list[Refused]]:
+        """How many rows were imported, and were before, and those that are left out. Raises
+        UnknownBoard, GateIsOn, or OutcomeUnknown."""
 
 
 class DeadLetterReader(Protocol):

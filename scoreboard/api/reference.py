@@ -44,6 +44,8 @@ MEANINGS = {
     "duplicate_action": "Counted before; `score` is the total that it led to. After a retry this "
     "is the good answer.",
     "action_conflict": "The same `actionId` with other points. The first ones count.",
+    "gate_is_on": "The board's gate would take imported totals for ways to play. Set its `mode` to "
+    "`off` for the import.",
     "board_has_scores": "The rule named by `path` can't change once the board has scores. Make "
     "another board, or clear this one.",
     "board_closed": "The board takes no actions yet (`opensAt` says when it does), or no more. "

@@ -23,6 +23,7 @@ from scoreboard.api.exports import ExportHandlers
 from scoreboard.api.gate_models import ModelHandlers
 from scoreboard.api.health import HealthHandlers
 from scoreboard.api.health_admin import HealthReports
+from scoreboard.api.imports import ImportHandlers
 from scoreboard.api.joins import JoinHandlers
 from scoreboard.api.known_revocations import KnownRevocations
 from scoreboard.api.live.hub import Hub
@@ -78,6 +79,7 @@ from scoreboard.pg.dead_letters import DeadLetters
 from scoreboard.pg.erasures import Erasures
 from scoreboard.pg.exports import BoardExports
 from scoreboard.pg.histories import Histories
+from scoreboard.pg.imports import ImportRecord
 from scoreboard.pg.models import Models
 from scoreboard.pg.past_tables import PastTables
 from scoreboard.pg.player_data import PlayerData
@@ -100,6 +102,7 @@ from scoreboard.redisio.write_watch import WriteWatch
 from scoreboard.settings import Settings
 from scoreboard.telemetry import sharing
 from scoreboard.wire.keys import ERASED, PROFILES_CHANGED, REVOKED
+from scoreboard.write_path.batch_import import BatchImport
 from scoreboard.write_path.commit_watch import CommitWatch
 from scoreboard.write_path.durability_waits import DurabilityWaits
 from scoreboard.write_path.joiner import Joiner
@@ -262,6 +265,11 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
         CalendarHandlers(authenticator, bodies),
         TokenHandlers(revoker(redis, pool), authenticator, bodies),
         ExportHandlers(BoardExports(servers.exporting), authenticator),
+        ImportHandlers(
+            BatchImport(StoredSettings(pool), submitter, ImportRecord(pool), erasures),
+            authenticator,
+            bodies,
+        ),
         ProfileHandlers(
             profile_keeper(redis, pool),
             profiles,

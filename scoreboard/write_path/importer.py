@@ -72,7 +72,7 @@ class _Stream:
 
 class Importer:
     """Imports into one board. ``on_refused`` is told each row that is left out, ``on_rows`` how
-    many rows were done."""
+    many rows were done. A batch that can't be submitted is tried ``attempts`` times in all."""
 
     def __init__(
         self,
@@ -83,6 +83,7 @@ class Importer:
         *,
         on_refused: Callable[[Refused], None],
         on_rows: Callable[[int], None],
+        attempts: int = ATTEMPTS,
     ) -> None:
         self._board = board
         self._plan = plan
@@ -90,6 +91,7 @@ class Importer:
         self._ledger = ledger
         self._refused = on_refused
         self._done = on_rows
+        self._most_attempts = attempts
         # By its beginning the gate knows an import, which tells nothing of how somebody plays.
         self._attempts = f"{PREFIX}{secrets.token_urlsafe(6)}."
         self._attempt = 0
@@ -199,12 +201,12 @@ class Importer:
     async def _results(self, submissions: Sequence[Submission]) -> list[Result]:
         """Repeated as they are, these find the receipts of their own."""
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, self._most_attempts + 1):
             try:
                 results, _ = await self._submitter.submit(self._board, submissions, create=False)
                 return results
             except RetryLater:
-                if attempt == ATTEMPTS:
+                if attempt == self._most_attempts:
                     raise
                 await asyncio.sleep(backoff.next())
         raise AssertionError("the last attempt raises")

@@ -98,6 +98,7 @@ async def test_a_webhook_is_added_shows_its_secret_once_and_goes_when_its_host_i
     await page.keyboard.type("https://127.0.0.1/")
     await page.get_by_label("top.changed").check()
     await page.get_by_role("textbox", name="Boards").fill("arena, laps")
+    await page.get_by_label("Real ids").check()
     await page.get_by_role("button", name="Add", exact=True).press("Enter")
     wrong = page.locator("#webhook-fields [data-rule=url]").get_by_role("alert")
     await expect(wrong).not_to_be_empty()
@@ -110,6 +111,7 @@ async def test_a_webhook_is_added_shows_its_secret_once_and_goes_when_its_host_i
     await expect(page.locator("#webhook-facts")).to_contain_text("Boardsarena, laps")
     (webhook,) = (await console.admin.get(WEBHOOKS)).json["webhooks"]
     assert (webhook["events"], webhook["boards"]) == (["top.changed"], ["arena", "laps"])
+    assert webhook["realIds"] is True
 
     await page.get_by_role("link", name="‹ Webhooks").click()
     await page.get_by_role("link", name="https://hooks.example.com/a").click()

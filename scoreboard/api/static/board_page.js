@@ -2,7 +2,9 @@
 
 import { showPeriods } from "./board_periods.js";
 import { make } from "./dom.js";
+import { offerExport } from "./export.js";
 import { Field, showRefusal } from "./field.js";
+import { offerImport } from "./import.js";
 import { told as toldMoment } from "./moments.js";
 import { GROUPS } from "./rule_fields.js";
 import { ask, call } from "./session.js";
@@ -30,7 +32,6 @@ $("undo").onclick = () => {
   showRules();
   $("rules-title").focus();
 };
-$("freeze").onclick = freeze;
 $("freeze").onclick = () => attempt(freeze);
 $("thaw").onclick = () => attempt(thaw);
 $("clear").onclick = () => attempt(() => remove("clear"));
@@ -62,6 +63,8 @@ async function read() {
     showRules();
     showState(serverTime(answer));
     showPeriods(board, settings.periods, setPeriods);
+    offerExport(board);
+    offerImport(board, readUsers);
     await readUsers();
   } catch ({ message }) {
     if (name !== board) return;

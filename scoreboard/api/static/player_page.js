@@ -6,6 +6,7 @@ import { make } from "./dom.js";
 import { told } from "./moments.js";
 import { playerAddress } from "./players.js";
 import { Rules } from "./rules.js";
+import { save } from "./saving.js";
 import { ask, call } from "./session.js";
 import { isSure } from "./sure.js";
 
@@ -124,12 +125,9 @@ async function setHidden(board, isHidden) {
   $("player-boards").querySelector(labels)?.focus();
 }
 
-// Saved as a file, since a link can't bear the token.
 async function download() {
   const answer = await ask("GET", `api/users/${encodeURIComponent(user)}/export`);
-  const address = URL.createObjectURL(await answer.blob());
-  make("a", { href: address, download: "player.json" }).click();
-  URL.revokeObjectURL(address);
+  save([await answer.blob()], "player.json");
   say("All that is held about the player is in player.json.");
 }
 

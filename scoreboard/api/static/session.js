@@ -44,11 +44,13 @@ export async function call(method, path, body) {
   return (await ask(method, path, body)).json();
 }
 
-/** The service's response, if it is a good one; throws like `call`. */
-export async function ask(method, path, body) {
+/** The service's response, if it is a good one; throws like `call`. All of it has to come within
+ * `patience` milliseconds. */
+export async function ask(method, path, body, patience = PATIENCE) {
   const headers = { Authorization: `Bearer ${token}` };
   if (body) headers["Content-Type"] = "application/json";
-  const response = await answered(path, { method, headers, body: body && JSON.stringify(body) });
+  const request = { method, headers, body: body && JSON.stringify(body) };
+  const response = await answered(path, request, patience);
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   if (response.status !== 401) throw new Refusal(problem.detail, response.status, problem);
@@ -59,9 +61,9 @@ export async function ask(method, path, body) {
   throw new Refusal(EXPIRED, response.status, problem);
 }
 
-async function answered(path, request) {
+async function answered(path, request, patience) {
   try {
-    const signal = AbortSignal.timeout(PATIENCE);
+    const signal = AbortSignal.timeout(patience);
     return await fetch(new URL(path, ROOT), { ...request, cache: "no-store", signal });
   } catch {
     throw new Refusal(UNREACHABLE);

@@ -59,13 +59,15 @@ async function readOne() {
   const webhook = await call("GET", `api/admin/webhooks/${encodeURIComponent(asked)}`);
   if (asked !== number) return;
   ({ url } = webhook);
-  const { events, boards, interval, description, failure, formerSecretUntil, created } = webhook;
+  const { events, boards, interval, description, failure, created } = webhook;
+  const { formerSecretUntil, realIds } = webhook;
   const rows = [
     ["Address", url],
     ["Description", description],
     ["Events", events.join(", ")],
     ["Boards", boards ? boards.join(", ") : "all"],
     ["Interval", events.includes("top.changed") ? `${whole.format(interval)} s` : ""],
+    ["Anonymous", realIds ? "told by their own ids" : "told by pseudonyms"],
     ["Added", told(created)],
     ["State", fateOf(webhook)],
     ["Latest failure", failure],

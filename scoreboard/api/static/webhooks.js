@@ -1,7 +1,13 @@
 // Webhooks in the console: the list, and the form that adds one. One of them: webhook_page.js.
 
 import { attemptsIn } from "./attempts.js";
-import { choicesControl, listControl, numberControl, textControl } from "./controls.js";
+import {
+  choicesControl,
+  flagControl,
+  listControl,
+  numberControl,
+  textControl,
+} from "./controls.js";
 import { make } from "./dom.js";
 import { Field, showRefusal } from "./field.js";
 import { call } from "./session.js";
@@ -32,10 +38,13 @@ const fields = [
   field("interval", "Interval", "Least seconds between two tops of a board.", {
     control: numberControl(),
   }),
+  field("realIds", "Real ids", "Players who are anonymous to readers are told by their own ids.", {
+    control: flagControl(),
+  }),
   field("description", "Description", "For you: what it is for.", { control: textControl() }),
 ];
 $("webhook-fields").append(...fields.map(({ element }) => element));
-const USUAL = { url: "", events: [], boards: null, interval: 60, description: "" };
+const USUAL = { url: "", events: [], boards: null, interval: 60, realIds: false, description: "" };
 
 $("webhook-open").onclick = () => openForm(true);
 $("webhook-cancel").onclick = () => openForm(false);

@@ -1,0 +1,76 @@
+// A board's export, saved as a file, with how much of it has come.
+
+import { attemptsIn } from "./attempts.js";
+import { save } from "./saving.js";
+import { ask } from "./session.js";
+
+const HOUR = 3_600_000; // the service gives an export no longer
+const NEWLINE = 10;
+const COMMENT = /^#/;
+const whole = new Intl.NumberFormat();
+const $ = (id) => document.getElementById(id);
+const attempt = attemptsIn("export-error");
+
+let board = "";
+
+$("export").onsubmit = async (event) => {
+  event.preventDefault();
+  $("export-start").disabled = true;
+  if (!(await attempt(() => run(board)))) say("");
+  $("export-progress").hidden = true;
+  $("export-start").disabled = false;
+};
+
+/** The board that is exported from now on. */
+export function offerExport(name) {
+  if (name !== board) say("");
+  board = name;
+}
+
+async function run(name) {
+  const [what, format] = ["what", "format"].map((one) => $(`export-${one}`).value);
+  const query = new URLSearchParams({ what, format });
+  say("Postgres puts the rows in order…");
+  const path = `api/admin/boards/${name}/export?${query}`;
+  const answer = await ask("GET", path, undefined, HOUR);
+  const came = { parts: [], lines: 0, rows: null };
+  $("export-progress").removeAttribute("value");
+  $("export-progress").hidden = false;
+  try {
+    await drain(answer.body.getReader(), came);
+  } catch {
+    throw new Error("The export broke off. Nothing was saved.");
+  }
+  const file = `${name}-${what}.${format}`;
+  save(came.parts, file);
+  say(`${whole.format(came.rows ?? 0)} rows are in ${file}.`);
+}
+
+async function drain(reader, came) {
+  const { done, value } = await reader.read();
+  if (done) return;
+  came.parts.push(value);
+  came.rows ??= rowsIn(value);
+  for (const byte of value) if (byte === NEWLINE) came.lines += 1;
+  if (came.rows) {
+    const share = Math.min(1, came.lines / came.rows);
+    $("export-progress").value = share;
+    say(`${Math.floor(100 * share)}% of ${whole.format(came.rows)} rows`);
+  }
+  return drain(reader, came);
+}
+
+/** How many rows the head, which is the first line, says that there are; null when it does not. */
+function rowsIn(bytes) {
+  const line = new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(NEWLINE)));
+  try {
+    const head = JSON.parse(line.replace(COMMENT, ""));
+    return (head.snapshot ?? head).rows ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function say(text) {
+  $("export-said").textContent = text;
+}

@@ -1,0 +1,220 @@
+// Standings of a CSV file taken into a board, some rows at a time, with how far that is.
+
+import { attemptsIn } from "./attempts.js";
+import { CsvReader } from "./csv.js";
+import { make } from "./dom.js";
+import { save } from "./saving.js";
+import { call } from "./session.js";
+
+const PIECE = 256 * 1024; // bytes of the file that are read at once
+const ROWS = 1_000; // of a call
+const SHOWN = 20; // rows that are left out, in the page
+const ATTEMPTS = 6; // of one call, while the service can't take it
+const USER = ["user_id", "userId"];
+const NUMBER = /^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$/;
+const whole = new Intl.NumberFormat();
+const $ = (id) => document.getElementById(id);
+const attempt = attemptsIn("import-error");
+
+let board = "";
+let isRunning = false;
+let isStopped = false;
+let leftOut = [];
+let done = () => undefined;
+
+$("import").onsubmit = async (event) => {
+  event.preventDefault();
+  if (isRunning) return;
+  begin();
+  const isWhole = await attempt(() => run(board, $("import-file").files[0]));
+  end();
+  if (!isWhole) $("import-error").textContent += " Import again to go on: what was taken is known.";
+};
+$("import-stop").onclick = () => {
+  isStopped = true;
+};
+$("import-left").onclick = () => {
+  save(
+    leftOut.map((one) => `${JSON.stringify(one)}\n`),
+    "left-out.ndjson",
+  );
+};
+addEventListener("beforeunload", (event) => {
+  if (isRunning) event.preventDefault();
+});
+
+/** The board that the next import is for; `changed` is called when one has ended. */
+export function offerImport(name, changed) {
+  done = changed;
+  if (name !== board && !isRunning) {
+    say("");
+    $("import-error").textContent = "";
+    showLeftOut([]);
+  }
+  board = name;
+}
+
+function begin() {
+  isRunning = true;
+  isStopped = false;
+  $("import-start").disabled = true;
+  $("import-stop").hidden = $("import-progress").hidden = false;
+  showLeftOut([]);
+  say("");
+}
+
+function end() {
+  isRunning = false;
+  $("import-start").disabled = false;
+  $("import-stop").hidden = $("import-progress").hidden = true;
+  done();
+}
+
+async function run(name, file) {
+  const settings = await call("GET", `api/admin/boards/${name}`);
+  if (settings.mode !== "off") {
+    throw new Error("The gate would take totals for ways to play. Set its rule Mode to off first.");
+  }
+  const decimals = $("import-decimals").valueAsNumber || 0;
+  const source = $("import-source").value.trim() || file.name;
+  const counts = { imported: 0, before: 0, first: 1 };
+  for await (const { rows, read } of batches(file, settings)) {
+    if (isStopped) break;
+    const numbered = rows.map((row, place) => ({ ...row, row: counts.first + place }));
+    const bad = numbered.filter(({ score }) => !NUMBER.test(score));
+    const good = numbered.filter(({ score }) => NUMBER.test(score));
+    const lost = bad.map((row) => ({ ...row, reason: "the score is no number" }));
+    for (const told of await takeAll(name, { source, decimals }, partsOf(good))) {
+      counts.imported += told.imported;
+      counts.before += told.before;
+      lost.push(...told.leftOut);
+    }
+    counts.first += rows.length;
+    showLeftOut([...leftOut, ...lost]);
+    $("import-progress").value = read / file.size;
+    say(`${Math.floor((100 * read) / file.size)}%: ${inWords(counts)}`);
+  }
+  say(`${name}, ${isStopped ? "stopped" : "done"}: ${inWords(counts)}`);
+}
+
+/** Rows that follow one another, as a call takes them: their number is that of the first. */
+function partsOf(rows) {
+  const parts = [];
+  for (const { row, ...one } of rows) {
+    const last = parts.at(-1);
+    if (last && last.first + last.rows.length === row) last.rows.push(one);
+    else parts.push({ first: row, rows: [one] });
+  }
+  return parts;
+}
+
+/** What became of the parts, which are taken one behind the other. */
+async function takeAll(name, given, [part, ...others]) {
+  if (!part) return [];
+  const told = await take(name, { ...given, ...part });
+  return [told, ...(await takeAll(name, given, others))];
+}
+
+// A call that was repeated finds what it did before.
+async function take(name, batch, attempts = ATTEMPTS) {
+  try {
+    return await call("POST", `api/admin/boards/${name}/import`, batch);
+  } catch (error) {
+    const isAway = error.status === undefined || error.status === 503;
+    if (!isAway || attempts === 1 || isStopped) throw error;
+    await new Promise((resolve) => setTimeout(resolve, 1_000 * (1 + Math.random())));
+    return take(name, batch, attempts - 1);
+  }
+}
+
+/** The rows of the file, a thousand at most at once, with how many of its bytes were `read` by then. */
+async function* batches(file, settings) {
+  const reader = new CsvReader();
+  let columns = null;
+  let rows = [];
+  let read = 0;
+  for await (const text of textOf(file)) {
+    read = Math.min(file.size, read + PIECE);
+    for (const record of text === null ? reader.end() : reader.push(text)) {
+      if (columns) rows.push(rowOf(record, columns));
+      else columns = columnsOf(record, reader, settings);
+      if (rows.length === ROWS) {
+        yield { rows, read };
+        rows = [];
+      }
+    }
+  }
+  if (!columns) throw new Error("The file is empty.");
+  yield { rows, read };
+}
+
+/** The text of the file in pieces, and null behind the last. Throws when it is not UTF-8. */
+async function* textOf(file) {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  for await (const bytes of bytesOf(file)) yield decoded(decoder, bytes);
+  yield decoded(decoder);
+  yield null;
+}
+
+function* bytesOf(file) {
+  for (let at = 0; at < file.size; at += PIECE) yield file.slice(at, at + PIECE).arrayBuffer();
+}
+
+function decoded(decoder, bytes) {
+  try {
+    return decoder.decode(bytes, { stream: bytes !== undefined });
+  } catch {
+    throw new Error("The file is no text in UTF-8.");
+  }
+}
+
+function columnsOf(record, reader, { order }) {
+  for (const { what, order: theirs } of reader.comments.map(headIn)) {
+    if (what && what !== "standings") throw new Error(`The file has ${what}, no standings.`);
+    if (theirs && theirs !== order) {
+      throw new Error("What is better in the file is worse on this board.");
+    }
+  }
+  const user = record.findIndex((name) => USER.includes(name.trim()));
+  const score = record.findIndex((name) => name.trim() === "score");
+  if (user < 0 || score < 0) {
+    throw new Error("The first line has to name the columns, user_id and score among them.");
+  }
+  return { user, score, comma: reader.separator === "," ? "." : "," };
+}
+
+function headIn(comment) {
+  try {
+    return JSON.parse(comment) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+function rowOf(record, { user, score, comma }) {
+  const text = (record[score] ?? "").trim();
+  return { userId: record[user] ?? "", score: text.replace(comma, ".") };
+}
+
+function showLeftOut(rows) {
+  leftOut = rows;
+  const shown = rows.slice(0, SHOWN).map(({ row, userId, score, reason }) => {
+    const who = make("bdi", {}, userId);
+    return make("li", {}, `Row ${whole.format(row)}, `, who, ` with ${score}: ${reason}`);
+  });
+  $("import-refused").replaceChildren(...shown);
+  $("import-left").hidden = rows.length === 0;
+}
+
+function inWords({ imported, before }) {
+  const words = [
+    `${whole.format(imported)} imported`,
+    `${whole.format(before)} imported before`,
+    `${whole.format(leftOut.length)} left out`,
+  ];
+  return `${words.join(", ")}.`;
+}
+
+function say(text) {
+  $("import-said").textContent = text;
+}

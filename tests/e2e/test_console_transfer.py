@@ -1,0 +1,102 @@
+"""Export and import in the console, in a real browser against the whole service."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from playwright.async_api import FilePayload, Page, expect
+
+from tests.e2e.conftest import OpenPage
+from tests.e2e.console import Console, open_board
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def choose(page: Page, text: str, name: str = "season.csv") -> None:
+    file = FilePayload(name=name, mimeType="text/csv", buffer=text.encode())
+    await page.get_by_label("File").set_input_files(file)
+
+
+async def go_to(page: Page, board: str) -> None:
+    """The page of another board."""
+    await page.evaluate(f"location.hash = 'boards/{board}'")
+    await expect(page.get_by_role("heading", name=board, exact=True)).to_be_focused()
+
+
+async def take(page: Page) -> None:
+    await page.get_by_role("button", name="Import", exact=True).press("Enter")
+
+
+async def test_an_export_is_saved_as_a_file_and_can_be_imported_elsewhere(
+    console: Console, new_page: OpenPage
+) -> None:
+    page = await new_page()
+    await open_board(page, console)
+    async with page.expect_download() as downloading:
+        await page.get_by_role("button", name="Export", exact=True).press("Enter")
+    download = await downloading.value
+    assert download.suggested_filename == "arena-standings.csv"
+    saved = await asyncio.to_thread(Path(await download.path()).read_text)
+    assert [line.split(",")[:3] for line in saved.splitlines()[2:]] == [
+        ["1", "ann", "30"],
+        ["2", "bob", "20"],
+        ["3", "cy", "10"],
+    ]
+    await expect(page.locator("#export-said")).to_have_text("3 rows are in arena-standings.csv.")
+
+    await console.api.service.make_board("copy")
+    await go_to(page, "copy")
+    await choose(page, saved)
+    await take(page)
+    await expect(page.locator("#import-said")).to_contain_text("copy, done: 3 imported")
+    await expect(page.locator("#board-users")).to_have_text("3 players")
+    assert await console.api.top("copy") == {"ann": 30, "bob": 20, "cy": 10}
+
+    # On laps less is better.
+    await go_to(page, "laps")
+    await choose(page, saved)
+    await take(page)
+    await expect(page.locator("#import-error")).to_contain_text("worse on this board")
+    assert await console.api.top("laps") == {}
+
+
+async def test_rows_in_quotes_and_with_decimals_are_taken_and_those_left_out_are_told(
+    console: Console, new_page: OpenPage
+) -> None:
+    page = await new_page()
+    await open_board(page, console, "laps")
+    many = "".join(f"driver {number};{number},5\r\n" for number in range(1, 1501))
+    odd = '"a;""b""";83,204\r\nbad;x\r\nlong;1,2345\r\n'
+    await choose(page, f"\ufeffuser_id;score\r\n{odd}{many}")
+    await page.get_by_label("Digits after the point").fill("3")
+    await take(page)
+    said = page.locator("#import-said")
+    await expect(said).to_have_text("laps, done: 1,501 imported, 0 imported before, 2 left out.")
+    refused = page.get_by_role("list", name="Rows that were left out").get_by_role("listitem")
+    await expect(refused).to_have_text(
+        [
+            "Row 2, bad with x: the score is no number",
+            "Row 3, long with 1.2345: the score has 4 decimals, of which 3 are taken (--decimals)",
+        ]
+    )
+    top = await console.api.top("laps")
+    assert next(iter(top.items())) == ("driver 1", 1_500)
+    quoted = await console.api.get("/api/boards/laps/users/a%3B%22b%22")
+    assert quoted.json["score"] == 83_204
+
+    await take(page)
+    await expect(said).to_have_text("laps, done: 0 imported, 1,501 imported before, 2 left out.")
+
+
+async def test_a_board_whose_gate_is_on_is_not_imported_into(
+    console: Console, new_page: OpenPage
+) -> None:
+    change = {"mode": "flag"}
+    assert (await console.admin.call("PATCH", "/api/admin/boards/arena", json=change)).status == 200
+    page = await new_page()
+    await open_board(page, console)
+    await choose(page, "user_id,score\nann,1\n")
+    await take(page)
+    await expect(page.locator("#import-error")).to_contain_text("Set its rule Mode to off first")
