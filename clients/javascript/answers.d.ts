@@ -270,12 +270,21 @@ export interface ListedStanding {
   place?: number;
 }
 
+/** The ranks that users had when the board's day began, or as soon after that as it was
+ * kept, which is told by `since`: by their ids, of those who had one that is kept. */
+export interface DayBegan {
+  since: string;
+  ranks: Record<string, number>;
+}
+
 /** The standings of the listed users that are on the board, in the order of the list or,
  * with `sort=rank`, by rank with their `place` among them; and the ids of those that are
- * not. */
+ * not. With `day=true` also their ranks when the `day` began, null where nothing is
+ * kept. */
 export interface Lookup {
   users: ListedStanding[];
   missing: string[];
+  day?: DayBegan | null;
   period?: string;
   occurrence?: number;
   state?: "closing" | "final" | "open" | "upcoming";

@@ -39,7 +39,14 @@ from scoreboard.api.parameters import choice, identifier, moment, number
 from scoreboard.api.past_reads import AT, PastReads
 from scoreboard.api.players.presentation import Presentation, Seen
 from scoreboard.api.ports import BoardLister
-from scoreboard.api.rank_changes import DELTA, Delta, RankChanges, wants_changes
+from scoreboard.api.rank_changes import (
+    DELTA,
+    DayBegan,
+    Delta,
+    RankChanges,
+    wants_changes,
+    wants_day,
+)
 from scoreboard.api.written import as_json, is_known, not_changed, tagged
 from scoreboard.domain.actions import UserList
 from scoreboard.domain.boards import check_board_name, not_on_board
@@ -88,10 +95,12 @@ class Neighbours(OfOccurrence, frozen=True):
 
 class Lookup(OfOccurrence, frozen=True):
     """The standings of the listed users that are on the board, in the order of the list or, with
-    ``sort=rank``, by rank with their ``place`` among them; and the ids of those that are not."""
+    ``sort=rank``, by rank with their ``place`` among them; and the ids of those that are not. With
+    ``day=true`` also their ranks when the ``day`` began, null where nothing is kept."""
 
     users: list[ListedStanding]
     missing: list[str]
+    day: DayBegan | UnsetType | None = UNSET
 
 
 class StandingsPage(OfOccurrence, frozen=True):
@@ -320,7 +329,13 @@ class BoardHandlers:
         there = set(_ids(shown))
         missing = [user for user in users if user not in there]
         users_shown = among_listed(shown) if by_rank else [*map(listed, shown)]
-        return as_json(Lookup(users_shown, missing, **told(table.shown)))
+        more: dict[str, Any] = {}
+        if wants_day(request.query):
+            asked = _ids(shown)
+            more["day"] = (
+                await self._changes.day_began(board, table.shown, asked) if asked else None
+            )
+        return as_json(Lookup(users_shown, missing, **more, **told(table.shown)))
 
     async def _seen(self, table: _Table, users: Iterable[str], request: web.Request) -> Seen:
         return await self._presentation.seen(table.name, users, request)

@@ -43,7 +43,7 @@ from scoreboard.api.operations import Operation, Parameter
 from scoreboard.api.paging import AFTER, LIMIT, MIN_SCORE, RANK, SCORE
 from scoreboard.api.parameters import BOARD, USER
 from scoreboard.api.past_reads import AT
-from scoreboard.api.rank_changes import DELTA
+from scoreboard.api.rank_changes import DAY, DELTA
 from scoreboard.api.scores import ScoreHandlers
 from scoreboard.api.tokens import ADMIN, BOARD_READ, SCORE_SUBMIT, SCORE_WRITE
 from scoreboard.domain.actions import ActionBatch, ScoreAction, UserList
@@ -309,7 +309,7 @@ def _reads(handlers: BoardHandlers) -> list[Operation]:
             "POST", f"{base}/users:lookup", "lookup_users", handlers.lookup_users,
             "Standings of up to 500 listed users", {200: ("Standings", Lookup), **_BAD_BODY,
             **refusals}, UserList, example={"userIds": ["ada", "bob"]},
-            parameters=(BOARD, SORT, *of_period), scopes=_READERS, tag="boards",
+            parameters=(BOARD, SORT, DAY, *of_period), scopes=_READERS, tag="boards",
         ),
     ]  # fmt: skip
 

@@ -14,7 +14,7 @@ from scoreboard.api.board_periods import BoardPeriods, Shown
 from scoreboard.api.operations import Parameter
 from scoreboard.api.parameters import choice
 from scoreboard.domain.boards import BoardSettings
-from scoreboard.domain.daily_ranks import Then, Was
+from scoreboard.domain.daily_ranks import DayRanks, Then, Was
 from scoreboard.domain.days import day_start
 from scoreboard.domain.moments import moment_of
 from scoreboard.domain.standings import Standing
@@ -25,6 +25,16 @@ DELTA = Parameter(
     {"type": "string", "enum": ["true", "false"]},
     "true: tells what has changed since the day and each period began; not together with `at`",
 )
+
+DAY = Parameter(
+    "day",
+    "query",
+    {"type": "string", "enum": ["true", "false"]},
+    "true: tells the ranks that the listed users had when the day began",
+)
+
+MEMORY = 60.0  # seconds for which what was read of a day is remembered
+MOST_TABLES, MOST_REMEMBERED = 1_000, 10_000  # and users of one
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -48,12 +58,28 @@ class Delta(msgspec.Struct, frozen=True):
     periods: dict[str, Change | None] | UnsetType = UNSET
 
 
+class DayBegan(msgspec.Struct, frozen=True):
+    """The ranks that users had when the board's day began, or as soon after that as it was kept,
+    which is told by ``since``: by their ids, of those who had one that is kept."""
+
+    since: datetime
+    ranks: dict[str, int]
+
+
 class KeptDays(Protocol):
     """Implemented in pg/daily_ranks.py."""
 
     async def then(self, table: str, user: str, days: Sequence[int]) -> list[Then | None]:
         """The user in the table at the start of each of these days, Unix ms, or as soon after that
         as it was kept; None where nothing is kept."""
+
+    async def ranks(self, table: str, users: Sequence[str], day: int) -> DayRanks | None:
+        """The ranks of these users, one at least, likewise."""
+
+
+def wants_day(query: Mapping[str, str]) -> bool:
+    """Whether the ranks of then are asked for. Raises InvalidRequest."""
+    return choice(query.get(DAY.name), ("true", "false"), DAY.name) == "true"
 
 
 def wants_changes(query: Mapping[str, str]) -> bool:
@@ -67,6 +93,41 @@ class RankChanges:
     def __init__(self, days: KeptDays, periods: BoardPeriods) -> None:
         self._days = days
         self._periods = periods
+        self._remembered: dict[tuple[str, int], _Remembered] = {}
+
+    async def day_began(
+        self, board: str, shown: Shown | None, users: Sequence[str]
+    ) -> DayBegan | None:
+        """The ranks of these users in the table of all time, or in an occurrence, when the day
+        began; null where nothing is kept. Raises as ``of``."""
+        settings = await self._periods.settings(board)
+        today = day_start(settings.clock, time.time_ns() // 1_000_000)
+        if shown is not None and shown.occurrence.starts_at >= today:
+            return DayBegan(moment_of(today), {})
+        kept = await self._ranks(board if shown is None else shown.table, users, today)
+        if kept is None:
+            return None
+        had = {user: kept.ranks[user] for user in users if user in kept.ranks}
+        return DayBegan(moment_of(kept.moment_ms), had)
+
+    async def _ranks(self, table: str, users: Sequence[str], day: int) -> DayRanks | None:
+        """Of those who watch a board many ask for the same users, at the same time."""
+        now = time.monotonic()
+        known = self._remembered.get((table, day))
+        if known is None or known.until < now or len(known.asked) > MOST_REMEMBERED:
+            if len(self._remembered) >= MOST_TABLES:
+                self._remembered.clear()
+            known = self._remembered[table, day] = _Remembered(now + MEMORY)
+        if left := [user for user in users if user not in known.asked]:
+            found = await self._days.ranks(table, left, day)
+            known.asked.update(left)
+            if found is None:
+                known.kept = None
+            elif known.kept is None:
+                known.kept = found
+            else:
+                known.kept.ranks.update(found.ranks)
+        return known.kept
 
     async def of(self, board: str, shown: Shown | None, standing: Standing) -> Delta:
         """What has changed of the standing, in the table of all time or in an occurrence. Raises
@@ -102,3 +163,14 @@ def _change(settings: BoardSettings, now: Standing, then: Then | None) -> Change
         now.score - then.total * settings.sign,
         then.was,
     )
+
+
+class _Remembered:
+    """What was read of a table's day, until a moment of the monotonic clock."""
+
+    __slots__ = ("asked", "kept", "until")
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.asked: set[str] = set()
+        self.kept: DayRanks | None = None

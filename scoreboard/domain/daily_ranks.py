@@ -18,6 +18,14 @@ class DueDay(NamedTuple):
     event: EventId
 
 
+class DayRanks(NamedTuple):
+    """The ranks that users had in a table at a moment, Unix ms, by their ids. Who is not among them
+    had none that is kept."""
+
+    moment_ms: int
+    ranks: dict[str, int]
+
+
 class Then(NamedTuple):
     """A user in a table at a moment, Unix ms: ``ranked``; ``unranked``, behind those whose ranks
     are kept; or ``absent``. The total is as it is kept, 0 for who was absent."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from scoreboard.domain.boards import no_such_board
-from scoreboard.domain.daily_ranks import MOST, DueDay, Then
+from scoreboard.domain.daily_ranks import MOST, DayRanks, DueDay, Then
 from scoreboard.domain.ledger import EventId
 from scoreboard.domain.tables import board_of
 from scoreboard.pg.failures import translated
@@ -63,6 +63,18 @@ class DailyRanks:
                         )
                 await connection.execute(_sql["drop"], board, day, timeout=PATIENCE)
         return True
+
+    async def ranks(self, table: str, users: Sequence[str], day: int) -> DayRanks | None:
+        """The ranks of these users, one at least, in the table at the start of the day, or as soon
+        after that as it was kept; None where nothing is kept. Raises UnknownBoard."""
+        async with at_one_moment(self._pool, table) as at:
+            rows = await at.connection.fetch(_sql["ranks"], table, list(users), day)
+        if not rows:
+            raise no_such_board(board_of(table))
+        moment: int | None = rows[0]["moment"]
+        if moment is None:
+            return None
+        return DayRanks(moment, {user: rank for user, rank, _ in rows if rank is not None})
 
     async def then(self, table: str, user: str, days: Sequence[int]) -> list[Then | None]:
         """The user in the table at the start of each of these days, or as soon after that as it was

@@ -105,6 +105,7 @@ async def stand_in() -> AsyncIterator[Feed]:
     app = web.Application()
     app.router.add_get("/api/boards/{board}", feed.describe)
     app.router.add_get("/api/boards/{board}/{what:.*}", feed.answer)
+    app.router.add_post("/api/boards/{board}/{what:.*}", feed.answer)
     add_routes(app, pages.operations())
     async with TestServer(app) as server:
         feed.url = str(server.make_url("/?board=arena"))

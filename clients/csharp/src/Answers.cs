@@ -733,14 +733,36 @@ namespace ScoreboardClient
         }
     }
 
+    /// <summary>The ranks that users had when the board's day began, or as soon after that as it was
+    /// kept, which is told by `since`: by their ids, of those who had one that is kept.</summary>
+    public sealed class DayBegan
+    {
+        public string Since { get; private set; }
+
+        public IReadOnlyDictionary<string, long> Ranks { get; private set; }
+
+        internal static DayBegan From(object told)
+        {
+            var it = (Dictionary<string, object>)told;
+            return new DayBegan
+            {
+                Since = (string)it["since"],
+                Ranks = Json.Map(it["ranks"], one => Json.Integer(one)),
+            };
+        }
+    }
+
     /// <summary>The standings of the listed users that are on the board, in the order of the list or,
     /// with `sort=rank`, by rank with their `place` among them; and the ids of those that are
-    /// not.</summary>
+    /// not. With `day=true` also their ranks when the `day` began, null where nothing is
+    /// kept.</summary>
     public sealed class Lookup
     {
         public IReadOnlyList<ListedStanding> Users { get; private set; }
 
         public IReadOnlyList<string> Missing { get; private set; }
+
+        public DayBegan Day { get; private set; }
 
         public string Period { get; private set; }
 
@@ -761,6 +783,7 @@ namespace ScoreboardClient
             {
                 Users = Json.List(it["users"], one => ListedStanding.From(one)),
                 Missing = Json.List(it["missing"], one => (string)one),
+                Day = it.Maybe("day") == null ? (DayBegan)null : DayBegan.From(it.Maybe("day")),
                 Period = it.Maybe("period") == null ? (string)null : (string)it.Maybe("period"),
                 Occurrence = it.Maybe("occurrence") == null ? (long?)null : Json.Integer(it.Maybe("occurrence")),
                 State = it.Maybe("state") == null ? (string)null : (string)it.Maybe("state"),

@@ -325,13 +325,24 @@ class ListedStanding:
 
 
 @dataclass(frozen=True)
+class DayBegan:
+    """The ranks that users had when the board's day began, or as soon after that as it was
+    kept, which is told by ``since``: by their ids, of those who had one that is kept."""
+
+    since: str
+    ranks: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Lookup:
     """The standings of the listed users that are on the board, in the order of the list or,
     with ``sort=rank``, by rank with their ``place`` among them; and the ids of those that are
-    not."""
+    not. With ``day=true`` also their ranks when the ``day`` began, null where nothing is
+    kept."""
 
     users: list[ListedStanding]
     missing: list[str]
+    day: DayBegan | None = None
     period: str | None = None
     occurrence: int | None = None
     state: Literal["closing", "final", "open", "upcoming"] | None = None

@@ -8,11 +8,14 @@ export const ROOT = new URL("..", import.meta.url);
 export class Api {
   token = "";
 
-  /** The response, whatever its status. Throws when there is none. */
-  request(path, method = "GET") {
+  /** The response, whatever its status. Throws when there is none. `body` is sent as JSON. */
+  request(path, method = "GET", body) {
+    const headers = this.token ? { Authorization: `Bearer ${this.token}` } : {};
+    if (body) headers["Content-Type"] = "application/json";
     return fetch(new URL(path, ROOT), {
       method,
-      headers: this.token ? { Authorization: `Bearer ${this.token}` } : {},
+      headers,
+      body: body && JSON.stringify(body),
       cache: "no-store",
       signal: AbortSignal.timeout(PATIENCE),
     });

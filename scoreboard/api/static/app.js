@@ -3,6 +3,7 @@
 import { Api } from "./api.js";
 import { Around } from "./around.js";
 import { Board } from "./board.js";
+import { DayRanks } from "./day_ranks.js";
 import { make } from "./dom.js";
 import { Feed } from "./feed.js";
 import { noticeFor } from "./notices.js";
@@ -24,6 +25,7 @@ const api = new Api();
 const board = new Board(api, follow);
 const rows = new Rows($("rows"), (user) => playerAddress(board.name, user));
 const periods = new Periods(api, board);
+const dayRanks = new DayRanks(api, drawSoon);
 
 let view;
 let source; // the feed, or a page of standings
@@ -168,7 +170,7 @@ function draw() {
   entitle();
   const entries = entriesShown();
   $("stage").style.setProperty("--places", Math.max(entries.length, $("slots").childElementCount));
-  const news = rows.show(entries, board.rules);
+  const news = rows.show(withDay(entries), board.rules);
   rows.mark([view.user, ...found.map(({ userId }) => userId)]);
   if (news) announce(news);
   showPeriods();
@@ -176,6 +178,12 @@ function draw() {
   $("players").textContent = users === null ? "" : playersInWords(users);
   $("updated").textContent = updated(newest);
   notice();
+}
+
+// A past occurrence has no day that has just begun.
+function withDay(entries) {
+  if (view.occurrence !== null) return entries;
+  return dayRanks.of(board.name, view.period, entries);
 }
 
 function entriesShown() {

@@ -2,6 +2,7 @@
 
 import { Api } from "./api.js";
 import { Board } from "./board.js";
+import { DayRanks } from "./day_ranks.js";
 import { Feed } from "./feed.js";
 import { noticeFor } from "./notices.js";
 import { Rows } from "./rows.js";
@@ -16,6 +17,7 @@ export class LiveTop {
   #rows;
   #api = new Api();
   #board = new Board(this.#api, () => this.#follow());
+  #days = new DayRanks(this.#api, () => this.#drawSoon());
   #feed;
   #newest = null;
   #queued = false;
@@ -82,7 +84,7 @@ export class LiveTop {
     this.#named?.(title);
     const shown = rules.ranked(this.#newest.topScores).slice(0, this.#most);
     this.#parts.stage.style.setProperty("--places", shown.length);
-    this.#rows.show(shown, rules);
+    this.#rows.show(this.#days.of(this.#board.name, this.#view.period, shown), rules);
     this.#notice();
   }
 

@@ -6,7 +6,7 @@ import { hueOf, nameOf, pictureAt } from "./players.js";
 
 const GLIDE = { duration: 650, easing: "cubic-bezier(0.2, 0.8, 0.2, 1)" };
 const BELOW = { opacity: 0, transform: "translateY(24px)" };
-const NOTED = 6_000; // how long a move or a gain stays in view
+const NOTED = 6_000; // how long a gain stays in view
 const LONG = 11; // totals of more characters need a line of their own on a phone
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -46,8 +46,8 @@ export class Rows {
     this.#list.replaceChildren();
   }
 
-  /** Shows `entries` ({userId, score, rank, player}, best first) by `rules` and returns what changed, in
-   * words, or "". */
+  /** Shows `entries` ({userId, score, rank, player, rankBefore}, best first) by `rules` and returns what changed,
+   * in words, or "". `rankBefore` is that when the day began, null for none, undefined when not known. */
   show(entries, rules) {
     const first = this.isEmpty;
     const isTop = entries[0]?.rank === 1; // else who enters may have stood just beyond
@@ -72,7 +72,7 @@ export class Rows {
       }
       const place = this.#list.children[index];
       if (place !== row.element) this.#list.insertBefore(row.element, place ?? null);
-      row.update(index, entries, rules, first);
+      row.update(index, entries, rules);
       return row;
     });
     // What is moved in the document has lost the focus.
@@ -100,10 +100,9 @@ class Row {
   #rules;
   #picture;
   #index = null; // among the rows that are shown
-  #place = null; // in the table
   #gained = 0;
   #glide;
-  #timers = {};
+  #timer;
 
   constructor(userId, total, address) {
     const parts = {
@@ -120,7 +119,9 @@ class Row {
       flash: part("span", "flash"),
     };
     const { avatar, user, name, move, gain, share, flash } = parts;
-    for (const element of [avatar, move, gain, share, flash]) element.ariaHidden = "true";
+    for (const element of [avatar, gain, share, flash]) element.ariaHidden = "true";
+    move.role = "img";
+    move.hidden = true;
     user.append(name);
     user.title = userId;
     user.dir = "auto"; // as a bdi is, said to who looks for it
@@ -147,10 +148,9 @@ class Row {
   }
 
   /** Says all of the row but the number, which counts. */
-  update(index, entries, rules, first) {
+  update(index, entries, rules) {
     const { place, distance, share, unit } = this.#parts;
     const { rank, score } = entries[index];
-    const before = entries[0].rank - 1;
     this.#rules = rules;
     this.#present(entries[index]);
     place.textContent = rank.toLocaleString();
@@ -159,10 +159,9 @@ class Row {
     unit.textContent = rules.unit || "points";
     unit.className = rules.unit ? "unit" : "unseen";
     share.style.transform = `scaleX(${shareOf(score, entries[0].score, rules)})`;
-    if (!first && (this.#place !== null || before === 0)) this.#noteMove(before + index);
+    this.#showMove(entries[index], entries);
     if (score !== this.total) this.#noteGain(score - this.total);
     this.#index = index;
-    this.#place = before + index;
     this.total = score;
   }
 
@@ -213,16 +212,18 @@ class Row {
     if (this.#picture) avatar.append(pictureAt(this.#picture));
   }
 
-  #noteMove(place) {
-    if (place === this.#place) return;
+  /** How many places it is from where the day began. Who had no rank then is new, where others had one. */
+  #showMove({ rank, rankBefore }, entries) {
     const { move } = this.#parts;
-    const isNew = this.#place === null;
-    const places = this.#place - place;
+    const isNew = rankBefore === null && entries.some((other) => other.rankBefore);
+    const places = rankBefore ? rankBefore - rank : 0;
+    move.hidden = !(isNew || places);
+    if (move.hidden) return;
     move.className = `move ${isNew ? "new" : places > 0 ? "up" : "down"}`;
-    move.textContent = isNew ? "NEW" : `${places > 0 ? "▲" : "▼"} ${Math.abs(places)}`;
-    this.#later("move", () => {
-      move.textContent = "";
-    });
+    const number = Math.abs(places).toLocaleString();
+    move.textContent = isNew ? "NEW" : `${places > 0 ? "▲" : "▼"} ${number}`;
+    move.ariaLabel = isNew ? "New today" : `${places > 0 ? "Up" : "Down"} ${number} today`;
+    move.title = move.ariaLabel;
   }
 
   #noteGain(points) {
@@ -230,19 +231,15 @@ class Row {
     this.#gained += points;
     element.textContent = this.#gained ? this.#rules.signed(this.#gained) : "";
     element.classList.toggle("loss", this.#gained * this.#rules.sign < 0);
-    this.#later("gain", () => {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
       element.textContent = "";
       this.#gained = 0;
-    });
+    }, NOTED);
     this.#parts.flash.animate([{ opacity: 1 }, { opacity: 0 }], {
       duration: 1_400,
       easing: "ease-out",
     });
-  }
-
-  #later(name, then) {
-    clearTimeout(this.#timers[name]);
-    this.#timers[name] = setTimeout(then, NOTED);
   }
 }
 

@@ -96,6 +96,24 @@ LEFT JOIN LATERAL (
 WHERE board = split_part($1, ':', 1)
 ORDER BY number
 
+-- name: ranks
+-- The users $2 in the table $1 at the start of the day $3 (Unix ms): since when that is told, null where nothing is
+-- kept, and the rank of each, null for who had none. Of a board that was made later: nobody.
+SELECT asked.user_id, piece.rank,
+       CASE WHEN created >= to_timestamp($3::bigint / 1000::double precision) THEN $3
+            WHEN known.moment IS NOT NULL THEN greatest($3, known.moment) END AS moment
+FROM board CROSS JOIN unnest($2::text[]) AS asked (user_id)
+LEFT JOIN LATERAL (
+    SELECT * FROM (SELECT * FROM daily_table WHERE table_name = $1 AND starts_at <= $3
+                   ORDER BY starts_at DESC LIMIT 1) AS latest
+    WHERE until >= $3) AS known ON true
+LEFT JOIN LATERAL (
+    SELECT ranks[array_position(users, asked.user_id)] AS rank
+    FROM daily_ranks
+    WHERE table_name = $1 AND starts_at = known.starts_at AND first_user <= asked.user_id
+    ORDER BY first_user DESC LIMIT 1) AS piece ON true
+WHERE board = split_part($1, ':', 1)
+
 -- name: total_by
 -- Of a user's actions (histories.sql, own): how many had counted by $6 (Unix ms), and the total that was theirs,
 -- by the operator $5.

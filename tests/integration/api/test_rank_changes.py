@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
+from unittest.mock import AsyncMock
 
 import asyncpg
 import pytest
 
 from scoreboard.domain.days import day_start
 from scoreboard.domain.moments import milliseconds_of_moment
+from scoreboard.errors import Unavailable
 from scoreboard.pg.daily_ranks import DailyRanks
 from scoreboard.pg.pool import open_pool
 from tests.integration.api.described_api import Api
@@ -46,6 +49,31 @@ async def test_a_day_has_changed_ranks_and_scores(api: Api) -> None:
         assert (day["rank"], day["score"], day["was"]) == (rank, gained, was), user
 
 
+async def test_listed_users_have_the_ranks_that_they_had_when_the_day_began(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def day_of(*users: str, query: str = "day=true") -> Any:
+        answer = await api.post(f"{BOARD}/users:lookup?{query}", {"userIds": list(users)})
+        assert answer.status == 200, answer
+        return answer.json.get("day", "not told")
+
+    await score(api, "ann", "a1", 9)
+    await score(api, "bob", "a1", 5)
+    await kept_today(api)
+    await score(api, "bob", "a2", 7)
+    await score(api, "cy", "a1", 10)
+    assert (await day_of("bob"))["ranks"] == {"bob": 2}
+    monkeypatch.setattr(DailyRanks, "ranks", read := AsyncMock(side_effect=Unavailable("away")))
+    assert (await day_of("bob"))["ranks"] == {"bob": 2}, "it is remembered for a while"
+    read.assert_not_called()
+    monkeypatch.undo()
+    told = await day_of("ann", "bob", "cy", "nobody")
+    assert told["ranks"] == {"ann": 1, "bob": 2}
+    assert told["since"] <= datetime.now(UTC).isoformat()
+    assert (await day_of("ann", query="day=false")) == "not told"
+    assert (await day_of("nobody")) is None
+
+
 async def test_an_answer_without_changes_is_as_it_was(api: Api) -> None:
     await score(api, "ann", "a1", 9)
     plain = await api.get(f"{BOARD}/users/ann")
@@ -60,6 +88,9 @@ async def test_of_a_new_board_the_whole_score_was_made_today(api: Api) -> None:
     told = (await api.get(f"{BOARD}/users/ann?delta=true")).json["delta"]
     assert (told["day"]["rank"], told["day"]["score"], told["day"]["was"]) == (None, 9, "absent")
     assert set(told["periods"]) == {"years"}
+    for query in ("day=true", "day=true&period=years"):
+        listed = await api.post(f"{BOARD}/users:lookup?{query}", {"userIds": ["ann"]})
+        assert listed.json["day"]["ranks"] == {}, "nobody was on the board before it was made"
     period = (await api.get(f"{BOARD}/users/ann?delta=true&period=years")).json["delta"]
     assert set(period) == {"day"}
 
@@ -72,6 +103,8 @@ async def test_where_nothing_is_kept_nothing_is_told(api: Api) -> None:
     await database.close()
     told = (await api.get(f"{BOARD}/users/ann?delta=true")).json["delta"]
     assert told == {"day": None, "periods": {}}
+    listed = await api.post(f"{BOARD}/users:lookup?day=true", {"userIds": ["ann"]})
+    assert (listed.json["day"], listed.json["missing"]) == (None, [])
 
 
 @pytest.mark.parametrize("query", ["delta=yes", "delta=true&at=2026-01-01T00:00:00Z"])
