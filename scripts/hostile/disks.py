@@ -14,7 +14,7 @@ import aiohttp
 
 from scripts.hostile.ground import HANG, Ground
 
-SIZES = {"valkey": "48m", "postgres": "400m"}
+SIZES = {"valkey": "160m", "postgres": "400m"}
 BALLAST, PAGE = "ballast", 4096
 # Seconds within which a full disk has to be told: what is preallocated has to be used up first, and
 # who persists may be in a pause.
