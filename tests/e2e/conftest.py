@@ -59,6 +59,9 @@ async def new_page(browser: Browser) -> AsyncIterator[OpenPage]:
         page = await context.new_page()
         page.set_default_timeout(1000 * PATIENCE)
         page.on("pageerror", lambda error: wrongs.append(str(error)))
+        # For the report of a test that fails.
+        page.on("requestfailed", lambda request: print("failed:", request.url, request.failure))
+        page.on("console", lambda message: print("console:", message.type, message.text))
         page.on(
             "console",
             lambda message: (
