@@ -71,20 +71,21 @@ class ServerConnection(AbstractConnection):
         if self.is_connected and (self._turn.locked() or not self.outdated):
             return  # locked: what redis-py sends as part of connecting asks for a connection, too
         async with self._turn:  # of two tasks, as of a subscriber, the second finds it made
-            if self.is_connected and self.outdated:
+            # Again where it was learned meanwhile that another server is the master by now: the
+            # first command would go to the former one.
+            while not self.is_connected or self.outdated:
                 await self.disconnect(nowait=True)
-            if not self.is_connected:
                 place = await self.server.place()
                 if place is not None:
                     self.host, self.port = place
                 if self.server.counted:
                     self.figures = figures_of(self._address())
-            try:
-                await super().connect()  # type: ignore[no-untyped-call]
-            except (RedisError, OSError, TimeoutError) as error:
-                if not isinstance(error, Refused):  # that is counted where it is read
-                    self.count_lost()
-                raise
+                try:
+                    await super().connect()  # type: ignore[no-untyped-call]
+                except (RedisError, OSError, TimeoutError) as error:
+                    if not isinstance(error, Refused):  # that is counted where it is read
+                        self.count_lost()
+                    raise
 
     async def connect_check_health(self, *args: Any, **options: Any) -> None:
         """Called by redis-py for every connect; notes when the connection is made."""

@@ -1,0 +1,65 @@
+"""A connection that is being made while it becomes known that another server is the master."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+
+from scoreboard.redisio.connections import pool
+from scoreboard.redisio.refusals import Server
+
+
+class Listener:
+    """A server that takes every command, the first one of a connection only when it is let to."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.asked = asyncio.Event()
+        self.answers = asyncio.Event()
+        self.commands: list[bytes] = []
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        yield
+        server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (command := await reader.read(4096)) != b"":
+            self.commands.append(command)
+            self.asked.set()
+            await self.answers.wait()
+            writer.write(b"+OK\r\n")
+        writer.close()
+
+
+class Named(Server):
+    """Leads where the latest decision says."""
+
+    def __init__(self, master: Listener) -> None:
+        super().__init__()
+        self.master = master
+
+    async def place(self) -> tuple[str, int]:
+        return "127.0.0.1", self.master.port
+
+
+async def test_its_first_command_goes_to_the_new_master() -> None:
+    former, new = Listener(), Listener()
+    async with former.listening(), new.listening():
+        named = Named(former)
+        connections = pool({"db": 1}, named, timeout=5.0, connections=1)
+        async with Redis.from_pool(connections) as client:
+            incremented = asyncio.ensure_future(client.set("counter", 1))
+            await former.asked.wait()  # while it chooses its database there
+            named.master = new
+            named.renew()
+            former.answers.set()
+            new.answers.set()
+            assert await incremented
+    assert not any(b"SET" in command for command in former.commands)
+    assert [b"SET" in command for command in new.commands] == [False, True]
