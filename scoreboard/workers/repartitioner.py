@@ -23,6 +23,7 @@ from scoreboard.workers.repartition_ports import PartitionRecord, PartitionRemai
 from scoreboard.workers.verifier import Verifier
 
 LEAVING = 5.0  # seconds for which the sessions of processes that have just ended may still be there
+MOST_NAMED = 3  # of them
 LOOK = 0.1  # seconds between two looks at them
 
 Tell = Callable[[str, int, int], None]  # a stage, how much of it is done, of how much
@@ -111,9 +112,11 @@ class Repartitioner:
             if time.monotonic() < deadline:
                 await asyncio.sleep(LOOK)
                 continue
+            named = ", ".join(map(str, others[:MOST_NAMED]))
+            more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
             raise ConfigurationError(
                 "the service has to be stopped first, with every command that works on its data; "
-                f"still connected to Postgres: {', '.join(map(str, others))}"
+                f"still connected to Postgres: {named}{more}"
             )
 
     async def _check(self, former: PartedWorkers) -> None:

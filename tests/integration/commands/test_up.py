@@ -32,10 +32,11 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from redis.asyncio import Redis
 
 from scoreboard.api.tokens import SCORE_WRITE, mint
+from scoreboard.wire.keys import Keyspace
 from tests.support.command import environment
+from tests.support.servers import redis_client
 from tests.support.waiting import PATIENCE, wait_until
 
 OWN_KEY, LOGIN_KEY = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
@@ -187,7 +188,7 @@ async def test_whatever_is_killed_is_started_again_and_nothing_is_lost(
     running = up()
     run = await running.ready()
     assert paste(await running.banner())["score"] == 15
-    async with Redis.from_url(run["redis_url"]) as client:
+    async with redis_client(run["redis_url"]) as client:
         valkey = (await client.info("server"))["process_id"]
     killed = {"Valkey": valkey, **children(running.process.pid)}
     for name, pid in killed.items():
@@ -267,15 +268,23 @@ async def test_on_every_address_and_with_foreign_variables_it_serves_only_its_ow
             assert refusal.value.status == status
 
 
+@pytest.fixture(params=["server", "cluster"])
+def named_redis(request: pytest.FixtureRequest) -> str:
+    """The URL of a server, or of a cluster."""
+    if request.param == "cluster":
+        return str(request.getfixturevalue("redis_cluster").url)
+    return str(request.getfixturevalue("redis_url"))
+
+
 async def test_servers_that_are_named_are_used_instead(
-    up: Callable[..., Up], redis_url: str, database_url: str
+    up: Callable[..., Up], named_redis: str, database_url: str
 ) -> None:
-    running = up(SCOREBOARD_REDIS_URL=redis_url, SCOREBOARD_DATABASE_URL=database_url)
+    running = up(SCOREBOARD_REDIS_URL=named_redis, SCOREBOARD_DATABASE_URL=database_url)
     run = await running.ready()
-    assert (run["redis_url"], run["database_url"]) == (redis_url, database_url)
+    assert (run["redis_url"], run["database_url"]) == (named_redis, database_url)
     assert paste(await running.banner())["score"] == 15
-    async with Redis.from_url(redis_url) as client:
-        assert await client.keys("sb:*:board:global")
+    async with redis_client(named_redis) as client:
+        assert await client.exists(Keyspace(8).board("global").board)
     assert not (running.data / "valkey").exists()
     assert not (running.data / "postgres").exists()
 
