@@ -1,0 +1,3 @@
+@tool
+extends EditorPlugin
+# There is nothing to do in the editor: scenes use scoreboard.gd.
