@@ -90,7 +90,11 @@ class Scoreboard:
         )
         self._thread.start()
         self._watches: WeakSet[PlainWatch] = WeakSet()
-        self._client = self._run(self._opened(url, options))
+        try:
+            self._client = self._run(self._opened(url, options))
+        except BaseException:
+            self._end()
+            raise
 
     async def _opened(self, url: str, options: dict[str, Any]) -> AsyncScoreboard:
         return await AsyncScoreboard(url, **options).open()
@@ -114,6 +118,9 @@ class Scoreboard:
         for watch in list(self._watches):
             watch.close()
         self._run(self._client.close())
+        self._end()
+
+    def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
