@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from scoreboard.settings import Settings
 from scoreboard.write_path import board_calls
 from scripts.load.clusters import RedisCluster
 from tests.support import servers
+from tests.support.shares import shared_out
 from tests.support.signing import JWT_KEYS
 from tests.support.waiting import PATIENCE
 
@@ -38,6 +40,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         servers.end_session()
+
+
+@pytest.hookimpl(trylast=True)  # pytest itself orders them by their fixtures before
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if processes > 1:
+        items[:] = shared_out(items, processes)
 
 
 @pytest.fixture(scope="session")

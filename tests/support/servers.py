@@ -1,4 +1,5 @@
-"""Real servers for the tests, on free ports and in temporary folders.
+"""Real servers for the tests, on free ports and in temporary folders: in memory where it has room,
+since most of them make hundreds of files and sync each, unless ``TMPDIR`` names another place.
 
 Every test process has a Valkey of its own (or the redis-server named by ``REDIS_SERVER``); with
 ``REDIS_TOPOLOGY=cluster`` most tests get a cluster of three of these in its place. One
@@ -33,6 +34,8 @@ from tests.support.waiting import PATIENCE
 
 ON_A_CLUSTER = os.environ.get("REDIS_TOPOLOGY") == "cluster"
 SHARED_FOLDER = "TEST_SERVERS_FOLDER"  # environment: what the processes of a session share
+MEMORY = Path("/dev/shm")
+ROOM = 2 << 30  # bytes; a run of all tests was seen to take less than half of it
 NOT_DURABLE = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -100,7 +103,19 @@ def binaries_of_postgres() -> Path:
 
 def begin_session() -> None:
     """Make the folder that the session's processes share."""
+    if "TMPDIR" not in os.environ and _takes_files(MEMORY):
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
     os.environ[SHARED_FOLDER] = tempfile.mkdtemp(prefix="scoreboard-tests-")
+
+
+def _takes_files(folder: Path) -> bool:
+    """Whether it is there and has room for the tests' servers and programs."""
+    try:
+        there = os.statvfs(folder)
+    except OSError:
+        return False
+    free = there.f_bavail * there.f_frsize
+    return not there.f_flag & (os.ST_RDONLY | os.ST_NOEXEC) and free >= ROOM
 
 
 def end_session() -> None:

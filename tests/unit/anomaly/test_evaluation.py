@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from scoreboard.anomaly import agents
 from scoreboard.anomaly.evaluation import Labelled, measure
@@ -79,6 +78,8 @@ def test_a_week_is_noted_by_the_first_action_that_counts_in_another() -> None:
 
 
 def test_the_curves_figures_equal_scikit_learns() -> None:
+    from sklearn.metrics import average_precision_score, roc_auc_score  # takes a second
+
     rng = np.random.default_rng(1)
     rows = [row(i, rng.choice(["honest", "honest", "burst"])) for i in range(300)]
     scores = np.round(rng.random(300) + [0.3 * r.label for r in rows], 1)

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.ensemble import IsolationForest
 
 from scoreboard.anomaly.forest import Forest, take_trees
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import IsolationForest
 
 FEATURES = 4
 LARGEST = float(np.finfo(np.float32).max)
 
 
-def fitted(seed: int, samples: int | float = 256, features: float = 1.0) -> IsolationForest:
+class Fit(NamedTuple):
+    """How a forest is made."""
+
+    seed: int
+    samples: int | float = 256
+    features: float = 1.0
+
+    def __str__(self) -> str:
+        return f"samples={self.samples}"
+
+
+@cache
+def fitted(fit: Fit) -> IsolationForest:
+    # Not when the tests are collected: each process of a run does that, and this takes a second.
+    from sklearn.ensemble import IsolationForest
+
+    seed, samples, features = fit
     rng = np.random.default_rng(seed)
     rows = np.round(np.exp(rng.normal(size=(600, FEATURES))), 2)
     rows[:, 3] = 1.0  # never splits
@@ -26,12 +47,12 @@ def fitted(seed: int, samples: int | float = 256, features: float = 1.0) -> Isol
 
 
 FORESTS = [
-    fitted(1),
-    fitted(2, samples=64),
-    fitted(3, samples=500),
-    fitted(4, features=0.5),
-    fitted(5, samples=2),
-    fitted(6, samples=1),
+    Fit(1),
+    Fit(2, samples=64),
+    Fit(3, samples=500),
+    Fit(4, features=0.5),
+    Fit(5, samples=2),
+    Fit(6, samples=1),
 ]
 values = st.one_of(
     st.floats(-LARGEST, LARGEST, allow_nan=False),
@@ -40,20 +61,22 @@ values = st.one_of(
 )
 
 
-@pytest.mark.parametrize("forest", FORESTS, ids=lambda forest: f"samples={forest.max_samples}")
+@pytest.mark.parametrize("fit", FORESTS, ids=str)
 @settings(max_examples=60, deadline=None)
 @given(rows=arrays(np.float64, st.tuples(st.integers(1, 20), st.just(FEATURES)), elements=values))
 def test_scores_equal_scikit_learns_on_any_input(
-    forest: IsolationForest, rows: np.typing.NDArray[np.float64]
+    fit: Fit, rows: np.typing.NDArray[np.float64]
 ) -> None:
+    forest = fitted(fit)
     scores = Forest(take_trees(forest)).score(rows)
     np.testing.assert_allclose(scores, -forest.score_samples(rows), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("forest", FORESTS[:4], ids=lambda forest: f"samples={forest.max_samples}")
+@pytest.mark.parametrize("fit", FORESTS[:4], ids=str)
 def test_a_value_equal_to_a_threshold_goes_the_way_scikit_learn_sends_it(
-    forest: IsolationForest,
+    fit: Fit,
 ) -> None:
+    forest = fitted(fit)
     cuts = np.concatenate([e.tree_.threshold[e.tree_.feature >= 0] for e in forest.estimators_])
     near = np.concatenate([cuts, np.nextafter(cuts, np.inf), cuts.astype(np.float32)])
     rows = np.random.default_rng(0).choice(near, (2_000, FEATURES))
