@@ -171,12 +171,14 @@ def commented() -> dict[str, str]:
 
 
 async def page(connection: asyncpg.Connection) -> str:
-    """The page of the database behind the connection. Raises KeyError for a table or view of
+    """The page of the database behind the connection. Ends the program for a table or view of
     which nothing is told here."""
     rows = await connection.fetch(_CATALOGUE)
     told = commented()
     parts = [HEAD]
     for relation, columns in groupby(rows, key=lambda row: str(row["relation"])):
+        if relation not in PURPOSES:
+            raise SystemExit(f"Say what {relation} is for, in PURPOSES of {__file__}.")
         parts += [f"## {relation}", PURPOSES[relation], _table(relation, columns, told)]
     return "\n\n".join(parts) + "\n"
 

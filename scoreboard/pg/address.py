@@ -4,6 +4,7 @@ knows and asyncpg does not. What is left in the URL is asyncpg's or the server's
 from __future__ import annotations
 
 import random
+import re
 import socket
 import ssl
 from dataclasses import dataclass, field
@@ -56,7 +57,7 @@ class Address:
 def parse(url: str, *, variable: str = DATABASE_URL) -> Address:
     """Raises ConfigurationError, which names the ``variable`` and shows no password."""
     try:
-        split = urlsplit(url)
+        split = _split(url)
         query = split.query
         options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
     except ValueError:
@@ -85,6 +86,19 @@ def parse(url: str, *, variable: str = DATABASE_URL) -> Address:
         random.shuffle(hosts)
     urls = [_at(split, options, *host) for host in hosts]
     return Address(variable, urls, frozenset(options), connect_timeout or None, socket_options)
+
+
+def _split(url: str) -> SplitResult:
+    """As urlsplit, which in newer Pythons refuses a list of hosts of which one is in brackets.
+    Raises ValueError."""
+    scheme, found, rest = url.partition("://")
+    if not found:
+        return urlsplit(url)
+    netloc = re.split("[/?#]", rest, maxsplit=1)[0]
+    user, at, hosts = netloc.rpartition("@")
+    for host in hosts.split(","):
+        urlsplit(f"//{user}{at}{host}")
+    return urlsplit(f"{scheme}://{rest[len(netloc) :]}")._replace(netloc=netloc)
 
 
 class _Options:

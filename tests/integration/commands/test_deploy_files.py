@@ -20,12 +20,12 @@ from tests.support.command import scoreboard
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
 
 
-def quoted(name: str) -> str:
+def quoted(name: str, page: str = "production.md") -> str:
     """The text between the page's marks of this name."""
-    found = re.search(f"<!-- {name} -->\n(.*?)<!-- end of {name} -->", PAGE, re.DOTALL)
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    found = re.search(f"<!-- {name} -->\n(.*?)<!-- end of {name} -->", text, re.DOTALL)
     assert found, name
     return found[1]
 
@@ -41,6 +41,32 @@ def test_the_page_quotes_the_rights_of_the_service() -> None:
     assert service.split() == ["user", "scoreboard", "off", *quoted("redis acl").split()]
 
 
+def _pasted(lines: str, folder: Path = ROOT) -> str:
+    """What a shell prints into which the lines are pasted."""
+    shell = ["bash", "-euc", lines]
+    return subprocess.run(shell, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_each_secret_of_the_units_comes_from_the_files_of_settings(tmp_path: Path) -> None:
+    owner, service = "postgresql://owner:a%40b@h/d", "postgresql://scoreboard:c%2Fd@h/d?sslmode=x"
+    redis, keys = "redis://scoreboard:e=f@h:6379/0", "2026-11=abc=="
+    (tmp_path / "migrate.env").write_text(f"SCOREBOARD_MIGRATION_URL={owner}\n")
+    (tmp_path / "scoreboard.env").write_text(
+        f"SCOREBOARD_REDIS_URL={redis}\nSCOREBOARD_DATABASE_URL={service}\n"
+        f"SCOREBOARD_JWT_KEYS={keys}\n"
+    )
+    made = tmp_path / "scoreboard"
+    lines = quoted("secrets of units", "deploying.md")
+    _pasted(lines.replace("/etc/scoreboard", str(made)), tmp_path)
+    assert made.stat().st_mode & 0o777 == 0o700
+    assert {file.name: file.read_text() for file in made.iterdir()} == {
+        "migration_url": f"{owner}\n",
+        "redis_url": f"{redis}\n",
+        "database_url": f"{service}\n",
+        "jwt_keys": f"{keys}\n",
+    }
+
+
 async def test_a_redis_set_up_by_the_page_takes_the_service_and_no_stranger(
     tmp_path: Path,
 ) -> None:
@@ -48,9 +74,7 @@ async def test_a_redis_set_up_by_the_page_takes_the_service_and_no_stranger(
     configuration.write_text(f"bind 127.0.0.1\nport {port}\ndir {tmp_path}\n")
     steps = quoted("redis set-up").replace("/etc/redis/", f"{tmp_path}/")
     steps = steps.replace("systemctl restart redis-server", "")
-    told = subprocess.run(
-        ["bash", "-euc", steps], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
+    told = _pasted(steps)
     found = re.fullmatch(r"admin: (\w+)  SCOREBOARD_REDIS_URL=(\S+)\n", told)
     assert found
     with configuration.open("a") as file:  # not where Debian has it
@@ -67,6 +91,11 @@ async def test_a_redis_set_up_by_the_page_takes_the_service_and_no_stranger(
                 await service.set("other", "1")
         async with Redis(port=port, password=found[1]) as admin:
             assert await admin.set("other", "1")
+        _pasted(quoted("redis rights", "upgrade.md").replace("/etc/redis/", f"{tmp_path}/"))
+        async with Redis(port=port, password=found[1]) as admin:
+            before = await admin.acl_list()
+            await admin.acl_load()
+            assert await admin.acl_list() == before
         async with Redis(port=port) as stranger:
             with pytest.raises(AuthenticationError):
                 await stranger.ping()

@@ -97,6 +97,8 @@ def _haproxy(folder: Path, port: int, certificate: Path, changes: dict[str, str]
         "inter 2s": "inter 100ms",
         "maxconn 50000": "maxconn 100",
     }
+    if os.geteuid() != 0:
+        changes |= {"  user haproxy\n": "", "  group haproxy\n": ""}
     (folder / "haproxy.cfg").write_text(_changed("haproxy.cfg", changes))
     return [path, "-db", "-f", "haproxy.cfg"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 import pytest
 
@@ -117,6 +118,30 @@ def test_several_hosts_are_tried_one_after_another_for_one_that_takes_writes() -
     ]
     address.prefer(address.urls[1])
     assert address.urls[0].startswith("postgresql://joe@two/")
+
+
+def test_a_python_that_takes_one_host_in_brackets_at_most_reads_several(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def strict(url: str) -> SplitResult:
+        if "," in url.partition("://")[2].partition("/")[0] and "[" in url:
+            raise ValueError("Invalid IPv6 URL")
+        return urlsplit(url)
+
+    monkeypatch.setattr("scoreboard.pg.address.urlsplit", strict)
+    assert [
+        url.partition("?")[0]
+        for url in parse("postgresql://joe:p@[::1]:1,[::2]/s?sslmode=disable").urls
+    ] == [
+        "postgresql://joe:p@[::1]:1/s",
+        "postgresql://joe:p@[::2]/s",
+    ]
+
+
+@pytest.mark.parametrize("hosts", ["[::1", "one,[::1", "[::1],one]", "[::1,::2]"])
+def test_a_bracket_without_its_other_half_is_refused(hosts: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no Postgres URL"):
+        parse(f"postgresql://joe@{hosts}/s")
 
 
 def test_hosts_and_ports_may_be_named_by_options() -> None:
