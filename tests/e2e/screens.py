@@ -11,6 +11,7 @@ from tests.e2e.test_live_page_periods import BOARD, DAY, LAST_WEEK, WEEK
 from tests.e2e.test_player_page import follow, open_player
 
 TOP = {f"user{n}": 5000 - n for n in range(10)}
+DAY_BEGAN = {"since": "2026-03-20T00:00:00Z", "ranks": {f"user{n}": 11 + n % 9 for n in range(8)}}
 TOP_NINE = dict(list(TOP.items())[:9])
 
 Show = Callable[[Page, Feed], Awaitable[None]]
@@ -19,9 +20,11 @@ Show = Callable[[Page, Feed], Awaitable[None]]
 async def a_board(page: Page, feed: Feed) -> None:
     feed.rules = {"title": "The Grand Arena", "unit": "pts", "description": "All of this year."}
     feed.users = 23
+    feed.answers = {f"{BOARD}/users:lookup?day=true": {"day": DAY_BEGAN}}
     await feed.open(page)
     feed.send("snapshot", 1, TOP)
     await expect(page.locator(".row")).to_have_count(10)
+    await expect(page.locator(".move:visible")).to_have_count(10)
     feed.send("update", 2, {"zoe": 6000} | TOP_NINE)
     await expect(page.locator(".row:not(.leaving)").first).to_contain_text("zoe")
     await expect(page.get_by_role("link", name="Next")).to_be_visible()
