@@ -8,7 +8,9 @@ new grants.
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 
 import asyncpg
 import structlog
@@ -19,7 +21,11 @@ from scoreboard.pg.failures import translated
 from scoreboard.pg.grants import grant_as_on
 from scoreboard.pg.partition_locks import LOCK_SPACE, MIGRATION_LOCK
 
-TURN = 600.0  # seconds to wait for others that migrate
+TURN = 600.0  # seconds to wait for others that migrate, and for those who use a table
+# How long a migration queues for a table. Whoever comes meanwhile waits behind it, so it then lets
+# them pass.
+QUEUE = "SET LOCAL lock_timeout = '1s'"
+PAUSE = 1.0  # seconds until it queues again
 
 _TABLE = """
     CREATE TABLE IF NOT EXISTS schema_migration (
@@ -66,17 +72,32 @@ async def _apply(connection: asyncpg.Connection) -> list[str]:
     for number, (name, text) in _migrations().items():
         if number in done:
             continue
-        async with connection.transaction():
-            await connection.execute(text)
-            for table, other in _RIGHTS.findall(text):
-                await grant_as_on(connection, other, table)
-            needs = _NEEDS.match(text)
-            await connection.execute(
-                "INSERT INTO schema_migration (number, name, needs) VALUES ($1, $2, $3)",
-                *(number, name, int(needs[1]) if needs else 0),
-            )
+        await _apply_one(connection, number, name, text)
         applied.append(name)
     return applied
+
+
+async def _apply_one(connection: asyncpg.Connection, number: int, name: str, text: str) -> None:
+    needs = _NEEDS.match(text)
+    deadline = time.monotonic() + TURN
+    while True:
+        try:
+            async with connection.transaction():
+                await connection.execute(QUEUE)
+                await connection.execute(text)
+                for table, other in _RIGHTS.findall(text):
+                    await grant_as_on(connection, other, table)
+                await connection.execute(
+                    "INSERT INTO schema_migration (number, name, needs) VALUES ($1, $2, $3)",
+                    *(number, name, int(needs[1]) if needs else 0),
+                )
+        except asyncpg.LockNotAvailableError:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("migration_waits", name=name, reason="others use its tables for long")
+            await asyncio.sleep(PAUSE)
+        else:
+            return
 
 
 async def check_schema(connection: asyncpg.Connection, *, partitions: int) -> None:

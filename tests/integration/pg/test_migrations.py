@@ -10,7 +10,9 @@ from structlog.testing import capture_logs
 
 from scoreboard import files
 from scoreboard.errors import ConfigurationError
+from scoreboard.pg import migrations
 from scoreboard.pg.migrations import check_schema, migrate
+from tests.support.waiting import wait_until
 
 
 async def test_processes_that_migrate_at_the_same_time_take_turns(bare_url: str) -> None:
@@ -26,12 +28,6 @@ async def test_processes_that_migrate_at_the_same_time_take_turns(bare_url: str)
     assert len(done) == 1
     assert done[0] == sorted(done[0])
     assert done[0][0] == "0001_ledger"
-
-
-def test_the_files_are_numbered_from_one_without_gaps() -> None:
-    texts = files.texts("pg", "migrations", suffix=".sql")
-
-    assert [name[:5] for name in texts] == [f"{n:04}_" for n in range(1, len(texts) + 1)]
 
 
 async def test_a_database_without_the_schema_is_refused_with_the_command_to_run(
@@ -91,6 +87,29 @@ async def migrate_until(
     with monkeypatch.context() as before:
         before.setattr(files, "texts", until_then)
         assert (await migrate(connection))[-1] == last
+
+
+async def test_a_migration_that_waits_for_a_table_lets_others_use_it(
+    bare_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, reader, other = [await asyncpg.connect(bare_url) for _ in range(3)]
+    await migrate(first)
+    newer = {"9999_future": "ALTER TABLE board ADD COLUMN future text"}
+    texts = files.texts
+    monkeypatch.setattr(files, "texts", lambda *path, suffix: texts(*path, suffix=suffix) | newer)
+    monkeypatch.setattr(migrations, "QUEUE", "SET LOCAL lock_timeout = '20ms'")
+    monkeypatch.setattr(migrations, "PAUSE", 0.01)
+    with capture_logs() as logs:
+        async with reader.transaction():
+            await reader.fetch("SELECT FROM board")  # as a backup does, for hours
+            task = asyncio.create_task(migrate(first))
+            await wait_until(lambda: len(logs) >= 3, description="it has waited in vain")
+            assert await other.fetchval("SELECT count(*) FROM board") == 0
+        assert await task == ["9999_future"]
+    told = {(entry["event"], entry["name"]) for entry in logs}
+    assert told == {("migration_waits", "9999_future")}
+    for connection in (first, reader, other):
+        await connection.close()
 
 
 async def test_what_was_there_before_boards_had_periods_goes_on_unchanged(
