@@ -30,12 +30,13 @@ BOARDS ?=
 COMPARE ?=
 
 # make chaos: what is not given is a drawn seed, 300,000 actions and 200 kills; with CLUSTER=1 or SENTINEL=1
-# 100,000 actions and 60 faults, whose number is KILLS then
+# 100,000 actions and 60 faults, whose number is KILLS then; with SEASON=1 2,000 posts a second (RATE) for a minute
 SEED ?=
 ACTIONS ?=
 KILLS ?=
 CLUSTER ?=
 SENTINEL ?=
+SEASON ?=
 
 # further options of the command behind a target
 ARGS ?=
@@ -107,9 +108,9 @@ bench: $(STAMP) ## measure every part, ten minutes on idle cores (ARGS="http fan
 bench-peers: $(STAMP) ## compare with what one would build instead; needs npm, installs the peers aside (ARGS)
 	$(BIN)/python -m scripts.bench.peers $(ARGS)
 
-chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED, ACTIONS, KILLS, CLUSTER, SENTINEL, REDIS_SERVER)
-	$(BIN)/python -m scripts.chaos run $(if $(SEED),--seed $(SEED)) \
-	  $(if $(ACTIONS),--actions $(ACTIONS)) $(if $(KILLS),--kills $(KILLS)) \
+chaos: $(STAMP) ## load a server while its parts are killed, then audit it (SEED, ACTIONS, KILLS, CLUSTER, SENTINEL, SEASON, REDIS_SERVER)
+	$(BIN)/python -m scripts.chaos $(if $(SEASON),season,run) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(ACTIONS),--actions $(ACTIONS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEASON),$(if $(RATE),--rate $(RATE))) \
 	  $(if $(CLUSTER),--redis cluster) $(if $(SENTINEL),--redis sentinel) $(ARGS)
 
 rehearse-restore: $(STAMP) ## lose servers of our own and restore them by the commands of docs/backup.md (ARGS)

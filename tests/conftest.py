@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import pytest
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
@@ -21,6 +22,10 @@ from tests.support import servers
 from tests.support.shares import shared_out
 from tests.support.signing import JWT_KEYS
 from tests.support.waiting import PATIENCE
+
+# An example may take as long as a busy machine needs for it.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)

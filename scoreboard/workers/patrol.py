@@ -80,15 +80,13 @@ class Patrol:
 
 
 def _log(table: str, found: Sequence[Difference]) -> None:
-    """Logs one line, even if the whole board differs; ``scoreboard verify`` prints everything."""
+    """Logs one line, even if the whole board differs, without ids: some players are anonymous.
+    ``scoreboard verify`` prints everything."""
     log.error(
         "audit_differences",
         board=table,
         users=len({difference.user_id for difference in found}),
         where=dict(Counter(difference.where for difference in found)),
-        examples=[
-            f"user {d.user_id!r}: {d.where} has {d.found}, the ledger {d.expected}"
-            for d in found[:EXAMPLES]
-        ],
+        examples=[f"{d.where} has {d.found}, the ledger {d.expected}" for d in found[:EXAMPLES]],
         remedy="scoreboard verify --repair",
     )

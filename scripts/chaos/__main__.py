@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 import typer
@@ -63,15 +65,46 @@ def run(
     actions = actions or (300_000 if one else 100_000)
     kills = kills or (200 if one else 60)
     print(f"seed {seed}: {actions:,} actions, {kills} {'kills' if one else 'faults'}")
+    work = partial(chaos.run, seed=seed, actions=actions, kills=kills, progress=_print, form=redis)
+    _audited(work, seed, folder, report)
+
+
+@app.command()
+def season(
+    seed: Annotated[int | None, typer.Option(help="Replays that schedule; default: drawn.")] = None,
+    rate: Annotated[int, typer.Option(min=10, help="Posts a second, one action each.")] = 2_000,
+    boundaries: Annotated[
+        int, typer.Option(min=1, help="How often a period of 5 s turns over.")
+    ] = 12,
+    kills: Annotated[int, typer.Option(min=1, help="Redis or a persister, killed (-9).")] = 8,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep data and logs there; default: thrown away.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the report as JSON there.")] = None,
+) -> None:
+    """Let a period turn over again and again under posts at a steady rate, then audit."""
+    seed = secrets.randbelow(10**6) if seed is None else seed
+    print(f"seed {seed}: {rate:,} posts a second, {boundaries} boundaries, {kills} kills")
+    work = partial(
+        chaos.season, seed=seed, rate=rate, boundaries=boundaries, kills=kills, progress=_print
+    )
+    _audited(work, seed, folder, report)
+
+
+def _audited(
+    work: Callable[[Path], Coroutine[None, None, dict[str, Any]]],
+    seed: int,
+    folder: Path | None,
+    report: Path | None,
+) -> None:
+    """Does the work in the folder, and tells what was found. Ends with 1 on any violation."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     with temporary_folder() as temporary:
         where = folder or temporary
         where.mkdir(parents=True, exist_ok=True)
         if any(where.iterdir()):
             raise typer.BadParameter(f"{where} is not empty")
-        found = asyncio.run(
-            chaos.run(where, seed=seed, actions=actions, kills=kills, progress=_print, form=redis)
-        )
+        found = asyncio.run(work(where))
     text = json.dumps(found, indent=2)
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)

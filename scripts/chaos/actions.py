@@ -11,7 +11,7 @@ from typing import NamedTuple
 from scripts.load import requests
 
 LEVELS = ("redis", "replica", "disk", "postgres")
-BOARDS = 4
+BOARDS = tuple(f"board{n}" for n in range(4))
 Key = tuple[str, str, str]  # board, user, action id
 
 
@@ -86,14 +86,27 @@ class Book:
         self.violations.append(f"{action.board} {action.user} {action.id}: {text}")
 
 
-def new_actions(client: int, seed: int) -> Iterator[list[Action]]:
+class Load(NamedTuple):
+    """What is posted: by so many ``clients`` at the same time, on these ``boards``, up to ``most``
+    actions in a call, and ``rate`` actions a second; None: as many as there can be."""
+
+    clients: int = 12
+    boards: Sequence[str] = BOARDS
+    most: int = 60
+    rate: float | None = None
+
+
+MIXED = Load()
+
+
+def new_actions(client: int, seed: int, load: Load = MIXED) -> Iterator[list[Action]]:
     """The requests of a client without end: single actions and batches, always the same for the
     same seed. A few users score on all boards, most score rarely."""
     rng = random.Random(f"{seed}/client {client}")
     number = 0
     while True:
-        board = f"board{rng.randrange(BOARDS)}"
-        size = 1 if rng.random() < 0.5 else rng.randint(2, 60)
+        board = load.boards[rng.randrange(len(load.boards))]
+        size = 1 if load.most == 1 or rng.random() < 0.5 else rng.randint(2, load.most)
         batch = []
         for _ in range(size):
             number += 1

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from scripts.chaos.actions import LEVELS, Action, Book, Doubt, new_actions
+from scripts.chaos.actions import LEVELS, MIXED, Action, Book, Doubt, Load, new_actions
 from scripts.load.api import Api, NoAnswer
 from scripts.load.replies import Reply
 
@@ -16,6 +16,7 @@ BATCH = 60
 # The levels that are asked for, None where that is left to the service, and how often.
 Levels = Mapping[str | None, int]
 OF_A_SERVER: Levels = {None: 30, "redis": 20, "postgres": 35, "disk": 10, "replica": 2}
+OF_A_SEASON: Levels = {None: 9, "postgres": 1}  # a file that is synced once a second slows posts
 
 
 class Client:
@@ -30,9 +31,10 @@ class Client:
         book: Book,
         may_go: Callable[[], bool],
         levels: Levels = OF_A_SERVER,
+        load: Load = MIXED,
     ) -> None:
         self._rng = random.Random(f"{seed}/client {number}/choices")
-        self._new = new_actions(number, seed)
+        self._new = new_actions(number, seed, load)
         self._apis = apis
         self._book = book
         self._may_go = may_go

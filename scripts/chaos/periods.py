@@ -14,12 +14,13 @@ from scoreboard.wire.keys import Keyspace
 from scripts.chaos.service import PARTITIONS, Service
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
+SEASON, BLITZ = "board1", 5.0  # a board, and the seconds of its period `blitz`
 # Of the run's boards, two: one with a short and a long period, one that keeps only the last
 # occurrences.
 BOARDS = {
-    "board1": BoardSettings(
+    SEASON: BoardSettings(
         periods=(
-            Period("blitz", every="PT5S", start=_START),
+            Period("blitz", every=f"PT{BLITZ:.0f}S", start=_START),
             Period("day", cron="0 0 * * *", grace=60),
         )
     ),
@@ -72,6 +73,20 @@ async def audit_periods(stack: Service) -> tuple[int, list[str]]:
         if final != told or twice:
             wrong.append(f"{final} occurrences are final, {told} were told, {twice} of them again")
         return final, wrong
+    finally:
+        await connection.close()
+
+
+async def boundaries_crossed(stack: Service) -> int:
+    """How many occurrences of SEASON's short period ended in which somebody was."""
+    connection = await asyncpg.connect(stack.postgres.url)
+    try:
+        count: int = await connection.fetchval(
+            "SELECT count(*) FROM period_occurrence"
+            " WHERE board = $1 AND period = 'blitz' AND state = 'final' AND users > 0",
+            SEASON,
+        )
+        return count
     finally:
         await connection.close()
 

@@ -58,8 +58,8 @@ async def run(
 
 async def _open_boards(api: Api, book: Book) -> None:
     """Else the first actions on a board could meet one that is being made."""
-    for number in range(BOARDS):
-        action = Action(f"board{number}", "user0", "first", 1)
+    for board in BOARDS:
+        action = Action(board, "user0", "first", 1)
         book.actions.append(action)
         (reply,) = await api.submit(action.board, [action.body])
         assert reply.status == 200, reply

@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 import enum
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from scoreboard.wire.keys import PartitionKeys
-from scripts.chaos.actions import Book
+from scripts.chaos.actions import MIXED, Book, Load
 from scripts.chaos.audit import Lost, audit
 from scripts.chaos.clients import Client
 from scripts.chaos.cluster_faults import ClusterFaults
-from scripts.chaos.faults import Faults, schedule
-from scripts.chaos.periods import audit_periods, make_boards
+from scripts.chaos.faults import Fault, Faults, schedule
+from scripts.chaos.periods import BLITZ, SEASON, audit_periods, boundaries_crossed, make_boards
 from scripts.chaos.replicated import cluster_stack, sentinel_stack
 from scripts.chaos.sentinel_faults import SentinelFaults
 from scripts.chaos.service import PARTITIONS, Service, running
 from scripts.chaos.stack import Stack
-from scripts.chaos.valkey_faults import ValkeyFaults
+from scripts.chaos.valkey_faults import SeasonFaults, ValkeyFaults
 
-CLIENTS = 12
 SETTLE_TIMEOUT = 120.0  # seconds until everybody has an answer and the backlog is gone
 
 Progress = Callable[[str], None]
@@ -61,15 +61,46 @@ async def run(
     form: Form = Form.SERVER,
 ) -> dict[str, Any]:
     """The report, with what contradicts a promise in ``violations``."""
-    began = time.monotonic()
-    book = Book(actions)
     faults = form.faults(folder)
     plan = schedule(seed, actions, kills, faults.kinds)
+    return await _run(faults, plan, MIXED, seed, actions, progress)
+
+
+async def season(
+    folder: Path, *, seed: int, rate: int, boundaries: int, kills: int, progress: Progress
+) -> dict[str, Any]:
+    """The same of a board whose period of 5 s ends ``boundaries`` times while each of ``rate``
+    posts a second counts in it, and Redis and the persisters are killed."""
+    load = Load(clients=128, boards=(SEASON,), most=1, rate=rate)
+    actions = round(rate * BLITZ * (boundaries + 1))
+    faults = SeasonFaults(Stack(folder))
+    plan = [
+        fault._replace(kind=kind)
+        for fault, kind in zip(schedule(seed, actions, kills, faults.kinds), cycle(faults.turns))
+    ]
+    report = await _run(faults, plan, load, seed, actions, progress)
+    if report["boundaries"] < boundaries:
+        report["violations"].append(f"only {report['boundaries']} boundaries were crossed")
+    return report
+
+
+async def _run(
+    faults: Faults[Any],
+    plan: Sequence[Fault],
+    load: Load,
+    seed: int,
+    actions: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    began = time.monotonic()
+    book = Book(actions)
     async with running(faults.stack) as stack, faults.at_work():
         await make_boards(stack)
         fired = 0
 
         def may_go() -> bool:
+            if load.rate and len(book.actions) > (time.monotonic() - posting_since) * load.rate:
+                return False
             # Nobody runs far ahead of a fault that waits for its target to be up again.
             return fired == len(plan) or len(book.actions) < plan[fired].at + actions // len(plan)
 
@@ -85,7 +116,11 @@ async def run(
                     repairs.create_task(faults.do(fault, lock))
 
         async with stack.apis() as apis:
-            clients = [Client(n, seed, apis, book, may_go, faults.levels) for n in range(CLIENTS)]
+            posting_since = time.monotonic()
+            clients = [
+                Client(n, seed, apis, book, may_go, faults.levels, load)
+                for n in range(load.clients)
+            ]
             telling = asyncio.create_task(_tell(book, faults, len(plan), progress))
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -99,22 +134,26 @@ async def run(
             finally:
                 telling.cancel()
                 await asyncio.gather(telling, return_exceptions=True)
+        posted = time.monotonic() - posting_since
         progress("all clients have their answers; waiting for the backlog")
         await drained(stack)
         progress("auditing")
         final, wrong = await audit_periods(stack)
         book.violations += wrong
+        crossed = await boundaries_crossed(stack)
         lost = await audit(stack, book, faults.losses)
     return {
         "seed": seed,
         "seconds": round(time.monotonic() - began, 1),
         "actions": len(book.actions),
+        "actions_a_second": round(len(book.actions) / posted),
         "kills": faults.kills,
         "faults": faults.done,
         "lost_replies": faults.lost_replies,
         "answers": dict(sorted(book.answers.items())),
         "acknowledged": _levels(book),
         "final_occurrences": final,
+        "boundaries": crossed,
         "given_up": sum(action.given_up for action in book.actions),
         "lost": _described(lost),
         "longest_loss_window": {

@@ -137,7 +137,6 @@ async def _kill_at(stack: Stack, step: Step, passes: int) -> Seen:
 async def _look(stack: Stack, batch: InHand) -> Seen:
     async with stack.redis() as redis:
         deliveries = await _deliveries(redis, batch)
-    boards = [f"board{number}" for number in range(BOARDS)]
     ids = [tuple(map(int, entry.split("-"))) for entry in batch.ids]
     connection = await asyncpg.connect(stack.postgres.url)
     try:
@@ -146,7 +145,7 @@ async def _look(stack: Stack, batch: InHand) -> Seen:
             " AND (event_ms, event_seq) IN (SELECT * FROM unnest($2::bigint[], $3::bigint[]))",
             [
                 board
-                for board in boards
+                for board in BOARDS
                 if Keyspace(PARTITIONS).partition_of(board) == batch.partition
             ],
             [ms for ms, _ in ids],

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from scoreboard.wire.keys import PartitionKeys
+from scripts.chaos.clients import OF_A_SEASON
 from scripts.chaos.disk import synced_once_a_second
 from scripts.chaos.faults import Emptied, Fault, Faults, Kinds
 from scripts.chaos.proxy import Loss, lose_none
@@ -97,3 +98,11 @@ class ValkeyFaults(Faults[Stack]):
         self.stack.proxy.judge = judge
         await asyncio.sleep(0.5 + fault.pause)
         self.stack.proxy.judge = lose_none
+
+
+class SeasonFaults(ValkeyFaults):
+    """Those of a season: Redis and the persisters are killed while its periods turn over."""
+
+    turns = ("kill_persister", "kill_redis")
+    kinds = Kinds(dict.fromkeys(turns, 1), kills=frozenset(turns))
+    levels = OF_A_SEASON
