@@ -32,7 +32,7 @@ class Misplaced(NamedTuple):
 class Difference(msgspec.Struct, frozen=True):
     """Two places that disagree about a user, or about one of the user's actions. ``board`` is the
     name of the table; ``where`` is what was compared with the ledger: user_score, redis (the zset),
-    rank (in a final table) or receipt."""
+    rank (in a final table), players (how many actions count for the limits) or receipt."""
 
     board: str
     user_id: str

@@ -17,6 +17,7 @@ from scoreboard.domain.flaws import FieldFlaw
 from scoreboard.domain.identifiers import IdRule
 from scoreboard.domain.moments import milliseconds_of_moment
 from scoreboard.domain.periods import Period, Periods, check_names
+from scoreboard.domain.tables import occurrence_of
 from scoreboard.errors import (
     BoardClosed,
     BoardFull,
@@ -205,6 +206,10 @@ class BoardSettings(
     def counts_players(self) -> bool:
         """Whether Redis keeps who is in, with how many actions, for the limits that need it."""
         return not (self.attempts is None and self.capacity is None and self.join == "open")
+
+    def counts_players_in(self, table: str) -> bool:
+        """Whether that is so of this table: where a board has periods, only their tables do."""
+        return self.counts_players and bool(self.periods) == (occurrence_of(table) is not None)
 
     @property
     def clock(self) -> str:

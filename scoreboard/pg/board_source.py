@@ -147,9 +147,8 @@ class BoardSource:
 
     async def players(self, table: str) -> AsyncIterator[list[Player]]:
         """All who are in, in chunks: who has ever counted, and who has joined."""
-        board, occurrence = board_of(table), occurrence_of(table)
-        async for chunk in _chunks(self._connection, _sql["players"], table, board, occurrence):
-            yield [Player(*row) for row in chunk]
+        async for chunk in players(self._connection, table):
+            yield chunk
 
     async def receipts(self, board: str, since: EventId) -> AsyncIterator[list[KeptAction]]:
         """The actions whose latest event is beyond ``since``, in chunks."""
@@ -171,6 +170,26 @@ async def receipts(connection: Any, board: str, since: EventId) -> AsyncIterator
     """The board's actions whose latest event is beyond ``since``, in chunks. Raises Unavailable."""
     async for chunk in _chunks(connection, _sql["receipts"], board, *since):
         yield [kept_action(*row) for row in chunk]
+
+
+async def players(connection: Any, table: str) -> AsyncIterator[list[Player]]:
+    """All who are in a table, in chunks. Raises Unavailable."""
+    async for chunk in _chunks(connection, _sql["players"], *_names(table)):
+        yield [Player(*row) for row in chunk]
+
+
+async def players_of(connection: Any, table: str, users: Sequence[str]) -> list[Player]:
+    """Those of these users who are in. Raises Unavailable."""
+    query = f"SELECT * FROM ({_sql['players']}) AS known WHERE user_id = ANY ($4::text[])"  # noqa: S608
+    with translated():
+        rows = await connection.fetch(
+            query, *_names(table), list(users), timeout=STATEMENT_PATIENCE
+        )
+    return [Player(*row) for row in rows]
+
+
+def _names(table: str) -> tuple[str, str, str | None]:
+    return table, board_of(table), occurrence_of(table)
 
 
 async def _chunks(connection: Any, query: str, *args: Any) -> AsyncIterator[list[Any]]:

@@ -9,9 +9,11 @@ from operator import itemgetter
 import asyncpg
 
 from scoreboard.domain.audit import LedgerTotal, Misplaced
+from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.kept_occurrences import KeptOccurrence
-from scoreboard.domain.ledger import EventId, KeptAction
-from scoreboard.pg.board_source import CHUNK, kept_action, receipts
+from scoreboard.domain.ledger import EventId, KeptAction, Player
+from scoreboard.domain.tables import board_of
+from scoreboard.pg.board_source import CHUNK, kept_action, players, players_of, receipts
 from scoreboard.pg.failures import translated
 from scoreboard.pg.occurrences import kept_tables
 from scoreboard.pg.sql import statements
@@ -52,6 +54,23 @@ class LedgerAudit:
         with translated():
             rows = await self._pool.fetch(_sql["misplaced"], table, CHUNK)
         return [Misplaced(*row) for row in rows]
+
+    async def counts_players(self, table: str) -> bool:
+        """Whether Redis keeps who is in the table, and how many of each one's actions count."""
+        with translated():
+            text = await self._pool.fetchval(_sql["settings"], board_of(table))
+        return text is not None and BoardSettings.from_text(text).counts_players_in(table)
+
+    async def players(self, table: str) -> AsyncIterator[list[Player]]:
+        """All who are in the table, in chunks."""
+        with translated():
+            async with self._pool.acquire() as connection:
+                async for chunk in players(connection, table):
+                    yield chunk
+
+    async def players_of(self, table: str, users: Sequence[str]) -> list[Player]:
+        """Those of these users who are in the table, as it is now."""
+        return await players_of(self._pool, table, users)
 
     async def users(self, table: str) -> int:
         """How many users user_score has of the table."""

@@ -46,19 +46,42 @@ class RedisAudit:
                 pipe.zcard(keys.hidden)
                 return sum(await pipe.execute())
 
+    async def attempts(self, table: str, users: Sequence[str]) -> list[int | None]:
+        """How many actions of each user count for the table's limits; None for who is not in."""
+        if not users:
+            return []
+        with reachable():
+            found: Any = await self._redis.zmscore(self._keyspace.board(table).players, list(users))
+        return [None if count is None else int(count) for count in found]
+
+    async def players(self, table: str) -> int:
+        """How many users are in."""
+        with reachable():
+            count: int = await self._redis.zcard(self._keyspace.board(table).players)
+        return count
+
+    async def joined(self, table: str) -> AsyncIterator[list[str]]:
+        """All users who are in, in chunks; some may come twice."""
+        async for users in self._scanned(self._keyspace.board(table).players):
+            yield users
+
     async def members(self, table: str) -> AsyncIterator[list[str]]:
         """All users of the table in chunks; some may come twice."""
         keys = self._keyspace.board(table)
         for key in (keys.board, keys.hidden):
-            cursor = 0
-            while True:
-                with reachable():
-                    reply: Any = await self._redis.zscan(key, cursor, count=SCAN)
-                cursor, pairs = reply
-                if pairs:
-                    yield [user.decode() for user, _ in pairs]
-                if cursor == 0:
-                    break
+            async for users in self._scanned(key):
+                yield users
+
+    async def _scanned(self, key: str) -> AsyncIterator[list[str]]:
+        cursor = 0
+        while True:
+            with reachable():
+                reply: Any = await self._redis.zscan(key, cursor, count=SCAN)
+            cursor, pairs = reply
+            if pairs:
+                yield [user.decode() for user, _ in pairs]
+            if cursor == 0:
+                break
 
     async def differing_receipts(
         self, board: str, actions: Sequence[KeptAction]

@@ -197,6 +197,15 @@ class AuditedLedger(Protocol):
         """Users of a final table whose stored place is not that of its totals, or the first of
         very many."""
 
+    async def counts_players(self, table: str) -> bool:
+        """Whether Redis keeps who is in the table, and how many of each one's actions count."""
+
+    def players(self, table: str) -> AsyncIterator[list[Player]]:
+        """All who are in the table, in chunks."""
+
+    async def players_of(self, table: str, users: Sequence[str]) -> list[Player]:
+        """Those of these users who are in the table, as it is now."""
+
     async def users(self, table: str) -> int:
         """How many users have a total in the table."""
 

@@ -25,7 +25,6 @@ from scoreboard.domain.ledger import (
     BoardState,
     EventId,
 )
-from scoreboard.domain.tables import occurrence_of
 from scoreboard.domain.urgency import Urgency
 from scoreboard.errors import Unavailable
 from scoreboard.telemetry import metrics
@@ -293,8 +292,7 @@ class Rebuilder:
         progress: Progress | None,
     ) -> None:
         settings = BoardSettings.from_text(record.settings)
-        # Where the board has periods, only their tables keep count of players.
-        if settings.counts_players and bool(settings.periods) == (occurrence_of(table) is not None):
+        if settings.counts_players_in(table):
             async for players in source.players(table):
                 await draft.add_players(players)
         if since is None:

@@ -233,6 +233,15 @@ class AuditedBoards(Protocol):
     async def users(self, table: str) -> int:
         """How many users the table has, shown and hidden."""
 
+    async def attempts(self, table: str, users: Sequence[str]) -> list[int | None]:
+        """How many actions of each user count for the table's limits; None for who is not in."""
+
+    async def players(self, table: str) -> int:
+        """How many users are in."""
+
+    def joined(self, table: str) -> AsyncIterator[list[str]]:
+        """All users who are in, in chunks; some may come twice."""
+
     def members(self, table: str) -> AsyncIterator[list[str]]:
         """All users of the table in chunks; some may come twice."""
 

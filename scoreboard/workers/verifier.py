@@ -1,6 +1,6 @@
 """The audit checks that for every user of every table the ledger's total, user_score and the zset
-are the same number, that final ranks follow from the totals, and that every receipt agrees with the
-ledger.
+are the same number, that final ranks follow from the totals, that limits count whom and what the
+ledger does, and that every receipt agrees with the ledger.
 
 It runs while scores come in. A first pass compares everything without a lock. Whatever differs is
 compared again under the partition's lock, right after draining its stream, so that only real
@@ -75,6 +75,7 @@ class Verifier:
         for table in moving:
             if live[table]:
                 tell(await self._only_in_redis(table, report))
+                tell(await self._players(table, report))
         report.occurrences = len(occurrences)
         if report.live:
             tell(await self._receipts(board, report))
@@ -145,6 +146,53 @@ class Verifier:
         async for users in self._redis.members(table):
             known = {total.user_id for total in await self._postgres.totals_of(table, users)}
             found += await self.confirm(table, [u for u in users if u not in known], report)
+        return found
+
+    async def _players(self, table: str, report: Report) -> list[Difference]:
+        """Where the limits of a live table count other users or actions than the ledger."""
+        if not await self._postgres.counts_players(table):
+            return []
+        suspects, known = list[str](), 0
+        async for players in self._postgres.players(table):
+            counts = await self._redis.attempts(table, [one.user_id for one in players])
+            known += sum(count is not None for count in counts)
+            suspects += [
+                one.user_id
+                for one, count in zip(players, counts, strict=True)
+                if count != one.attempts
+            ]
+        if await self._redis.players(table) != known:
+            async for users in self._redis.joined(table):
+                there = {one.user_id for one in await self._postgres.players_of(table, users)}
+                suspects += [user for user in users if user not in there]
+        return await self._confirm_players(table, suspects, report)
+
+    async def _confirm_players(
+        self, table: str, users: Sequence[str], report: Report
+    ) -> list[Difference]:
+        found: list[Difference] = []
+        left = list(dict.fromkeys(users))
+        partition = self._keyspace.partition_of(table)
+        for _ in range(LOOKS):
+            if not left:
+                return found
+            async with self._locks.locked(partition) as session:
+                before = await self._redis.attempts(table, left)
+                await self._rebuilder.drain(partition, session)
+                rows = dict(await self._postgres.players_of(table, left))
+                after = await self._redis.attempts(table, left)
+                live = await self._is_live(table)
+            if not live:
+                return found
+            moved = []
+            for user, first, second in zip(left, before, after, strict=True):
+                due = rows.get(user)
+                if first != second:
+                    moved.append(user)
+                elif first != due:
+                    found.append(Difference(table, user, "players", _text(due), _text(first)))
+            left = moved
+        report.moving += len(left)
         return found
 
     async def _receipts(self, board: str, report: Report) -> list[Difference]:

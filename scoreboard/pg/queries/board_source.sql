@@ -91,7 +91,7 @@ FROM user_score WHERE board = $1 AND user_id = ANY ($2::text[]) AND NOT hidden
 -- name: players
 -- Who is in, with the actions that count: in the table $1 of the board $2, and in its occurrence $3
 -- unless that is null.
-SELECT user_id, coalesce(attempts, 0)
+SELECT user_id, coalesce(attempts, 0) AS attempts
 FROM (SELECT user_id FROM user_score WHERE board = $1
       UNION SELECT user_id FROM board_join WHERE board = $1) AS known
 LEFT JOIN (SELECT user_id, sum(attempts)::bigint AS attempts

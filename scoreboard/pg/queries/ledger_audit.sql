@@ -15,6 +15,9 @@ FROM period_occurrence CROSS JOIN LATERAL misplaced_in(table_name, shared)
 WHERE table_name = $1 AND state = 'final' AND NOT pruned AND unranked IS NULL
 LIMIT $2
 
+-- name: settings
+SELECT settings FROM board WHERE board = $1
+
 -- name: users
 -- Of a table, like the next three.
 SELECT count(*) FROM user_score

@@ -22,6 +22,7 @@ from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from scoreboard.write_path.joiner import Joiner
 from tests.support.arena import Arena, opened_arena
+from tests.support.differences import differences
 from tests.support.moderated_arena import Moderated
 
 POSTS, USERS, SERVERS = 200, 50, 4
@@ -118,6 +119,28 @@ async def test_limits_that_are_set_on_a_board_with_scores_count_what_was_before(
     assert await outcomes(court, ("ann", "a5", 5), ("ann", "a6", 5), ("dan", "a1", 5)) == [
         *(Outcome.ACCEPTED, Outcome.ATTEMPTS_EXHAUSTED, Outcome.BOARD_FULL),
     ]
+
+
+async def test_the_audit_finds_whom_limits_count_wrongly_and_a_repair_sets_it_right(
+    court: Moderated, joiner: Joiner, pool: asyncpg.Pool
+) -> None:
+    await configure(court, attempts=5, capacity=9)
+    await outcomes(court, ("ann", "a1", 5), ("ann", "a2", 5), ("bob", "a1", 5))
+    await joiner.join("arena", "cy")
+    assert await differences(court.arena, pool) == []
+
+    key = court.arena.keys.players
+    await court.arena.redis.zadd(key, {"ann": 1, "nobody": 3})
+    await court.arena.redis.zrem(key, "bob")
+    found = await differences(court.arena, pool)
+    assert sorted((one.where, one.user_id, one.expected, one.found) for one in found) == [
+        ("players", "ann", "2", "1"),
+        ("players", "bob", "1", "nothing"),
+        ("players", "nobody", "nothing", "3"),
+    ]
+    await court.arena.durable.rebuilder.rebuild("arena", correct=True)
+    assert await differences(court.arena, pool) == []
+    assert await players(court) == {"ann": 2, "bob": 1, "cy": 0}
 
 
 async def test_a_limit_may_grow_without_a_load(court: Moderated) -> None:
