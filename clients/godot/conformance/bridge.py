@@ -32,7 +32,7 @@ def main() -> None:
     def to_driver() -> None:
         while text := os.read(0, 1 << 16):
             connection.sendall(text)
-        connection.shutdown(socket.SHUT_WR)
+        godot.kill()  # whoever gave commands is gone
 
     threading.Thread(target=to_driver, daemon=True).start()
     while told := connection.recv(1 << 16):
