@@ -264,8 +264,8 @@ export class Scoreboard {
   /** The user and those around. Throws Refused `unknown_user`. */
   around(userId: string, table?: Table & { radius?: number }): Promise<Neighbours>;
   /** The places of up to 500 users, such as friends, in their order or, with `sort`, by rank and each
-   * with its `place` among them. */
-  lookup(userIds: string[], table?: Table & { sort?: "rank" }): Promise<Lookup>;
+   * with its `place` among them. `day` tells the ranks as the day began as well. */
+  lookup(userIds: string[], table?: Table & { sort?: "rank"; day?: boolean }): Promise<Lookup>;
   /** The board's rules, how many users it shows, and its periods. */
   describe(options?: { board?: string }): Promise<DescribedBoard>;
   /** A page of the period's occurrences, newest first. */

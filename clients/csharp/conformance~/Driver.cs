@@ -193,7 +193,8 @@ internal static class Driver
                 return await _client.Around(Text(command, "userId"), table, (int?)(long?)command.Maybe("radius"));
             case "lookup":
                 var users = ((List<object>)command["userIds"]).Cast<string>();
-                return await _client.Lookup(users, table, Text(command, "sort") == "rank");
+                var day = true.Equals(command.Maybe("day"));
+                return await _client.Lookup(users, table, Text(command, "sort") == "rank", day);
             case "rankOf": return await _client.RankOf(Json.Integer(command["score"]), table);
             case "describe": return await _client.Describe(table.Board);
             case "occurrences": return await _client.Occurrences(table.Period, table.Board, limit, after);

@@ -222,11 +222,12 @@ namespace ScoreboardClient
         }
 
         /// <summary>The places of up to 500 users, such as friends, in their order or, with byRank, by rank
-        /// and each with its Place among them.</summary>
-        public async Task<Lookup> Lookup(IEnumerable<string> userIds, Table table = null, bool byRank = false)
+        /// and each with its Place among them. With day it tells the ranks as the day began as well.</summary>
+        public async Task<Lookup> Lookup(
+            IEnumerable<string> userIds, Table table = null, bool byRank = false, bool day = false)
         {
             var body = new Dictionary<string, object> { { "userIds", userIds.ToList() } };
-            var query = Asked(table).And("sort", byRank ? "rank" : null);
+            var query = Asked(table).And("sort", byRank ? "rank" : null).And("day", day ? "true" : null);
             var told = await _calls.Call("POST", Path(table) + "/users:lookup", body, query);
             return Answer.Read(told, ScoreboardClient.Lookup.From);
         }

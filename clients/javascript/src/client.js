@@ -123,8 +123,8 @@ export class Scoreboard {
     return this.#get("users", board, `/users/${encodeURIComponent(userId)}/around`, query);
   }
 
-  async lookup(userIds, { board, ...query } = {}) {
-    const options = { body: { userIds }, query };
+  async lookup(userIds, { board, day, ...query } = {}) {
+    const options = { body: { userIds }, query: { ...query, day: day ? "true" : null } };
     const path = `${this.#path(board)}/users:lookup`;
     return having("users", await this.#calls.call("POST", path, options));
   }

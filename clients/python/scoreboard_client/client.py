@@ -285,14 +285,15 @@ class AsyncScoreboard:
         board: str | None = None,
         *,
         sort: Literal["rank"] | None = None,
+        day: bool = False,
         period: str | None = None,
         occurrence: int | str | None = None,
     ) -> Lookup:
         """The places of up to 500 users, such as friends, in their order or, with ``sort``, by rank
-        and each with its ``place`` among them."""
+        and each with its ``place`` among them. ``day`` tells the ranks as the day began as well."""
         body = {"userIds": list(user_ids)}
         path = f"{self._path(board)}/users:lookup"
-        query = {"sort": sort} | _table(period, occurrence)
+        query = {"sort": sort, "day": "true" if day else None} | _table(period, occurrence)
         return decoded(Lookup, await self._calls.call("POST", path, body, query))
 
     async def describe(self, board: str | None = None) -> DescribedBoard:

@@ -174,9 +174,9 @@ func around(user_id, options = {}):
 
 
 # The places of up to 500 users, such as friends, in their order or, with `sort` "rank" in `options`, by rank
-# and each with its `place` among them.
+# and each with its `place` among them. With `day` (true) it tells the ranks as the day began as well.
 func lookup(user_ids, options = {}):
-	var asked = query(_only(options, ["sort", "period", "occurrence"]))
+	var asked = query(_only(options, ["sort", "day", "period", "occurrence"]))
 	return _call("POST", _path(options) + "/users:lookup" + asked, {"userIds": user_ids})
 
 
