@@ -20,7 +20,7 @@ Show = Callable[[Page, Feed], Awaitable[None]]
 async def a_board(page: Page, feed: Feed) -> None:
     feed.rules = {"title": "The Grand Arena", "unit": "pts", "description": "All of this year."}
     feed.users = 23
-    feed.answers = {f"{BOARD}/users:lookup?day=true": {"day": DAY_BEGAN}}
+    feed.answers = {f"{BOARD}/users:lookup?day=true": {"missing": [], "day": DAY_BEGAN}}
     await feed.open(page)
     feed.send("snapshot", 1, TOP)
     await expect(page.locator(".row")).to_have_count(10)

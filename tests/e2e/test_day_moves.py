@@ -24,15 +24,17 @@ async def test_arrows_tell_how_many_places_it_is_from_where_the_day_began(
     await page.clock.install()
     feed.rules = {}
     day = {"since": "2026-01-31T00:00:00Z", "ranks": {"ann": 3, "bob": 1, "cy": 3}}
-    feed.answers = {LOOKUP: {"users": [], "missing": [], "day": day}}
+    feed.answers = {LOOKUP: {"users": [], "missing": ["anonymous-1"], "day": day}}
     await feed.open(page)
-    feed.send("snapshot", 1, {"ann": 30, "bob": 20, "cy": 10, "dan": 5})
-    await expect(page.locator(".row")).to_have_count(4)
+    told = {"ann": 30, "bob": 20, "cy": 10, "dan": 5, "anonymous-1": 4}
+    feed.send("snapshot", 1, told)
+    await expect(page.locator(".row")).to_have_count(5)
     await expect(move(page, "ann")).to_have_text("▲ 2")
     await expect(move(page, "ann")).to_have_attribute("aria-label", "Up 2 today")
     await expect(move(page, "bob")).to_have_text("▼ 1")
     await expect(move(page, "cy")).to_be_hidden()
     await expect(move(page, "dan")).to_have_text("NEW")
+    await expect(move(page, "anonymous-1")).to_be_hidden()
 
     # One step changes the distance to that place, and no time takes the arrow away.
     feed.send("update", 2, {"bob": 31, "ann": 30, "cy": 10, "eve": 6, "dan": 5})

@@ -66,7 +66,9 @@ async def test_it_stands_where_the_tag_is_and_follows_the_board(
         for user, points in (("ann", 10), ("bob", 20), ("cid", 5)):
             await game.score(user, points)
         page = await new_page()
-        await page.goto(game.url)
+        async with page.expect_response("**/users:lookup?day=true") as asked:
+            await page.goto(game.url)
+        assert (await asked.value).status == 200, "of the ranks when the day began"
         await expect(page.locator(".row:not(.leaving)")).to_have_count(2)
         assert await names(page) == ["bob", "ann"]
         between = "document.querySelector('h1 ~ script + section + h1')?.textContent"

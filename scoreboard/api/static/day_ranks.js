@@ -54,18 +54,19 @@ export class DayRanks {
     const userIds = entries.map(({ userId }) => userId).filter((id) => !this.#asked.has(id));
     for (const id of userIds) this.#asked.add(id);
     const query = new URLSearchParams({ day: true, ...(this.#period && { period: this.#period }) });
-    const day = await this.#read(boardPath(this.#board, `users:lookup?${query}`), userIds);
+    const told = await this.#read(boardPath(this.#board, `users:lookup?${query}`), userIds);
     if (table !== this.#table) return;
     this.#timer = undefined;
-    if (!day) return; // nothing is kept, or it can't be read now
-    for (const id of userIds) this.#ranks.set(id, day.ranks[id] ?? null);
+    if (!told?.day) return; // nothing is kept, or it can't be read now
+    const known = userIds.filter((id) => !told.missing.includes(id)); // pseudonyms lead to nobody
+    for (const id of known) this.#ranks.set(id, told.day.ranks[id] ?? null);
     this.#changed();
   }
 
   async #read(path, userIds) {
     try {
       const response = await this.#api.request(path, "POST", { userIds });
-      return response.ok ? (await response.json()).day : null;
+      return response.ok ? response.json() : null;
     } catch {
       return null;
     }
