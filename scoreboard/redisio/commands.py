@@ -27,12 +27,16 @@ T = TypeVar("T")
 SILENCE = 1.0  # seconds for which one server of several may say nothing
 
 
+class Overwritten(Unavailable):
+    """A key holds what another program has written. It stays so until somebody removes it."""
+
+
 @contextmanager
 def reachable() -> Iterator[None]:
     """Turns errors that mean "Redis is away" or "not here, not now" into Unavailable; an error of
     the command itself, from Redis or already from redis-py, passes unchanged, but for one: a key
-    that another program has written over. Servers of another kind than the URL says are
-    Misconfigured."""
+    that another program has written over is Overwritten. Servers of another kind than the URL says
+    are Misconfigured."""
     try:
         yield
     except Refused as error:
@@ -43,7 +47,7 @@ def reachable() -> Iterator[None]:
         if "WRONGTYPE" not in str(error):
             raise
         log.warning("redis_key_of_another_type", error=str(error)[:200])
-        raise Unavailable("A key in Redis holds what is not the service's.") from error
+        raise Overwritten("A key in Redis holds what is not the service's.") from error
     except (RedisError, OSError, TimeoutError) as error:
         raise Unavailable("Redis can't be reached.") from error
 

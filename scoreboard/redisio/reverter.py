@@ -18,7 +18,7 @@ from scoreboard.domain.ledger import (
     LateDuplicate,
     LeftTotal,
 )
-from scoreboard.redisio.commands import reachable, run_script
+from scoreboard.redisio.commands import Overwritten, reachable, run_script
 from scoreboard.redisio.erased_users import take_out
 from scoreboard.redisio.occurrence_tables import tell_tables
 from scoreboard.wire import scripts
@@ -142,9 +142,9 @@ class LateReverter:
         )
         try:
             reply = await run_script(self._redis, call)
-        except ResponseError as error:
+        except (ResponseError, Overwritten) as error:
             # Another try would fail as well and hold up the partition; a rebuild settles it.
-            log.error("revert_failed", board=duplicate.board, error=str(error))
+            log.error("revert_failed", board=duplicate.board, error=str(error.__cause__ or error))
             return False
         if reply[0] == MOVED:  # only the ledger knows the total without it
             with reachable():
