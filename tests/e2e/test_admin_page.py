@@ -94,7 +94,7 @@ async def test_keys_move_approve_and_confirm(queue: Queue, new_page: OpenPage) -
     assert (await queue.api.top("duel"))["dan"] == 2 * len(USUAL)
     await expect(page.get_by_text("Nothing waits for a decision.")).to_be_visible()
 
-    await page.get_by_label("Show", exact=True).select_option("confirmed")
+    await page.locator("#status").select_option("confirmed")
     await expect(case(page, "dan")).to_contain_text("confirmed by eve")
     await expect(case(page, "dan")).to_contain_text("caught: a VPN")
 
@@ -163,11 +163,11 @@ async def test_a_decision_that_did_not_get_through_can_be_made_again(
 async def test_the_queue_can_be_narrowed(queue: Queue, new_page: OpenPage) -> None:
     page = await new_page()
     await open_queue(page, queue)
-    await page.get_by_label("Board", exact=True).fill("duel")
+    await page.locator("#board").fill("duel")
     await page.keyboard.press("Enter")
     await expect(page.locator(".case h2 bdi")).to_have_text(["dan"])
-    await page.get_by_label("Board", exact=True).fill("")
-    await page.get_by_label("User", exact=True).fill("cy")
+    await page.locator("#board").fill("")
+    await page.locator("#user").fill("cy")
     await page.keyboard.press("Enter")
     await expect(page.locator(".case h2 bdi")).to_have_text(["cy"])
 

@@ -177,7 +177,7 @@ async def test_the_audit_is_filtered_and_read_page_by_page(
     await expect(lines(page)).to_have_count(60)
     await expect(lines(page).nth(50)).to_be_focused()
 
-    await page.get_by_label("What", exact=True).select_option("set a board's rules")
+    await page.locator("#audit-decision").select_option("set a board's rules")
     await expect(page.get_by_text("Nothing that fits was recorded.")).to_be_visible()
     await page.get_by_label("By whom").fill("")
     await page.keyboard.press("Enter")
