@@ -143,3 +143,9 @@ def test_a_process_of_a_deployment_loads_no_more_than_it_runs(role: str, other: 
     loaded = set(ended.stdout.split())
     assert "scoreboard.redisio.connections" in loaded
     assert loaded & {"typer", "rich", "numpy", "sklearn", "opentelemetry.exporter", other} == set()
+
+
+def test_migrations_are_numbered_from_one_without_gaps_and_each_once() -> None:
+    names = sorted(file.name for file in (PACKAGE / "pg" / "migrations").glob("*.sql"))
+
+    assert [name[:5] for name in names] == [f"{n:04}_" for n in range(1, len(names) + 1)]
