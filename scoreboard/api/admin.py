@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from scoreboard.api.auth import Authenticator
 from scoreboard.api.bodies import MODERATION, Bodies, decode
@@ -36,6 +36,7 @@ from scoreboard.domain.reviews import (
     Review,
     Verdict,
 )
+from scoreboard.domain.shards import sharded_board
 from scoreboard.errors import (
     Forbidden,
     InvalidRequest,
@@ -176,7 +177,7 @@ class AdminHandlers:
         before = None if cursor is None else number(cursor, "cursor", least=1, most=MAX_ID)
         found = await self._reviews.page(wanted, before=before, limit=limit + 1)
         following = str(found[limit - 1].id) if len(found) > limit else None
-        return for_caller(ReviewPage(found[:limit], following))
+        return for_caller(ReviewPage(list(map(_shown, found[:limit])), following))
 
     async def decided_features(self, request: web.Request) -> web.Response:
         """How often refusals turned out to be wrong, by agent and feature."""
@@ -186,32 +187,31 @@ class AdminHandlers:
     async def get_review(self, request: web.Request) -> web.Response:
         """One case with what its user did lately."""
         review, _ = await self._case(request)
-        return for_caller(await self._reviews.details(review))
+        details = await self._reviews.details(review)
+        return for_caller(structs.replace(details, review=_shown(review)))
 
     async def approve(self, request: web.Request) -> web.Response:
         """Lets the action count."""
         review, principal = await self._case(request)
         why = await self._body(request, self._explanation)
-        return for_caller(
-            await self._moderator.approve(
-                review.id, by=principal.subject, reason=why.reason, episode=why.episode
-            )
+        decision = await self._moderator.approve(
+            review.id, by=principal.subject, reason=why.reason, episode=why.episode
         )
+        return for_caller(structs.replace(decision, review=_shown(decision.review)))
 
     async def confirm(self, request: web.Request) -> web.Response:
         """Keeps the action out, or takes it back."""
         review, principal = await self._case(request)
         wanted = await self._body(request, self._confirmation)
-        return for_caller(
-            await self._moderator.confirm(
-                review.id,
-                by=principal.subject,
-                reason=wanted.reason,
-                revert_earlier=wanted.revert_earlier,
-                hide_user=wanted.hide_user,
-                episode=wanted.episode,
-            )
+        decision = await self._moderator.confirm(
+            review.id,
+            by=principal.subject,
+            reason=wanted.reason,
+            revert_earlier=wanted.revert_earlier,
+            hide_user=wanted.hide_user,
+            episode=wanted.episode,
         )
+        return for_caller(structs.replace(decision, review=_shown(decision.review)))
 
     async def decide(self, request: web.Request) -> web.Response:
         """Decides a selection of cases one by one. One that can't be decided stops no other, unless
@@ -331,7 +331,7 @@ class AdminHandlers:
 
     async def _moderated(self, principal: Principal, review_id: int) -> Review:
         review = await self._reviews.get(review_id)
-        if not principal.may_moderate(review.board):
+        if not principal.may_moderate(sharded_board(review.board)):
             raise Forbidden("The token does not allow moderating this board.")
         return review
 
@@ -340,3 +340,8 @@ class AdminHandlers:
         if not request.can_read_body:
             return decoder.decode(b"{}")
         return decode(decoder, await self._bodies.read(request, most=MODERATION))
+
+
+def _shown(review: Review) -> Review:
+    """The case as one of its board, which may be one of a shard."""
+    return structs.replace(review, board=sharded_board(review.board))

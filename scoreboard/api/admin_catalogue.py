@@ -63,6 +63,7 @@ _WHOLE = {
     "mode": "flag",
     "ids": "nfc-visible",
     "zone": "Europe/Berlin",
+    "shards": 1,
 }
 
 _REFUSALS: dict[int, tuple[str, Any]] = {

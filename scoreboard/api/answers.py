@@ -27,8 +27,9 @@ class InPeriod(msgspec.Struct, frozen=True, rename="camel", gc=False):
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """The action counts. ``score`` is the user's new total; ``rank`` counts from 1 and is null for
-    a user who is hidden from the board; ``durability`` is present when the level that was asked for
-    was not reached in time and names the one that was. ``changed`` and ``previous`` are present
+    a user who is hidden from the board, and on a board with shards, where only a read knows it;
+    ``durability`` is present when the level that was asked for was not reached in time and names
+    the one that was. ``changed`` and ``previous`` are present
     where the board's operator is not ``sum``: whether the total is another now, and what it was
     before (null: there was none). ``periods`` is present where the board has some, and names those
     whose open occurrence the action counts in. A board without a table of all time gives no

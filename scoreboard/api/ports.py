@@ -25,7 +25,7 @@ from scoreboard.domain.removals import RemovalKind
 from scoreboard.domain.reviews import Decision, FeatureDecisions, Filter, Review, ReviewDetails
 from scoreboard.domain.revocations import Revocation
 from scoreboard.domain.snapshots import Rows, Snapshot, Wanted
-from scoreboard.domain.standings import Page, Place, Standing, UserStanding
+from scoreboard.domain.standings import Page, Part, Place, Spot, Standing, UserStanding
 from scoreboard.domain.submissions import Result, Submission
 from scoreboard.domain.urgency import Urgency
 from scoreboard.domain.webhooks import Delivery, NewWebhook, Webhook
@@ -80,6 +80,21 @@ class ReadableBoards(Protocol):
 
     async def page(self, board: str, place: Place, limit: int) -> Page:
         """Up to ``limit`` users in order of rank, from the place on."""
+
+
+class ReadableShards(Protocol):
+    """What shards of boards add to reads of the whole, as one place has it. Redis
+    (redisio/live_shards.py) raises BoardCold for what is not live, Postgres
+    (pg/archived_shards.py) UnknownBoard for a shard that does not exist."""
+
+    async def part(self, shard: str, spot: Spot, *, before: int, behind: int) -> Part:
+        """How many stand above the spot, with up to so many users ``before`` it and ``behind``."""
+
+    async def stamps(self, shard: str, users: Sequence[str]) -> list[float | None]:
+        """The zset score of each user in order; None for one who is not there."""
+
+    async def above(self, shard: str, spots: Sequence[Spot]) -> tuple[int, list[int]]:
+        """How many users there are, and how many of them stand above each spot."""
 
 
 class PeriodStates(Protocol):

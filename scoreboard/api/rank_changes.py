@@ -17,6 +17,7 @@ from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.daily_ranks import DayRanks, Then, Was
 from scoreboard.domain.days import day_start
 from scoreboard.domain.moments import moment_of
+from scoreboard.domain.shards import shard_of
 from scoreboard.domain.standings import Standing
 
 DELTA = Parameter(
@@ -101,6 +102,8 @@ class RankChanges:
         """The ranks of these users in the table of all time, or in an occurrence, when the day
         began; null where nothing is kept. Raises as ``of``."""
         settings = await self._periods.settings(board)
+        if settings.shard_count > 1:
+            return None  # ranks are kept of each shard's users among themselves
         today = day_start(settings.clock, time.time_ns() // 1_000_000)
         if shown is not None and shown.occurrence.starts_at >= today:
             return DayBegan(moment_of(today), {})
@@ -133,6 +136,8 @@ class RankChanges:
         """What has changed of the standing, in the table of all time or in an occurrence. Raises
         UnknownBoard, or Unavailable when Postgres is away."""
         settings = await self._periods.settings(board)
+        if settings.shard_count > 1:
+            return await self._of_shard(board, settings, standing)
         today = day_start(settings.clock, time.time_ns() // 1_000_000)
         if shown is not None:
             if shown.occurrence.starts_at >= today:
@@ -152,6 +157,15 @@ class RankChanges:
             for period, then in zip(begun, others, strict=True)
         }
         return Delta(_change(settings, standing, day), changes)
+
+    async def _of_shard(self, board: str, settings: BoardSettings, standing: Standing) -> Delta:
+        """Without ranks, as above."""
+        today = day_start(settings.clock, time.time_ns() // 1_000_000)
+        shard = shard_of(board, standing.user_id, settings.shard_count)
+        (then,) = await self._days.then(shard, standing.user_id, [today])
+        if then is not None and then.was == "ranked":
+            then = then._replace(was="unranked", rank=None)
+        return Delta(_change(settings, standing, then), {})
 
 
 def _change(settings: BoardSettings, now: Standing, then: Then | None) -> Change | None:

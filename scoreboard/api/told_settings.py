@@ -10,7 +10,8 @@ from msgspec import UNSET, defstruct, structs
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.identifiers import IdRule
 
-KEPT_FROM_PLAYERS = frozenset({"mode", "allow_history", "events"})  # how the gate judges
+# How the gate judges, and how the board is spread over servers.
+KEPT_FROM_PLAYERS = frozenset({"mode", "allow_history", "events", "shards"})
 
 
 def _told(name: str, doc: str, *before: tuple[str, type], without: frozenset[str]) -> Any:
@@ -42,7 +43,8 @@ BoardRules = _told(
     the top; what people are told of the board; from when on and until when it takes actions (null:
     always), how many of a user, and of how many users (null: any number), whether users have to
     join first, its periods, whether it has a table of all time to show, the announced events in
-    which actions are worth more, and, where it was set, by which time zone its days begin.""",
+    which actions are worth more, and, where they were set, by which time zone its days begin and
+    over how many shards its users are spread.""",
     ("board", str),
     without=frozenset(),
 )

@@ -27,6 +27,7 @@ from scoreboard.api.imports import ImportHandlers
 from scoreboard.api.joins import JoinHandlers
 from scoreboard.api.known_revocations import KnownRevocations
 from scoreboard.api.live.hub import Hub
+from scoreboard.api.live.sharded_updates import ShardedUpdates
 from scoreboard.api.live.standings import Standings
 from scoreboard.api.live.websockets import LiveLeaderboard
 from scoreboard.api.live_places import LivePlaces
@@ -48,6 +49,8 @@ from scoreboard.api.rank_changes import RankChanges
 from scoreboard.api.revocation_watch import RevocationWatch
 from scoreboard.api.route_metrics import keep_published
 from scoreboard.api.scores import ScoreHandlers
+from scoreboard.api.sharded_boards import ShardedBoards, ShardedOpener
+from scoreboard.api.sharded_places import ShardedPlaces
 from scoreboard.api.token_admin import TokenHandlers
 from scoreboard.api.token_rules import ClaimRules
 from scoreboard.api.tokens import keys_from
@@ -71,6 +74,7 @@ from scoreboard.background import end, keep_running
 from scoreboard.domain.boards import Rate, is_board_name
 from scoreboard.errors import ConfigurationError
 from scoreboard.pg.archived_boards import ArchivedBoards
+from scoreboard.pg.archived_shards import ArchivedShards
 from scoreboard.pg.audit_trail import AuditTrail
 from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.cases import LedgerCases
@@ -91,6 +95,7 @@ from scoreboard.pg.webhooks import Webhooks
 from scoreboard.redisio.cluster_updates import updates_of
 from scoreboard.redisio.erased_users import ErasedUsers
 from scoreboard.redisio.live_boards import LiveBoards
+from scoreboard.redisio.live_shards import LiveShards
 from scoreboard.redisio.patrol_reports import PatrolReports
 from scoreboard.redisio.period_states import PeriodStates
 from scoreboard.redisio.persister_reports import PersisterReports
@@ -107,6 +112,7 @@ from scoreboard.write_path.commit_watch import CommitWatch
 from scoreboard.write_path.durability_waits import DurabilityWaits
 from scoreboard.write_path.joiner import Joiner
 from scoreboard.write_path.judged_calls import JudgedCalls
+from scoreboard.write_path.sharded import ShardedJoiner, ShardedSubmitter
 from scoreboard.write_path.submitter import Submitter
 
 if TYPE_CHECKING:
@@ -152,9 +158,16 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
         backlog_limit=settings.backlog_limit,
     )
     live = LiveBoards(reading, keyspace=durable.keyspace)
+    live_shards = LiveShards(reading, keyspace=durable.keyspace)
+    boards = ShardedBoards(live, live_shards)
     watch = WriteWatch(redis, topology, settings.partitions)
     archived = ArchivedBoards(archive)
-    reader = BoardReader(live, archived, durable.rebuilder)
+    archived_boards = ShardedBoards(archived, ArchivedShards(archive))
+    reader = BoardReader(
+        boards,
+        archived_boards,
+        ShardedOpener(durable.rebuilder, boards),
+    )
     periods = BoardPeriods(
         reader,
         PeriodStates(reading, keyspace=durable.keyspace),
@@ -180,12 +193,22 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
     )
     tops = LiveTops(reader, periods)
     hub = Hub(
-        PresentedUpdates(updates, presentation, memory),
+        PresentedUpdates(
+            ShardedUpdates(updates, periods.settings, tops, interval=settings.update_interval),
+            presentation,
+            memory,
+        ),
         PresentedTops(tops, presentation),
         settings,
     )
     standings = Standings(
-        LivePlaces(WatchedBoards(reading, keyspace=durable.keyspace), reader, periods),
+        LivePlaces(
+            ShardedPlaces(
+                WatchedBoards(reading, keyspace=durable.keyspace), live_shards, periods.settings
+            ),
+            reader,
+            periods,
+        ),
         presentation,
         settings,
     )
@@ -226,7 +249,7 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
     player_pace = Pace(Rate.from_text(settings.player_rate))
     app = build(
         ScoreHandlers(
-            submitter,
+            ShardedSubmitter(submitter),
             authenticator,
             bodies,
             erased,
@@ -235,7 +258,7 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
             player_pace=player_pace,
             board_pace=Pace(Rate.from_text(settings.board_quota)),
         ),
-        JoinHandlers(joiner, authenticator, bodies, erased, player_pace=player_pace),
+        JoinHandlers(ShardedJoiner(joiner), authenticator, bodies, erased, player_pace=player_pace),
         BoardHandlers(
             reader,
             periods,
@@ -266,7 +289,9 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
         TokenHandlers(revoker(redis, pool), authenticator, bodies),
         ExportHandlers(BoardExports(servers.exporting), authenticator),
         ImportHandlers(
-            BatchImport(StoredSettings(pool), submitter, ImportRecord(pool), erasures),
+            BatchImport(
+                StoredSettings(pool), ShardedSubmitter(submitter), ImportRecord(pool), erasures
+            ),
             authenticator,
             bodies,
         ),
@@ -282,7 +307,7 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
         ),
         WebhookHandlers(Webhooks(pool), webhook_targets(settings), authenticator, bodies),
         HistoryHandlers(histories, periods, presentation, access),
-        ExplanationHandlers(histories, periods, presentation, access),
+        ExplanationHandlers(histories, archived_boards, periods, presentation, access),
         ErasureHandlers(
             eraser(settings, redis, pool, durable),
             erasures,

@@ -16,6 +16,7 @@ from scoreboard.settings import Settings
 from scoreboard.write_path.commit_watch import CommitWatch
 from scoreboard.write_path.durability_waits import DurabilityWaits
 from scoreboard.write_path.plain_calls import Call
+from scoreboard.write_path.sharded import ShardedSubmitter
 from scoreboard.write_path.submitter import Submitter
 
 
@@ -42,7 +43,7 @@ def gate_is_on(board: str) -> ConfigurationError:
 
 
 @asynccontextmanager
-async def submitter(settings: Settings, tools: Operator) -> AsyncIterator[Submitter]:
+async def submitter(settings: Settings, tools: Operator) -> AsyncIterator[ShardedSubmitter]:
     """Submits actions as the service does, for durability ``redis``."""
     lines = ScriptLines(tools.topology, timeout=TIMEOUT, most=4)
     commits = CommitWatch(updates_of(tools.topology, str, timeout=TIMEOUT))
@@ -57,7 +58,7 @@ async def submitter(settings: Settings, tools: Operator) -> AsyncIterator[Submit
         judged=NoJudge(),
     )
     try:
-        yield made
+        yield ShardedSubmitter(made)
     finally:
         await made.close()
         await tools.durable.rebuilder.close()

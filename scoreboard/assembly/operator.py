@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from scoreboard.assembly.recovery import Recovery, recovery, verifier_of
 from scoreboard.assembly.startup import configure
+from scoreboard.domain.shards import sharded_board
 from scoreboard.local.running_service import DEFAULT_DATA_DIR, names_servers, with_servers
 from scoreboard.pg.address import DATABASE_URL, MIGRATION_URL, parse
 from scoreboard.pg.connection import connect
@@ -52,8 +53,11 @@ class Operator:
     verifier: Verifier
 
     async def boards(self, board: str | None) -> list[str]:
-        """The board that was named, or all boards."""
-        return await self.postgres.boards() if board is None else [board]
+        """The board that was named with its shards, or all boards."""
+        every = await self.postgres.boards()
+        if board is None:
+            return every
+        return [name for name in every if sharded_board(name) == board] or [board]
 
 
 def load_settings(data_dir: Path | None = None) -> Settings:

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from scoreboard.api.sharded_boards import ShardedBoards
 from scoreboard.assembly.webhook_targets import webhook_targets
 from scoreboard.background import end, keep_running
 from scoreboard.pg.archived_boards import ArchivedBoards
+from scoreboard.pg.archived_shards import ArchivedShards
 from scoreboard.pg.outside_events import OutsideEvents
 from scoreboard.pg.pool import open_pool
 from scoreboard.pg.profiles import StoredProfiles
@@ -31,12 +33,11 @@ async def telling_outsiders(settings: Settings) -> AsyncIterator[None]:
     )
     record = OutsideEvents(pool)
     deliverer = Deliverer(record, ShownPlayers(StoredProfiles(pool)), sender)
+    tops = ShardedBoards(ArchivedBoards(pool), ArchivedShards(pool))
     tasks = [
         asyncio.create_task(keep_running("webhooks", deliverer.run)),
         asyncio.create_task(keep_running("old deliveries", deliverer.run_tidying)),
-        asyncio.create_task(
-            keep_running("changed tops", TopTeller(record, ArchivedBoards(pool)).run)
-        ),
+        asyncio.create_task(keep_running("changed tops", TopTeller(record, tops).run)),
     ]
     try:
         yield

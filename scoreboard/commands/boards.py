@@ -145,6 +145,12 @@ def set_command(
         str | None,
         typer.Option(help="By which time zone its days begin, such as Europe/Berlin."),
     ] = None,
+    shards: Annotated[
+        int | None,
+        typer.Option(
+            help="Over how many partitions its users are spread, 1 to 64; of a new board only."
+        ),
+    ] = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Change some settings of a board, or create it.
@@ -170,6 +176,7 @@ def set_command(
         "join": join,
         "allTime": all_time,
         "zone": zone,
+        "shards": shards,
     }
     changes = {name: value for name, value in options.items() if value is not None}
     limits = {"opens": opens, "closes": closes, "attempts": attempts, "capacity": capacity}
@@ -270,6 +277,8 @@ def _described(settings: BoardSettings) -> str:
         parts.append("no table of all time")
     if settings.clock != plain.clock:
         parts.append(f"days by {settings.clock}")
+    if settings.shard_count > 1:
+        parts.append(f"{settings.shard_count} shards")
     if settings.title:
         parts.append(f"“{settings.title}”")
     return ", ".join(parts)

@@ -17,6 +17,7 @@ from scoreboard.domain.flaws import FieldFlaw
 from scoreboard.domain.identifiers import IdRule
 from scoreboard.domain.moments import milliseconds_of_moment
 from scoreboard.domain.periods import Period, Periods, check_names
+from scoreboard.domain.shards import MOST_SHARDS
 from scoreboard.domain.tables import occurrence_of
 from scoreboard.errors import (
     BoardClosed,
@@ -141,6 +142,7 @@ class BoardSettings(
     all_time: bool = True
     events: Annotated[tuple[AnnouncedEvent, ...], Meta(max_length=10)] = ()
     zone: Zone | UnsetType = UNSET  # left out: UTC, and not told
+    shards: Annotated[int, Meta(ge=1, le=MOST_SHARDS)] | UnsetType = UNSET  # left out: 1, likewise
 
     def __post_init__(self) -> None:
         if self.min_points > self.max_points:
@@ -152,6 +154,23 @@ class BoardSettings(
             raise FieldFlaw(f"{self.zone!r} is not a time zone's name in IANA's list", field="zone")
         if not (self.all_time or self.periods):
             raise FieldFlaw("A board without a table of all time needs a period", field="allTime")
+        if self.shard_count > 1 and (rule := self._not_with_shards()):
+            raise FieldFlaw(f"A board with shards can't have {rule[1]}", field=rule[0])
+
+    def _not_with_shards(self) -> tuple[str, str] | None:
+        """What is set that shards would have to agree on while they count; the field, in words."""
+        if self.mode != "off":
+            return "mode", "a gate: devices are known to a shard alone"
+        if self.capacity is not None:
+            return "capacity", "a capacity: each shard counts its own users"
+        if self.periods:
+            return "periods", "periods: each shard numbers the occurrences that it opens"
+        return None
+
+    @property
+    def shard_count(self) -> int:
+        """Over how many shards the board's users are spread."""
+        return 1 if self.shards is UNSET else self.shards
 
     @property
     def sign(self) -> int:
@@ -296,6 +315,17 @@ def amending(given: Any, *, create: bool = False) -> SettingsChange:
         return _changed(before or BoardSettings(), given)
 
     return change
+
+
+def check_kept_shards(before: BoardSettings | None, after: BoardSettings) -> None:
+    """Raises BoardHasScores when a board that exists would get another number of shards or, with
+    shards, other rules of totals, since others may count on any of them meanwhile."""
+    if before is None:
+        return
+    if before.shard_count != after.shard_count:
+        raise BoardHasScores("A board keeps the number of shards it was made with.", path="shards")
+    if after.shard_count > 1 and (rule := kept_rule(before, after)):
+        raise BoardHasScores(f"A board with shards keeps its {rule}.", path=rule)
 
 
 def kept_rule(before: BoardSettings, after: BoardSettings) -> str | None:

@@ -77,7 +77,8 @@ class Wanted(NamedTuple):
 
 class Snapshot(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
     """The head of an export: of which table it is, how many ``rows`` follow, and the board's rules.
-    ``watermark`` is the id of the last event of the board that it has, ``at`` when it was taken;
+    ``watermark`` is the id of the last event of the board that it has (with shards: up to which it
+    has all of each), ``at`` when it was taken;
     ``detail_from`` the moment from which on it has all actions, if older ones are not kept."""
 
     board: str

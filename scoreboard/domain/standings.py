@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from math import inf
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType, structs
@@ -84,6 +85,31 @@ class Page(NamedTuple):
     rank: int
     players: int
     last: Place | None
+
+
+class Spot(NamedTuple):
+    """A spot in a table: right behind the place that the user has with this zset score, wherever
+    the user stands now; behind all who have it when the name is empty."""
+
+    zset_score: float
+    user_id: str = ""
+
+
+BEFORE_ALL, BEHIND_ALL = Spot(inf), Spot(-inf)
+
+
+Rows: TypeAlias = list[tuple[str, float]]  # users with their zset scores, best first
+
+
+class Part(NamedTuple):
+    """What a shard adds to a read of its board: its version, how many ``players`` it shows, how
+    many of them stand ``above`` a spot, and some users around it with their zset scores, best
+    first."""
+
+    version: int
+    players: int
+    above: int
+    rows: Rows
 
 
 def user_standing(own: Standing, above: Standing | None, tenth: int | None) -> UserStanding:

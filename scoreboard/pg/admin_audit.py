@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scoreboard.domain.shards import sharded_board
 from scoreboard.pg.sql import statements
 
 _sql = statements("admin_audit")
@@ -23,5 +24,7 @@ async def record(
 ) -> None:
     """Writes one line, in the transaction of the decision itself. ``details`` is JSON."""
     await connection.execute(
-        _sql["record"], by, decision, board, user, action, review_id, reason, details
+        _sql["record"],
+        *(by, decision, board and sharded_board(board)),
+        *(user, action, review_id, reason, details),
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import asyncpg
 
 from scoreboard.domain.boards import BoardSettings, SettingsChange, no_such_board
 from scoreboard.domain.removals import being_removed
+from scoreboard.domain.shards import shard_names, shard_number
 from scoreboard.pg import admin_audit, installation, removals
 from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
@@ -45,10 +46,11 @@ class StoredSettings:
 
     @asynccontextmanager
     async def changing(
-        self, board: str, partition: int, change: SettingsChange, *, by: str
+        self, board: str, partition_of: Callable[[str], int], change: SettingsChange, *, by: str
     ) -> AsyncIterator[BoardSettings]:
         """Stores what ``change`` makes of the settings, and gives it; commits at the end of the
-        block unless that raises. To be called under the lock of the board's partition."""
+        block unless that raises. A new board gets all of its shards. The audit has it, but for the
+        further shards. To be called under the lock of the board's partition."""
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
                 await removals.refuse_if_pending(connection, board)
@@ -58,9 +60,16 @@ class StoredSettings:
                 else:
                     after = change(BoardSettings.from_text(before))
                 text = after.to_text()
-                await connection.execute(_sql["set"], board, partition, text)
-                details = f'{{"before":{before or "null"},"after":{text}}}'
-                await admin_audit.record(
-                    connection, "board_set", by=by, board=board, details=details
-                )
+                names = [board]
+                if before is None and not shard_number(board):
+                    names = shard_names(board, after.shard_count)
+                    for shard in names[1:]:
+                        await removals.refuse_if_pending(connection, shard)
+                for name in names:
+                    await connection.execute(_sql["set"], name, partition_of(name), text)
+                if not shard_number(board):
+                    details = f'{{"before":{before or "null"},"after":{text}}}'
+                    await admin_audit.record(
+                        connection, "board_set", by=by, board=board, details=details
+                    )
                 yield after

@@ -15,6 +15,7 @@ from scoreboard.domain.boards import BoardSettings, no_such_board
 from scoreboard.domain.ledger import EventId
 from scoreboard.domain.moments import moment_of
 from scoreboard.domain.periods import is_period_name
+from scoreboard.domain.shards import shard_names
 from scoreboard.domain.snapshots import Rows, Snapshot, Wanted
 from scoreboard.domain.tables import occurrence_table
 from scoreboard.errors import OccurrenceGone, PeriodRequired, UnknownOccurrence, UnknownPeriod
@@ -44,16 +45,16 @@ class BoardExports:
         async with AsyncExitStack() as opened:
             with translated():
                 connection = await opened.enter_async_context(snapshot(self._pool))
-                head, sign, shared = await self._head(connection, wanted)
+                head, rules = await self._head(connection, wanted)
                 await self._note(head, by)
             # Not translated: what goes wrong from here on may be the receiver's.
             yield (
                 head,
-                await opened.enter_async_context(aclosing(_rows(connection, head, sign, shared))),
+                await opened.enter_async_context(aclosing(_rows(connection, head, rules))),
             )
 
-    async def _head(self, connection: Any, wanted: Wanted) -> tuple[Snapshot, int, bool]:
-        """The head, the sign of totals, and whether equal ones share a rank."""
+    async def _head(self, connection: Any, wanted: Wanted) -> tuple[Snapshot, BoardSettings]:
+        """The head, and the board's settings."""
         row = await connection.fetchrow(_sql["board"], wanted.board)
         if row is None:
             await removals.refuse_if_pending(connection, wanted.board)
@@ -85,9 +86,10 @@ class BoardExports:
             if wanted.what == "actions" and row["detail_from"]
             else None,
         )
-        query = _sql[f"count_{wanted.what}"]
-        rows = await connection.fetchval(query, *_arguments(head), timeout=FIRST_PATIENCE)
-        return msgspec.structs.replace(head, rows=rows), rules.sign, shared
+        query = _statement(f"count_{wanted.what}", rules)
+        arguments = _arguments(head, rules)
+        rows = await connection.fetchval(query, *arguments, timeout=FIRST_PATIENCE)
+        return msgspec.structs.replace(head, rows=rows), rules
 
     async def _note(self, head: Snapshot, by: str) -> None:
         """On a connection of its own, as the snapshot only reads."""
@@ -97,8 +99,19 @@ class BoardExports:
             )
 
 
-def _arguments(head: Snapshot) -> tuple[str | None, ...]:
-    """Those of the statements about its rows."""
+def _statement(name: str, rules: BoardSettings) -> str:
+    """About the rows of a board; of one with shards about those of all. Without any, Postgres reads
+    rows in order, which it would not do for a list of one."""
+    if rules.shard_count == 1:
+        return _sql[name]
+    return _sql[name].replace("board = $1", "board = ANY ($1)")
+
+
+def _arguments(head: Snapshot, rules: BoardSettings) -> tuple[str | list[str] | None, ...]:
+    """Those of such a statement."""
+    if rules.shard_count > 1:
+        shards = shard_names(head.board, rules.shard_count)
+        return (shards,) if head.what == "standings" else (shards, None)
     if head.period is None or head.occurrence is None:
         return (head.board,) if head.what == "standings" else (head.board, None)
     if head.what == "standings":
@@ -129,20 +142,21 @@ async def _occurrence(
 
 
 async def _rows(
-    connection: Any, head: Snapshot, sign: int, shared: bool
+    connection: Any, head: Snapshot, rules: BoardSettings
 ) -> AsyncGenerator[list[tuple[Any, ...]], None]:
     chunks = connection.chunks(
-        _sql[head.what],
-        *_arguments(head),
+        _statement(head.what, rules),
+        *_arguments(head, rules),
         size=CHUNK,
         first=FIRST_PATIENCE,
         further=PATIENCE,
     )
+    shared = head.rank_style == "standard"
     made = _standings(shared) if head.what == "standings" else _actions
     with translated():
         async with aclosing(chunks):
             async for chunk in chunks:
-                yield made(chunk, sign)
+                yield made(chunk, rules.sign)
 
 
 def _actions(chunk: Sequence[Any], sign: int) -> list[tuple[Any, ...]]:

@@ -101,6 +101,12 @@ class Histories:
             actions,
         )
 
+    async def reached_ms(self, table: str, user: str) -> int | None:
+        """The Unix ms at which the user reached the total; None for who is not in the table."""
+        async with bounded_read(self._pool, table, self._patience) as at:
+            row = await at.fetchrow("place", user)
+        return None if row is None else row["reached_ms"]
+
     async def detail_from(self, board: str) -> int | None:
         """The Unix ms from which on everything of the board is known; None: all that ever was."""
         with translated():

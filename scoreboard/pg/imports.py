@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import asyncpg
 
+from scoreboard.domain.shards import shard_of
 from scoreboard.pg import admin_audit
 from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
@@ -28,7 +29,9 @@ class ImportRecord:
             return {}
         users, ids = zip(*actions, strict=True)
         with translated():
-            rows = await self._pool.fetch(_sql["imported"], board, users, ids)
+            shards = await self._pool.fetchval(_sql["shards"], board) or 1
+            boards = [shard_of(board, user, shards) for user in users]
+            rows = await self._pool.fetch(_sql["imported"], boards, users, ids)
         return {(user, action): points for user, action, points in rows}
 
     async def note(self, board: str, *, by: str, details: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 
 from scoreboard.domain.moments import moment_of
+from scoreboard.domain.shards import shard_names
 from scoreboard.domain.standings import (
     TOP_TEN,
     Standing,
@@ -93,7 +94,9 @@ class PastTables:
             f"shown AS ({_sql['shown']}) {_sql[name]}"
         )
         board, occurrence = board_of(at.name), occurrence_of(at.name) or ""
-        known_from = await at.connection.fetchval(_sql["detail_from"], board)
+        boards = shard_names(board, at.rules.shard_count)
+        tables = [at.name, *boards[1:]]  # shards have no occurrences
+        known_from = await at.connection.fetchval(_sql["detail_from"], boards)
         if at_ms < known_from:
             raise DetailGone(
                 "Single actions of that time are no longer kept.",
@@ -102,7 +105,7 @@ class PastTables:
         final_at = await at.connection.fetchval(_sql["final_at"], at.name) or _NEVER
         rows: list[Any] = await at.connection.fetch(
             query,
-            *(board, at_ms, occurrence, at.rules.sign, final_at, at.name, argument),
+            *(boards, at_ms, occurrence, at.rules.sign, final_at, tables, argument),
             timeout=self._patience + _MARGIN,
         )
         return rows

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from scoreboard.domain.shards import sharded_board
 from scoreboard.pg.erased_events import whose
 from scoreboard.pg.failures import translated
 from scoreboard.pg.snapshots import snapshot
@@ -66,7 +67,7 @@ class PlayerSnapshot:
         for number, board in enumerate(await self.boards()):
             yield b'%b{"board":%b,"memory":%b' % (
                 b"," if number else b"",
-                msgspec.json.encode(board),
+                msgspec.json.encode(sharded_board(board)),
                 msgspec.json.encode(memory_of(board)),
             )
             for name in OF_A_BOARD:

@@ -93,3 +93,4 @@ def place_of(row: Any) -> tuple[Any, ...]:
 
 
 BEFORE_ALL = spot_behind(MAX_TOTAL + 1)
+BEHIND_ALL = spot_behind(-MAX_TOTAL - 1)

@@ -66,6 +66,11 @@ class Removals:
                 words=f"It lacks DELETE on {', '.join(lacking)}.",
             )
 
+    async def shards(self, board: str) -> list[str]:
+        """The board's shards but the first that there are, or whose removal is not done."""
+        with translated():
+            return [row["board"] for row in await self._pool.fetch(_sql["shards"], board)]
+
     async def pending(self, board: str) -> Removal | None:
         """The board's removal that is not done."""
         with translated():

@@ -46,9 +46,12 @@ class Reviews:
             "id < ${}": before,
             "status = ${}": wanted.status,
             "kind = ${}": wanted.kind,
-            "board = ${}": wanted.board,
+            # With its shards, whose names come before that with a slash.
+            "(board = ${0} OR board > ${0} || '.' AND board < ${0} || '/')": wanted.board,
             "user_id = ${}": wanted.user,
-            "board = ANY (${}::text[])": None if wanted.boards is None else list(wanted.boards),
+            "split_part(board, '.', 1) = ANY (${}::text[])": (
+                None if wanted.boards is None else list(wanted.boards)
+            ),
         }
         asked = [(text, value) for text, value in conditions.items() if value is not None]
         texts = [text.format(i) for i, (text, _) in enumerate(asked, 2)]

@@ -37,19 +37,19 @@ class LiveBoards:
     async def top(self, board: str) -> tuple[int, bytes]:
         """(version, ready JSON array of the top 10)."""
         keys = self._keyspace.board(board)
-        version, top = await self._reads.read(scripts.read_top(**_of(keys)))
+        version, top = await self._reads.read(scripts.read_top(**keys_of(keys)))
         return int(version), top
 
     async def description(self, board: str) -> Description:
         """The board's settings, its version, and how many users it shows."""
         keys = self._keyspace.board(board)
-        version, settings, users = await self._reads.read(scripts.read_board(**_of(keys)))
+        version, settings, users = await self._reads.read(scripts.read_board(**keys_of(keys)))
         return Description(BoardSettings.from_text(settings), int(users), int(version))
 
     async def standings(self, board: str, users: list[str]) -> list[Standing | None]:
         """The standing of each user in order; None for one who is not on the board."""
         keys = self._keyspace.board(board)
-        call = scripts.read_standings(**_of(keys))
+        call = scripts.read_standings(**keys_of(keys))
         call.args.extend(user.encode() for user in users)
         reply = await self._reads.read(call)
         players = int(reply[0])
@@ -64,7 +64,7 @@ class LiveBoards:
         not on the board."""
         keys = self._keyspace.board(board)
         reply = await self._reads.read(
-            scripts.read_around(**_of(keys), arg_user=user, arg_radius=radius)
+            scripts.read_around(**keys_of(keys), arg_user=user, arg_radius=radius)
         )
         if len(reply) == 1:
             return None
@@ -74,7 +74,7 @@ class LiveBoards:
         """The user's place with the one above and the way to the top 10; None when the user is not
         on the board."""
         keys = self._keyspace.board(board)
-        reply = await self._reads.read(scripts.read_user(**_of(keys), arg_user=user))
+        reply = await self._reads.read(scripts.read_user(**keys_of(keys), arg_user=user))
         if len(reply) == 1:
             return None
         *above, own = _part(reply)
@@ -89,7 +89,7 @@ class LiveBoards:
         """Up to ``limit`` users in order of rank, from the place on."""
         keys = self._keyspace.board(board)
         call = scripts.read_page(
-            **_of(keys),
+            **keys_of(keys),
             arg_from=place.kind,
             arg_at=repr(place.at),
             arg_user=place.user_id,
@@ -104,7 +104,7 @@ class LiveBoards:
         return Page(standings, above + 1, players, last)
 
 
-class _ReadKeys(TypedDict):
+class ReadKeys(TypedDict):
     """The KEYS of a script that reads a table."""
 
     key_board: str
@@ -112,8 +112,9 @@ class _ReadKeys(TypedDict):
     key_table: str
 
 
-def _of(keys: BoardKeys) -> _ReadKeys:
-    return _ReadKeys(key_board=keys.board, key_meta=keys.guard, key_table=keys.meta)
+def keys_of(keys: BoardKeys) -> ReadKeys:
+    """The KEYS of a script that reads a table, of this board or occurrence."""
+    return ReadKeys(key_board=keys.board, key_meta=keys.guard, key_table=keys.meta)
 
 
 def _part(reply: list[Any]) -> list[Standing]:

@@ -18,11 +18,12 @@ from scoreboard.domain.ledger import (
     LateDuplicate,
     LeftTotal,
 )
+from scoreboard.domain.shards import shard_number
 from scoreboard.redisio.commands import Overwritten, reachable, run_script
 from scoreboard.redisio.erased_users import take_out
 from scoreboard.redisio.occurrence_tables import tell_tables
 from scoreboard.wire import scripts
-from scoreboard.wire.events import FORMAT, PERIODS, Body
+from scoreboard.wire.events import FORMAT, PERIODS, SHARDS, Body
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.receipts import Kept, receipt
 from scoreboard.wire.scripts import COLD, MOVED, RANGE, ScriptCall
@@ -134,7 +135,7 @@ class LateReverter:
             attempt=duplicate.attempt,
             why=LATE_DUPLICATE,
             late=True,
-            event_format=PERIODS if duplicate.moves else FORMAT,
+            event_format=_format_of(duplicate),
             tables={move.occurrence: LeftTotal(None, move.reached_ms) for move in duplicate.moves},
             total=LeftTotal(None, duplicate.reached_ms),
             receipt=receipt_of(duplicate.original),
@@ -160,3 +161,9 @@ class LateReverter:
         receipts = [keys.action(name, action.encode()) for action in events.action_ids]
         with reachable():
             await self._redis.unlink(keys.profile(name), keys.rate(name), *receipts)
+
+
+def _format_of(duplicate: LateDuplicate) -> int:
+    if shard_number(duplicate.board):
+        return SHARDS
+    return PERIODS if duplicate.moves else FORMAT

@@ -40,10 +40,14 @@ FORMAT = 1
 RULES = 2
 # Of boards with periods: versions that know only the others must not persist them.
 PERIODS = 3
+# Of boards with shards, likewise. Further shards have names that other boards can't have.
+SHARDS = 4
 
 
 def format_of(settings: BoardSettings) -> int:
     """The format of a board's events."""
+    if settings.shard_count > 1:
+        return SHARDS
     if settings.periods:
         return PERIODS
     return RULES if settings.totals else FORMAT
@@ -86,7 +90,7 @@ class Body(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     where there is one; versions that do not know it pass over it."""
 
     v: int
-    b: Annotated[str, Meta(pattern=f"^{BOARD_PATTERN}$(?!\\n)")]
+    b: Annotated[str, Meta(pattern=rf"^{BOARD_PATTERN}(\.[1-9][0-9]?)?$(?!\n)")]
     u: Identifier
     a: Identifier
     p: Points
@@ -153,7 +157,7 @@ def decode_event(event_id: bytes, fields: Mapping[bytes, bytes]) -> Event:
     try:
         return _decoded(event_id, fields)
     except PoisonEvent:
-        if _version_of(fields) > PERIODS:
+        if _version_of(fields) > SHARDS:
             raise Unavailable(
                 "The stream has events of a newer version; this persister leaves them to one of "
                 "that version."
@@ -181,8 +185,8 @@ def _decoded(event_id: bytes, fields: Mapping[bytes, bytes]) -> Event:
         raise PoisonEvent(f"field or kind missing or unknown: {error}") from error
     except (ValueError, msgspec.DecodeError) as error:
         raise PoisonEvent(str(error)) from error
-    if not FORMAT <= body.v <= PERIODS:
-        raise PoisonEvent(f"format {body.v} is not between {FORMAT} and {PERIODS}")
+    if not FORMAT <= body.v <= SHARDS:
+        raise PoisonEvent(f"format {body.v} is not between {FORMAT} and {SHARDS}")
     if (kind is EventKind.OPENED) == (body.o is msgspec.UNSET):
         raise PoisonEvent(f"an event of kind {kind.name} with the occurrence {body.o}")
     counted = kind in (EventKind.ACCEPTED, EventKind.REVERTED)

@@ -1,7 +1,8 @@
 """Every key and channel name of Redis is built here and nowhere else; Lua gets them as KEYS.
 
 ``{P}`` is the partition, crc16(board) mod the number of partitions: as a hash tag it keeps all of a
-partition's keys on one slot of a Redis Cluster.
+partition's keys on one slot of a Redis Cluster. Further shards of a board have the partitions
+behind that of the board, so no two of them have the same one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TypedDict
 
+from scoreboard.domain.shards import shard_number, sharded_board
 from scoreboard.domain.tables import board_of, feed_of
 
 CONSUMER_GROUP = "persist"  # of every partition's stream
@@ -149,7 +151,9 @@ class Keyspace:
     def partition_of(self, board: str) -> int:
         """The partition of a board and all of its tables, 0 <= P < partitions (CRC-16/XMODEM, as
         Redis Cluster's own)."""
-        return crc_hqx(board_of(board).encode(), 0) % self.partitions
+        name = board_of(board)
+        first = crc_hqx(sharded_board(name).encode(), 0)
+        return (first + shard_number(name)) % self.partitions
 
     def every_partition(self) -> list[PartitionKeys]:
         """The names of all partitions, in order."""

@@ -225,6 +225,29 @@ def read_user(*, key_board: Key, key_meta: Key, key_table: Key, arg_user: Argume
 def watch_board(*, key_meta: Key, key_moves: Key, arg_period: Argument) -> None: ...
 
 
+@Script
+def read_part(
+    *,
+    key_board: Key,
+    key_meta: Key,
+    key_table: Key,
+    arg_at: Argument,
+    arg_user: Argument,
+    arg_before: Argument,
+    arg_behind: Argument,
+) -> None: ...
+
+
+@Script
+def read_stamps(*, key_board: Key, key_meta: Key, key_table: Key) -> None: ...
+
+
+@_takes_many(("at", "user"))
+def read_above(
+    *, key_board: Key, key_meta: Key, key_table: Key, arg_neighbours: Argument
+) -> None: ...
+
+
 @_takes_many(("user",))
 def read_places(
     *,

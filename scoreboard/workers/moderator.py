@@ -26,12 +26,14 @@ from scoreboard.domain.boards import (
     BoardSettings,
     SettingsChange,
     board_has_scores,
+    check_kept_shards,
     kept_rule,
     not_on_board,
 )
 from scoreboard.domain.ledger import EventId, Fenced, KeptAction, LeftTotal
 from scoreboard.domain.reviews import Decision, Review, already_decided
-from scoreboard.errors import BoardCold, NotDecidable, Unavailable, UnknownBoard
+from scoreboard.domain.shards import shard_names, shard_of
+from scoreboard.errors import BoardCold, InvalidRequest, NotDecidable, Unavailable, UnknownBoard
 from scoreboard.telemetry import metrics
 from scoreboard.wire.events import format_of, split_id
 from scoreboard.wire.keys import Keyspace
@@ -170,29 +172,61 @@ class Moderator:
         After an error Postgres and Redis either have it or not, and it may be repeated. Raises
         UnknownBoard or UnknownUser."""
         now_hidden: bool | None = None
+        shard = shard_of(board, user, (await self._settings.get(board)).shard_count)
 
         async def apply(epoch: str) -> None:
             assert now_hidden is not None
-            await self._boards.hide(board, user, now_hidden, epoch)
+            await self._boards.hide(shard, user, now_hidden, epoch)
 
         async def change(_: Persist) -> None:
             nonlocal now_hidden
-            async with self._fencing(board, apply) as fence:
+            async with self._fencing(shard, apply) as fence:
                 now_hidden = await self._reviews.set_hidden(
-                    board, user, hidden=hidden, by=by, reason=reason, before_commit=fence
+                    shard, user, hidden=hidden, by=by, reason=reason, before_commit=fence
                 )
                 if now_hidden is None:
                     raise not_on_board(user, board)
 
-        await self._rebuilder.ensure(board, create=False)
-        await self._on_live_board(board, change)
+        await self._rebuilder.ensure(shard, create=False)
+        await self._on_live_board(shard, change)
         log.info("user_hidden" if hidden else "user_shown", board=board, by=by)
 
     async def configure(self, board: str, change: SettingsChange, *, by: str) -> BoardSettings:
         """Changes the settings of a board, which may be new, and returns them; running servers use
         them from their next call on, or after the load that a limit needs which counts players.
-        After an error all servers have either the old ones or the new ones. Raises what ``change``
-        raises, and BoardHasScores."""
+        After an error all servers have either the old ones or the new ones; of a board with shards
+        some shards may have the old ones still, until the call is repeated. Raises what ``change``
+        raises, BoardHasScores, and InvalidRequest for more shards than there are partitions."""
+
+        def checked(before: BoardSettings | None) -> BoardSettings:
+            after = change(before)
+            check_kept_shards(before, after)
+            if after.shard_count > self._keyspace.partitions:
+                raise InvalidRequest(
+                    "There are not so many partitions: each shard has one of its own, and there "
+                    f"are {self._keyspace.partitions}.",
+                    path="shards",
+                )
+            return after
+
+        settings = await self._configure(board, checked, by)
+        for shard in shard_names(board, settings.shard_count)[1:]:
+            # Those that stand now: who changes the board at the same time has changed it by then.
+            await self._configure_as(board, shard, by)
+        log.info("board_set", board=board, settings=settings.to_text(), by=by)
+        if settings.periods:
+            await self._open_due(board, settings)
+        return settings
+
+    async def _configure_as(self, board: str, shard: str, by: str) -> None:
+        """Gives a shard the settings of its board."""
+        given, present = None, await self._settings.get(board)
+        while given != present:
+            given = present
+            await self._configure(shard, partial(_always, given), by)
+            present = await self._settings.get(board)
+
+    async def _configure(self, board: str, change: SettingsChange, by: str) -> BoardSettings:
         partition = self._keyspace.partition_of(board)
 
         async def apply(epoch: str) -> None:
@@ -205,12 +239,11 @@ class Moderator:
             self._fencing(board, apply) as fence,
         ):
             before = await self._check_change(board, change, fence, persist)
-            async with self._settings.changing(board, partition, change, by=by) as settings:
+            async with self._settings.changing(
+                board, self._keyspace.partition_of, change, by=by
+            ) as settings:
                 with suppress(BoardCold):  # its next load brings them from Postgres
                     await fence()
-        log.info("board_set", board=board, settings=settings.to_text(), by=by)
-        if settings.periods:
-            await self._open_due(board, settings)
         return settings
 
     async def _open_due(self, board: str, settings: BoardSettings) -> None:
@@ -392,6 +425,11 @@ class Moderator:
                 yield persist
         except TimeoutError:
             raise Unavailable("This takes long. Repeat the call to continue it.") from None
+
+
+def _always(settings: BoardSettings, _: BoardSettings | None) -> BoardSettings:
+    """A change that makes these of any settings."""
+    return settings
 
 
 def _needs_load(before: BoardSettings, after: BoardSettings) -> bool:

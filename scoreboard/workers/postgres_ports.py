@@ -302,10 +302,11 @@ class SettingsStore(Protocol):
         """True when somebody has a total on the board."""
 
     def changing(
-        self, board: str, partition: int, change: SettingsChange, *, by: str
+        self, board: str, partition_of: Callable[[str], int], change: SettingsChange, *, by: str
     ) -> AbstractAsyncContextManager[BoardSettings]:
         """Stores what ``change`` makes of the settings, and gives it; commits at the end of the
-        block unless that raises. To be called under the lock of the board's partition."""
+        block unless that raises. A new board gets all of its shards. To be called under the lock of
+        the board's partition."""
 
 
 class RemovalRecord(Protocol):
@@ -313,6 +314,9 @@ class RemovalRecord(Protocol):
 
     async def check_rights(self) -> None:
         """Raises Misconfigured when the service's role lacks a right that this needs."""
+
+    async def shards(self, board: str) -> list[str]:
+        """The board's shards but the first that there are, or whose removal is not done."""
 
     async def pending(self, board: str) -> Removal | None:
         """The board's removal that is not done."""

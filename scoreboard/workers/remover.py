@@ -19,7 +19,7 @@ from scoreboard.domain.boards import BoardSettings, no_such_board
 from scoreboard.domain.ledger import VERSION_STRIDE
 from scoreboard.domain.periods import Period
 from scoreboard.domain.removals import Removal, RemovalKind
-from scoreboard.errors import BoardCold, Unavailable
+from scoreboard.errors import BoardCold, Unavailable, UnknownBoard
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.postgres_ports import PartitionLocks, RemovalRecord
 from scoreboard.workers.progress import Progress
@@ -65,27 +65,43 @@ class Remover:
         """Deletes or clears the board; one that is being removed already is finished first, which
         is all if that is of the same kind. ``progress`` is told of rows that are gone. Returns
         False when the removal is decided and a persister will finish it. Raises UnknownBoard, or
-        Unavailable; then nothing has changed, or not more than a removal that was begun before."""
-        begun = False
+        Unavailable; then nothing has changed, or not more than a removal that was begun before. Of
+        a board with shards some may be removed then, and the call may be repeated: the first, by
+        which the board is known, comes last."""
+        begun: set[str] = set()
         try:
             async with asyncio.timeout(self._patience), self._slot.taken():
                 await self._record.check_rights()
                 await self._sweeper.check_rights()
-                while pending := await self._record.pending(board):
-                    await self._finish(pending, progress)
-                    if pending.doing == kind:
-                        return True
-                removal, periods = await self._begin(board, kind, by)
-                begun = True
-                await self._finish(removal, progress, periods)
+                for shard in await self._record.shards(board):
+                    with suppress(UnknownBoard):  # somebody else was faster
+                        await self._settle(shard, kind, by, progress, begun)
+                await self._settle(board, kind, by, progress, begun)
         except (Unavailable, TimeoutError) as error:
-            if begun:
+            if board in begun:
                 log.warning("removal_unfinished", board=board, reason=str(error))
                 return False
             if isinstance(error, TimeoutError):
                 raise Unavailable("This takes long. Repeat the call to continue it.") from None
             raise
         return True
+
+    async def _settle(
+        self,
+        board: str,
+        kind: RemovalKind,
+        by: str,
+        progress: Progress | None,
+        begun: set[str],
+    ) -> None:
+        """Removes it; once that is decided, ``begun`` has it."""
+        while pending := await self._record.pending(board):
+            await self._finish(pending, progress)
+            if pending.doing == kind:
+                return
+        removal, periods = await self._begin(board, kind, by)
+        begun.add(board)
+        await self._finish(removal, progress, periods)
 
     async def run(self) -> None:
         """Finishes removals that were left halfway, until cancelled."""

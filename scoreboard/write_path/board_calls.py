@@ -14,6 +14,7 @@ from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.scripts import BACKLOG, COLD, PERIOD, SETTINGS
 from scoreboard.write_path.period_beliefs import PeriodArguments, PeriodBeliefs
 from scoreboard.write_path.ports import BoardRecovery
+from scoreboard.write_path.sharded import OnOtherShard, belong_to
 
 PATIENCE = 1.0  # seconds a write waits for a board to become live before it is told to retry
 
@@ -57,6 +58,15 @@ class BoardCall:
             self.text, self.settings = _NONE
             return {}
         return flaws
+
+    def check_shard(self, users: Sequence[str]) -> None:
+        """Raises OnOtherShard when not all users belong to this shard. A number of shards that is
+        only remembered refuses nobody, likewise."""
+        if belong_to(self._board, self.settings, users):
+            return
+        if self._told:
+            raise OnOtherShard(self.settings.shard_count)
+        self.text, self.settings = _NONE
 
     def occurrences(self) -> PeriodArguments:
         """What the call has to say of the board's periods, of which there are some."""

@@ -34,10 +34,11 @@ class Joiner:
     async def join(self, board: str, user: str) -> None:
         """Lets the user in; where the board has periods, into the latest occurrence of each. One
         who is in stays so. Raises UnknownBoard, BoardClosed, BoardFull, InvalidRequest for an id
-        that the board does not take, Unavailable or OutcomeUnknown."""
+        that the board does not take, Unavailable, OutcomeUnknown or OnOtherShard."""
         keys = self._keyspace.board(board)
         attempt = self._boards.begin(board, create=False)
         while True:
+            attempt.check_shard([user])
             if flaws := attempt.unfit_ids([user]):
                 raise InvalidRequest(
                     f"The board does not take this user id: it {flaws[0]}.", path="userId"

@@ -93,7 +93,7 @@ class Submitter:
         """The result of each submission (1 to 1,000), in order, and the durability reached.
 
         ``create`` lets the first accepted action bring the board into being. Raises UnknownBoard,
-        Unavailable (nothing was written) or OutcomeUnknown.
+        Unavailable (nothing was written), OutcomeUnknown or OnOtherShard (nothing was written).
         """
         if durability is not Durability.POSTGRES:
             return await self._count(board, submissions, create, durability)
@@ -262,6 +262,7 @@ class Submitter:
         while True:
             if flaws := attempt.unfit_ids(users):
                 raise _UnfitIds(flaws)
+            attempt.check_shard(users)
             settings = attempt.settings
             maker = self._plain if settings.mode == "off" else self._judged
             prepared = await maker.prepare(board, settings, submissions, line)

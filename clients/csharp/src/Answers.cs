@@ -30,12 +30,13 @@ namespace ScoreboardClient
     }
 
     /// <summary>The action counts. `score` is the user's new total; `rank` counts from 1 and is null
-    /// for a user who is hidden from the board; `durability` is present when the level that
-    /// was asked for was not reached in time and names the one that was. `changed` and
-    /// `previous` are present where the board's operator is not `sum`: whether the total is
-    /// another now, and what it was before (null: there was none). `periods` is present where
-    /// the board has some, and names those whose open occurrence the action counts in. A
-    /// board without a table of all time gives no `score` and `rank` but these.</summary>
+    /// for a user who is hidden from the board, and on a board with shards, where only a read
+    /// knows it; `durability` is present when the level that was asked for was not reached in
+    /// time and names the one that was. `changed` and `previous` are present where the
+    /// board's operator is not `sum`: whether the total is another now, and what it was
+    /// before (null: there was none). `periods` is present where the board has some, and
+    /// names those whose open occurrence the action counts in. A board without a table of all
+    /// time gives no `score` and `rank` but these.</summary>
     public sealed class Accepted
     {
         public string UserId { get; private set; }

@@ -18,12 +18,14 @@ from scoreboard.api.players.access import PlayerAccess
 from scoreboard.api.players.history import known_from
 from scoreboard.api.players.past_actions import LedgerAction, event_after, told_action
 from scoreboard.api.players.presentation import Presentation, Seen
+from scoreboard.api.ports import ReadableBoards
 from scoreboard.api.written import as_json
 from scoreboard.domain.boards import BoardSettings, Operator, Order, RankStyle, not_on_board
 from scoreboard.domain.ledger import EventId
 from scoreboard.domain.moments import moment_of
 from scoreboard.domain.past import Explained, TableNeighbour
 from scoreboard.domain.profiles import Player
+from scoreboard.domain.shards import shard_of
 from scoreboard.domain.stamps import stamp
 from scoreboard.domain.standings import percentile
 
@@ -87,21 +89,27 @@ class ExplainedUsers(Protocol):
         """The rules of the table, and why the user stands where; None for who is not known
         there."""
 
+    async def reached_ms(self, table: str, user: str) -> int | None:
+        """The Unix ms at which the user reached the total; None for who is not in the table."""
+
     async def detail_from(self, board: str) -> int | None:
         """The Unix ms from which on everything of the board is known; None: all that ever was."""
 
 
 class ExplanationHandlers:
-    """The call that explains a rank."""
+    """The call that explains a rank. ``whole`` reads boards with shards from Postgres, as ``past``
+    does those without."""
 
     def __init__(
         self,
         past: ExplainedUsers,
+        whole: ReadableBoards,
         periods: BoardPeriods,
         presentation: Presentation,
         access: PlayerAccess,
     ) -> None:
         self._past = past
+        self._whole = whole
         self._periods = periods
         self._presentation = presentation
         self._access = access
@@ -114,10 +122,15 @@ class ExplanationHandlers:
         before, limit = event_after(query), limit_of(query)
         shown = await shown_of(self._periods, board, query)
         table = board if shown is None else shown.table
-        found = await self._past.explained(table, user, before=before, limit=limit + 1)
+        shard = shard_of(board, user, (await self._periods.settings(board)).shard_count)
+        found = await self._past.explained(
+            shard if shown is None else table, user, before=before, limit=limit + 1
+        )
         if found is None:
             raise not_on_board(user, table)
         rules, why = found
+        if rules.shard_count > 1:
+            why = await self._among_all(board, rules, user, why)
         own = why.own
         around = [one.user_id for one in (why.above, why.below) if one is not None]
         seen = await self._presentation.seen(table, around, request)
@@ -139,8 +152,36 @@ class ExplanationHandlers:
                 actions=[told_action(one) for one in why.actions[:limit]],
                 next=str(why.actions[limit - 1].event) if len(why.actions) > limit else None,
                 **told(shown),
-                **known_from(await self._past.detail_from(board)),
+                **known_from(await self._past.detail_from(shard)),
             )
+        )
+
+    async def _among_all(
+        self, board: str, rules: BoardSettings, user: str, why: Explained
+    ) -> Explained:
+        """The same with the place among the users of all shards."""
+        around = await self._whole.around(board, user, 1) if why.own else None
+        description = await self._whole.description(board)
+        if around is None:
+            return why._replace(own=None, above=None, below=None, players=description.users)
+        reached = [
+            await self._past.reached_ms(
+                shard_of(board, one.user_id, rules.shard_count), one.user_id
+            )
+            for one in around
+        ]
+        found = {
+            one.user_id: TableNeighbour(one.user_id, one.score, one.rank, ms)
+            for one, ms in zip(around, reached, strict=True)
+            if ms is not None
+        }
+        place = next(i for i, one in enumerate(around) if one.user_id == user)
+        above, below = around[:place][-1:], around[place + 1 :][:1]
+        return why._replace(
+            own=found.get(user),
+            above=found.get(above[0].user_id) if above else None,
+            below=found.get(below[0].user_id) if below else None,
+            players=description.users,
         )
 
 

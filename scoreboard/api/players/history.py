@@ -29,6 +29,7 @@ from scoreboard.domain.days import Resolution, bounds
 from scoreboard.domain.ledger import EventId
 from scoreboard.domain.moments import LATEST_MS, moment_of
 from scoreboard.domain.past import PastAction, PastScore
+from scoreboard.domain.shards import shard_of, sharded_board
 from scoreboard.errors import InvalidRequest
 
 _MOMENT = {"type": "string", "format": "date-time"}
@@ -120,10 +121,12 @@ class HistoryHandlers:
             raise InvalidRequest("from has to be before to.", path=FROM.name)
         limit = limit_of(query)
         shown = await shown_of(self._periods, board, query)
-        table = board if shown is None else shown.table
-        seen = await self._presentation.seen(table, [user], request)
+        shards = (await self._periods.settings(board)).shard_count
+        shard = shard_of(board, user, shards)
+        table = shard if shown is None else shown.table
+        seen = await self._presentation.seen(sharded_board(table), [user], request)
         concealed = seen.conceals(user)
-        about = told(shown) | known_from(await self._past.detail_from(board))
+        about = told(shown) | known_from(await self._past.detail_from(shard))
         if resolution is not None:
             zone = (await self._periods.settings(board)).clock
             to_ms = min(to_ms, start_after(query) or to_ms)

@@ -23,14 +23,14 @@ export function textControl({ long = false, empty = "", placeholder = "" } = {})
   };
 }
 
-/** A number; null when empty. */
-export function numberControl({ placeholder = "", whole = true } = {}) {
+/** A number; `empty` when there is none. */
+export function numberControl({ placeholder = "", whole = true, empty = null } = {}) {
   const first = make("input", { inputMode: whole ? "numeric" : "decimal", placeholder });
   first.autocomplete = "off";
   return {
     first,
     element: first,
-    read: () => numberOf(first.value.trim(), whole ? WHOLE : NUMBER),
+    read: () => numberOf(first.value.trim(), whole ? WHOLE : NUMBER) ?? empty,
     write: (value) => {
       first.value = value ?? "";
     },

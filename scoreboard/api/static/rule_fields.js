@@ -49,6 +49,13 @@ export const GROUPS = [
         about: "By whose clock the board's days begin: a name such as Asia/Kolkata.",
         control: () => textControl({ empty: "UTC", placeholder: "UTC" }),
       },
+      {
+        name: "shards",
+        label: "Shards",
+        about:
+          "Over how many partitions the players are spread, 1 to 64. Decided when the board is made.",
+        control: () => numberControl({ placeholder: "1", empty: 1 }),
+      },
     ],
   },
   {

@@ -7,11 +7,12 @@ WHERE board.board = split_part($1, ':', 1)
 
 -- name: listed
 -- Boards in order of their names, in which nothing comes after z: $1 prefix, $2 the name before the
--- first, $3 names or null for all. Settings of a newer version hide nothing.
+-- first, $3 names or null for all. Settings of a newer version hide nothing. Further shards are no boards to
+-- anybody.
 SELECT board, coalesce(settings::jsonb ->> 'title', ''),
        coalesce(settings::jsonb ->> 'description', '')
 FROM board
-WHERE board >= $1 AND board < $1 || '~' AND board > $2
+WHERE board >= $1 AND board < $1 || '~' AND board > $2 AND strpos(board, '.') = 0
   AND ($3::text[] IS NULL OR board = ANY ($3))
 ORDER BY board LIMIT $4
 
@@ -98,3 +99,33 @@ WHERE board = $1 AND NOT hidden AND score <= $2
   AND (score < $2 OR reached_at > $4 OR reached_at >= $3 AND user_id < $5)
 ORDER BY score DESC, zset_score(score, reached_at) DESC, user_id DESC
 OFFSET $6 LIMIT $7
+
+-- name: page_before
+-- Up to $6 users who do not stand behind such a place, the nearest first.
+SELECT user_id, score, (extract(epoch FROM reached_at) * 1000)::bigint AS reached_ms
+FROM user_score
+WHERE board = $1 AND NOT hidden AND score >= $2
+  AND (score > $2 OR reached_at < $3 OR reached_at <= $4 AND user_id >= $5)
+ORDER BY score, zset_score(score, reached_at), user_id
+LIMIT $6
+
+-- name: places
+-- Where listed users stand: their totals and the milliseconds at which these were reached.
+SELECT user_id, score, (extract(epoch FROM reached_at) * 1000)::bigint AS reached_ms
+FROM user_score
+WHERE board = $1 AND user_id = ANY ($2::text[]) AND NOT hidden AND score IS NOT NULL
+
+-- name: above_spots
+-- Of each spot, the place right behind the user $3 with the zset score $2, how many users stand above it; in
+-- one pass over the board.
+SELECT above FROM (
+    SELECT spot, count(*) FILTER (WHERE spot = 0)
+                 OVER (ORDER BY stamped DESC, user_id DESC, spot ROWS UNBOUNDED PRECEDING) AS above
+    FROM (SELECT 0 AS spot, zset_score(score, reached_at) AS stamped, user_id
+          FROM user_score WHERE board = $1 AND NOT hidden AND score IS NOT NULL
+          UNION ALL
+          SELECT number, stamped, name COLLATE "C"
+          FROM unnest($2::double precision[], $3::text[])
+               WITH ORDINALITY AS asked (stamped, name, number)) AS all_of_them
+) AS counted
+WHERE spot > 0 ORDER BY spot

@@ -7,7 +7,7 @@ SELECT (SELECT settings FROM board WHERE board = $1),
        (SELECT doing FROM board_removal WHERE board = $1)
 
 -- name: all
-SELECT board, settings FROM board ORDER BY board
+SELECT board, settings FROM board WHERE strpos(board, '.') = 0 ORDER BY board
 
 -- name: set
 -- $1 board, $2 partition, $3 settings; the first version of a new board counts as seen.

@@ -1,7 +1,13 @@
 -- name: board
--- $1: the board with its last event, and the moment of this transaction.
-SELECT settings, event_ms, event_seq, now() AS at, detail_from($1) AS detail_from
-FROM board WHERE board = $1
+-- $1: the board with its last event, and the moment of this transaction. Of a board with shards it is the
+-- earliest of their last events: up to that one there is all of each.
+SELECT board.settings, shard.event_ms, shard.event_seq, now() AS at,
+       (SELECT max(detail_from(one.board)) FROM board AS one
+        WHERE one.board = $1 OR one.board > $1 || '.' AND one.board < $1 || '/') AS detail_from
+FROM board JOIN board AS shard
+     ON shard.board = $1 OR shard.board > $1 || '.' AND shard.board < $1 || '/'
+WHERE board.board = $1
+ORDER BY shard.event_ms, shard.event_seq LIMIT 1
 
 -- name: latest
 -- The number of the latest occurrence of a period that has started, or of the first.

@@ -52,13 +52,16 @@ SELECT coalesce((SELECT dead FROM missed), false),
        coalesce((SELECT failing_since IS NULL FROM before), false)
 
 -- name: tops_due
--- Tables whose tops to look at: those of boards whose row changed after the webhook's interval, and all others
+-- Tables whose tops to look at: those of boards whose row, or a shard's, changed after the webhook's interval, and all others
 -- once a minute, as not every change of a top is a change of that row. A board has its table of all time, if it
 -- shows that, and the current one of each period. One that was never looked at is noted, and looked at the
 -- next time; so is one that was looked at in the future, by a clock that was ahead.
 WITH watched AS (
     SELECT id AS webhook, table_name, pace,
-           concat_ws(' ', version, event_ms, event_seq, extract(epoch FROM updated)) AS mark
+           (SELECT string_agg(concat_ws(' ', version, event_ms, event_seq, extract(epoch FROM updated)),
+                              ' ' ORDER BY one.board)
+            FROM board AS one
+            WHERE one.board = name OR one.board > name || '.' AND one.board < name || '/') AS mark
     FROM webhook AS hook CROSS JOIN unnest(boards) AS named (name) JOIN board ON board = name
          CROSS JOIN LATERAL (
              SELECT board AS table_name

@@ -4,7 +4,7 @@ SELECT coalesce(max(occurrence), 0) FROM period_occurrence
 WHERE board = $1 AND period = $2 AND starts_at <= $3
 
 -- name: counted
--- The actions of the board $1 that had counted in its table by $2 (Unix ms), with what became of them by
+-- The actions of the board $1, all of its shards, that had counted in its table by $2 (Unix ms), with what became of them by
 -- then, and the event that moved the total: $3 is the occurrence ('week:12'; '' of all time), $4 turns totals
 -- into what is kept. A decision at $5 or later came when the table was final, and moves no stamp. What is
 -- folded of a table $6 comes as rows that give what its actions gave, like `of_checkpoints` of ledger_folds.sql.
@@ -15,7 +15,7 @@ SELECT user_id, $4::smallint * points AS points, ARRAY[event_ms, event_seq] AS e
 FROM score_action CROSS JOIN LATERAL (
     SELECT CASE WHEN reverted_event_ms <= $2
                 THEN ARRAY[reverted_event_ms, reverted_event_seq] END AS reverted) AS by_then
-WHERE board = $1 AND status = 'accepted' AND event_ms <= $2
+WHERE board = ANY ($1::text[]) AND status = 'accepted' AND event_ms <= $2
   AND ($3::text = '' OR $3 = ANY (amends)
        OR EXISTS (SELECT FROM unnest(tables) AS move WHERE starts_with(move, $3 || ' ')))
 UNION ALL
@@ -25,16 +25,16 @@ FROM folded_total CROSS JOIN LATERAL (
            CASE WHEN changed THEN ARRAY[reached_ms, reached_seq] END
     WHERE reached_ms IS NOT NULL
     UNION ALL
-    SELECT CASE (SELECT operator FROM board WHERE board = $1) WHEN 'sum' THEN 0 ELSE total END,
+    SELECT CASE (SELECT operator FROM board WHERE board = $1[1]) WHEN 'sum' THEN 0 ELSE total END,
            ARRAY[event_ms, event_seq], NULL, NULL
     WHERE event_ms IS NOT NULL
     UNION ALL
     SELECT 0, ARRAY[0, 0]::bigint[], ARRAY[taken_ms, taken_seq], NULL
     WHERE taken_ms IS NOT NULL) AS stands
-WHERE table_name = $6
+WHERE table_name = ANY ($6::text[])
 
 -- name: detail_from
-SELECT detail_from($1)
+SELECT max(detail_from(board)) FROM unnest($1::text[]) AS board
 
 -- name: sum
 -- Whoever has counted is in the table, with 0 when all is taken back. The total was reached by the last
@@ -66,7 +66,7 @@ GROUP BY user_id
 -- Those of a table $6 whom nobody hides now.
 SELECT user_id, score, reached FROM totals
 WHERE NOT EXISTS (SELECT FROM user_score AS known
-                  WHERE known.board = $6 AND known.user_id = totals.user_id AND known.hidden)
+                  WHERE known.board = ANY ($6) AND known.user_id = totals.user_id AND known.hidden)
 
 -- name: top
 SELECT user_id, score FROM shown ORDER BY score DESC, reached, user_id DESC LIMIT $7

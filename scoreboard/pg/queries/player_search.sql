@@ -1,6 +1,6 @@
 -- name: boards
 -- The totals of the user $1 in the boards' tables of all time, found by the keys of their rows.
-SELECT board.board, total.score * board.sign AS score, total.moderated, total.unlisted
+SELECT split_part(board.board, '.', 1), total.score * board.sign AS score, total.moderated, total.unlisted
 FROM board JOIN user_score AS total ON (total.board, total.user_id) = (board.board, $1)
 ORDER BY board.board
 

@@ -1,6 +1,13 @@
 -- name: get
 SELECT board, doing, version, epoch FROM board_removal WHERE board = $1
 
+-- name: shards
+-- Names of boards compare by their bytes, of which the one behind a dot is a slash.
+SELECT board FROM board WHERE board > $1 || '.' AND board < $1 || '/'
+UNION SELECT board FROM board_removal
+WHERE board > $1 || '.' AND board < $1 || '/' AND doing IS NOT NULL
+ORDER BY board
+
 -- name: abandoned
 -- Those that are not done and that nobody has worked on for $1 seconds.
 SELECT board, doing, version, epoch FROM board_removal

@@ -55,7 +55,7 @@ def settings(settings: Settings) -> Settings:
 async def weekly(arena: Arena, pool: asyncpg.Pool) -> None:
     """A board with a week that is final and one that is open; ADA is second in both."""
     async with StoredSettings(pool).changing(
-        "arena", arena.keys.partition, lambda _: WEEKLY, by="eve"
+        "arena", lambda _: arena.keys.partition, lambda _: WEEKLY, by="eve"
     ):
         pass
     for week in (1, 2):

@@ -1,0 +1,187 @@
+"""A board over eight partitions of three masters, one of which is killed meanwhile, and a board on
+one partition with the same actions: in the end all reads of both agree."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+
+from scoreboard.assembly.operator import operator
+from scoreboard.domain.audit import Difference
+from scoreboard.domain.shards import shard_names
+from scoreboard.settings import Settings
+from scripts.load.clusters import RedisCluster
+from tests.faults.test_cluster import of_board, served
+from tests.support.waiting import wait_until
+from tests.support.whole_service import Service
+
+SHARDS = 8
+WHOLE, SPREAD = BOARDS = ("whole", "spread")
+ACTIONS = 200_000 if os.environ.get("EVERY_FAULT") else 4_000
+USERS = ACTIONS // 20
+BATCH = 500
+AT_ONCE = 4  # batches
+
+
+@pytest.fixture
+async def three_masters(tmp_path: Path) -> AsyncIterator[RedisCluster]:
+    cluster = RedisCluster(tmp_path, replicas=1)
+    try:
+        await cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def batches(seed: int) -> list[list[dict[str, Any]]]:
+    """A first action of each user, so that no two totals are equal, and random ones."""
+    dice = random.Random(seed)
+    actions = [(f"user-{n}", n) for n in range(USERS)]
+    dice.shuffle(actions)
+    while len(actions) < ACTIONS:
+        actions.append((f"user-{dice.randrange(USERS)}", USERS * dice.randrange(-9, 10)))
+    numbered = [
+        {"userId": user, "actionId": f"a{number}", "points": points}
+        for number, (user, points) in enumerate(actions)
+    ]
+    return [numbered[start : start + BATCH] for start in range(0, ACTIONS, BATCH)]
+
+
+class Client:
+    """Posts to a board, reads it, and watches it."""
+
+    def __init__(self, running: Service, http: ClientSession, board: str) -> None:
+        self._bearer = {"Authorization": f"Bearer {running.token()}"}
+        self._board = f"{running.url}/api/boards/{board}"
+        self._http = http
+        self._turn = asyncio.Semaphore(AT_ONCE)
+
+    async def post(self, batch: list[dict[str, Any]], durability: str = "redis") -> None:
+        """Until all of them count, as durably as that."""
+        headers = self._bearer | {"Prefer": f"durability={durability}"}
+        async with self._turn:
+            while True:
+                async with self._http.post(
+                    f"{self._board}/scores", json={"actions": batch}, headers=headers
+                ) as answer:
+                    if answer.status == 200:
+                        results = (await answer.json())["results"]
+                        assert {one["status"] for one in results} <= {200, 202, 409}, results
+                        if "Preference-Applied" in answer.headers:
+                            return
+                    else:
+                        assert answer.status == 503, await answer.text()
+                await asyncio.sleep(0.05)
+
+    async def read(self, call: str) -> Any:
+        """An answer of the board."""
+        async with self._http.get(f"{self._board}/{call}") as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
+    async def lookup(self, users: list[str]) -> Any:
+        async with self._http.post(f"{self._board}/users:lookup", json={"userIds": users}) as found:
+            assert found.status == 200, await found.text()
+            return await found.json()
+
+    async def standings(self) -> list[Any]:
+        """The whole table, page by page."""
+        found: list[Any] = []
+        after = ""
+        while True:
+            page = await self.read(f"standings?limit=1000{after}")
+            found += page["standings"]
+            if page["next"] is None:
+                return found
+            after = f"&after={page['next']}"
+
+
+async def versions(ws: ClientWebSocketResponse, seen: list[int]) -> None:
+    """Notes the versions of all tops that a client is sent."""
+    async for message in ws:
+        assert message.type is WSMsgType.TEXT
+        told = json.loads(message.data)
+        if told["type"] != "heartbeat":
+            seen.append(told["version"])
+
+
+@pytest.mark.timeout(1200)
+async def test_a_board_over_three_masters_ends_as_one_on_a_single_master(
+    three_masters: RedisCluster, settings: Settings, http: ClientSession
+) -> None:
+    cluster = three_masters
+    async with served(cluster, settings) as running:
+        admin = {"Authorization": f"Bearer {running.token('admin')}"}
+        for board, rules in ((WHOLE, {}), (SPREAD, {"shards": SHARDS})):
+            path = f"{running.url}/api/admin/boards/{board}"
+            async with http.put(path, json=rules, headers=admin) as answer:
+                assert answer.status == 200, await answer.text()
+        keys = [of_board(running, shard) for shard in shard_names(SPREAD, SHARDS)]
+        masters = {id(await cluster.owner(key)) for key in keys}
+        assert len(masters) == 3
+
+        clients = [Client(running, http, board) for board in BOARDS]
+        seen: list[int] = []
+        async with http.ws_connect(f"{running.url}/ws/boards/{SPREAD}") as ws:
+            watching = asyncio.create_task(versions(ws, seen))
+            some = batches(2026)
+            for client in clients:
+                half = len(some) // 2
+                await asyncio.gather(*map(client.post, some[:half]))
+            victim = await cluster.owner(keys[3])
+            replica = await cluster.replica_of(victim)
+            later = [
+                asyncio.create_task(one.post(batch, "postgres"))  # with what a replica may lack
+                for one in clients
+                for batch in some
+            ]
+            victim.kill()
+            await cluster.promoted(replica)
+            await asyncio.gather(*later)
+            await agree(*clients)
+            top = (await clients[0].read("top"))["topScores"]
+            assert top == (await clients[1].read("top"))["topScores"]
+            watching.cancel()
+        assert seen == sorted(set(seen))
+        assert len(seen) > 1
+        await verified(running.settings)
+
+
+async def agree(whole: Client, spread: Client) -> None:
+    """Holds all reads of both against each other, once the last shard is live again."""
+
+    async def complete() -> bool:
+        return len(await spread.standings()) == len(await whole.standings()) == USERS
+
+    await wait_until(complete, description="all users are on both boards")
+    standings = await whole.standings()
+    assert standings == await spread.standings()
+    for one in standings[:: USERS // 20]:
+        user = one["userId"]
+        for call in (
+            f"users/{user}",
+            f"users/{user}/around?radius=7",
+            f"rank?score={one['score']}",
+        ):
+            assert await whole.read(call) == await spread.read(call)
+        page = await spread.read(f"standings?rank={one['rank']}&limit=1")
+        assert page["standings"] == [one]
+    listed = [one["userId"] for one in standings[:: max(1, USERS // 400)]]
+    assert await whole.lookup(listed) == await spread.lookup(listed)
+
+
+async def verified(settings: Settings) -> None:
+    found: list[Difference] = []
+    users = 0
+    async with operator(settings) as tools:
+        for name in await tools.boards(SPREAD):
+            users += (await tools.verifier.verify(name, found.append, lambda _: None)).users
+    assert (found, users) == ([], USERS)
