@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Error, Page, Response, async_playwright, expect
 
 from scoreboard.settings import Settings
 from tests.e2e.console import Console, kept_console
@@ -26,6 +26,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+CHANGED = "net::ERR_NETWORK_CHANGED"
 
 expect.set_options(timeout=1000 * PATIENCE)
 
@@ -58,6 +60,7 @@ async def new_page(browser: Browser) -> AsyncIterator[OpenPage]:
         contexts.append(context)
         page = await context.new_page()
         page.set_default_timeout(1000 * PATIENCE)
+        _load_again_after_a_change_of_network(page)
         page.on("pageerror", lambda error: wrongs.append(str(error)))
         # For the report of a test that fails.
         page.on("requestfailed", lambda request: print("failed:", request.url, request.failure))
@@ -74,6 +77,31 @@ async def new_page(browser: Browser) -> AsyncIterator[OpenPage]:
     for context in contexts:
         await context.close()
     assert wrongs == []
+
+
+def _load_again_after_a_change_of_network(page: Page) -> None:
+    """Chromium gives up what it is loading when an address comes or goes on this machine, as in
+    tests of cut networks, which other processes may run meanwhile."""
+    load, given_up = page.goto, list[str]()
+    page.on(
+        "requestfailed",
+        lambda request: given_up.append(request.url) if request.failure == CHANGED else None,
+    )
+
+    async def goto(url: str, **options: Any) -> Response | None:
+        given_up.clear()
+        try:
+            response = await load(url, **options)
+        except Error as error:
+            if CHANGED not in error.message and "chrome-error:" not in error.message:
+                raise
+            return await goto(url, **options)
+        while given_up:
+            given_up.clear()
+            response = await page.reload()
+        return response
+
+    setattr(page, "goto", goto)  # noqa: B010 (mypy forbids the assignment)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

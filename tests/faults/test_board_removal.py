@@ -26,7 +26,7 @@ from tests.support.removed_board import Furnished, furnished
 # What another removal of the board, another kind of it, a load or the persister comes by.
 BESIDE = {
     *("Remover.run", "Remover.finish_abandoned", "Removals.abandoned", "Remover.remove"),
-    *("Remover._finish", "Removals.finish", "refuse_if_pending", "note_swept"),
+    *("Remover._settle", "Remover._finish", "Removals.finish", "refuse_if_pending", "note_swept"),
     "BoardSweeper.tell_gone",
 }
 WHOLE = b'[{"userId":"bob","score":7},{"userId":"cy:arena:x","score":3}]'

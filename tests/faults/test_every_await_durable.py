@@ -366,7 +366,10 @@ GROUPS = {
             *(sweeps_remains, waits_for_the_lock),
             *(persists_occurrences, ends_occurrences),
         ],
-        {".close:": "At the end of a process nobody waits."},
+        {
+            ".close:": "At the end of a process nobody waits.",
+            ".players_of:": "Only verify asks it (tests/integration/workers/test_verifier.py).",
+        },
     ),
     "persister": Group(
         [persister, lock_watch, streams, ledger, erased_events, reverter],

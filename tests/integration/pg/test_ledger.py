@@ -54,7 +54,9 @@ async def test_a_batch_becomes_actions_totals_and_the_boards_mark(
         event("11-0", "ann", "a2", -2, score=3, version=4),
     )
     assert await totals(database) == {"ann": 3, "bob": 7} == await sums(database)
-    action = await database.fetchrow("SELECT * FROM score_action WHERE action_id = 'a1' LIMIT 1")
+    action = await database.fetchrow(
+        "SELECT * FROM score_action WHERE (user_id, action_id) = ('ann', 'a1')"
+    )
     assert (action["points"], action["score"], action["status"]) == (5, 5, "accepted")
     assert action["context"] == '{"country": "FR"}'
     assert action["occurred_at"].timestamp() == START_MS / 1000
