@@ -81,7 +81,7 @@ class _Shards:
             except UnknownBoard:
                 if shards == 1:
                     raise
-                del self._known[board]  # it is another board by now, or none
+                self._known.pop(board, None)  # it is another board by now, or none
         raise Unavailable("The board's shards are being made or removed.")
 
 

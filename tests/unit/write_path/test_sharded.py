@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -111,6 +112,16 @@ async def test_a_board_that_has_other_shards_now_is_found(shards: Shards) -> Non
     for number in (8, 1, 2):
         shards.number = number
         assert await submit(submitter) == ([*range(20)], REDIS)
+
+
+async def test_calls_at_the_same_time_find_a_board_that_has_no_shards_any_more(
+    shards: Shards,
+) -> None:
+    submitter = ShardedSubmitter(shards)
+    await submit(submitter)
+    shards.number = 1
+    answers = await asyncio.gather(submit(submitter), submit(submitter))
+    assert answers == [([*range(20)], REDIS)] * 2
 
 
 async def test_only_a_board_without_shards_comes_into_being_by_an_action(shards: Shards) -> None:
