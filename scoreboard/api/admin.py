@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, structs
 
+from scoreboard.api.admin_queries import moderated_board
 from scoreboard.api.auth import Authenticator
 from scoreboard.api.bodies import MODERATION, Bodies, decode
 from scoreboard.api.parameters import choice, identifier, number
@@ -23,7 +24,6 @@ from scoreboard.domain.boards import (
     SettingsGiven,
     amending,
     check_board_name,
-    is_board_name,
     replacing,
 )
 from scoreboard.domain.removals import RemovalKind
@@ -158,12 +158,7 @@ class AdminHandlers:
         """The queue, newest first."""
         principal = await self._authenticator.administrator(request)
         query = request.query
-        board, user = query.get("board"), query.get("user")
-        if board is not None:
-            if not is_board_name(board):
-                raise InvalidRequest("This can't be the name of a board.", path="board")
-            if not principal.may_moderate(board):
-                raise Forbidden("The token does not allow moderating this board.")
+        board, user = moderated_board(query, principal), query.get("user")
         wanted = Filter(
             choice(query.get("status"), STATUSES, "status"),
             choice(query.get("kind"), KINDS, "kind"),

@@ -19,6 +19,7 @@ from scoreboard.api.admin import (
     ReviewPage,
     UserVisibility,
 )
+from scoreboard.api.admin_queries import BAD_BODY, CURSOR
 from scoreboard.api.calendar import Calendar, CalendarHandlers, CalendarQuestion
 from scoreboard.api.exports import FORMAT, WHAT, ExportHandlers
 from scoreboard.api.imports import ImportHandlers, ImportResult, StandingsBatch
@@ -44,12 +45,7 @@ _FILTERS = (
         {"type": "string", "enum": ["true", "false"], "default": "false"},
         "whether of an episode only the newest case of each status is listed",
     ),
-    Parameter(
-        "cursor",
-        "query",
-        {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},
-        "next of the page before",
-    ),
+    CURSOR,
     Parameter(
         "limit",
         "query",
@@ -71,15 +67,10 @@ _REFUSALS: dict[int, tuple[str, Any]] = {
     403: ("forbidden: the scope admin is missing, or the board is not the token's", "problem"),
     503: ("unavailable, maybe half done: repeat the call after Retry-After", "problem"),
 }
-_BAD_BODY: dict[int, tuple[str, Any]] = {
-    400: ("invalid_request, named by path", "problem"),
-    413: ("payload_too_large", "problem"),
-    415: ("unsupported_media_type: send application/json, plain, gzip or deflate", "problem"),
-}
 _HAS_SCORES = ("board_has_scores: the rule named by path can't change any more", "problem")
 _DECIDED: dict[int, tuple[str, Any]] = {
     200: ("Decided", Decision),
-    **_BAD_BODY,
+    **BAD_BODY,
     **_REFUSALS,
     404: ("not_found", "problem"),
     409: ("already_decided, with the first decision; not_decidable", "problem"),
@@ -108,7 +99,7 @@ def admin_operations(
     def visibility(verb: str, handler: Any, summary: str) -> Operation:
         answers = {
             200: ("Whether the user is hidden now", UserVisibility),
-            **_BAD_BODY,
+            **BAD_BODY,
             **_REFUSALS,
             404: ("unknown_board or unknown_user", "problem"),
         }
@@ -131,7 +122,7 @@ def admin_operations(
     return [
         call(
             "GET", reviews, "list_reviews", handlers.list_reviews, "The review queue",
-            {200: ("Newest first", ReviewPage), 400: _BAD_BODY[400], **_REFUSALS},
+            {200: ("Newest first", ReviewPage), 400: BAD_BODY[400], **_REFUSALS},
             parameters=_FILTERS,
         ),
         call(
@@ -154,7 +145,7 @@ def admin_operations(
         call(
             "POST", f"{reviews}:decide", "decide_reviews", handlers.decide,
             "Decide a selection of cases, or their episodes, in one call",
-            {200: ("What became of each", BulkResult), **_BAD_BODY, **_REFUSALS},
+            {200: ("What became of each", BulkResult), **BAD_BODY, **_REFUSALS},
             body=BulkDecision, example={"ids": [1], "verdict": "confirmed", "reason": "a script"},
         ),
         call(
@@ -170,7 +161,7 @@ def admin_operations(
         call(
             "PUT", board, "put_board_settings", handlers.put_board,
             "Make a board, or replace all settings of one that exists",
-            {200: ("In force from the next call on", BoardRules), **_BAD_BODY, **_REFUSALS,
+            {200: ("In force from the next call on", BoardRules), **BAD_BODY, **_REFUSALS,
              400: ("invalid_request, named by path; on a board that exists, also when a setting "
                    "is missing: PATCH changes some", "problem"),
              409: _HAS_SCORES,
@@ -180,7 +171,7 @@ def admin_operations(
         call(
             "PATCH", board, "patch_board_settings", handlers.patch_board,
             "Change some of a board's settings",
-            {200: ("In force from the next call on", BoardRules), **_BAD_BODY, **_REFUSALS,
+            {200: ("In force from the next call on", BoardRules), **BAD_BODY, **_REFUSALS,
              404: ("unknown_board", "problem"), 409: _HAS_SCORES},
             body=SettingsGiven, example={"maxPoints": 100}, parameters=(BOARD,),
         ),
@@ -188,7 +179,7 @@ def admin_operations(
             "POST", "/api/admin/calendar", "preview_period", calendar.preview,
             "When the occurrences of a period would come; nothing is changed",
             {200: ("The open one or the next, and those that follow", Calendar),
-             **_BAD_BODY, **_REFUSALS},
+             **BAD_BODY, **_REFUSALS},
             body=CalendarQuestion, example={"period": {"name": "week", "cron": "0 0 * * 1"}},
         ),
         call(
@@ -208,7 +199,7 @@ def admin_operations(
         call(
             "POST", f"{board}/import", "import_standings", imports.take,
             "Take standings from elsewhere, some rows a call; again, it changes nothing",
-            {200: ("What became of the rows", ImportResult), **_BAD_BODY, **_REFUSALS,
+            {200: ("What became of the rows", ImportResult), **BAD_BODY, **_REFUSALS,
              404: ("unknown_board", "problem"),
              409: ("gate_is_on: set the board's mode to off for the import", "problem"),
              503: ("unavailable or outcome_unknown, maybe half done: repeat the call after "
@@ -220,7 +211,7 @@ def admin_operations(
             "POST", "/api/admin/tokens/revoke", "revoke_token", tokens.revoke,
             "Revoke a token, or all of a subject that were issued before a moment",
             {200: ("Refused from now on; within a second by every process", Revoked),
-             **_BAD_BODY, **_REFUSALS},
+             **BAD_BODY, **_REFUSALS},
             body=TokenRevocation, example={"jti": "7f1c09", "reason": "lost"},
         ),
         visibility("hide", handlers.hide_user, "Hide a user; the total goes on counting"),

@@ -8,13 +8,13 @@ import msgspec
 from aiohttp import web
 
 from scoreboard.api.admin import DEFAULT_LIMIT, MAX_ID, MAX_LIMIT
+from scoreboard.api.admin_queries import moderated_board
 from scoreboard.api.auth import Authenticator
 from scoreboard.api.parameters import identifier, number
 from scoreboard.api.ports import AuditReader
 from scoreboard.api.written import for_caller
 from scoreboard.domain.admin_audit import AuditEntry, AuditFilter
-from scoreboard.domain.boards import is_board_name
-from scoreboard.errors import Forbidden, InvalidRequest
+from scoreboard.errors import InvalidRequest
 
 DECISION = "[a-z_]{1,64}"
 
@@ -38,12 +38,7 @@ class AuditHandlers:
         """A page of the audit. A token for some boards sees the lines that are about these."""
         principal = await self._authenticator.administrator(request)
         query = request.query
-        board, decision = query.get("board"), query.get("decision")
-        if board is not None:
-            if not is_board_name(board):
-                raise InvalidRequest("This can't be the name of a board.", path="board")
-            if not principal.may_moderate(board):
-                raise Forbidden("The token does not allow moderating this board.")
+        board, decision = moderated_board(query, principal), query.get("decision")
         if decision is not None and not re.fullmatch(DECISION, decision):
             raise InvalidRequest("decision is a word such as board_set.", path="decision")
         actor, user = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scoreboard.api.admin import DEFAULT_LIMIT, MAX_LIMIT
+from scoreboard.api.admin_queries import BAD_BODY, CURSOR, OF_ALL_BOARDS
 from scoreboard.api.audit_trail import DECISION, AuditHandlers, AuditPage
 from scoreboard.api.dead_letters import (
     DEFAULT_LETTERS,
@@ -37,29 +38,14 @@ _AUDITED = (
     ),
     Parameter("board", "query", BOARD.schema, "default: all that the token allows"),
     Parameter("user", "query", USER.schema, "the player whom it was about; default: any"),
-    Parameter(
-        "cursor",
-        "query",
-        {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},
-        "next of the page before",
-    ),
+    CURSOR,
     Parameter(
         "limit",
         "query",
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     ),
 )
-_REFUSALS: dict[int, tuple[str, Any]] = {
-    401: ("unauthorized: no usable token", "problem"),
-    403: ("forbidden: the scope admin is missing, or the token is for some boards only", "problem"),
-    503: ("unavailable: try again after Retry-After", "problem"),
-}
 _BAD_QUERY: dict[int, tuple[str, Any]] = {400: ("invalid_request, named by path", "problem")}
-_BAD_BODY: dict[int, tuple[str, Any]] = {
-    **_BAD_QUERY,
-    413: ("payload_too_large", "problem"),
-    415: ("unsupported_media_type: send application/json, plain, gzip or deflate", "problem"),
-}
 
 
 def operator_operations(
@@ -82,33 +68,33 @@ def operator_operations(
         call(
             "GET", "/api/admin/health", "get_health", reports.get_health,
             "How the service fares: its parts, how much it answers, and how fast",
-            {200: ("Its state, ready or not", ServiceHealth), **_REFUSALS},
+            {200: ("Its state, ready or not", ServiceHealth), **OF_ALL_BOARDS},
         ),
         call(
             "GET", dead, "list_dead_letters", letters.list, "What could not be written",
-            {200: ("The oldest first", DeadEntries), **_BAD_QUERY, **_REFUSALS},
+            {200: ("The oldest first", DeadEntries), **_BAD_QUERY, **OF_ALL_BOARDS},
             parameters=(_LETTERS,),
         ),
         call(
             "POST", f"{dead}/retry", "retry_dead_letters", letters.retry,
             "Write entries again, all or some, once the cause of their error is gone",
-            {200: ("What became of each", RetryResult), **_BAD_BODY, **_REFUSALS},
+            {200: ("What became of each", RetryResult), **BAD_BODY, **OF_ALL_BOARDS},
             body=RetriedEntries, body_optional=True,
         ),
         call(
             "GET", "/api/admin/audit", "list_audit", audit.list,
             "What administrators and operators did",
-            {200: ("Newest first", AuditPage), **_BAD_QUERY, **_REFUSALS}, parameters=_AUDITED,
+            {200: ("Newest first", AuditPage), **_BAD_QUERY, **OF_ALL_BOARDS}, parameters=_AUDITED,
         ),
         call(
             "GET", "/api/admin/models", "list_models", models.list,
             "The gate's newest models, and which are in force",
-            {200: ("Newest first", GateModels), **_REFUSALS},
+            {200: ("Newest first", GateModels), **OF_ALL_BOARDS},
         ),
         call(
             "POST", "/api/admin/models/{version}/activate", "activate_model", models.activate,
             "Put a model in force on its board, in place of the one that is",
-            {200: ("Running servers follow within seconds", Activated), **_REFUSALS,
+            {200: ("Running servers follow within seconds", Activated), **OF_ALL_BOARDS,
              404: ("not_found", "problem")},
             parameters=(_VERSION,),
         ),
