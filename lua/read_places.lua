@@ -10,9 +10,9 @@
 --
 -- Replies  {'!COLD'}  the board is not live under this Redis history, or has lost its zset
 --          {state}    it is the known one: nobody can stand elsewhere
---          {state, players, sign, style, last, looked, moves, place, ...}
+--          {state, players, sign, style, last, looked, moves, ids, place, ...}
 --                     `style` is that of ranks. `last` is the id behind which moves go on, '' where none are noted; `looked` how many were looked at,
---                     `moves` of each move in the table: user, zset score before and after.
+--                     `moves` of each move in the table: user, zset score before and after; `ids` the id of each.
 --                     A place for each user in order: '' for one who is not there; else {rank, rank of
 --                     the one above or '', rank of the one below or '', user, zset score, ...} with
 --                     the one above, the user and the one below, as far as there are any
@@ -36,7 +36,7 @@ if state == arg_known then
   return {state}
 end
 
-local last, looked, moves = meta[4] and arg_since or '', 0, {}
+local last, looked, moves, ids = meta[4] and arg_since or '', 0, {}, {}
 local found = arg_since ~= ''
   and call('XREAD', 'COUNT', arg_most, 'STREAMS', key_moves, arg_since)
 if found then
@@ -48,6 +48,7 @@ if found then
     if values[2] == arg_occurrence then
       local n = #moves
       moves[n + 1], moves[n + 2], moves[n + 3] = values[4], values[6], values[8]
+      ids[#ids + 1] = entries[i][1]
     end
   end
 end
@@ -56,7 +57,8 @@ if #KEYS ~= FIXED_KEYS then
   error('read_places: the users stand in ARGV', 0)
 end
 local rules = rules_of(meta[2])
-local replies = {state, integer(players), integer(rules.sign), rules.style, last, looked, moves}
+local replies = {state, integer(players), integer(rules.sign), rules.style, last, looked, moves,
+  ids}
 for a = FIXED_ARGS + USER, #ARGV do
   local above = call('ZREVRANK', key_board, ARGV[a])
   local place = ''

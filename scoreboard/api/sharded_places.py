@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from math import floor
+from operator import itemgetter
 from typing import Protocol
 
 from scoreboard.api.live_places import WatchedTables
@@ -76,7 +77,7 @@ class ShardedPlaces:
             settings.rank_style == "standard",
             b"|".join(last) if all(last) else b"",
             sum(one.looked for one in told),
-            [text for one in told for text in one.moves],
+            *_in_order(told),
             places,
         )
 
@@ -131,6 +132,22 @@ class ShardedPlaces:
             level = floor(near[number][-1][1]) == floor(spot.zset_score)
             ranks.append((above, rank, rank if level else place + 1))
         return ranks
+
+
+def _in_order(told: Sequence[Places]) -> tuple[list[bytes], list[bytes]]:
+    """The moves of all shards, oldest first, and their ids."""
+    moves = [
+        (_moment(id_), id_, one.moves[3 * number : 3 * number + 3])
+        for one in told
+        for number, id_ in enumerate(one.ids)
+    ]
+    moves.sort(key=itemgetter(0))
+    return [text for _, _, move in moves for text in move], [id_ for _, id_, _ in moves]
+
+
+def _moment(id_: bytes) -> tuple[int, int]:
+    milliseconds, _, number = id_.partition(b"-")
+    return int(milliseconds), int(number)
 
 
 def _next_to(spot: Spot, rows: Rows) -> Rows:

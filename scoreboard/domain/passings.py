@@ -30,6 +30,7 @@ class Passings:
     flat. A move is what a counted action did; what moderators do is none."""
 
     def __init__(self, moves: Sequence[bytes]) -> None:
+        self._moves = moves
         spans: dict[bytes, tuple[float, float, float, float]] = {}
         for user, before, after in zip(moves[::3], moves[1::3], moves[2::3], strict=True):
             was, now = float(before), float(after)
@@ -59,6 +60,10 @@ class Passings:
             return None
         low, high = (before, now) if before < now else (now, before)
         own = self._spans.get(user)
+        if own is not None and own[0] != before:
+            unseen = self._behind(user, before)
+            if unseen is not None:
+                return Passings(unseen).of(user, before, now, shared=shared)
         if own is not None:
             if own[2] != -inf:  # a newcomer was passed by nobody before
                 low = min(low, own[2])
@@ -76,6 +81,15 @@ class Passings:
         if not unmoved or first != above:
             number = sum(before < low for before in self._befores[nearest:])
         return Passing(self._users[nearest].decode(), self._afters[nearest], number - 1)
+
+    def _behind(self, user: bytes, zset_score: float) -> Sequence[bytes] | None:
+        """The moves behind the one that led the user there; None if none did. Players can be read a
+        little later than the moves of before; what led to what was seen is past."""
+        moves = self._moves
+        for place in reversed(range(0, len(moves), 3)):
+            if moves[place] == user and float(moves[place + 2]) == zset_score:
+                return moves[place + 3 :]
+        return None
 
     def _first_from_below(self, first: int, low: float) -> int | None:
         befores, place = self._befores, first

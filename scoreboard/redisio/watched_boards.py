@@ -47,7 +47,6 @@ class WatchedBoards:
         reply = await self._reads.read(call)
         if len(reply) == 1:
             return Places(reply[0])
-        state, players, sign, style, last, looked, moves, *places = reply
-        return Places(
-            state, int(players), int(sign), style == b"standard", last, looked, moves, places
-        )
+        state, players, sign, style, last, looked, moves, ids, *places = reply
+        shared = style == b"standard"
+        return Places(state, int(players), int(sign), shared, last, looked, moves, ids, places)

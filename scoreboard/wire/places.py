@@ -24,8 +24,9 @@ _ABOVE, _BELOW, _ROWS = (
 class Places(NamedTuple):
     """The places of the users that were asked for, in order; None when the table is in the state
     that the asker knows. ``sign`` is -1 where less is better, ``shared`` whether equal scores share
-    a rank. ``moves`` has of each move, in order, the user and the zset scores before and after;
-    behind ``last`` there are more, and of those before it ``looked`` were looked at."""
+    a rank. ``moves`` has of each move, in order, the user and the zset scores before and after,
+    and ``ids`` the id of each; behind ``last`` there are more, and of those before it ``looked``
+    were looked at."""
 
     state: bytes
     players: int = 0
@@ -34,6 +35,7 @@ class Places(NamedTuple):
     last: bytes = b""
     looked: int = 0
     moves: Sequence[bytes] = ()
+    ids: Sequence[bytes] = ()
     places: Sequence[RawPlace] | None = None
 
 

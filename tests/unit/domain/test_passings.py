@@ -73,6 +73,15 @@ def test_who_stood_between_has_not_passed_a_player_that_falls() -> None:
     assert passed([*rising, ("ada", 100.5, 50.5)], "ada", 100.5, 50.5) == Passing("dan", 120.5, 0)
 
 
+def test_what_led_to_where_a_player_was_seen_counts_no_more() -> None:
+    moves: list[Move] = [("ada", 1.5, 20.5), ("bob", 10.5, 30.5)]
+    assert passed(moves, "ada", 1.5, 20.5) is None
+    assert passed(moves, "ada", 20.5, 20.5) == Passing("bob", 30.5, 0)
+    further: list[Move] = [*moves, ("ada", 20.5, 40.5), ("ada", 40.5, 25.5)]
+    assert passed(further, "ada", 20.5, 25.5) is None
+    assert passed([*further, ("cy", 2.5, 50.5)], "ada", 40.5, 25.5) == Passing("cy", 50.5, 0)
+
+
 def test_equal_totals_pass_each_other_only_where_they_do_not_share_a_rank() -> None:
     moves = flat([("bob", 1.5, 7.25), ("ada", 2.5, 7.125)])  # ada reached it later
     assert Passings(moves).of(b"ada", 2.5, 7.125) == Passing("bob", 7.25, 0)

@@ -56,7 +56,7 @@ class Board:
         ranked = sorted(self.scores, key=lambda user: -self.scores[user])
         moves = self.moves[int(since or 0) :]
         last, places = b"%d" % len(self.moves), [self._place(ranked, user) for user in users]
-        return Places(state, len(ranked), 1, False, last, len(moves), moves, places)
+        return Places(state, len(ranked), 1, False, last, len(moves), moves, places=places)
 
     def _place(self, ranked: list[str], user: str) -> RawPlace:
         if user not in ranked:
