@@ -31,17 +31,18 @@ def test_moves_are_noted_only_while_somebody_watches(board: Board) -> None:
     board.redis.hset(board.keys.meta, "watched", 1)
     board.submit(Action("ann", "a3", 2))
 
-    _, players, sign, style, last, looked, moves, ann, bob, nobody = read(
+    _, players, sign, style, last, looked, moves, ids, ann, bob, nobody = read(
         board, "ann", "bob", "cy", since=noted
     )
     assert (players, sign, style, looked, nobody) == (b"2", b"1", b"ordinal", 2, b"")
     assert moves[::3] == [b"ann", b"bob"]
+    assert [*ids] == [id_ for id_, _ in board.redis.xrange(board.keys.moves)][1:]
     assert [int(float(text)) for text in moves[1:3]] == [5, 7]
     assert (moves[4], int(float(moves[5]))) == (b"-inf", 9)
     # of equal totals the earlier stands above: bob had 9 first
     assert (ann[:3], ann[3::2]) == ([b"2", b"1", b""], [b"bob", b"ann"])
     assert (bob[:3], bob[3::2]) == ([b"1", b"", b"2"], [b"bob", b"ann"])
-    assert read(board, "ann", since=last)[5:7] == [0, []]
+    assert read(board, "ann", since=last)[5:8] == [0, [], []]
 
 
 def test_the_state_is_known_until_somebody_may_stand_elsewhere(board: Board) -> None:
@@ -58,7 +59,7 @@ def test_neighbours_who_share_a_rank_are_told_it(board: Board) -> None:
     board = Board(board.redis, settings=BoardSettings(rank_style="standard"))
     for user, points in {"ann": 9, "bob": 9, "cy": 5, "dan": 5, "eve": 1}.items():
         board.submit(Action(user, "a1", points))
-    found = {user: read(board, user)[7][:3] for user in ("ann", "bob", "cy", "dan", "eve")}
+    found = {user: read(board, user)[8][:3] for user in ("ann", "bob", "cy", "dan", "eve")}
     board.close()
 
     assert found == {
@@ -80,4 +81,4 @@ def test_a_board_that_is_not_live_is_not_watched(board: Board) -> None:
 def test_where_nobody_asked_for_moves_there_is_nothing_to_go_on_from(board: Board) -> None:
     board.submit(Action("ann", "a1", 5))
     reply = read(board, "ann", since=b"1-0")
-    assert (reply[4], reply[7][0]) == (b"", b"1")
+    assert (reply[4], reply[8][0]) == (b"", b"1")
