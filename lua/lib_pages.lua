@@ -42,5 +42,5 @@ local function part_of(rules, table_key, players, above, count)
     and redis.call('ZREVRANGE', table_key, above, above + count - 1, 'WITHSCORES') or {}
   local shared = rules.style == 'standard' and rows[1]
     and integer(rank_of(rules, table_key, rows[1])) or ''
-  return {integer(players), integer(above), integer(rules.sign), shared, rows}
+  return {players, above, rules.sign, shared, rows}
 end

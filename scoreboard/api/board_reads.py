@@ -3,7 +3,7 @@ user, neighbours, friends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -331,7 +331,7 @@ class BoardHandlers:
         users_shown = among_listed(shown) if by_rank else [*map(listed, shown)]
         more: dict[str, Any] = {}
         if wants_day(request.query):
-            asked = _ids(shown)
+            asked = list(_ids(shown))
             more["day"] = (
                 await self._changes.day_began(board, table.shown, asked) if asked else None
             )
@@ -359,8 +359,8 @@ class BoardHandlers:
         return board
 
 
-def _ids(standings: Iterable[Standing]) -> list[str]:
-    return [one.user_id for one in standings]
+def _ids(standings: Iterable[Standing]) -> Iterator[str]:
+    return (one.user_id for one in standings)
 
 
 def _user(request: web.Request) -> str:
@@ -368,6 +368,8 @@ def _user(request: web.Request) -> str:
 
 
 def _radius(request: web.Request) -> int:
+    if not request.query_string:  # as in _table_of
+        return DEFAULT_RADIUS
     text = request.query.get("radius", str(DEFAULT_RADIUS))
     return number(text, "radius", least=0, most=MAX_RADIUS)
 

@@ -162,12 +162,12 @@ def operations(
     /metrics are answered on a port of their own."""
     return [
         *_submissions(scores),
+        *_reads(boards),
         Operation(
             "POST", "/api/boards/{board}/join", "join_board", joins.join,
             "Join a board before playing", _JOIN, Join, example={"userId": "ada"},
             parameters=[BOARD], scopes=(SCORE_WRITE, SCORE_SUBMIT),
         ),
-        *_reads(boards),
         *_live(live),
         Operation(
             "GET", "/healthz", "healthz", health.healthz, "Liveness",
@@ -256,6 +256,19 @@ def _reads(handlers: BoardHandlers) -> list[Operation]:
         )  # fmt: skip
 
     return [
+        # aiohttp tries the paths of boards in this order, half a microsecond each: those that are
+        # asked for most come first.
+        read(
+            f"{base}/users/{{user}}", "get_user", handlers.get_user,
+            "A user's standing, the one above and the way to the top 10",
+            {200: ("Rank, score and percentile", UserPlace), **bad, **refusals},
+            (BOARD, USER, AT, DELTA, *of_period),
+        ),
+        read(
+            f"{base}/users/{{user}}/around", "get_around", handlers.get_around,
+            "A user's neighbours", {200: ("By rank", Neighbours), **bad, **refusals},
+            (BOARD, USER, _RADIUS, *of_period),
+        ),
         read(
             "/api/boards", "get_boards", handlers.get_boards, "The boards, by name",
             {200: ("Boards, and the cursor of the next page", BoardPage), **bad, **_NO_TOKEN,
@@ -293,17 +306,6 @@ def _reads(handlers: BoardHandlers) -> list[Operation]:
         read(
             f"{base}/rank", "get_rank_on_board", handlers.get_rank,
             "Where a score would stand on a board", rank, (BOARD, SCORE, *of_period),
-        ),
-        read(
-            f"{base}/users/{{user}}", "get_user", handlers.get_user,
-            "A user's standing, the one above and the way to the top 10",
-            {200: ("Rank, score and percentile", UserPlace), **bad, **refusals},
-            (BOARD, USER, AT, DELTA, *of_period),
-        ),
-        read(
-            f"{base}/users/{{user}}/around", "get_around", handlers.get_around,
-            "A user's neighbours", {200: ("By rank", Neighbours), **bad, **refusals},
-            (BOARD, USER, _RADIUS, *of_period),
         ),
         Operation(
             "POST", f"{base}/users:lookup", "lookup_users", handlers.lookup_users,

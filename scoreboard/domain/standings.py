@@ -142,10 +142,15 @@ def ranked(
 ) -> list[Standing]:
     """The standings of users with their scores, best first, below ``above`` others on a board of so
     many ``players``. Where equal scores share a rank, ``shared`` is the first user's."""
+    if shared is None:
+        return [
+            Standing(user, score, rank, percentile(rank, players))
+            for rank, (user, score) in enumerate(rows, above + 1)
+        ]
     standings: list[Standing] = []
-    rank = shared or 0
+    rank = shared
     for place, (user, score) in enumerate(rows, above + 1):
-        if shared is None or (standings and score != standings[-1].score):
+        if standings and score != standings[-1].score:
             rank = place
         standings.append(Standing(user, score, rank, percentile(rank, players)))
     return standings
@@ -154,4 +159,10 @@ def ranked(
 def percentile(rank: int, players: int) -> float:
     """Returns 100 for the first of any number of players and 100/players for the last, rounded to
     two decimals."""
-    return round(100.0 * (players - rank + 1) / players, 2)
+    share = 100.0 * (players - rank + 1) / players
+    hundredths = share * 100
+    nearest = round(hundredths)
+    # Rounding to two places takes twice as long, and differs only where two are equally near.
+    if abs(abs(hundredths - nearest) - 0.5) < 1e-6:
+        return round(share, 2)
+    return nearest / 100

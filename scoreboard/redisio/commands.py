@@ -4,8 +4,8 @@ not know yet."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
@@ -31,25 +31,37 @@ class Overwritten(Unavailable):
     """A key holds what another program has written. It stays so until somebody removes it."""
 
 
-@contextmanager
-def reachable() -> Iterator[None]:
+class _Reachable:
+    """No generator: each read enters it, and a generator's context takes ten times as long."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            return
+        if isinstance(error, Refused):
+            raise error.unavailable() from error
+        if isinstance(error, WrongForm):
+            raise Misconfigured(error.detail, words=error.words) from error
+        if isinstance(error, ResponseError | DataError):
+            if "WRONGTYPE" not in str(error):
+                return
+            log.warning("redis_key_of_another_type", error=str(error)[:200])
+            raise Overwritten("A key in Redis holds what is not the service's.") from error
+        if isinstance(error, RedisError | OSError | TimeoutError):
+            raise Unavailable("Redis can't be reached.") from error
+
+
+_reachable = _Reachable()
+
+
+def reachable() -> AbstractContextManager[None]:
     """Turns errors that mean "Redis is away" or "not here, not now" into Unavailable; an error of
     the command itself, from Redis or already from redis-py, passes unchanged, but for one: a key
     that another program has written over is Overwritten. Servers of another kind than the URL says
     are Misconfigured."""
-    try:
-        yield
-    except Refused as error:
-        raise error.unavailable() from error
-    except WrongForm as error:
-        raise Misconfigured(error.detail, words=error.words) from error
-    except (ResponseError, DataError) as error:
-        if "WRONGTYPE" not in str(error):
-            raise
-        log.warning("redis_key_of_another_type", error=str(error)[:200])
-        raise Overwritten("A key in Redis holds what is not the service's.") from error
-    except (RedisError, OSError, TimeoutError) as error:
-        raise Unavailable("Redis can't be reached.") from error
+    return _reachable
 
 
 async def run_script(redis: Redis, call: ScriptCall) -> list[Any]:

@@ -3,7 +3,9 @@ that may have lost its last writes never answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import lru_cache
+from math import floor
 from typing import Any, TypedDict
 
 from scoreboard.domain.boards import BoardSettings
@@ -21,6 +23,7 @@ from scoreboard.domain.standings import (
 from scoreboard.redisio.reads import Reads
 from scoreboard.wire import scripts
 from scoreboard.wire.keys import BoardKeys, Keyspace
+from scoreboard.wire.scripts import ScriptCall
 
 
 class LiveBoards:
@@ -33,6 +36,14 @@ class LiveBoards:
     def __init__(self, reads: Reads, *, keyspace: Keyspace) -> None:
         self._reads = reads
         self._keyspace = keyspace
+        # One call for a table, so that reads of many users can share it.
+        remembered = lru_cache(maxsize=4096)
+        self._around: Callable[[str], ScriptCall] = remembered(
+            lambda table: scripts.read_around(**keys_of(keyspace.board(table)))
+        )
+        self._user: Callable[[str], ScriptCall] = remembered(
+            lambda table: scripts.read_user(**keys_of(keyspace.board(table)))
+        )
 
     async def top(self, board: str) -> tuple[int, bytes]:
         """(version, ready JSON array of the top 10)."""
@@ -62,10 +73,7 @@ class LiveBoards:
     async def around(self, board: str, user: str, radius: int) -> list[Standing] | None:
         """The user with up to ``radius`` neighbours on each side, by rank; None when the user is
         not on the board."""
-        keys = self._keyspace.board(board)
-        reply = await self._reads.read(
-            scripts.read_around(**keys_of(keys), arg_user=user, arg_radius=radius)
-        )
+        reply = await self._reads.read_entry(self._around(board), user.encode(), b"%d" % radius)
         if len(reply) == 1:
             return None
         return _part(reply)
@@ -73,12 +81,11 @@ class LiveBoards:
     async def user(self, board: str, user: str) -> UserStanding | None:
         """The user's place with the one above and the way to the top 10; None when the user is not
         on the board."""
-        keys = self._keyspace.board(board)
-        reply = await self._reads.read(scripts.read_user(**keys_of(keys), arg_user=user))
+        reply = await self._reads.read_entry(self._user(board), user.encode())
         if len(reply) == 1:
             return None
         *above, own = _part(reply)
-        sign, tenth = int(reply[2]), reply[5]
+        sign, tenth = reply[2], reply[5]
         return user_standing(
             own,
             above[0] if above else None,
@@ -97,7 +104,7 @@ class LiveBoards:
         )
         reply = await self._reads.read(call)
         standings = _part(reply)
-        players, above, rows = int(reply[0]), int(reply[1]), reply[4]
+        players, above, rows = reply[0], reply[1], reply[4]
         last = None
         if standings and above + len(standings) < players:
             last = Place("after", float(rows[-1]), standings[-1].user_id)
@@ -120,11 +127,7 @@ def keys_of(keys: BoardKeys) -> ReadKeys:
 def _part(reply: list[Any]) -> list[Standing]:
     """The standings that a script replies (lua/lib_pages.lua)."""
     players, above, sign, shared, rows = reply[:5]
-    shown = _shown(rows, int(sign))
-    return ranked(shown, int(above), int(players), int(shared) if shared else None)
-
-
-def _shown(rows: list[bytes], sign: int) -> Iterator[tuple[str, int]]:
-    """Users with their scores, of users with their zset scores."""
-    for user, zset_score in zip(rows[::2], rows[1::2], strict=True):
-        yield user.decode(), total_of(float(zset_score)) * sign
+    users = [user.decode() for user in rows[::2]]
+    scores = [floor(float(zset_score)) * sign for zset_score in rows[1::2]]
+    shown = zip(users, scores, strict=True)
+    return ranked(shown, above, players, int(shared) if shared else None)

@@ -1,11 +1,12 @@
 """Reads by scripts that write nothing, for boards that are live. Those that are asked for while
-others are on their way to a server go there together: that costs Redis and this process far less
-than one exchange for each."""
+others are on their way to a server go there together, and those of one table even in one call of
+the script: that costs Redis and this process far less than an exchange, or a call, for each."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from itertools import chain
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -21,15 +22,33 @@ from scoreboard.wire.scripts import COLD, ScriptCall
 log = structlog.get_logger(__name__)
 
 TOGETHER = 64  # reads in one exchange
+JOINED = 16  # and in one call, which nothing else in Redis interrupts
 AT_ONCE = 2  # exchanges with a server at a time: it answers one while the other is on its way
 
 
 class _Waiting(NamedTuple):
-    """A read, the loop time by which it has to be answered, and who waits for the reply."""
+    """A read, the loop time by which it has to be answered, and who waits for the reply. ``entry``
+    is what it adds to a ``call`` that others may share; empty: nobody shares it."""
 
     call: ScriptCall
+    entry: tuple[bytes, ...]
     deadline: float
     reply: asyncio.Future[list[Any]]
+
+
+class _Joined(NamedTuple):
+    """A call as it is sent, and the reads that it answers."""
+
+    call: ScriptCall
+    reads: list[_Waiting]
+
+    def answer(self, reply: list[Any]) -> None:
+        """Gives each read its part of the reply."""
+        shared = self.reads[0].entry and reply[0] != COLD
+        parts = reply if shared else [reply] * len(self.reads)
+        for read, part in zip(self.reads, parts, strict=True):
+            if not read.reply.done():
+                read.reply.set_result(part)
 
 
 class Reads:
@@ -43,6 +62,12 @@ class Reads:
     async def read(self, call: ScriptCall) -> list[Any]:
         """The reply of a script that reads a board, or may be sent again. Raises BoardCold, or
         Unavailable when Redis is away: for all but the first reads of a moment at once."""
+        return await self.read_entry(call)
+
+    async def read_entry(self, call: ScriptCall, *entry: bytes) -> list[Any]:
+        """The reply to an ``entry``, such as a user, of a script that has one for each of many.
+        Whoever hands over the very same ``call``, which has none yet, may share it. Raises as
+        ``read``."""
         if self._closed:
             raise _stopping()
         there = await self._lines.at(call.keys[0])
@@ -50,7 +75,7 @@ class Reads:
         queue = self._queues.get(there)
         if queue is None:
             queue = self._queues[there] = _Queue(there)
-        reply = await queue.put(call)
+        reply = await queue.put(call, entry)
         if reply[0] == COLD:
             raise BoardCold("The board is not live in Redis.")
         return reply
@@ -71,10 +96,10 @@ class _Queue:
         self._waiting: deque[_Waiting] = deque()
         self._sending: set[asyncio.Task[None]] = set()
 
-    def put(self, call: ScriptCall) -> asyncio.Future[list[Any]]:
+    def put(self, call: ScriptCall, entry: tuple[bytes, ...]) -> asyncio.Future[list[Any]]:
         """The reply to come."""
         reply: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(call, self._lines.deadline(), reply))
+        self._waiting.append(_Waiting(call, entry, self._lines.deadline(), reply))
         if len(self._sending) < AT_ONCE:
             self._send()
         return reply
@@ -127,22 +152,47 @@ class _Queue:
     ) -> list[_Waiting]:
         """Answers those that the server has answered; the others are returned."""
         line.unsure = False
-        first, *others = reads
+        first, *others = calls = _joined(reads)
         try:
             replies = await line.run(
-                first.call, *[line.packed(read.call) for read in others], deadline=deadline
+                first.call, *[line.packed(joined.call) for joined in others], deadline=deadline
             )
         except ResponseError as error:
+            if len(first.reads) > 1:
+                return reads
             log.error("read_script_failed", script=first.call.script.name, error=str(error))
-            _fail([first], Unavailable("Redis can't read this board."))
-            return others
+            _fail(first.reads, Unavailable("Redis can't read this board."))
+            return [read for read in reads if read is not first.reads[0]]
         left = []
-        for read, reply in zip(reads, replies, strict=True):
+        for joined, reply in zip(calls, replies, strict=True):
             if isinstance(reply, RedisError):
-                left.append(read)
-            elif not read.reply.done():
-                read.reply.set_result(reply)
+                left += joined.reads
+            else:
+                joined.answer(reply)
         return left
+
+
+def _joined(reads: list[_Waiting]) -> list[_Joined]:
+    """The fewest calls for the reads, in the order in which they came."""
+    calls: list[list[_Waiting]] = []
+    sharing: dict[int, list[_Waiting]] = {}  # by the identity of the call that they share
+    for read in reads:
+        same = sharing.get(id(read.call)) if read.entry else None
+        if same is None or len(same) == JOINED:
+            same = []
+            calls.append(same)
+            if read.entry:
+                sharing[id(read.call)] = same
+        same.append(read)
+    return [_Joined(_with_entries(same), same) for same in calls]
+
+
+def _with_entries(reads: list[_Waiting]) -> ScriptCall:
+    call = reads[0].call
+    if not reads[0].entry:
+        return call
+    entries = chain.from_iterable(read.entry for read in reads)
+    return call._replace(args=[*call.args, *entries])
 
 
 def _stopping() -> Unavailable:

@@ -198,10 +198,8 @@ def read_board(*, key_board: Key, key_meta: Key, key_table: Key) -> None: ...
 def read_standings(*, key_board: Key, key_meta: Key, key_table: Key) -> None: ...
 
 
-@Script
-def read_around(
-    *, key_board: Key, key_meta: Key, key_table: Key, arg_user: Argument, arg_radius: Argument
-) -> None: ...
+@_takes_many(("user", "radius"))
+def read_around(*, key_board: Key, key_meta: Key, key_table: Key) -> None: ...
 
 
 @Script
@@ -217,8 +215,8 @@ def read_page(
 ) -> None: ...
 
 
-@Script
-def read_user(*, key_board: Key, key_meta: Key, key_table: Key, arg_user: Argument) -> None: ...
+@_takes_many(("user",))
+def read_user(*, key_board: Key, key_meta: Key, key_table: Key) -> None: ...
 
 
 @Script

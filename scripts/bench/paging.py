@@ -169,7 +169,11 @@ def in_redis(users: int, calls: int = 200) -> dict[str, float]:
     draw = random.Random(1)
     stamps = {f"player-{n:07}": stamp(draw.randrange(SCORES), START_MS + n) for n in range(users)}
     user = sorted(stamps, key=lambda name: stamps[name])[users // 2]
-    table: dict[str, Any] = {"key_board": keys.board, "key_meta": keys.meta}
+    table: dict[str, Any] = {
+        "key_board": keys.board, "key_meta": keys.guard, "key_table": keys.meta
+    }  # fmt: skip
+    of_user = scripts.read_user(**table)
+    of_user.args.append(user.encode())
     behind: dict[str, Any] = {"arg_from": "after", "arg_at": repr(stamps[user]), "arg_user": user}
     kinds = {
         f"{limit:,} users": scripts.read_page(**table, **behind, arg_limit=limit)
@@ -178,7 +182,7 @@ def in_redis(users: int, calls: int = 200) -> dict[str, float]:
         "a score's rank": scripts.read_page(
             **table, arg_from="behind", arg_at=SCORES // 2, arg_user="", arg_limit=0
         ),
-        "a user": scripts.read_user(**table, arg_user=user),
+        "a user": of_user,
     }
     figures = {}
     with databases() as (valkey, _), Redis.from_url(valkey.url) as connected:

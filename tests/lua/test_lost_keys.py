@@ -12,6 +12,7 @@ from scoreboard.wire import scripts
 from scoreboard.wire.scripts import COLD, LOST
 from tests.lua.harness import Action, Board, revert, run_on
 from tests.lua.test_load_board import load, state
+from tests.lua.test_pages import of_users
 from tests.lua.test_reads import around, standings, top
 from tests.lua.test_remove_user import finish, remove
 
@@ -56,7 +57,7 @@ READS: dict[str, Call] = {
     "read_standings": lambda board: standings(board, "ann"),
     "read_standings of nobody": lambda board: standings(board, "nobody"),
     "read_around": lambda board: around(board, "ann", 1),
-    "read_user": lambda board: board.run(board.bound(scripts.read_user, {"user": "ann"})),
+    "read_user": lambda board: board.run(of_users(board, "ann")),
     "read_page": lambda board: board.run(board.bound(scripts.read_page, FIRST_PAGE)),
 }
 

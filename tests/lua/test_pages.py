@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scoreboard.domain.boards import MAX_TOTAL
 from scoreboard.domain.stamps import stamp, total_of
 from scoreboard.wire import scripts
+from scoreboard.wire.scripts import ScriptCall
 from tests.lua.harness import Action, Board
 
 Row = tuple[str, float]  # a user with the zset score
@@ -29,8 +30,15 @@ def page(board: Board, kind: str, at: float, user: str = "", limit: int = 1000) 
 
 def user(board: Board, name: str) -> tuple[float | None, int, list[Row]]:
     """What the tenth has, how many stand above the rows, and these: the one above and the user."""
-    _, above, _, _, found, tenth = board.run(board.bound(scripts.read_user, {"user": name}))
+    ((_, above, _, _, found, tenth),) = board.run(of_users(board, name))
     return float(tenth) if tenth else None, int(above), rows(found)
+
+
+def of_users(board: Board, *names: str) -> ScriptCall:
+    """A call of read_user."""
+    call = board.bound(scripts.read_user, {})
+    call.args.extend(map(str.encode, names))
+    return call
 
 
 def rows(reply: list[bytes]) -> list[Row]:
@@ -130,7 +138,14 @@ def test_who_is_hidden_or_has_no_score_is_not_there(board: Board, hidden: bool) 
     if hidden:
         board.redis.zadd(board.keys.hidden, {"bob": 500.25})
         board.make_live(hidden="1", top=board.meta()["top"])
-    assert board.run(board.bound(scripts.read_user, {"user": "bob"})) == [b"1"]
+    assert board.run(of_users(board, "bob")) == [[1]]
+
+
+def test_one_call_has_the_places_of_many_users_as_calls_of_their_own_have(board: Board) -> None:
+    board.plant({f"u{n}": n for n in range(20)})
+    users = ["u19", "nobody", "u0", "u9", "u19"]
+    alone = [board.run(of_users(board, user))[0] for user in users]
+    assert board.run(of_users(board, *users)) == alone
     assert page(board, "rank", 1) == (0, all_rows(board.zset()))
 
 

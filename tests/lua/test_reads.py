@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from itertools import chain
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -29,15 +30,23 @@ def standings(board: Board, *users: str) -> list[bytes]:
 
 def around(board: Board, user: str, radius: int) -> list[bytes]:
     """The number of players, and user, score and rank of each; or what else is replied."""
-    reply = board.run(board.bound(scripts.read_around, {"user": user, "radius": radius}))
-    if len(reply) == 1:
-        return list(reply)
-    players, above, sign, shared, rows = reply
-    scores = [total_of(float(zset_score)) * int(sign) for zset_score in rows[1::2]]
+    call = board.bound(scripts.read_around, {})
+    call.args.extend((user.encode(), b"%d" % radius))
+    (reply,) = board.run(call)
+    return [COLD] if reply == COLD else told(reply)
+
+
+def told(reply: list[Any]) -> list[bytes]:
+    """The same of the reply to one user."""
+    players, *part = reply
+    if not part:
+        return [b"%d" % players]
+    above, sign, shared, rows = part
+    scores = [total_of(float(zset_score)) * sign for zset_score in rows[1::2]]
     users = zip((name.decode() for name in rows[::2]), scores, strict=True)
-    standings = ranked(users, int(above), int(players), int(shared) if shared else None)
+    standings = ranked(users, above, players, int(shared) if shared else None)
     found = ((one.user_id.encode(), b"%d" % one.score, b"%d" % one.rank) for one in standings)
-    return [players, *chain.from_iterable(found)]
+    return [b"%d" % players, *chain.from_iterable(found)]
 
 
 @pytest.fixture
@@ -109,6 +118,16 @@ def test_neighbours_stop_at_the_ends_of_the_board(
 
 def test_around_a_user_not_on_the_board_is_only_the_number_of_players(crowd: Board) -> None:
     assert around(crowd, "nobody", 5) == [b"1000"]
+
+
+def test_one_call_has_the_neighbours_of_many_users_as_calls_of_their_own_have(
+    crowd: Board,
+) -> None:
+    asked = [("u0", 2), ("nobody", 5), ("u500", 0), ("u999", 3), ("u0", 1)]
+    call = crowd.bound(scripts.read_around, {})
+    for user, radius in asked:
+        call.args.extend((user.encode(), b"%d" % radius))
+    assert [told(reply) for reply in crowd.run(call)] == [around(crowd, *one) for one in asked]
 
 
 def test_hidden_users_are_in_no_read(board: Board) -> None:

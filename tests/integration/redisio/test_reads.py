@@ -14,7 +14,7 @@ from scoreboard.errors import BoardCold, Unavailable
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.redisio.live_boards import LiveBoards
-from scoreboard.redisio.reads import AT_ONCE, TOGETHER, Reads
+from scoreboard.redisio.reads import AT_ONCE, JOINED, TOGETHER, Reads
 from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
@@ -67,6 +67,44 @@ async def test_many_reads_take_few_exchanges_and_each_gets_its_own_answer(
         assert (standing.user_id, standing.score) == (f"u{number}", number + 1)
     assert sum(exchanges) == USERS
     assert len(exchanges) <= USERS / TOGETHER + AT_ONCE
+
+
+async def test_reads_of_one_table_share_calls_and_each_gets_its_own_answer(
+    arena: Arena, reads: Reads, redis: Redis
+) -> None:
+    live = LiveBoards(reads, keyspace=arena.durable.keyspace)
+    await asyncio.gather(live.user(arena.board, "u0"), live.around(arena.board, "u0", 0))
+    before = await calls_of_scripts(redis)
+    users = [f"u{number}" for number in range(USERS)] + ["nobody"]
+    arounds, alone = await asyncio.gather(
+        asyncio.gather(*(live.around(arena.board, user, 0) for user in users)),
+        asyncio.gather(*(live.user(arena.board, user) for user in users)),
+    )
+    assert (arounds.pop(), alone.pop()) == (None, None)
+    for number, (around, standing) in enumerate(zip(arounds, alone, strict=True)):
+        assert around is not None
+        assert standing is not None
+        assert [one.user_id for one in around] == [standing.user_id] == [f"u{number}"]
+        assert around[0].rank == standing.rank == USERS - number
+    exchanges = 2 * len(users) / TOGETHER + AT_ONCE
+    assert await calls_of_scripts(redis) - before <= 2 * len(users) / JOINED + 2 * exchanges
+
+
+async def calls_of_scripts(redis: Redis) -> int:
+    """How many Redis has run so far."""
+    return int((await redis.info("commandstats"))["cmdstat_evalsha"]["calls"])
+
+
+async def test_users_of_a_table_that_is_broken_or_cold_take_nothing_from_others(
+    arena: Arena, reads: Reads, redis: Redis
+) -> None:
+    await redis.set(Keyspace(8).board("broken").guard, "not a hash")
+    live = LiveBoards(reads, keyspace=arena.durable.keyspace)
+    boards = ["broken", arena.board, "nowhere"] * 3
+    answers = await asyncio.gather(
+        *(live.around(board, "u0", 0) for board in boards), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [Unavailable, list, BoardCold] * 3
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
