@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from pkgutil import iter_modules
 
 from scoreboard import commands
 from tests.support.signing import JWT_KEYS
+
+Begun = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ async def scoreboard(*arguments: str, folder: Path | str | None = None, **variab
     return await run(arguments, folder, environment(**variables))
 
 
+async def watched(*arguments: str, begun: Begun, variables: Mapping[str, str]) -> Ended:
+    """Runs the command as ``scoreboard`` does; ``begun`` is told the id of its process."""
+    return await _forked(arguments, None, environment(**variables), begun)
+
+
 async def _new(arguments: Sequence[str], folder: Path | str | None, env: dict[str, str]) -> Ended:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "scoreboard", *arguments),
@@ -75,7 +82,10 @@ _forkserver.set_forkserver_preload(
 
 
 async def _forked(
-    arguments: Sequence[str], folder: Path | str | None, env: dict[str, str]
+    arguments: Sequence[str],
+    folder: Path | str | None,
+    env: dict[str, str],
+    begun: Begun = lambda _: None,
 ) -> Ended:
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     with tempfile.TemporaryDirectory() as said:
@@ -83,6 +93,8 @@ async def _forked(
             target=_command, args=(arguments, folder or Path.cwd(), env, said)
         )
         process.start()
+        assert process.pid is not None
+        begun(process.pid)
         loop.add_reader(process.sentinel, ended.set)
         try:
             await ended.wait()
