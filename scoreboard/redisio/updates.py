@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from redis.asyncio.client import PubSub
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from scoreboard.background import first_of
@@ -100,7 +101,7 @@ class RedisUpdates:
             try:
                 async with (
                     self._server.client(timeout=self._timeout, connections=1) as redis,
-                    redis.pubsub() as pubsub,
+                    _OneConnection(redis.connection_pool) as pubsub,
                 ):
                     await pubsub.connect()
                     if told:
@@ -132,6 +133,13 @@ class RedisUpdates:
 
     def _channel(self, board: str) -> bytes:
         return self._channel_of(board).encode()
+
+
+class _OneConnection(PubSub):
+    async def on_connect(self, connection: Any) -> None:
+        """Called when redis-py has connected again by itself. It would subscribe to all channels by
+        one command, which on a cluster may name those of one slot only; the next session does."""
+        raise RedisConnectionError("the connection was lost")
 
 
 class _Session:
@@ -259,8 +267,8 @@ class _Session:
             self._on_stray(channel)
 
     def _confirmed(self, channel: bytes) -> bool:
-        """Tells those who wait for the channel. True when messages may have been lost before this:
-        nobody asked for it but redis-py, which connects again by itself."""
+        """Tells those who wait for the channel. True when messages may have been lost before
+        this."""
         asked = self._unconfirmed[channel]
         if asked > 1:
             self._unconfirmed[channel] = asked - 1
@@ -270,6 +278,6 @@ class _Session:
             return False  # of an earlier subscription, which has ended since
         if waiting := self._waiting.pop(channel, None):
             waiting.set_result(None)
-        lost = not asked or channel in self._missed
+        lost = channel in self._missed
         self._missed.discard(channel)
         return lost

@@ -20,7 +20,6 @@ from tests.support.whole_service import service
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.parametrize("scheme", ["light", "dark"]),
     pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["1280x800", "390x844"]),
 ]
 
@@ -29,10 +28,9 @@ pytestmark = [
 REDOCS_OWN = [".menu-content"]
 
 
-async def a_page_of(new_page: OpenPage, size: tuple[int, int], scheme: str) -> Page:
+async def a_page_of(new_page: OpenPage, size: tuple[int, int]) -> Page:
     return await new_page(
         viewport={"width": size[0], "height": size[1]},
-        color_scheme=scheme,
         reduced_motion="reduce",
         timezone_id="UTC",
     )
@@ -40,18 +38,19 @@ async def a_page_of(new_page: OpenPage, size: tuple[int, int], scheme: str) -> P
 
 @pytest.mark.parametrize("show", SCREENS, ids=lambda show: show.__name__)
 async def test_boards_and_players_have_no_fault(
-    new_page: OpenPage, feed: Feed, show: Show, size: tuple[int, int], scheme: str
+    new_page: OpenPage, feed: Feed, show: Show, size: tuple[int, int]
 ) -> None:
-    page = await a_page_of(new_page, size, scheme)
+    page = await a_page_of(new_page, size)
     await show(page, feed)
     await expect_no_fault(page)
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_the_widget_in_a_page_of_another_site_has_no_fault(
-    new_page: OpenPage, settings: Settings, size: tuple[int, int], scheme: str
+    new_page: OpenPage, settings: Settings, size: tuple[int, int], theme: str
 ) -> None:
-    page = await a_page_of(new_page, size, scheme)
-    async with site(settings, f"board=arena&theme={scheme}") as game:
+    page = await a_page_of(new_page, size)
+    async with site(settings, f"board=arena&theme={theme}") as game:
         await game.score("ann", 10)
         await page.goto(game.url)
         await expect(page.locator(".row")).to_have_count(1)
@@ -59,9 +58,9 @@ async def test_the_widget_in_a_page_of_another_site_has_no_fault(
 
 
 async def test_the_review_queue_and_its_dialogs_have_no_fault(
-    new_page: OpenPage, queue: Queue, size: tuple[int, int], scheme: str
+    new_page: OpenPage, queue: Queue, size: tuple[int, int]
 ) -> None:
-    page = await a_page_of(new_page, size, scheme)
+    page = await a_page_of(new_page, size)
     await page.goto(queue.url)
     await page.get_by_role("button", name="Sign in").click()
     await expect_no_fault(page)
@@ -83,9 +82,9 @@ async def test_the_review_queue_and_its_dialogs_have_no_fault(
 
 
 async def test_the_boards_of_the_console_and_their_dialogs_have_no_fault(
-    new_page: OpenPage, console: Console, size: tuple[int, int], scheme: str
+    new_page: OpenPage, console: Console, size: tuple[int, int]
 ) -> None:
-    page = await a_page_of(new_page, size, scheme)
+    page = await a_page_of(new_page, size)
     await open_console(page, console, "boards")
     await expect(page.locator("#boards li")).to_have_count(3)
     await expect_no_fault(page)
@@ -112,9 +111,9 @@ async def test_the_boards_of_the_console_and_their_dialogs_have_no_fault(
 
 
 async def test_the_players_of_the_console_have_no_fault(
-    new_page: OpenPage, console: Console, size: tuple[int, int], scheme: str
+    new_page: OpenPage, console: Console, size: tuple[int, int]
 ) -> None:
-    page = await a_page_of(new_page, size, scheme)
+    page = await a_page_of(new_page, size)
     await open_console(page, console, "players")
     await page.get_by_label("Id or name").fill("ann")
     await page.get_by_label("Id or name").press("Enter")
@@ -129,13 +128,13 @@ async def test_the_players_of_the_console_have_no_fault(
 
 
 async def test_the_gate_the_webhooks_and_the_audit_have_no_fault(
-    new_page: OpenPage, console: Console, settings: Settings, size: tuple[int, int], scheme: str
+    new_page: OpenPage, console: Console, settings: Settings, size: tuple[int, int]
 ) -> None:
     await add_models(settings, "arena", "arena")
     assert (await console.admin.call("POST", "/api/admin/models/1/activate")).status == 200
     await add_webhook(console)
     await give_up(settings, 1)
-    page = await a_page_of(new_page, size, scheme)
+    page = await a_page_of(new_page, size)
     await open_console(page, console, "gate")
     await page.get_by_text("What was measured").first.click()
     await expect_no_fault(page)
@@ -156,12 +155,12 @@ async def test_the_gate_the_webhooks_and_the_audit_have_no_fault(
 
 
 async def test_the_health_of_the_service_has_no_fault(
-    new_page: OpenPage, console: Console, settings: Settings, size: tuple[int, int], scheme: str
+    new_page: OpenPage, console: Console, settings: Settings, size: tuple[int, int]
 ) -> None:
     database = await asyncpg.connect(settings.database_url)
     await bury(database, {})
     await database.close()
-    page = await a_page_of(new_page, size, scheme)
+    page = await a_page_of(new_page, size)
     await open_console(page, console, "health")
     await expect(page.get_by_role("rowheader", name="Postgres")).to_be_visible()
     await expect(page.get_by_role("button", name="Try again:")).to_be_visible()
@@ -174,9 +173,9 @@ async def test_the_health_of_the_service_has_no_fault(
 
 
 async def test_the_description_and_the_page_of_an_unknown_address_have_no_fault(
-    new_page: OpenPage, settings: Settings, size: tuple[int, int], scheme: str
+    new_page: OpenPage, settings: Settings, size: tuple[int, int]
 ) -> None:
-    page = await a_page_of(new_page, size, scheme)
+    page = await a_page_of(new_page, size)
     async with service(settings, takes_tokens=False) as running:
         for address in ("docs", "docs?live"):
             await page.goto(f"{running.url}/{address}")

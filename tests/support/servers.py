@@ -17,7 +17,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,11 @@ async def redis_client(url: str) -> AsyncIterator[Redis]:
     ) as client:
         yield client
     await topology.close()
+
+
+async def each_server(redis: Redis) -> Sequence[Redis]:
+    """A client of each server of a cluster; of a server by itself the one that it is."""
+    return await redis.each() if isinstance(redis, ClusterClient) else [redis]
 
 
 class Administrator(ClusterClient):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from scoreboard.background import end
+from scoreboard.local.embedded_servers import Valkey
+from scoreboard.redisio.cluster_updates import Updates, updates_of
 from scoreboard.redisio.topologies import topology_at
 from scoreboard.redisio.updates import RedisUpdates
+from scripts.load.clusters import RedisCluster
 from tests.support.waiting import PATIENCE, wait_until
 
 
@@ -21,8 +26,8 @@ def channel_of(board: str) -> str:
 class Listener:
     """One process's subscriptions and what came through them."""
 
-    def __init__(self, url: str) -> None:
-        self.updates = RedisUpdates(topology_at(url), channel_of, timeout=PATIENCE)
+    def __init__(self, updates: Updates) -> None:
+        self.updates = updates
         self.came: list[tuple[str, bytes]] = []
         self.resubscribed: list[str] = []
 
@@ -33,12 +38,21 @@ class Listener:
 
 
 @pytest.fixture
-async def listener(redis_url: str) -> AsyncIterator[Listener]:
-    listener = Listener(redis_url)
+async def listener(redis_url: str, valkey: Valkey) -> AsyncIterator[Listener]:
+    """Of a server by itself."""
+    updates = RedisUpdates(topology_at(redis_url), channel_of, timeout=PATIENCE)
+    async with running(Listener(updates)) as listener:
+        await wait_until(lambda: updates._session, description="it is connected")
+        yield listener
+
+
+@asynccontextmanager
+async def running(listener: Listener) -> AsyncIterator[Listener]:
     task = asyncio.create_task(listener.run())
-    await wait_until(lambda: listener.updates._session, description="it is connected")
-    yield listener
-    await end(task)
+    try:
+        yield listener
+    finally:
+        await end(task)
 
 
 async def subscribers(redis: Redis, board: str) -> int:
@@ -125,3 +139,33 @@ async def test_a_lost_connection_lets_nobody_wait_and_all_boards_are_told(
         lambda: {"a", "b"} <= set(listener.resubscribed), description="they are resubscribed"
     )
     await gets(listener, redis, "c", b"news")
+
+
+async def test_channels_of_several_slots_are_heard_again_and_never_named_together(
+    tmp_path: Path,
+) -> None:
+    cluster = RedisCluster(tmp_path, masters=1)
+    try:
+        await cluster.start()
+        topology = topology_at(cluster.url)
+        listener = Listener(updates_of(topology, channel_of, timeout=PATIENCE))
+        async with running(listener), cluster.client(cluster.servers[0]) as redis:
+
+            async def heard(*boards: str) -> bool:
+                names = map(channel_of, boards)
+                return all(number for _, number in await redis.pubsub_shardnumsub(*names))
+
+            for board in ("a", "b"):
+                await listener.updates.subscribe(board)
+            await wait_until(lambda: heard("a", "b"), description="both are heard")
+            listener.resubscribed.clear()
+            topology.renew()
+            await listener.updates.subscribe("c")
+            await wait_until(
+                lambda: {"a", "b"} <= set(listener.resubscribed), description="they are told"
+            )
+            await wait_until(lambda: heard("a", "b", "c"), description="all are heard")
+            assert "errorstat_CROSSSLOT" not in await redis.info("errorstats")
+        await topology.close()
+    finally:
+        cluster.stop()

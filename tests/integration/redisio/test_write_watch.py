@@ -12,21 +12,23 @@ from scoreboard.redisio.write_watch import WriteWatch
 from scoreboard.settings import Settings
 
 
-@pytest.mark.parametrize("lacking", ["-publish", "resetchannels"])
+@pytest.mark.parametrize("lacking", ["-publish -spublish", "resetchannels"])
 async def test_a_service_that_may_not_publish_is_not_ready_until_it_may(
     redis: Redis, settings: Settings, lacking: str
 ) -> None:
-    await redis.execute_command("ACL SETUSER", "mute", "on", ">x", "~sb:*", "&*", "+@all", lacking)
-    url = "redis://mute:x@" + settings.redis_url.rpartition("@")[2].removeprefix("redis://")
-    topology = topology_at(url)
+    rights = ("on", ">x", "~sb:*", "&*", "+@all", *lacking.split())
+    await redis.execute_command("ACL SETUSER", "mute", *rights)
+    form, _, place = settings.redis_url.partition("://")
+    topology = topology_at(f"{form}://mute:x@{place.rpartition('@')[2]}")
     client = topology.client(timeout=settings.redis_timeout)
     watch = WriteWatch(client, topology, settings.partitions)
     with capture_logs() as logs:
         with pytest.raises(Unavailable, match="its user lacks a right"):
             await watch.check()
-        await redis.execute_command("ACL SETUSER", "mute", "&*", "+publish")
+        await redis.execute_command("ACL SETUSER", "mute", "&*", "+publish", "+spublish")
         await watch.check()
     await client.aclose()
+    await topology.close()
     await redis.acl_deluser("mute")
 
     refused, taken = logs

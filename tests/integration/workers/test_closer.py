@@ -26,6 +26,7 @@ from scoreboard.settings import Settings
 from scoreboard.workers import closer as closer_module
 from scoreboard.workers.closer import Closer
 from tests.support.arena import Arena, opened_arena
+from tests.support.channels import Channel, listening
 from tests.support.outsiders import listen
 
 BLITZ = {"name": "blitz", "every": "P3000D", "start": "2020-01-01T00:00:00Z"}
@@ -262,9 +263,10 @@ async def test_whoever_fails_at_a_step_another_finishes_once(
     step: str,
     when: str,
 ) -> None:
-    async with opened(settings, redis, pool, database, periods=[{**BLITZ, "keep": 5}]) as season:
-        heard = redis.pubsub()
-        await heard.subscribe(season.arena.keys.channel + ":blitz")
+    async with (
+        opened(settings, redis, pool, database, periods=[{**BLITZ, "keep": 5}]) as season,
+        listening(redis, season.arena.keys.channel + ":blitz") as channel,
+    ):
         await season.arena.submit(("ann", "a1", 5), ("bob", "b1", 7))
         await season.arena.persist()
         number = await season.over("blitz")
@@ -285,9 +287,8 @@ async def test_whoever_fails_at_a_step_another_finishes_once(
         await season.closer.finish_all(await season.now())
         assert await season.ranks("blitz", number) == {"bob": 1, "ann": 2}
         assert [one["occurrence"] for one in await season.outsiders()] == [number]
-        told = [text async for text in closings(heard, number)]
+        told = [text async for text in closings(channel, number)]
         assert len(told) == 1
-        await heard.aclose()
 
 
 async def test_what_redis_holds_of_a_final_occurrence_goes_though_its_closer_died(
@@ -314,13 +315,12 @@ async def test_what_redis_holds_of_a_final_occurrence_goes_though_its_closer_die
         assert 0 < await redis.pttl(key) <= LEFT_FOR_MS
 
 
-async def closings(heard: Any, number: int) -> AsyncIterator[bytes]:
+async def closings(channel: Channel, number: int) -> AsyncIterator[bytes]:
     """The texts that told of the end of an occurrence."""
-    while message := await heard.get_message(timeout=0.1):
-        if message["type"] == "message":
-            text = json.loads(message["data"])
-            if (text["type"], text["occurrence"]) == ("closed", number):
-                yield message["data"]
+    while text := await channel.next(within=0.1):
+        told = json.loads(text)
+        if (told["type"], told["occurrence"]) == ("closed", number):
+            yield text
 
 
 async def test_several_at_work_close_each_occurrence_once(

@@ -17,6 +17,7 @@ from scoreboard.wire import messages
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.remover import Remover
 from tests.support.arena import opened_arena
+from tests.support.channels import listening
 from tests.support.moderated_arena import Moderated
 from tests.support.occurrences import end_occurrence, known_period, make_final, table_totals
 from tests.support.outsiders import listen
@@ -75,11 +76,10 @@ async def test_nothing_is_left_of_its_occurrences_and_those_who_watch_them_look_
         3,
     )
     keyspace = Keyspace(settings.partitions)
-    async with court.arena.redis.pubsub(ignore_subscribe_messages=True) as listener:
-        await listener.subscribe(keyspace.board("arena:week:1").channel)
-        await listener.get_message(timeout=10)
+    watched = keyspace.board("arena:week:1").channel
+    async with listening(court.arena.redis, watched) as channel:
         assert await season.remove("arena", kind, by="mod")
-        assert (await listener.get_message(timeout=10))["data"] == messages.GONE
+        assert await channel.next() == messages.GONE
     names: Any = await court.arena.redis.keys("*")
     left = {name.decode() for name in names if court.arena.keys.owns(name)}
     assert left == ({court.arena.keys.meta} if kind == "clear" else set())

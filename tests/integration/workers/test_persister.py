@@ -16,10 +16,13 @@ from scoreboard.local.embedded_servers import Postgres
 from scoreboard.pg.ledger import Ledger, LedgerSession
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio.streams import PartitionStream, PartitionStreams
+from scoreboard.redisio.topologies import topology_at
 from scoreboard.wire.keys import CONSUMER_GROUP, PartitionKeys
 from scoreboard.workers.persister import Persister, persist_batches
+from tests.support.channels import listening
 from tests.support.ledger_entries import BOARD, PARTITION, append, append_raw, fields, sums, totals
 from tests.support.persisting import at_work
+from tests.support.servers import redis_client
 from tests.support.stand_ins import NoReverter
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -29,8 +32,10 @@ SEED = 20_261
 
 @pytest.fixture
 async def blocking(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url, socket_timeout=None) as client:
+    topology = topology_at(redis_url)
+    async with topology.client(timeout=None) as client:
         yield client
+    await topology.close()
 
 
 @pytest.fixture
@@ -52,14 +57,12 @@ async def step(stream: PartitionStream, ledger: Ledger, limit: int = 100) -> Eve
 async def test_what_is_appended_is_committed_acknowledged_trimmed_and_announced(
     redis: Redis, streams: PartitionStreams, ledger: Ledger, database: asyncpg.Connection
 ) -> None:
-    async with redis.pubsub(ignore_subscribe_messages=True) as listener:
-        await listener.subscribe(KEYS.persisted)
-        async with at_work(Persister(streams, ledger, NoReverter(), batch=100)):
-            await append(redis, "10-0", "ann", "a1", 5)
-            await append(redis, "10-1", "bob", "a1", 7)
-            message = None
-            while message is None or message["data"] != b"10-1":
-                message = await listener.get_message(timeout=PATIENCE)
+    persister = Persister(streams, ledger, NoReverter(), batch=100)
+    async with listening(redis, KEYS.persisted) as channel, at_work(persister):
+        await append(redis, "10-0", "ann", "a1", 5)
+        await append(redis, "10-1", "bob", "a1", 7)
+        while await channel.next() != b"10-1":
+            pass
     assert await totals(database) == {"ann": 5, "bob": 7} == await sums(database)
     assert await redis.xlen(KEYS.events) == 0
     (group,) = await redis.xinfo_groups(KEYS.events)
@@ -93,8 +96,7 @@ async def test_what_a_dead_persister_left_pending_comes_before_anything_newer(
 async def test_only_actions_that_are_certain_to_have_counted_are_named_to_those_who_wait(
     redis: Redis, stream: PartitionStream, ledger: Ledger
 ) -> None:
-    async with redis.pubsub(ignore_subscribe_messages=True) as listener:
-        await listener.subscribe(KEYS.committed)
+    async with listening(redis, KEYS.committed) as channel:
         await append(redis, "10-0", "ann", "a1", 5, attempt="first", r=1)
         await append(redis, "10-1", "ann", "a2", 5, attempt="nobody-waits")
         await append(redis, "10-2", "bob", "a1", 5, attempt="second", r=1)
@@ -108,8 +110,7 @@ async def test_only_actions_that_are_certain_to_have_counted_are_named_to_those_
 
         named: list[bytes] = []
         while b"third" not in named:
-            message = await listener.get_message(timeout=PATIENCE)
-            named += message["data"].split() if message else []
+            named += (await channel.next()).split()
     assert named == [b"first", b"second", b"third"]
 
 
@@ -206,8 +207,8 @@ async def test_two_persisters_at_once_write_every_event_once_without_deadlock(
         )
 
     async with (
-        Redis.from_url(redis_url) as one,
-        Redis.from_url(redis_url) as two,
+        redis_client(redis_url) as one,
+        redis_client(redis_url) as two,
         at_work(another(one)),
         at_work(another(two)),
     ):

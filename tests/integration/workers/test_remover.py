@@ -22,6 +22,7 @@ from scoreboard.redisio import sweeper
 from scoreboard.settings import Settings
 from scoreboard.wire import messages
 from scoreboard.workers.persister import Persister
+from tests.support.channels import listening
 from tests.support.ledger_entries import sums
 from tests.support.persisting import at_work
 from tests.support.posts_around import posts_around
@@ -123,15 +124,13 @@ async def test_those_who_watch_a_cleared_board_get_its_empty_top_and_of_a_delete
     place: Furnished,
 ) -> None:
     before = await place.version()
-    async with place.redis.pubsub() as listener:
-        await listener.subscribe(place.arena.keys.channel)
-        await listener.get_message(timeout=10)
+    async with listening(place.redis, place.arena.keys.channel) as channel:
         await place.remover.remove("arena", "clear", by="eve")
-        update = (await listener.get_message(timeout=10))["data"]
+        update = await channel.next()
         assert b'"topScores":[]' in update
         assert messages.version_of(update) > before
         await place.remover.remove("arena", "delete", by="eve")
-        assert (await listener.get_message(timeout=10))["data"] == messages.GONE
+        assert await channel.next() == messages.GONE
 
 
 async def test_a_redis_that_lost_the_sweep_brings_nothing_back(place: Furnished) -> None:
