@@ -28,6 +28,7 @@ FLAGS = [
 ]
 
 CHANGED = "net::ERR_NETWORK_CHANGED"
+ITSELF = "is interrupted by another navigation"
 
 expect.set_options(timeout=1000 * PATIENCE)
 
@@ -81,7 +82,8 @@ async def new_page(browser: Browser) -> AsyncIterator[OpenPage]:
 
 def _load_again_after_a_change_of_network(page: Page) -> None:
     """Chromium gives up what it is loading when an address comes or goes on this machine, as in
-    tests of cut networks, which other processes may run meanwhile."""
+    tests of cut networks, which other processes may run meanwhile. It may load the page anew by
+    itself then, in the way of who does so as well."""
     load, given_up = page.goto, list[str]()
     page.on(
         "requestfailed",
@@ -93,7 +95,7 @@ def _load_again_after_a_change_of_network(page: Page) -> None:
         try:
             response = await load(url, **options)
         except Error as error:
-            if CHANGED not in error.message and "chrome-error:" not in error.message:
+            if not any(sign in error.message for sign in (CHANGED, "chrome-error:", ITSELF)):
                 raise
             return await goto(url, **options)
         while given_up:

@@ -11,6 +11,7 @@ from playwright.async_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
 from tests.e2e.stand_in import Feed, Scores, is_true, stop_the_clock
+from tests.support.extent import kept
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -152,8 +153,8 @@ async def test_rules_that_could_not_be_read_are_asked_for_again(
     await expect_texts(page, ".score", "83.204")
 
 
-@pytest.mark.parametrize("order", ["desc", "asc"])
-@pytest.mark.parametrize("style", ["ordinal", "standard"])
+@pytest.mark.parametrize("order", kept(["desc", "asc"], "asc"))
+@pytest.mark.parametrize("style", kept(["ordinal", "standard"], "standard"))
 async def test_numbers_that_count_never_contradict_the_ranks_beside_them(
     new_page: OpenPage, feed: Feed, order: str, style: str
 ) -> None:

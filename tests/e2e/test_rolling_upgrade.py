@@ -21,6 +21,7 @@ from aiohttp import ClientConnectionError, ClientSession
 from scoreboard.api.tokens import keys_from, mint
 from scoreboard.settings import Settings
 from tests.support.command import environment, named, scoreboard
+from tests.support.extent import further
 from tests.support.programs import lacking
 from tests.support.trace_receiver import receiving_traces
 from tests.support.waiting import wait_until
@@ -177,6 +178,7 @@ async def test_the_old_version_starts_again_on_the_new_schema_and_goes_on(
     await upgrade.adds_up()
 
 
+@further
 async def test_rules_that_are_set_too_early_count_nothing_wrong(upgrade: Upgrade) -> None:
     rules = {"operator": "best", "order": "asc"}
     assert (await upgrade.new.call("PUT", "/api/admin/boards/laps", json=rules))[0] == 200
@@ -197,6 +199,7 @@ async def test_rules_that_are_set_too_early_count_nothing_wrong(upgrade: Upgrade
     await upgrade.adds_up()
 
 
+@further
 async def test_an_old_persister_stores_what_a_new_server_traces(
     settings: Settings,
     old_version: Path,

@@ -19,6 +19,7 @@ from scoreboard.domain.stamps import total_of
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from tests.support.command import Ended, scoreboard
+from tests.support.extent import further
 from tests.support.waiting import wait_until
 from tests.support.whole_service import Service, service
 
@@ -68,6 +69,7 @@ def scores(entries: list[dict[str, Any]]) -> list[tuple[str, int]]:
     return [(entry["userId"], entry["score"]) for entry in entries]
 
 
+@further
 async def test_a_replayed_season_ends_on_the_official_table_everywhere(
     running: Service, redis: Redis
 ) -> None:

@@ -12,6 +12,7 @@ from scripts.chaos.audit import by_a_former_master
 from scripts.chaos.faults import Emptied, schedule
 from scripts.chaos.proxy import Loss
 from scripts.chaos.valkey_faults import ValkeyFaults
+from tests.support.extent import further, kept
 
 
 async def test_nothing_is_lost_or_doubled_while_everything_is_killed(tmp_path: Path) -> None:
@@ -23,6 +24,7 @@ async def test_nothing_is_lost_or_doubled_while_everything_is_killed(tmp_path: P
     assert report["acknowledged"]["postgres"] > 50
 
 
+@further
 @pytest.mark.parametrize(
     ("form", "seed", "faults"),
     [
@@ -44,7 +46,7 @@ async def test_nothing_that_was_promised_is_lost_while_masters_are_replaced(
     assert report["acknowledged"]["postgres"] > 0
 
 
-@pytest.mark.parametrize("loss", list(Loss))
+@pytest.mark.parametrize("loss", kept(Loss, Loss.SILENCE))
 async def test_every_retry_after_a_lost_reply_learns_the_first_result(
     tmp_path: Path, loss: Loss
 ) -> None:

@@ -18,6 +18,7 @@ from scoreboard import __version__
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import PartitionKeys
 from tests.support.command import named, started
+from tests.support.extent import further
 from tests.support.ledger_entries import PARTITION, append, append_raw, fields, sums, totals
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -63,6 +64,7 @@ async def test_a_persister_that_is_told_to_stop_finishes_its_batch_and_leaves_no
     assert await totals(database) == await sums(database)
 
 
+@further
 async def test_a_persister_that_is_killed_again_and_again_loses_and_doubles_nothing(
     settings: Settings, redis: Redis, database: asyncpg.Connection, backlog: dict[str, int]
 ) -> None:

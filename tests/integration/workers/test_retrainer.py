@@ -15,6 +15,7 @@ from scoreboard.settings import Settings
 from scoreboard.workers import retrainer as retrainer_module
 from scoreboard.workers.retrainer import Retrainer
 from scripts.synthetic_season import season
+from tests.support.extent import further
 from tests.support.waiting import wait_until
 
 DAY = 86_400.0
@@ -114,6 +115,7 @@ async def test_a_board_is_trained_on_its_own_ledger_by_a_process_apart(
     assert await models.due(DAY) == []
 
 
+@further
 async def test_a_model_that_refuses_much_of_the_last_week_is_kept_and_not_put_in_force(
     pool: asyncpg.Pool, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
