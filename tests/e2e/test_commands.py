@@ -14,7 +14,6 @@ from typing import Any
 
 import jwt
 import pytest
-from redis.asyncio import Redis
 
 from scoreboard import __version__
 from scoreboard.commands.program import COMMANDS
@@ -23,6 +22,7 @@ from scoreboard.local.embedded_servers import free_port
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from tests.support.command import Ended, environment, scoreboard
+from tests.support.servers import redis_client
 from tests.support.signing import JWT_KEYS, TEST_KEY
 from tests.support.whole_service import Service, service
 
@@ -209,7 +209,7 @@ async def test_a_replay_passes_the_context_on(replay: Replay, settings: Settings
     ended = await replay(f"{HEAD},latitude,country\n1477438650000,ann,a1,2,48.85,FR\n")
     assert ended.code == 0
 
-    async with Redis.from_url(settings.redis_url) as redis:
+    async with redis_client(settings.redis_url) as redis:
         events: Any = await redis.xrange(Keyspace(settings.partitions).board("arena").events)
     [(_, fields)] = events
     context = json.loads(fields[b"d"])["c"]

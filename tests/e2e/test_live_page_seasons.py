@@ -21,6 +21,7 @@ from tests.e2e.stand_in import expect_shown
 from tests.integration.api.described_api import Api, described
 from tests.integration.api.test_periods import WEEK, YEARS, ended, make, score
 from tests.support.command import environment, named
+from tests.support.servers import redis_client
 from tests.support.waiting import PATIENCE, wait_until
 from tests.support.whole_service import service
 
@@ -69,7 +70,7 @@ async def season(settings: Settings) -> AsyncIterator[Season]:
         service(settings) as running,
         ClientSession(timeout=ClientTimeout(total=2 * PATIENCE)) as http,
         persist(settings),
-        Redis.from_url(settings.redis_url) as redis,
+        redis_client(settings.redis_url) as redis,
     ):
         yield Season(await described(running, http), redis)
 

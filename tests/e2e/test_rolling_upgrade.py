@@ -1,4 +1,5 @@
-"""Processes of the version before boards had rules, beside new ones on the same servers."""
+"""Processes of the version before boards had rules, beside new ones on the same servers. Redis is a
+server by itself, since that version knows no cluster."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ import pytest
 from aiohttp import ClientConnectionError, ClientSession
 
 from scoreboard.api.tokens import keys_from, mint
+from scoreboard.local.embedded_servers import Valkey
 from scoreboard.settings import Settings
 from tests.support.command import environment, named, scoreboard
 from tests.support.extent import further
@@ -126,6 +128,7 @@ class Upgrade:
 @pytest.fixture
 async def upgrade(
     settings: Settings,
+    valkey: Valkey,
     old_version: Path,
     bare_url: str,
     unused_tcp_port_factory: Callable[[], int],
@@ -202,6 +205,7 @@ async def test_rules_that_are_set_too_early_count_nothing_wrong(upgrade: Upgrade
 @further
 async def test_an_old_persister_stores_what_a_new_server_traces(
     settings: Settings,
+    valkey: Valkey,
     old_version: Path,
     bare_url: str,
     unused_tcp_port_factory: Callable[[], int],

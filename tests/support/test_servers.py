@@ -8,11 +8,12 @@ from redis.asyncio import Redis
 
 from scoreboard.local.embedded_servers import Postgres, Valkey
 from scoreboard.settings import Settings
+from tests.support.servers import redis_client
 
 
 @pytest.mark.parametrize("run", [1, 2])
 async def test_what_a_test_writes_is_gone_in_the_next(settings: Settings, run: int) -> None:
-    async with Redis.from_url(settings.redis_url) as client:
+    async with redis_client(settings.redis_url) as client:
         assert await client.dbsize() == 0
         await client.set("left over", run)
     connection = await asyncpg.connect(settings.database_url)
