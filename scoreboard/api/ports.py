@@ -97,6 +97,14 @@ class ReadableShards(Protocol):
         """How many users there are, and how many of them stand above each spot."""
 
 
+class UserShards(Protocol):
+    """Implemented in pg/user_shards.py."""
+
+    async def shard(self, board: str, user: str, shards: int) -> str:
+        """The name of the shard, of so many, that has the user; the board's own name where there is
+        but one."""
+
+
 class PeriodStates(Protocol):
     """What boards that are live know of their periods. Implemented in redisio/period_states.py."""
 

@@ -13,11 +13,11 @@ from msgspec import UNSET, UnsetType
 from scoreboard.api.board_periods import BoardPeriods, Shown
 from scoreboard.api.operations import Parameter
 from scoreboard.api.parameters import choice
+from scoreboard.api.ports import UserShards
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.daily_ranks import DayRanks, Then, Was
 from scoreboard.domain.days import day_start
 from scoreboard.domain.moments import moment_of
-from scoreboard.domain.shards import shard_of
 from scoreboard.domain.standings import Standing
 
 DELTA = Parameter(
@@ -91,8 +91,9 @@ def wants_changes(query: Mapping[str, str]) -> bool:
 class RankChanges:
     """Tells them for standings that were just read."""
 
-    def __init__(self, days: KeptDays, periods: BoardPeriods) -> None:
+    def __init__(self, days: KeptDays, shards: UserShards, periods: BoardPeriods) -> None:
         self._days = days
+        self._shards = shards
         self._periods = periods
         self._remembered: dict[tuple[str, int], _Remembered] = {}
 
@@ -161,7 +162,7 @@ class RankChanges:
     async def _of_shard(self, board: str, settings: BoardSettings, standing: Standing) -> Delta:
         """Without ranks, as above."""
         today = day_start(settings.clock, time.time_ns() // 1_000_000)
-        shard = shard_of(board, standing.user_id, settings.shard_count)
+        shard = await self._shards.shard(board, standing.user_id, settings.shard_count)
         (then,) = await self._days.then(shard, standing.user_id, [today])
         if then is not None and then.was == "ranked":
             then = then._replace(was="unranked", rank=None)

@@ -91,6 +91,7 @@ from scoreboard.pg.player_search import PlayerSearch
 from scoreboard.pg.profiles import StoredProfiles
 from scoreboard.pg.reviews import Reviews
 from scoreboard.pg.revocations import StoredRevocations
+from scoreboard.pg.user_shards import UserShards
 from scoreboard.pg.webhooks import Webhooks
 from scoreboard.redisio.cluster_updates import updates_of
 from scoreboard.redisio.erased_users import ErasedUsers
@@ -245,6 +246,7 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
         },
     )
     histories = Histories(past, patience=settings.past_timeout)
+    user_shards = UserShards(past)
     access = PlayerAccess(authenticator, public_reads=settings.public_reads)
     player_pace = Pace(Rate.from_text(settings.player_rate))
     app = build(
@@ -264,7 +266,7 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
             periods,
             archived,
             PastReads(PastTables(past, patience=settings.past_timeout), periods),
-            RankChanges(DailyRanks(archive), periods),
+            RankChanges(DailyRanks(archive), UserShards(archive), periods),
             presentation,
             authenticator,
             bodies,
@@ -306,8 +308,8 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
             public_reads=settings.public_reads,
         ),
         WebhookHandlers(Webhooks(pool), webhook_targets(settings), authenticator, bodies),
-        HistoryHandlers(histories, periods, presentation, access),
-        ExplanationHandlers(histories, archived_boards, periods, presentation, access),
+        HistoryHandlers(histories, user_shards, periods, presentation, access),
+        ExplanationHandlers(histories, user_shards, archived_boards, periods, presentation, access),
         ErasureHandlers(
             eraser(settings, redis, pool, durable),
             erasures,

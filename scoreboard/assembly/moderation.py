@@ -23,6 +23,7 @@ from scoreboard.pg.profiles import StoredProfiles
 from scoreboard.pg.removals import Removals
 from scoreboard.pg.reviews import Reviews
 from scoreboard.pg.revocations import StoredRevocations
+from scoreboard.pg.user_shards import UserShards
 from scoreboard.redisio.closing import ClosedBoards
 from scoreboard.redisio.cluster_updates import updates_of
 from scoreboard.redisio.erased_users import ErasedUsers
@@ -52,6 +53,7 @@ def moderator(settings: Settings, redis: Redis, pool: asyncpg.Pool, durable: Rec
         durable.rebuilder,
         Reviews(pool),
         StoredSettings(pool),
+        UserShards(pool),
         Occurrences(pool),
         ModeratedBoards(redis, keyspace=durable.keyspace, dedupe_window=settings.dedupe_window),
         closed_boards(settings, redis, durable),

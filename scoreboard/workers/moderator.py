@@ -32,7 +32,7 @@ from scoreboard.domain.boards import (
 )
 from scoreboard.domain.ledger import EventId, Fenced, KeptAction, LeftTotal
 from scoreboard.domain.reviews import Decision, Review, already_decided
-from scoreboard.domain.shards import shard_names, shard_of
+from scoreboard.domain.shards import shard_names
 from scoreboard.errors import BoardCold, InvalidRequest, NotDecidable, Unavailable, UnknownBoard
 from scoreboard.telemetry import metrics
 from scoreboard.wire.events import format_of, split_id
@@ -42,6 +42,7 @@ from scoreboard.workers.postgres_ports import (
     PartitionLocks,
     ReviewQueue,
     SettingsStore,
+    UserShards,
 )
 from scoreboard.workers.rebuilder import Rebuilder
 from scoreboard.workers.redis_ports import ClosedBoards, ModeratedBoards
@@ -69,6 +70,7 @@ class Moderator:
         rebuilder: Rebuilder,
         reviews: ReviewQueue,
         settings: SettingsStore,
+        shards: UserShards,
         occurrences: HeldOccurrences,
         boards: ModeratedBoards,
         closing: ClosedBoards,
@@ -79,6 +81,7 @@ class Moderator:
         self._rebuilder = rebuilder
         self._reviews = reviews
         self._settings = settings
+        self._shards = shards
         self._occurrences = occurrences
         self._boards = boards
         self._closing = closing
@@ -172,7 +175,8 @@ class Moderator:
         After an error Postgres and Redis either have it or not, and it may be repeated. Raises
         UnknownBoard or UnknownUser."""
         now_hidden: bool | None = None
-        shard = shard_of(board, user, (await self._settings.get(board)).shard_count)
+        shards = (await self._settings.get(board)).shard_count
+        shard = await self._shards.shard(board, user, shards)
 
         async def apply(epoch: str) -> None:
             assert now_hidden is not None

@@ -292,6 +292,14 @@ class ReviewQueue(Protocol):
         is hidden now, None when not on the board."""
 
 
+class UserShards(Protocol):
+    """Implemented in pg/user_shards.py."""
+
+    async def shard(self, board: str, user: str, shards: int) -> str:
+        """The name of the shard, of so many, that has the user; the board's own name where there is
+        but one."""
+
+
 class SettingsStore(Protocol):
     """Boards' settings as they are kept. Implemented in pg/board_settings.py."""
 

@@ -18,14 +18,13 @@ from scoreboard.api.players.access import PlayerAccess
 from scoreboard.api.players.history import known_from
 from scoreboard.api.players.past_actions import LedgerAction, event_after, told_action
 from scoreboard.api.players.presentation import Presentation, Seen
-from scoreboard.api.ports import ReadableBoards
+from scoreboard.api.ports import ReadableBoards, UserShards
 from scoreboard.api.written import as_json
 from scoreboard.domain.boards import BoardSettings, Operator, Order, RankStyle, not_on_board
 from scoreboard.domain.ledger import EventId
 from scoreboard.domain.moments import moment_of
 from scoreboard.domain.past import Explained, TableNeighbour
 from scoreboard.domain.profiles import Player
-from scoreboard.domain.shards import shard_of
 from scoreboard.domain.stamps import stamp
 from scoreboard.domain.standings import percentile
 
@@ -103,12 +102,14 @@ class ExplanationHandlers:
     def __init__(
         self,
         past: ExplainedUsers,
+        shards: UserShards,
         whole: ReadableBoards,
         periods: BoardPeriods,
         presentation: Presentation,
         access: PlayerAccess,
     ) -> None:
         self._past = past
+        self._shards = shards
         self._whole = whole
         self._periods = periods
         self._presentation = presentation
@@ -122,7 +123,8 @@ class ExplanationHandlers:
         before, limit = event_after(query), limit_of(query)
         shown = await shown_of(self._periods, board, query)
         table = board if shown is None else shown.table
-        shard = shard_of(board, user, (await self._periods.settings(board)).shard_count)
+        shards = (await self._periods.settings(board)).shard_count
+        shard = await self._shards.shard(board, user, shards)
         found = await self._past.explained(
             shard if shown is None else table, user, before=before, limit=limit + 1
         )
@@ -166,7 +168,7 @@ class ExplanationHandlers:
             return why._replace(own=None, above=None, below=None, players=description.users)
         reached = [
             await self._past.reached_ms(
-                shard_of(board, one.user_id, rules.shard_count), one.user_id
+                await self._shards.shard(board, one.user_id, rules.shard_count), one.user_id
             )
             for one in around
         ]

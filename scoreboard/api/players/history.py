@@ -24,12 +24,13 @@ from scoreboard.api.players.past_actions import (
     told_action,
 )
 from scoreboard.api.players.presentation import Presentation
+from scoreboard.api.ports import UserShards
 from scoreboard.api.written import as_json
 from scoreboard.domain.days import Resolution, bounds
 from scoreboard.domain.ledger import EventId
 from scoreboard.domain.moments import LATEST_MS, moment_of
 from scoreboard.domain.past import PastAction, PastScore
-from scoreboard.domain.shards import shard_of, sharded_board
+from scoreboard.domain.shards import sharded_board
 from scoreboard.errors import InvalidRequest
 
 _MOMENT = {"type": "string", "format": "date-time"}
@@ -100,11 +101,13 @@ class HistoryHandlers:
     def __init__(
         self,
         past: PastOfUsers,
+        shards: UserShards,
         periods: BoardPeriods,
         presentation: Presentation,
         access: PlayerAccess,
     ) -> None:
         self._past = past
+        self._shards = shards
         self._periods = periods
         self._presentation = presentation
         self._access = access
@@ -122,7 +125,7 @@ class HistoryHandlers:
         limit = limit_of(query)
         shown = await shown_of(self._periods, board, query)
         shards = (await self._periods.settings(board)).shard_count
-        shard = shard_of(board, user, shards)
+        shard = await self._shards.shard(board, user, shards)
         table = shard if shown is None else shown.table
         seen = await self._presentation.seen(sharded_board(table), [user], request)
         concealed = seen.conceals(user)

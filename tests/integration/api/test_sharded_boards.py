@@ -15,11 +15,16 @@ from redis.asyncio import Redis
 from scoreboard.api.sharded_boards import ShardedBoards
 from scoreboard.assembly.operator import operator
 from scoreboard.domain.audit import Difference
-from scoreboard.domain.shards import shard_names
+from scoreboard.domain.shards import shard_names, shard_of
 from scoreboard.domain.standings import Place
+from scoreboard.domain.webhook_signatures import new_secret
+from scoreboard.domain.webhooks import NewWebhook
 from scoreboard.pg.archived_boards import ArchivedBoards
 from scoreboard.pg.archived_shards import ArchivedShards
+from scoreboard.pg.outside_events import OutsideEvents
+from scoreboard.pg.webhooks import Webhooks
 from scoreboard.settings import Settings
+from scoreboard.webhooks.top_teller import TopTeller
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Answer, Api
 from tests.integration.api.test_live_players import INTERVAL, Watching, watching
@@ -465,10 +470,101 @@ async def test_a_player_is_erased_from_the_shard_that_has_it(api: Api, mode: str
     standings = await all_standings(api, SPREAD)
     assert len(standings) == (39 if mode == "erase" else 40)
     assert "user-7" not in {one["userId"] for one in standings}
-    for one in standings:
-        if one["userId"].startswith("anon-"):
-            shown = await api.get(f"/api/boards/{SPREAD}/users/{one['userId']}")
-            assert shown.json["rank"] == one["rank"]
+    if mode == "anonymise":
+        await found_by_a_pseudonym(api)
+
+
+async def found_by_a_pseudonym(api: Api) -> None:
+    """Who was made anonymous is found by all calls about one user, though the new id would belong
+    to another shard."""
+    known = []
+    for board in BOARDS:
+        (one,) = [
+            entry
+            for entry in await all_standings(api, board)
+            if entry["userId"].startswith("anon-")
+        ]
+        path = f"/api/boards/{board}/users/{one['userId']}"
+        answers = [await api.get(f"{path}{call}") for call in ("", "/history", "/explain")]
+        assert {answer.status for answer in answers} == {200}
+        shown, history, why = [answer.json for answer in answers]
+        below = (await api.get(f"/api/boards/{board}/users/user-8/explain")).json["below"]
+        assert below["userId"] == one["userId"]
+        known.append(
+            (
+                *(one["rank"], one["score"], shown["rank"], shown["next"]),
+                [(action["points"], action["score"]) for action in history["actions"]],
+                [(action["points"], action["score"]) for action in why["actions"]],
+                *(why["rank"], why["ledger"], why["above"]["userId"], why["below"]["userId"]),
+                *(below["rank"], below["by"]),
+            )
+        )
+        hidden = await admin(api).call("POST", f"/api/admin{path.removeprefix('/api')}/hide")
+        assert hidden.status == 200, hidden
+        assert (await api.get(path)).outcome == (404, "unknown_user")
+    assert known[0] == known[1]
+
+
+async def test_imported_rows_are_spread_over_the_shards(api: Api) -> None:
+    await made(api)
+    rows = [{"userId": f"user-{n}", "score": str(37 * n % 101)} for n in range(100)]
+    wrong = {"userId": "", "score": "1"}
+    for imported, before in ((100, 0), (0, 100)):
+        for board in BOARDS:
+            answer = await admin(api).post(
+                f"/api/admin/boards/{board}/import",
+                {"source": "season.csv", "rows": [*rows, wrong], "first": 1},
+            )
+            assert answer.status == 200, answer
+            assert (answer.json["imported"], answer.json["before"]) == (imported, before)
+            assert [one["row"] for one in answer.json["leftOut"]] == [101]
+            if not imported:
+                await persisted(api)
+    await compare(api, 100)
+    database = await asyncpg.connect(api.service.settings.database_url)
+    spread = await database.fetch(
+        "SELECT board, count(*) FROM user_score WHERE board <> $1 GROUP BY board", WHOLE
+    )
+    await database.close()
+    assert {row["board"] for row in spread} == set(shard_names(SPREAD, SHARDS))
+
+
+async def test_webhooks_are_told_of_the_top_of_all_shards(
+    api: Api, pool: asyncpg.Pool, database: asyncpg.Connection
+) -> None:
+    await made(api)
+    tops = ShardedBoards(ArchivedBoards(pool), ArchivedShards(pool))
+    teller = TopTeller(OutsideEvents(pool), tops)
+    await Webhooks(pool).add(
+        NewWebhook(
+            url="https://example.com", events=["top.changed"], boards=list(BOARDS), interval=1
+        ),
+        new_secret(),
+        by="eve",
+    )
+    await teller.look()  # of what was never looked at it is only noted that it is there
+
+    async def told() -> dict[str, Any]:
+        """The tops that wait to be told, once those were looked at that have changed: the others
+        are looked at once a minute."""
+        await persisted(api)
+        await database.execute("UPDATE webhook_top SET looked = now() - interval '59 s'")
+        await teller.look()
+        rows = await database.fetch("SELECT body FROM outside_event WHERE kind = 'top.changed'")
+        bodies = [msgspec.json.decode(row["body"]) for row in rows]
+        return {body["board"]: body["topScores"] for body in bodies}
+
+    await post(api, random_actions(5, 30, 40))
+    assert await told() == {
+        board: (await api.get(f"/api/boards/{board}/top")).json["topScores"] for board in BOARDS
+    }
+    elsewhere = next(
+        user for n in range(30) if "." in shard_of(SPREAD, user := f"user-{n}", SHARDS)
+    )
+    await post(api, [(elsewhere, 99_999)], "b")
+    after = await told()
+    assert after[WHOLE] == after[SPREAD]
+    assert after[SPREAD][0]["userId"] == elsewhere
 
 
 async def test_a_cleared_board_keeps_its_shards(api: Api) -> None:
