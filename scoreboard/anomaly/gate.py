@@ -34,6 +34,8 @@ threshold is below 0.5."""
 
 WEEK: Final = "week"
 """Stands for an agent in the reason of a weekly case."""
+WEEK_ABOUT: Final = "made more points last week, by small steps, than is usual for the user"
+SESSION_ABOUT: Final = "made more points in a session last week, by small steps, than is usual"
 
 
 class _Seat(msgspec.Struct):
@@ -171,12 +173,18 @@ class Gate:
 
     def _week(self, profile: Profile, case: Case) -> list[Reason]:
         """What an accepted action that begins another week tells of the week before."""
-        limit = self.model.week_limit if self.model else None
-        evidence = None if limit is None else ended_week(profile, case.at_ms)
-        if limit is None or evidence is None or evidence <= limit:
+        week = ended_week(profile, case.at_ms) if self.model else None
+        if week is None or self.model is None:
             return []
-        about = "made more points last week, by small steps, than is usual for the user"
-        return [Reason(WEEK, "points", evidence, 0.0, limit, "deviations", about)]
+        found = (
+            ("points", week.whole, self.model.week_limit, WEEK_ABOUT),
+            ("session", week.strangest, self.model.session_limit, SESSION_ABOUT),
+        )
+        return [
+            Reason(WEEK, feature, evidence, 0.0, limit, "deviations", about)
+            for feature, evidence, limit, about in found
+            if evidence is not None and limit is not None and evidence > limit
+        ]
 
 
 def _rounds(cases: Sequence[Case]) -> list[list[int]]:

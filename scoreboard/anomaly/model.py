@@ -60,13 +60,14 @@ class TrainingRecord(msgspec.Struct, frozen=True):
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the gate needs. An agent without training data is missing from ``agents`` and
     abstains. ``week_limit`` is how far a user's week may be from the user's own habits, in standard
-    deviations, before it becomes a case."""
+    deviations, before it becomes a case, and ``session_limit`` the same for any session of it."""
 
     format: int = MODEL_FORMAT
     board: BoardStatistics
     agents: dict[str, AgentModel]
     training: TrainingRecord
     week_limit: float | None = None
+    session_limit: float | None = None
 
     def to_bytes(self) -> bytes:
         """The model as compressed bytes, which ``from_bytes`` reads."""

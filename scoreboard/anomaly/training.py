@@ -21,7 +21,7 @@ from scoreboard.anomaly.memory.devices import note_account
 from scoreboard.anomaly.memory.learning import note_acceptance
 from scoreboard.anomaly.memory.records import DeviceRecord, Profile
 from scoreboard.anomaly.memory.tempo import note_attempt
-from scoreboard.anomaly.memory.weeks import ended_week
+from scoreboard.anomaly.memory.weeks import EndedWeek, ended_week
 from scoreboard.anomaly.model import AgentModel, Model, TrainingRecord
 from scoreboard.anomaly.replay import Progress, play, silent
 from scoreboard.anomaly.rules import GateRules
@@ -34,8 +34,10 @@ NOVELTY_SHARE: Final = 0.01
 """Novelties that a forest is fitted to, as a share of its rows."""
 LEAST_NOVELTIES: Final = 4_000
 """Novelties that a forest has to approve of, at least: enough to find every corner of them."""
-WEEKS_SHARE: Final = 0.03
-"""The share of users' honest weeks that become a case."""
+WEEKS_SHARE: Final = 0.01
+SESSIONS_SHARE: Final = 0.025
+"""The shares of users' honest weeks that become a case, for the whole of them and for a session.
+Many are the same weeks: together they are less than 3%."""
 LEAST_WEEKS: Final = 100
 CALIBRATIONS: Final = 4
 MOST_SHARE: Final = 1.5
@@ -92,8 +94,18 @@ def train(
         synthetic={name: rows for name, rows in synthetic.items() if rows},
     )
     model = calibrate(cases, board, fitted, record, progress)
-    limit = float(np.quantile(weeks, 1 - WEEKS_SHARE)) if len(weeks) >= LEAST_WEEKS else None
-    return msgspec.structs.replace(model, week_limit=limit)
+    return msgspec.structs.replace(
+        model,
+        week_limit=_week_limit([week.whole for week in weeks], WEEKS_SHARE),
+        session_limit=_week_limit(
+            [week.strangest for week in weeks if week.strangest is not None], SESSIONS_SHARE
+        ),
+    )
+
+
+def _week_limit(evidence: list[float], share: float) -> float | None:
+    """What ``share`` of the weeks exceed; None for too few weeks."""
+    return float(np.quantile(evidence, 1 - share)) if len(evidence) >= LEAST_WEEKS else None
 
 
 def calibrate(
@@ -133,10 +145,10 @@ def calibrate(
 
 def gather_features(
     cases: Sequence[Case], board: BoardStatistics, progress: Progress
-) -> tuple[dict[str, Floats], list[float]]:
+) -> tuple[dict[str, Floats], list[EndedWeek]]:
     """Returns each agent's rows for the whole stream, and the evidence of all users' weeks; the
     profiles learn every action as in the gate."""
-    weeks: list[float] = []
+    weeks: list[EndedWeek] = []
     rows: dict[str, list[list[float]]] = {name: [] for name in agents.names()}
     profiles: dict[str, Profile] = {}
     records: dict[str, DeviceRecord] = {}

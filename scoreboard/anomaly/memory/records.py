@@ -73,6 +73,10 @@ class Profile(msgspec.Struct, array_like=True):
     week_spread: float = 0.0
     week_totals: float = 0.0
     week_sessions: int = 0
+    # The running session's sums of the same; the evidence of the week's strangest one that ended.
+    session_bits: float = 0.0
+    session_spread: float = 0.0
+    week_strangest: float = 0.0
 
 
 class DeviceRecord(msgspec.Struct, array_like=True):

@@ -30,4 +30,5 @@ def close_session(profile: Profile) -> None:
             profile.session_variance + weight * difference * difference
         )
     profile.session_points = 0
+    profile.session_bits = profile.session_spread = 0.0
     profile.high_run = 0.0

@@ -1,10 +1,10 @@
-"""A user's points of a week against the user's own habits: evidence that grows too slowly for any
-one action to be refused for it."""
+"""A user's points of a week, and of each session in it, against the user's own habits: evidence
+that grows too slowly for any one action to be refused for it."""
 
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 from scoreboard.anomaly.memory.points import points_bucket
 from scoreboard.anomaly.memory.records import KNOWN_ACTIONS, Profile
@@ -19,6 +19,15 @@ MOST_BITS: Final = 10.0
 """One action is no evidence of a week, however high its points are."""
 
 
+class EndedWeek(NamedTuple):
+    """How far a week was from the user's habits, in standard deviations: the ``whole`` of it, and
+    its ``strangest`` session, which other sessions of the week would hide in the whole. A session
+    is at least 0; None: the usual sessions are not known."""
+
+    whole: float
+    strangest: float | None
+
+
 def week_of(at_ms: int) -> int:
     """Returns the number of a week, which begins on a Monday at 00:00 UTC."""
     return (at_ms + MONDAY_MS) // WEEK_MS
@@ -29,27 +38,29 @@ def is_another_week(profile: Profile, at_ms: int) -> bool:
     return profile.seen_ms > 0 and week_of(profile.seen_ms) < week_of(at_ms)
 
 
-def ended_week(profile: Profile, at_ms: int) -> float | None:
+def ended_week(profile: Profile, at_ms: int) -> EndedWeek | None:
     """Returns the evidence of the week in which the user last played, when the action at ``at_ms``
     is the first of another one; None in between, and while the habits are not known.
 
-    In standard deviations: how high the points of the week's actions were, and what its sessions
-    made, both against the user's own.
+    Evidence is how high the points of the actions were and what the sessions made, both against the
+    user's own and with equal weight.
     """
     if not is_another_week(profile, at_ms) or not profile.week_spread:
         return None
     high = profile.week_bits / math.sqrt(profile.week_spread)
     totals, sessions = profile.week_totals, profile.week_sessions
+    strangest = profile.week_strangest
     if starts_session(profile, at_ms) and profile.sessions >= KNOWN_SESSIONS:
         totals, sessions = totals + _session_deviation(profile), sessions + 1
+        strangest = max(strangest, _session_evidence(profile))
     if not sessions:
-        return high
-    return (high + totals / math.sqrt(sessions)) / math.sqrt(2)
+        return EndedWeek(high, None)
+    return EndedWeek((high + totals / math.sqrt(sessions)) / math.sqrt(2), strangest)
 
 
 def forget_week(profile: Profile) -> None:
     """Begins another week."""
-    profile.week_bits = profile.week_spread = profile.week_totals = 0.0
+    profile.week_bits = profile.week_spread = profile.week_totals = profile.week_strangest = 0.0
     profile.week_sessions = 0
 
 
@@ -70,9 +81,12 @@ def note_points_of_week(profile: Profile, points: int) -> None:
         if bucket == own:
             bits = of_bucket
     mean /= of
-    surprise = min(MOST_BITS, 0.0 if bits is None else bits)
-    profile.week_bits += surprise - mean
-    profile.week_spread += max(0.05, square / of - mean * mean)
+    surprise = min(MOST_BITS, 0.0 if bits is None else bits) - mean
+    spread = max(0.05, square / of - mean * mean)
+    profile.week_bits += surprise
+    profile.week_spread += spread
+    profile.session_bits += surprise
+    profile.session_spread += spread
 
 
 def note_session_of_week(profile: Profile) -> None:
@@ -80,8 +94,15 @@ def note_session_of_week(profile: Profile) -> None:
     if profile.sessions >= KNOWN_SESSIONS:
         profile.week_totals += _session_deviation(profile)
         profile.week_sessions += 1
+        profile.week_strangest = max(profile.week_strangest, _session_evidence(profile))
 
 
 def _session_deviation(profile: Profile) -> float:
     total = math.sqrt(max(0, profile.session_points))
     return (total - profile.session_mean) / math.sqrt(profile.session_variance + 0.25)
+
+
+def _session_evidence(profile: Profile) -> float:
+    spread = profile.session_spread
+    high = profile.session_bits / math.sqrt(spread) if spread else 0.0
+    return (high + _session_deviation(profile)) / math.sqrt(2)

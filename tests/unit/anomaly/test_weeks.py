@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
+
+import msgspec
 
 from scoreboard.anomaly.gate import Gate
 from scoreboard.anomaly.memory.records import Profile, decode_profile
@@ -12,9 +15,11 @@ from scripts.synthetic_season import DAY, HOUR, MONDAY
 from tests.unit.anomaly.players import ANY_AGE, Table
 
 
-def play_weeks(table: Table, weeks: int, padding: int = 0) -> list[int]:
-    """Five evenings a week of about eight actions, and so many twos more; returns how many reasons
-    were noted at each action."""
+def play_weeks(
+    table: Table, weeks: int, padding: int = 0, evenings: Collection[int] = range(5)
+) -> list[int]:
+    """Five evenings a week of four to twelve actions, on ``evenings`` with so many twos more;
+    returns how many reasons were noted at each action."""
     rng = random.Random(11)
     noted = []
     for _ in range(weeks):
@@ -22,7 +27,8 @@ def play_weeks(table: Table, weeks: int, padding: int = 0) -> list[int]:
         for evening in range(5):
             table.now += DAY - (table.now - MONDAY) % DAY if evening else 0
             table.now += 20 * HOUR
-            points = [rng.choice((1, 2, 2)) for _ in range(rng.randint(6, 10))] + [2] * padding
+            points = [rng.choice((1, 2, 2)) for _ in range(rng.randint(4, 12))]
+            points += [2] * padding if evening in evenings else []
             for each in points:
                 judgement = table.act(points=each, after=rng.uniform(90, 400))
                 assert not judgement.refused_by, judgement.reasons
@@ -38,15 +44,29 @@ def test_a_padded_week_is_one_case_at_the_first_action_of_the_next(table: Table)
     assert sum(noted) == 1
 
 
-def test_a_weekly_case_says_how_far_the_week_was_from_the_usual(table: Table) -> None:
-    play_weeks(table, 4)
-    play_weeks(table, 1, padding=7)
+def test_one_padded_evening_is_a_case_though_the_week_hides_it(model: Model) -> None:
+    # A limit as a season of months has it; the few weeks of the tests' model have a looser one.
+    table = Table(Gate(msgspec.structs.replace(model, session_limit=3.0), ANY_AGE))
+    assert sum(play_weeks(table, 6)) == 0
+    assert sum(play_weeks(table, 1, padding=7, evenings=[2])) == 0
+    noted = play_weeks(table, 2)
+    assert noted[0] == 1
+    assert sum(noted) == 1, "the week after begins anew"
+    play_weeks(table, 1, padding=7, evenings=[2])
     table.now += WEEK_MS
     (reason,) = table.act().noted
-    limit = table.gate.model.week_limit if table.gate.model else None
-    assert (reason.agent, reason.feature, reason.high) == ("week", "points", limit)
-    assert limit is not None
-    assert reason.value > limit
+    assert (reason.agent, reason.feature, reason.high) == ("week", "session", 3.0)
+    assert reason.value > 3.0
+
+
+def test_a_model_from_before_sessions_had_a_limit_judges_the_whole_week(model: Model) -> None:
+    old = Table(Gate(msgspec.structs.replace(model, session_limit=None), ANY_AGE))
+    play_weeks(old, 4)
+    play_weeks(old, 1, padding=7)
+    old.now += WEEK_MS
+    (reason,) = old.act().noted
+    assert (reason.feature, reason.high) == ("points", model.week_limit)
+    assert reason.value > reason.high
 
 
 def test_without_a_model_no_week_is_a_case(model: Model) -> None:
