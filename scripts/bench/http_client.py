@@ -29,7 +29,8 @@ CLOSED_RATE = {False: 25_000, True: 1_500}  # requests made ahead for a second, 
 @dataclass(frozen=True)
 class Load:
     """What to send: ``kind`` names the requests (``requests_of``); ``rate`` a second, or None for
-    as fast as ``connections`` can. Posts ask for a ``durability``, or for the service's own."""
+    as fast as ``connections`` can. Posts ask for a ``durability``, or for the service's own. They
+    are of so many ``users`` of a ``board``, or of the service's default one."""
 
     target: Target
     kind: str
@@ -38,6 +39,8 @@ class Load:
     rate: float | None = None
     seed: int = 1
     durability: str | None = None
+    board: str | None = None
+    users: int = USERS
 
 
 @dataclass(frozen=True)
@@ -71,26 +74,34 @@ def requests_of(load: Load) -> Iterator[bytes]:
     """The requests of a kind, each action a new one."""
     chance = random.Random(f"{load.seed}-{load.kind}")
     run_id = f"{chance.randrange(16**8):08x}"
-    if load.kind == "top":
+    if load.kind in _READS:
+        path = f"/api/boards/{load.board or 'global'}/{_READS[load.kind]}"
+        if load.kind == "top" and load.board is None:
+            path = "/api/score/top"
+        request = f"GET {path} HTTP/1.1\r\nHost: {load.target.authority}\r\n\r\n"
         while True:
-            yield b"GET /api/score/top HTTP/1.1\r\nHost: b\r\n\r\n"
-    if load.kind == "around":
-        path = b"GET /api/boards/global/users/user%d/around HTTP/1.1\r\nHost: b\r\n\r\n"
-        while True:
-            yield path % chance.randrange(USERS)
-    posts = Posts(load.target, None, load.durability)
+            yield request.format(one=1 + chance.randrange(load.users - 1)).encode()
+    posts = Posts(load.target, load.board, load.durability)
     size = int(load.kind.removeprefix("scores-")) if load.kind.startswith("scores-") else 1
     number = 0
     while True:
         actions = []
         for _ in range(size):
             number += 1
-            user = chance.randrange(USERS)
+            user = chance.randrange(load.users)
             context = _CONTEXT % (user % 40, user) if load.kind == "score-context" else ""
             actions.append(action(f"user{user}", f"match-{run_id}:{number}", 2, context=context))
         yield posts.one(actions[0]) if size == 1 else posts.many(actions)
 
 
+# Of one of as many as there are users.
+_READS = {
+    "top": "top",
+    "rank": "rank?score={one}",
+    "around": "users/user{one}/around",
+    "user": "users/user{one}",
+    "standings": "standings?rank={one}&limit=100",
+}
 _CONTEXT = (
     '{"latitude":%d.5,"longitude":2.25,"country":"FR","deviceId":"phone-%d","userAgent":"Game/3"}'
 )

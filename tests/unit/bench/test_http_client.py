@@ -61,6 +61,13 @@ async def test_at_a_rate_there_are_as_many_calls_as_are_due_however_many_are_ans
     assert len(service.actions) == len(set(service.actions)) <= 30
 
 
+def test_reads_are_of_users_of_the_board_that_is_named() -> None:
+    load = Load(Target("http://127.0.0.1:1", "token"), "around", seconds=1, board="b", users=3)
+    heads = {request.partition(b"\r")[0] for request in itertools.islice(requests_of(load), 100)}
+
+    assert heads == {b"GET /api/boards/b/users/user%d/around HTTP/1.1" % n for n in (1, 2)}
+
+
 def test_a_batch_has_as_many_actions_as_its_name_says() -> None:
     load = Load(Target("http://127.0.0.1:1", "token"), "scores-3", seconds=1)
     bodies = [
