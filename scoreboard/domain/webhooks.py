@@ -102,7 +102,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 class DueDelivery(msgspec.Struct, frozen=True):
     """A delivery that this process has taken on. ``attempts`` counts this one; ``former`` is the
-    secret that signs as well."""
+    secret that signs as well; ``taken`` is when it was taken on, by Postgres's clock, and the time
+    that is signed."""
 
     id: int
     webhook: int
@@ -115,6 +116,7 @@ class DueDelivery(msgspec.Struct, frozen=True):
     created: datetime
     data: bytes
     attempts: int
+    taken: datetime
 
     @property
     def body(self) -> bytes:

@@ -49,6 +49,7 @@ class OutsideEvents:
                 created=row["created"],
                 data=row["body"].encode(),
                 attempts=row["attempts"],
+                taken=row["taken"],
             )
             for row in rows
         ]

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 from aiohttp import ClientSession
@@ -19,12 +20,17 @@ from structlog.testing import capture_logs
 from scoreboard.api.tokens import keys_from, mint
 from scoreboard.assembly.operator import operator
 from scoreboard.domain.audit import Difference
+from scoreboard.domain.webhook_signatures import new_secret
+from scoreboard.domain.webhooks import NewWebhook
 from scoreboard.local.embedded_servers import Postgres, Valkey, free_port
+from scoreboard.pg.outside_events import tell_of_erasure
+from scoreboard.pg.webhooks import Webhooks
 from scoreboard.settings import Settings
 from tests.support import servers
 from tests.support.command import named, started
 from tests.support.faked_clock import FakedClock, needs_faketime
 from tests.support.waiting import PATIENCE, wait_until
+from tests.support.webhook_receiver import receiving
 from tests.support.whole_service import Service, service
 
 pytestmark = needs_faketime
@@ -229,6 +235,43 @@ async def test_a_persister_has_another_time(
         await game.goes_on()
         clock.turn("+0")
         await game.audited()
+
+
+async def test_webhooks_of_a_persister_with_another_time_are_signed_with_the_right_one(
+    settings: Settings, clock: FakedClock
+) -> None:
+    """A receiver refuses what was signed over five minutes ago, or will be."""
+    servers_of_both = named(settings.redis_url, settings.database_url)
+    allowed = {"SCOREBOARD_WEBHOOK_NETWORKS": "127.0.0.1"}
+    clock.turn("-1h")
+    async with AsyncExitStack() as opened:
+        receiver = await opened.enter_async_context(receiving())
+        database = await asyncpg.connect(settings.database_url)
+        opened.push_async_callback(database.close)
+        pool = await opened.enter_async_context(
+            asyncpg.create_pool(settings.database_url, min_size=1, max_size=1)
+        )
+        new = NewWebhook(url=receiver.url, events=["player.erased"])
+        await Webhooks(pool).add(new, new_secret(), by="eve")
+
+        async def signed_at() -> float:
+            """Seconds since the right time at which the next attempt was signed."""
+            before = len(receiver.received)
+            await wait_until(lambda: len(receiver.received) > before, description="an attempt")
+            return float(receiver.received[-1].headers["webhook-timestamp"]) - time.time()
+
+        receiver.manner = "fails"
+        await tell_of_erasure(database, user="ann", mode="erase", erasure="e1")
+        await opened.enter_async_context(
+            started("persist", **servers_of_both, **allowed, **clock.environment)
+        )
+        assert abs(await signed_at()) < PATIENCE
+        clock.turn("+3d")
+        assert abs(await signed_at()) < PATIENCE, "a retry, which comes after seconds all the same"
+        clock.turn("-1h")
+        receiver.manner = "takes"
+        assert abs(await signed_at()) < PATIENCE
+        assert len(set(receiver.ids)) == 1
 
 
 async def test_postgres_has_another_time(

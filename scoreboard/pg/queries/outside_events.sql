@@ -19,7 +19,7 @@ UPDATE outside_event AS event
 SET due = now() + make_interval(secs => $4), attempts = event.attempts + 1
 FROM chosen WHERE event.id = chosen.id
 RETURNING event.id, webhook, url, secret, former, real_ids, message, kind, created, body::text,
-          event.attempts
+          event.attempts, now() AS taken
 
 -- name: delivered
 -- $1 event, $2 webhook. A row when the webhook had failed until now.

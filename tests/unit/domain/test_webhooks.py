@@ -46,7 +46,7 @@ def test_the_body_is_the_same_at_each_attempt() -> None:
     due = DueDelivery(
         id=1, webhook=1, url="", secret="", former=None, real_ids=False, message="msg_1",
         created=datetime(2026, 11, 27, 1, 2, 3, 456789, UTC), event="review.opened",
-        data=b'{"a": 1}', attempts=1,
+        data=b'{"a": 1}', attempts=1, taken=datetime(2026, 11, 27, 1, 2, 4, 0, UTC),
     )  # fmt: skip
     later = msgspec.structs.replace(due, attempts=7)
     assert due.body == later.body
