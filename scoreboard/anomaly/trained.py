@@ -34,6 +34,8 @@ class TrainedAgent:
             for feature, usual in zip(self.features, model.features, strict=True)
         ]
         self._limits = np.array(self._limit_of)
+        # To most agents most actions have nothing unusual: the forest is asked once for all.
+        self._calm = self._judge([[0.0] * len(self.features)])[0]
         self._usual = [
             sorted((feature.shown(usual.low), feature.shown(usual.high)))
             for feature, usual in zip(self.features, model.features, strict=True)
@@ -42,6 +44,11 @@ class TrainedAgent:
     def suspicions(self, rows: list[list[float]]) -> list[float]:
         """For each row, the forest's score divided by its threshold; above 1 means refused. A value
         over its limit raises the result above 1 as well."""
+        unusual = [row for row in rows if any(row)]
+        judged = iter(self._judge(unusual) if unusual else ())
+        return [next(judged) if any(row) else self._calm for row in rows]
+
+    def _judge(self, rows: list[list[float]]) -> list[float]:
         values = np.array(rows)
         scores = self.forest.score(values) / self.threshold
         if (values > self._limits).any():

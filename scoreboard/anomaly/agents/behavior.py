@@ -76,7 +76,7 @@ def look(scene: Scene) -> list[float] | None:
         profile.actions_300,
         max(0.0, decayed_points(profile, case.at_ms) + points),
         -math.log2(share),
-        0.0 if new_session else high_run(profile, points),
+        0.0 if new_session else high_run(profile, reached, of),
         max(0.0, of_session),
     ]
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from scoreboard.anomaly.memory.devices import learn_device, note_refused_device
 from scoreboard.anomaly.memory.hours import learn_hour, note_refused_hour
 from scoreboard.anomaly.memory.places import learn_country, learn_place
-from scoreboard.anomaly.memory.points import decayed_points, high_run, learn_points
+from scoreboard.anomaly.memory.points import (
+    at_least,
+    decayed_points,
+    high_run,
+    learn_points,
+    points_bucket,
+)
 from scoreboard.anomaly.memory.records import Profile, decode_profile, encode
 from scoreboard.anomaly.memory.sessions import close_session, starts_session
 from scoreboard.anomaly.memory.tempo import note_attempt
@@ -41,7 +47,7 @@ def note_acceptance(profile: Profile, case: Case) -> None:
     note_points_of_week(profile, points)
     profile.session_points += points
     profile.points_300 = decayed_points(profile, at) + points
-    profile.high_run = high_run(profile, points)
+    profile.high_run = high_run(profile, *at_least(profile, points_bucket(points)))
     profile.actions += 1
     learn_points(profile, points)
     learn_hour(profile, at)

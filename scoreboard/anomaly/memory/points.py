@@ -38,10 +38,10 @@ def at_least(profile: Profile, bucket: int) -> tuple[int, int]:
     return reached, of
 
 
-def high_run(profile: Profile, points: int) -> float:
+def high_run(profile: Profile, reached: int, of: int) -> float:
     """Returns the session's cumulative surprise at high points (a one-sided CUSUM, in bits),
-    including ``points``; 0 while the user's usual points are not known."""
-    reached, of = at_least(profile, points_bucket(points))
+    including those of an action for which ``at_least`` gave ``reached`` and ``of``; 0 while the
+    user's usual points are not known."""
     if of < KNOWN_ACTIONS:
         return 0.0
     return max(0.0, profile.high_run - math.log2((reached + 1) / (of + 2)) - DRIFT_BITS)

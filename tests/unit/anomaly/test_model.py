@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 
 from scoreboard.anomaly import agents
+from scoreboard.anomaly.agent import Agent
 from scoreboard.anomaly.gate import Gate
 from scoreboard.anomaly.model import MODEL_FORMAT, Model, UnusableModel
+from scoreboard.anomaly.trained import TrainedAgent
 from scoreboard.anomaly.training import LEAST_ACTIONS, TrainingOptions, train
 from scoreboard.errors import InvalidRequest
 from scripts.synthetic_season import season
@@ -41,6 +44,20 @@ def test_a_model_of_other_features_is_refused(model: Model) -> None:
         other = msgspec.structs.replace(trained, features=features)
         with pytest.raises(UnusableModel, match="other features"):
             Gate(msgspec.structs.replace(model, agents={**model.agents, name: other}))
+
+
+@pytest.mark.parametrize("agent", agents.REGISTERED, ids=lambda agent: str(agent.name))
+def test_actions_with_nothing_unusual_are_judged_as_the_forest_judges_them(
+    model: Model, agent: Agent
+) -> None:
+    trained = TrainedAgent(agent, model.agents[agent.name])
+    calm = [0.0] * len(agent.features)
+    unusual = [usual.high + 1 for usual in model.agents[agent.name].features]
+    judged = trained.suspicions([calm, unusual, calm])
+    by_forest = trained.forest.score(np.array([calm, unusual])) / trained.threshold
+    assert judged[0] == judged[2] == pytest.approx(by_forest[0], rel=1e-12)
+    assert judged[1] > judged[0]
+    assert judged[1] == pytest.approx(trained.suspicions([unusual])[0], rel=1e-12)
 
 
 def test_no_agent_refuses_more_of_the_training_actions_than_wanted(model: Model) -> None:
