@@ -19,7 +19,6 @@ BENCHMARKS = {
     "rules": "submit_scores alone on boards with rules, against one without",
     "http": "posts, batches and reads over HTTP against their bounds",
     "durable": "posts by the durability that they ask for, over all processes",
-    "growth": "calls to boards of 1,000 to 1,000,000 users",
     "paging": "pages of a board of 100,000 while posts move half of it",
     "fanout": "WebSockets: broadcast, memory, idle cost, stalled clients",
     "players": "WebSockets that follow players of a board of a million",

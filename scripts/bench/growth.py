@@ -61,8 +61,8 @@ def main(
         assert server.database_url is not None
         for users in sizes:
             status.update(f"a board of {users:,} users")
-            asyncio.run(_fill(server.database_url, users))
-            _make_live(server.target, users)
+            asyncio.run(fill(server.database_url, users))
+            make_live(server.target, users)
         seen: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
         for turn in range(rounds):
             for kind in LOADS:
@@ -77,13 +77,14 @@ def main(
         raise typer.Exit(1)
 
 
-def _board(users: int) -> str:
+def board_of_size(users: int) -> str:
+    """The name of the board with so many users."""
     return f"size-{users}"
 
 
-async def _fill(database_url: str, users: int) -> None:
+async def fill(database_url: str, users: int) -> None:
     """Writes a board into the ledger, as a persister would have long ago."""
-    board, chance = _board(users), random.Random(users)
+    board, chance = board_of_size(users), random.Random(users)
     long_ago = round(time.time() * 1000) - DAY_MS - users
 
     def row(number: int) -> tuple[Any, ...]:
@@ -107,12 +108,12 @@ async def _fill(database_url: str, users: int) -> None:
     await database.close()
 
 
-def _make_live(target: Target, users: int) -> None:
+def make_live(target: Target, users: int) -> None:
     """Asks for the board until Redis answers: its tops have a version, and Postgres's have not."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         connection = HTTPConnection(target.host, target.port, timeout=30)
-        connection.request("GET", f"/api/boards/{_board(users)}/top")
+        connection.request("GET", f"/api/boards/{board_of_size(users)}/top")
         if connection.getresponse().getheader("ETag"):
             return
         connection.close()
@@ -125,7 +126,12 @@ async def _spent(server: Server, kind: str, users: int, seconds: float) -> float
     assert server.pid is not None
     assert server.database_url is not None
     load = Load(
-        server.target, kind, seconds, seed=time.monotonic_ns(), board=_board(users), users=users
+        server.target,
+        kind,
+        seconds,
+        seed=time.monotonic_ns(),
+        board=board_of_size(users),
+        users=users,
     )
     database = await asyncpg.connect(server.database_url)
     try:
