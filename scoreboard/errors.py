@@ -12,9 +12,11 @@ _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 def is_shortage(error: BaseException | None) -> bool:
-    """Whether this process lacks descriptors or memory, which may pass."""
+    """Whether this process lacks descriptors, memory or threads, which may pass."""
     if isinstance(error, OSError):
         return error.errno in _SHORTAGES
+    if isinstance(error, RuntimeError):
+        return str(error) == "can't start new thread"  # Python has no other mark of it
     return isinstance(error, MemoryError)
 
 

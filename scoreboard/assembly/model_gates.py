@@ -18,6 +18,7 @@ _Pair = tuple[Gate, Gate]  # for live boards, and for a replay of history
 
 MOST_SHOWN = 20  # models in /readyz
 POLL = 5.0  # seconds between two looks at which model is in force
+LOAD_AGAIN = 1.0  # seconds after a load that failed until posts try again
 
 
 class ModelGates:
@@ -30,11 +31,16 @@ class ModelGates:
         self._built: dict[int | None, _Pair] = {}  # by the model's version
         self._gates: dict[str, _Pair] = {}  # by the board that the model is for; '' for all others
         self._loading = asyncio.Lock()
+        self._trouble: Unavailable | None = None  # why the latest load failed
+        self._failed_at = 0.0  # loop time
 
     @property
     def state(self) -> dict[str, object]:
         """The models in force by board, for /readyz; '' stands for all boards without their own.
-        Of many boards some are shown, with the number of all."""
+        Of many boards some are shown, with the number of all. Raises Unavailable when the latest
+        load failed."""
+        if self._trouble is not None:
+            raise Unavailable(self._trouble.detail)
         if self._active is None:
             return {"used": False}
         return {
@@ -46,10 +52,11 @@ class ModelGates:
 
     async def gate(self, board: str, *, allow_history: bool) -> Gate:
         """The board's gate. Raises Unavailable until Postgres has said once which models are in
-        force, and for a board whose model this version can't use."""
+        force and they could be loaded, and for a board whose model this version can't use."""
         if self._active is None:
             async with self._loading:
                 if self._active is None:
+                    self._check_pause()
                     await self._change_over(await self._models.active())
         assert self._active is not None
         pair = self._gates.get(board if board in self._active else "")
@@ -59,15 +66,16 @@ class ModelGates:
 
     async def run(self) -> None:
         """Follows the models in force until cancelled; while Postgres is away the last known ones
-        stay in force."""
+        stay in force. A first load that failed is made up for, also when nobody posts."""
         while True:
             await asyncio.sleep(POLL)
-            if self._active is None:
+            if self._active is None and self._trouble is None:
                 continue
             with suppress(Unavailable):
-                active = await self._models.active()
-                if active != self._active:
-                    await self._change_over(active)
+                async with self._loading:
+                    active = await self._models.active()
+                    if active != self._active:
+                        await self._change_over(active)
 
     async def _change_over(self, active: dict[str, int]) -> None:
         in_force: dict[str, int | None] = {"": None, **active}
@@ -92,9 +100,30 @@ class ModelGates:
         self._built, self._active = built, active
         log.info("models_in_force", models=active)
 
+    def _check_pause(self) -> None:
+        """Raises Unavailable when a load has just failed: not every post is to try again."""
+        now = asyncio.get_running_loop().time()
+        if self._trouble is not None and now < self._failed_at + LOAD_AGAIN:
+            raise Unavailable(self._trouble.detail)
+
     async def _build(self, version: int | None) -> _Pair:
         content = None if version is None else await self._models.content(version)
-        return await asyncio.to_thread(_build, content)
+        try:
+            built = await asyncio.to_thread(_build, content)
+        except ScoreboardError:
+            raise
+        except Exception as error:  # without memory, importing numpy fails in many ways
+            self._failed_at = asyncio.get_running_loop().time()
+            if self._trouble is None:
+                log.exception(
+                    "gate_not_loaded",
+                    effect="boards with a gate take no actions, or keep the model they had",
+                    remedy="it is tried again; if it lasts, give the process memory and restart it",
+                )
+            self._trouble = Unavailable("The gate can't be loaded now; the log says why.")
+            raise self._trouble from error
+        self._trouble = None
+        return built
 
 
 def _build(content: bytes | None) -> _Pair:

@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from scoreboard.anomaly.memory.records import decode_device
 from scoreboard.assembly import model_gates
@@ -195,6 +196,65 @@ async def test_a_board_keeps_its_model_when_the_next_one_cannot_be_used(
 
     await wait_until(noticed, description="the next model is known")
     assert (await post(api, "arena", "ann", "k2", LATER, points=50)).status == 403
+
+
+class Loading:
+    """Stands before the loading of gates, which fails as long as memory is ``short``."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.short = True
+        self.tries = 0
+        self._load = model_gates._build
+        monkeypatch.setattr(model_gates, "_build", self)
+
+    def __call__(self, content: bytes | None) -> Any:
+        self.tries += 1
+        if self.short:
+            raise ImportError("numpy: failed to map segment from shared object")
+        return self._load(content)
+
+
+async def test_without_memory_to_load_the_gate_its_boards_get_503_and_then_it_is_loaded(
+    start_api: StartApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading = Loading(monkeypatch)
+    monkeypatch.setattr(model_gates, "LOAD_AGAIN", 3600)
+    monkeypatch.setattr(model_gates, "POLL", 3600)
+    api = await start_api()
+    await set_board(api, "arena", mode="flag")
+    await set_board(api, "plain", mode="off")
+    with capture_logs() as logs:
+        for _ in range(9):
+            refused = await post(api, "arena", "ann", "k1", 0)
+            assert refused.outcome == (503, "unavailable")
+            assert refused.headers["Retry-After"] == "1"
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == [
+        "gate_not_loaded"
+    ]
+    assert loading.tries == 1, "not by every post"
+    assert (await api.get("/readyz")).json["parts"]["gate"]["up"] is False
+    assert (await post(api, "plain", "ann", "k1", 0)).status == 200
+
+    loading.short = False
+    monkeypatch.setattr(model_gates, "LOAD_AGAIN", 0)
+    assert (await post(api, "arena", "ann", "k1", 0)).status == 200
+    assert (await api.get("/readyz")).json["parts"]["gate"]["up"] is True
+
+
+async def test_a_gate_that_could_not_be_loaded_is_loaded_later_though_nobody_posts(
+    start_api: StartApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading = Loading(monkeypatch)
+    monkeypatch.setattr(model_gates, "POLL", 0.02)
+    api = await start_api()
+    await set_board(api, "arena", mode="flag")
+    assert (await post(api, "arena", "ann", "k1", 0)).outcome == (503, "unavailable")
+    loading.short = False
+
+    async def loaded() -> bool:
+        return bool((await api.get("/readyz")).json["parts"]["gate"].get("used"))
+
+    await wait_until(loaded, description="the gate is loaded")
 
 
 @pytest.fixture
