@@ -87,8 +87,8 @@ async def _measure(
             seen[f"{load}_{name}"].append(value)
     if contender.durability != "postgres":  # reads are the same at each level
         for kind in ("top", "around"):
-            value = await measuring.reads(contender, product, kind, seconds)
-            seen[f"{kind}_rate"].append(value)
+            for name, value in (await measuring.reads(contender, product, kind, seconds)).items():
+                seen[f"{kind}_{name}"].append(value)
 
 
 async def _kill(
@@ -114,7 +114,9 @@ def _row(contender: Contender, rate: float, seen: Seen, faults: Faults) -> Row:
         calm_p50_ms=medians["calm_p50_ms"],
         calm_p99_ms=medians["calm_p99_ms"],
         top_rate=medians.get("top_rate"),
+        top_cpu_us=medians.get("top_cpu_us"),
         around_rate=medians.get("around_rate"),
+        around_cpu_us=medians.get("around_cpu_us"),
         faults=faults,
     )
 

@@ -55,12 +55,17 @@ async def posts(
     }
 
 
-async def reads(contender: Contender, product: Product, kind: str, seconds: float) -> float:
-    """Requests of the ``kind`` answered a second."""
+async def reads(
+    contender: Contender, product: Product, kind: str, seconds: float
+) -> dict[str, float]:
+    """Requests of the ``kind`` as fast as they are answered: the rate, and the CPU of all processes
+    in microseconds a request."""
     load = Load(product.target, kind, seconds, CONNECTIONS, seed=secrets.randbits(32))
+    before = product.cpu_used()
     outcome = await http_client.run(load)
+    spent = product.cpu_used() - before
     _need_success(contender, outcome)
-    return outcome.rate
+    return {"rate": outcome.rate, "cpu_us": spent / len(outcome.latencies) * 1e6}
 
 
 async def faults(

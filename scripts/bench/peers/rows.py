@@ -13,7 +13,7 @@ from scripts.bench.peers.retries import Faults
 class Row(msgspec.Struct, frozen=True):
     """Medians. ``post_*`` as fast as 64 connections are answered, ``calm_*`` at ``calm_rate`` a
     second, counted from when each was due; rates a second, CPU of all processes in microseconds an
-    action. Reads are None where they are those of the row above."""
+    action or a read. Reads are None where they are those of the row above."""
 
     name: str
     counted: str
@@ -26,7 +26,9 @@ class Row(msgspec.Struct, frozen=True):
     calm_p50_ms: float
     calm_p99_ms: float
     top_rate: float | None
+    top_cpu_us: float | None
     around_rate: float | None
+    around_cpu_us: float | None
     faults: Faults
 
 
@@ -44,13 +46,15 @@ def table(rows: Sequence[Row]) -> Table:
         f"p50, p99 at {rows[0].calm_rate:,.0f}/s",
         *(f"{row.calm_p50_ms:.1f}, {row.calm_p99_ms:.1f} ms" for row in rows),
     )
-    shown.add_row("top 10/s", *(_rate(row.top_rate) for row in rows))
-    shown.add_row("around/s", *(_rate(row.around_rate) for row in rows))
+    shown.add_row("top 10/s", *(_read(row.top_rate) for row in rows))
+    shown.add_row("CPU of one", *(_read(row.top_cpu_us, " \u00b5s") for row in rows))
+    shown.add_row("around/s", *(_read(row.around_rate) for row in rows))
+    shown.add_row("CPU of one", *(_read(row.around_cpu_us, " \u00b5s") for row in rows))
     shown.add_row("lost under kill -9", *(f"{row.faults.lost:,}" for row in rows))
     shown.add_row("counted twice", *(f"{row.faults.doubled:,}" for row in rows))
     shown.add_row("of actions", *(f"{row.faults.actions:,}" for row in rows))
     return shown
 
 
-def _rate(value: float | None) -> str:
-    return "the same" if value is None else f"{value:,.0f}"
+def _read(value: float | None, unit: str = "") -> str:
+    return "the same" if value is None else f"{value:,.0f}{unit}"

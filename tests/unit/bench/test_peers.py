@@ -23,7 +23,9 @@ ROWS = [
         post_rate=4100, post_p50_ms=14, post_p99_ms=30, post_cpu_us=337,
         calm_rate=500, calm_p50_ms=2, calm_p99_ms=9,
         top_rate=None if contender.durability == "postgres" else 5960,
+        top_cpu_us=None if contender.durability == "postgres" else 170,
         around_rate=None if contender.durability == "postgres" else 3400,
+        around_cpu_us=None if contender.durability == "postgres" else 280,
         faults=Faults(lost=179, doubled=164, actions=73_952),
     )
     for contender in CONTENDERS
