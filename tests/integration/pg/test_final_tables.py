@@ -193,7 +193,11 @@ async def test_a_decision_amid_a_ranking_is_ranked_after_it(
         ranking = asyncio.create_task(occurrences.rank_next())
 
         async def waits() -> bool:
-            return bool(await database.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+            return bool(
+                await database.fetchval(
+                    "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+                )
+            )
 
         await wait_until(waits, description="it waits for its turn")
         await database.execute("SELECT amend_table($1, 0)", DAY)
