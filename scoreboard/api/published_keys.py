@@ -17,7 +17,13 @@ from urllib.parse import urlsplit
 import jwt
 import msgspec
 import structlog
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientSession,
+    ClientSSLError,
+    ClientTimeout,
+)
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from scoreboard.api.key_texts import ANY_KEY_ID
@@ -32,6 +38,7 @@ MAX_KEYS = 100
 MAX_KEY_ID = 256  # characters
 ACCEPT = {"Accept": "application/jwk-set+json, application/json"}
 TIMEOUT = 5.0  # seconds for one read
+LONGEST_CAUSE = 300  # characters of an error in the log, which may quote what was sent
 PAUSE = 10.0  # least seconds between two reads, whoever asks for them
 
 Use = Callable[[Mapping[str, str]], None]
@@ -107,16 +114,21 @@ class PublishedKeys:
                 text = await (_fetch if "://" in self._source else _read_file)(self._source)
             keys = self._usable(text)
         except (_Unusable, ClientError, OSError, TimeoutError, ValueError) as error:
-            trouble = f"The keys of tokens can't be read: {str(error) or type(error).__name__}."
+            trouble = f"The keys of tokens can't be read: {_why(error)}."
             if trouble != self._trouble:
                 log.warning(
-                    "keys_not_read", source=self._source, reason=trouble, kept=len(self._keys)
+                    "keys_not_read",
+                    source=self._source,
+                    reason=trouble,
+                    cause=repr(error)[:LONGEST_CAUSE],
+                    kept=len(self._keys),
                 )
             self._trouble = trouble
             return
+        if keys != self._keys or self._trouble:
+            log.info("keys_read", source=self._source, keys=list(keys))
         self._trouble, self._good_at = "", loop.time()
         if keys != self._keys:
-            log.info("keys_read", source=self._source, keys=list(keys))
             self._keys = keys
             self.use(keys)
 
@@ -147,6 +159,23 @@ class PublishedKeys:
         if not keys:
             raise _Unusable(f"no key for {self._algorithm} among {len(found)}")
         return keys
+
+
+def _why(error: Exception) -> str:
+    """For everybody, as /readyz shows it: nothing of the source's address, or of what it sent."""
+    match error:
+        case _Unusable():
+            return str(error)
+        case TimeoutError():
+            return f"no answer within {TIMEOUT:g} s"
+        case ClientSSLError():
+            return "no trusted connection (TLS)"
+        case ClientConnectorError():
+            return "no connection"
+        case OSError() if error.strerror:
+            return error.strerror
+        case _:
+            return "no valid answer"
 
 
 def published_keys(settings: Settings) -> PublishedKeys | None:
@@ -190,6 +219,8 @@ async def _fetch(url: str) -> bytes:
         ClientSession(timeout=ClientTimeout(total=TIMEOUT), headers=ACCEPT) as session,
         session.get(url, allow_redirects=False, ssl=ssl.create_default_context()) as response,
     ):
+        if 300 <= response.status < 400:
+            raise _Unusable(f"the source answered {response.status}; redirects are not followed")
         if response.status != 200:
             raise _Unusable(f"the source answered {response.status}")
         text = b""

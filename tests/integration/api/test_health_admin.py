@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from scoreboard import __version__
+from scoreboard.local.readiness import NAMES
 from tests.integration.api.described_api import Api
 from tests.support.waiting import wait_until
 
@@ -33,6 +34,7 @@ async def test_it_has_the_parts_of_readyz(admin: Api) -> None:
     told, parts = (await admin.get(HEALTH)).json, (await admin.get("/readyz")).json["parts"]
     assert (told["ready"], told["version"]) == (True, __version__)
     assert told["parts"].keys() == parts.keys()
+    assert parts.keys() <= NAMES.keys(), "`up` has words for each"
     assert told["parts"]["redis"]["backlog"] == 0
 
 

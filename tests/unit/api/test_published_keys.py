@@ -21,7 +21,7 @@ from scoreboard.api.published_keys import PublishedKeys, published_keys
 from scoreboard.api.token_rules import ClaimRules
 from scoreboard.errors import ConfigurationError, Unauthorized, Unavailable
 from scoreboard.settings import Settings
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 from tests.unit.api.signed_tokens import bearing, claims
 
 OLD, NEW = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
@@ -138,7 +138,10 @@ async def test_many_that_ask_at_once_share_one_read(source: Source) -> None:
 
 BAD_ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
     "an error": ({"status": 500}, "answered 500"),
-    "a redirect": ({"status": 302, "headers": {"Location": "/elsewhere"}}, "answered 302"),
+    "a redirect": (
+        {"status": 302, "headers": {"Location": "/elsewhere"}},
+        "302; redirects",
+    ),
     "no JSON": ({"text": "<html>"}, "no JSON Web Key Set"),
     "another JSON": ({"text": "[]"}, "no JSON Web Key Set"),
     "deep JSON": ({"text": '{"keys":[{"a":' + "[" * 100_000}, "no JSON Web Key Set"),
@@ -167,7 +170,10 @@ async def test_the_last_good_keys_stay_while_the_source_gives_nothing_usable(
         await authenticator.authenticate(token(NEW, "new"))
 
     source.answer = None
-    await published.look_again()
+    with capture_logs() as lines:
+        await published.look_again()
+        await published.look_again()
+    assert [line["event"] for line in lines] == ["keys_read"], "the end of the trouble, once"
     assert (await published.state())["keys"] == 1
 
 
@@ -176,6 +182,43 @@ async def test_before_the_first_read_tokens_get_503_and_not_401() -> None:
     authenticator = Authenticator({}, "RS256", ClaimRules(), published=published)
     with pytest.raises(Unavailable):
         await authenticator.authenticate(token(OLD, "old"))
+
+
+RAW_ANSWERS = {
+    "garbage": (b"\x00secret\xff" * 1000, "no valid answer"),
+    "a broken encoding": (
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n\r\nsecret",
+        "no valid answer",
+    ),
+    "nothing": (b"", "no valid answer"),
+    "silence": (None, "no answer within 0.05 s"),
+}
+
+
+@pytest.mark.parametrize(("sent", "why"), RAW_ANSWERS.values(), ids=RAW_ANSWERS)
+async def test_what_is_no_answer_is_told_in_words_without_what_was_sent_or_the_address(
+    sent: bytes | None, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TIMEOUT", 0.05 if sent is None else PATIENCE)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if sent is None:
+            await reader.read()  # until it is hung up on
+        else:
+            writer.write(sent)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        published = PublishedKeys(f"http://127.0.0.1:{port}/?key=1", "RS256", refresh=300)
+        with capture_logs() as lines:
+            await published.look_again()
+    with pytest.raises(Unavailable) as raised:
+        await published.state()
+    assert raised.value.detail == f"The keys of tokens can't be read: {why}."
+    [line] = lines
+    assert len(line["cause"]) <= module.LONGEST_CAUSE
 
 
 async def test_keys_that_do_not_fit_are_skipped_and_named_in_the_log(source: Source) -> None:

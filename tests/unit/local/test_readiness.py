@@ -37,6 +37,14 @@ def test_a_trouble_is_told_when_it_begins_and_when_it_ends() -> None:
     assert up.look(20, redis=UP, postgres=UP) == ["Redis is all right again, after 20 s."]
 
 
+def test_published_keys_that_can_not_be_read_are_told_in_words() -> None:
+    down = {"up": False, "detail": "The keys of tokens can't be read: the source answered 302."}
+    assert Listener().look(BEGINS_AFTER, keys=down) == [
+        "The list of published keys is in trouble: The keys of tokens can't be read: "
+        "the source answered 302."
+    ]
+
+
 def test_a_single_bad_look_is_no_trouble() -> None:
     up = Listener()
     for _ in range(5):
