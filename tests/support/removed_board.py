@@ -18,7 +18,7 @@ from scoreboard.workers.remover import Remover
 from tests.support.arena import Arena, opened_arena
 from tests.support.moderated_arena import Moderated, moderated
 
-SETTINGS = BoardSettings(mode="flag", rate=Rate(1000, 1.0), max_points=1000)
+SETTINGS = BoardSettings(mode="flag", rate=Rate(1000, 600.0), max_points=1000)
 TOTALS = {"ann": 105, "bob": 7, "cy:arena:x": 3}  # of whom ann is hidden
 TABLES = ("board", "user_score", "score_action", "review", "anomaly_model")
 
