@@ -13,6 +13,7 @@ from typing import Protocol
 
 from scoreboard.errors import ConfigurationError
 from scoreboard.local import last_words
+from scoreboard.local.memory_kills import MemoryKills
 
 Pause = Callable[[], None]
 
@@ -81,6 +82,7 @@ class Child:
         self._keeper = keeper
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
+        self._memory_kills = MemoryKills()
 
     @property
     def pid(self) -> int | None:
@@ -89,7 +91,8 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """True while the process runs."""
+        """True while the process runs. Who asks again and again learns why it was killed."""
+        self._memory_kills.lately()
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -160,7 +163,10 @@ class Child:
             lines = self._logged().splitlines()
         except OSError as error:
             lines = [f"its log can't be read ({error.strerror})"]
-        return f"{last_words.cause(lines, self.exit_code)} (log: {self.log})"
+        why = last_words.cause(lines, self.exit_code)
+        if self.exit_code == -signal.SIGKILL and self._memory_kills.lately():
+            why += " when the system ended a process for want of memory"
+        return f"{why} (log: {self.log})"
 
     def said(self, text: str) -> bool:
         """True when it has logged ``text`` since its start, among the last lines."""

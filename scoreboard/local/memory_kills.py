@@ -13,12 +13,9 @@ LATELY = 10.0  # seconds; what is ended with much memory takes a while to be gon
 
 
 class MemoryKills:
-    """Counts since its first look. ``source`` is the kernel's list of counters."""
+    """Counts since its first look, in the kernel's list of counters."""
 
-    def __init__(
-        self, *, source: Path = VMSTAT, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._source = source
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._seen = self._count()
         self._latest = float("-inf")
@@ -35,7 +32,7 @@ class MemoryKills:
     def _count(self) -> int | None:
         """None where the kernel does not tell, or the file can't be opened now."""
         try:
-            text = self._source.read_text()
+            text = VMSTAT.read_text()
         except OSError:
             return None
         found = re.search(r"^oom_kill (\d+)$", text, re.MULTILINE)

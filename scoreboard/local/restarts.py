@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from dataclasses import dataclass, field
 from scoreboard.backoff import Backoff
 from scoreboard.errors import ConfigurationError
 from scoreboard.local.child_processes import Child, NotStarted
-from scoreboard.local.memory_kills import MemoryKills
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds
 MOST_IN_A_ROW = 8
@@ -37,30 +35,22 @@ class Restarts:
     """Watches running ``children``. The embedded servers are started again like the roles: what a
     killed Valkey lost is noticed and restored from Postgres, and Postgres recovers by its log."""
 
-    def __init__(
-        self,
-        children: Sequence[Child],
-        say: Say,
-        clock: Clock = time.monotonic,
-        memory_kills: MemoryKills | None = None,
-    ) -> None:
+    def __init__(self, children: Sequence[Child], say: Say, clock: Clock = time.monotonic) -> None:
         self._say = say
         self._clock = clock
-        self._memory_kills = memory_kills or MemoryKills()
         self._watched = [_Watched(child, clock()) for child in children]
 
     def look(self) -> None:
         """Starts what is to be started, and says what has ended. Raises ConfigurationError for a
         child that can't be kept running."""
         now = self._clock()
-        out_of_memory = self._memory_kills.lately()
         for watched in self._watched:
             child = watched.child
             if watched.starts_at is not None:
                 if now >= watched.starts_at:
                     self._start(watched, now)
             elif not child.running:
-                self._ended(watched, now, out_of_memory)
+                self._ended(watched, now)
             elif not watched.told and now - watched.started >= RUNNING_AGAIN:
                 watched.told = True
                 self._say(f"{child.name} runs again.")
@@ -81,11 +71,9 @@ class Restarts:
         else:
             watched.short = False
 
-    def _ended(self, watched: _Watched, now: float, out_of_memory: bool) -> None:
+    def _ended(self, watched: _Watched, now: float) -> None:
         child = watched.child
         why = child.last_words()
-        if child.exit_code == -signal.SIGKILL and out_of_memory:
-            why += ". The system has just ended a process for want of memory"
         child.let_go()
         if child.exit_code == os.EX_CONFIG:
             raise ConfigurationError(f"{child.name} can't go on: {why}")

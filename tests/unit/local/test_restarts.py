@@ -13,7 +13,6 @@ import pytest
 
 from scoreboard.errors import ConfigurationError
 from scoreboard.local.child_processes import Child
-from scoreboard.local.memory_kills import LATELY, MemoryKills
 from scoreboard.local.restarts import LONGEST_PAUSE, MOST_IN_A_ROW, RUNNING_AGAIN, STEADY, Restarts
 from tests.support.waiting import PATIENCE
 
@@ -28,10 +27,7 @@ class Stage:
         self.script.write_text(script)
         self.child = Child("serve", [sys.executable, str(self.script)], log=folder / "serve.log")
         self.child.start()
-        self.vmstat = folder / "vmstat"
-        self.vmstat.write_text("nr_free_pages 7\noom_kill 3\n")
-        kills = MemoryKills(source=self.vmstat, clock=lambda: self.now)
-        self.restarts = Restarts([self.child], self.said.append, lambda: self.now, kills)
+        self.restarts = Restarts([self.child], self.said.append, lambda: self.now)
 
     def after(self, seconds: float) -> None:
         """Looks so many seconds later."""
@@ -77,35 +73,6 @@ def test_a_child_that_ends_is_started_again_and_both_are_said(
     play.after(10)
     assert play.said[1:] == ["serve runs again."]
     play.child.kill()
-
-
-KILLED = "import os; os.kill(os.getpid(), 9)"
-
-
-@pytest.mark.parametrize(
-    ("script", "kills", "seconds", "told"),
-    [
-        (KILLED, 4, 0, True),
-        (KILLED, 4, LATELY, False),
-        (KILLED, 3, 0, False),
-        ("raise SystemExit(3)", 4, 0, False),
-    ],
-    ids=["killed so", "long before", "killed by somebody", "ended by itself"],
-)
-def test_a_child_that_the_system_may_have_ended_for_want_of_memory_is_told_as_that(
-    stage: Callable[[str], Stage], script: str, kills: int, seconds: float, told: bool
-) -> None:
-    play = stage("import signal; signal.pause()")
-    play.after(0)
-    play.vmstat.write_text(f"nr_free_pages 5\noom_kill {kills}\n")
-    play.after(0)
-    play.child.kill()
-    play.script.write_text(script)
-    play.child.start()
-    play.ended()
-    play.after(seconds)
-    [sentence] = play.said
-    assert ("The system has just ended a process for want of memory." in sentence) is told
 
 
 def test_it_is_given_up_after_some_ends_in_a_row(stage: Callable[[str], Stage]) -> None:
