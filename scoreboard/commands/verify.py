@@ -75,7 +75,8 @@ async def _compare(tools: Operator, board: str) -> Report:
 def print_difference(difference: Difference) -> None:
     """Says in a line what does not agree."""
     action = f" action {difference.action_id!r}" if difference.action_id is not None else ""
+    user = f" user {difference.user_id!r}{action}:" if difference.user_id is not None else ""
     say(
-        f"{difference.board}: user {difference.user_id!r}{action}: {difference.where} has "
+        f"{difference.board}:{user} {difference.where} has "
         f"{difference.found or 'nothing'}, the ledger {difference.expected}"
     )

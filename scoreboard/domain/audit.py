@@ -30,12 +30,13 @@ class Misplaced(NamedTuple):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """Two places that disagree about a user, or about one of the user's actions. ``board`` is the
-    name of the table; ``where`` is what was compared with the ledger: user_score, redis (the zset),
-    rank (in a final table), players (how many actions count for the limits) or receipt."""
+    """Two places that disagree about a user, about one of the user's actions, or (``user_id`` is
+    None) about a period of a board. ``board`` is the name of the table; ``where`` is what was
+    compared with the ledger: user_score, redis (the zset), rank (in a final table), players (how
+    many actions count for the limits), receipt, or ``period`` with the period's name."""
 
     board: str
-    user_id: str
+    user_id: str | None
     where: str
     expected: str
     found: str

@@ -15,7 +15,7 @@ from scoreboard.domain.ledger import EventId, KeptAction, Player
 from scoreboard.domain.tables import board_of
 from scoreboard.pg.board_source import CHUNK, kept_action, players, players_of, receipts
 from scoreboard.pg.failures import translated
-from scoreboard.pg.occurrences import kept_tables
+from scoreboard.pg.occurrences import kept_tables, latest
 from scoreboard.pg.sql import statements
 
 _sql = statements("ledger_audit")
@@ -43,6 +43,11 @@ class LedgerAudit:
         """The board's occurrences that have a table, open and final."""
         with translated():
             return await kept_tables(self._pool, board)
+
+    async def latest_occurrences(self, board: str) -> list[KeptOccurrence]:
+        """The latest two of each of the board's periods, by period, the older one first."""
+        with translated():
+            return await latest(self._pool, board)
 
     async def is_open(self, table: str) -> bool:
         """Whether the table of an occurrence is not final."""

@@ -11,8 +11,10 @@ from scoreboard.domain.ledger import KeptAction
 from scoreboard.redisio.commands import reachable
 from scoreboard.redisio.reverter import receipt_of
 from scoreboard.wire.keys import Keyspace
+from scoreboard.wire.known_periods import KnownPeriod
 
 SCAN = 5_000
+PERIOD = b"period:"  # with a period's name behind it a field of a board's meta hash
 
 
 class RedisAudit:
@@ -64,6 +66,22 @@ class RedisAudit:
         """All users who are in, in chunks; some may come twice."""
         async for users in self._scanned(self._keyspace.board(table).players):
             yield users
+
+    async def periods(self, board: str) -> tuple[int, dict[str, KnownPeriod]]:
+        """The board's time in Unix ms, and what it knows of periods, by their names."""
+        with reachable():
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.time()
+                pipe.hgetall(self._keyspace.board(board).meta)
+                (seconds, micros), meta = await pipe.execute()
+        event_ms = int((meta.get(b"event") or b"0").partition(b"-")[0])
+        now = max(seconds * 1000 + micros // 1000, event_ms)  # as lib_time has it
+        known = {
+            field.removeprefix(PERIOD).decode(): KnownPeriod.from_text(text)
+            for field, text in meta.items()
+            if field.startswith(PERIOD)
+        }
+        return now, {name: one for name, one in known.items() if one is not None}
 
     async def members(self, table: str) -> AsyncIterator[list[str]]:
         """All users of the table in chunks; some may come twice."""

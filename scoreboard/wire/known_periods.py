@@ -4,6 +4,8 @@ lua/lib_periods.lua reads and writes."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 
 import msgspec
 
@@ -35,6 +37,18 @@ class KnownPeriod(msgspec.Struct, frozen=True):
         the period."""
         return self.final_at == 0
 
+    def settled(self, now: int) -> KnownPeriod:
+        """The same with all sealed in which nothing can be counted any more at ``now``, whether
+        that was done or is still to be."""
+        known = self
+        if known.before_final_at <= now:
+            known = msgspec.structs.replace(known, before=None, before_final_at=0)
+        if known.final_at <= now:
+            one = known.latest
+            one = Occurrence(one.number, one.ends_at, one.ends_at)
+            known = msgspec.structs.replace(known, latest=one, final_at=0)
+        return known
+
     def closing(self, number: int) -> tuple[Occurrence, int] | None:
         """The occurrence with this number and until when latecomers count in it; None when that is
         not known, or over for good."""
@@ -54,6 +68,15 @@ class KnownPeriod(msgspec.Struct, frozen=True):
         if not earlier:
             return cls(latest, final_at)
         return cls(latest, final_at, Occurrence(number - 1, *earlier[:2]), earlier[2])
+
+
+def known_periods(latest: Sequence[KeptOccurrence]) -> dict[str, KnownPeriod]:
+    """What Redis has to know of a board's periods, by their names, which have these latest
+    occurrences: one or two of each, period by period, the older one first."""
+    return {
+        period: known_period(list(of_period))
+        for period, of_period in groupby(latest, key=attrgetter("period"))
+    }
 
 
 def known_period(latest: Sequence[KeptOccurrence]) -> KnownPeriod:

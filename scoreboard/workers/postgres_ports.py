@@ -190,6 +190,9 @@ class AuditedLedger(Protocol):
     async def occurrences(self, board: str) -> list[KeptOccurrence]:
         """The board's occurrences that have a table, open and final."""
 
+    async def latest_occurrences(self, board: str) -> list[KeptOccurrence]:
+        """The latest two of each of the board's periods, by period, the older one first."""
+
     async def is_open(self, table: str) -> bool:
         """Whether the table of an occurrence is not final."""
 

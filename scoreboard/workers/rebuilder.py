@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Callable
 
 import structlog
 
 from scoreboard.background import end, result_of
 from scoreboard.domain.boards import BoardSettings, no_such_board
-from scoreboard.domain.kept_occurrences import KeptOccurrence
 from scoreboard.domain.ledger import (
     VERSION_STRIDE,
     BoardRecord,
@@ -29,7 +26,7 @@ from scoreboard.domain.urgency import Urgency
 from scoreboard.errors import Unavailable
 from scoreboard.telemetry import metrics
 from scoreboard.wire.keys import Keyspace
-from scoreboard.wire.known_periods import KnownPeriod, known_period
+from scoreboard.wire.known_periods import known_periods
 from scoreboard.workers.persister import persist_batches
 from scoreboard.workers.postgres_ports import BoardLedger, BoardSource, LedgerSession
 from scoreboard.workers.progress import Progress
@@ -280,7 +277,7 @@ class Rebuilder:
             async for actions in source.receipts(board, lacking):
                 await draft.restore_receipts(actions)
         event = record.event if since is None else max(since, record.event)
-        await draft.finish(record, version=version, event=event, periods=_known(periods))
+        await draft.finish(record, version=version, event=event, periods=known_periods(periods))
 
     async def _fill(
         self,
@@ -307,11 +304,3 @@ class Rebuilder:
         if since < record.event:
             async for totals in source.changed_totals(table, since):
                 await draft.add(totals)
-
-
-def _known(latest: Sequence[KeptOccurrence]) -> dict[str, KnownPeriod]:
-    """What Redis has to know of a board's periods, by their names."""
-    return {
-        period: known_period(list(of_period))
-        for period, of_period in groupby(latest, key=attrgetter("period"))
-    }

@@ -1,6 +1,7 @@
 """The audit checks that for every user of every table the ledger's total, user_score and the zset
 are the same number, that final ranks follow from the totals, that limits count whom and what the
-ledger does, and that every receipt agrees with the ledger.
+ledger does, that Redis knows the occurrences of periods that Postgres has, and that every receipt
+agrees with the ledger.
 
 It runs while scores come in. A first pass compares everything without a lock. Whatever differs is
 compared again under the partition's lock, right after draining its stream, so that only real
@@ -12,9 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from scoreboard.domain.audit import Difference, LedgerTotal, Misplaced, Report
+from scoreboard.domain.moments import moment_of
+from scoreboard.domain.occurrences import Occurrence
 from scoreboard.domain.stamps import total_of
 from scoreboard.domain.tables import board_of, occurrence_of
 from scoreboard.wire.keys import Keyspace
+from scoreboard.wire.known_periods import KnownPeriod, known_periods
 from scoreboard.workers.postgres_ports import AuditedLedger, PartitionLocks
 from scoreboard.workers.progress import Progress
 from scoreboard.workers.rebuilder import Rebuilder
@@ -78,6 +82,7 @@ class Verifier:
                 tell(await self._players(table, report))
         report.occurrences = len(occurrences)
         if report.live:
+            tell(await self._periods(board))
             tell(await self._receipts(board, report))
         return report
 
@@ -195,6 +200,28 @@ class Verifier:
         report.moving += len(left)
         return found
 
+    async def _periods(self, board: str) -> list[Difference]:
+        """Where a live board knows other occurrences of its periods than Postgres has. When a
+        period turns at every look, nothing is said."""
+        partition = self._keyspace.partition_of(board)
+        for _ in range(LOOKS):
+            async with self._locks.locked(partition) as session:
+                _, before = await self._redis.periods(board)
+                await self._rebuilder.drain(partition, session)
+                kept = known_periods(await self._postgres.latest_occurrences(board))
+                now, found = await self._redis.periods(board)
+                live = await self._is_live(board)
+            if not live:
+                return []
+            if found == before:
+                return [
+                    Difference(board, None, f"period {name}", _told(due), _told(known))
+                    for name in sorted(kept.keys() | found.keys())
+                    if (due := _settled(kept.get(name), now))
+                    != (known := _settled(found.get(name), now))
+                ]
+        return []
+
     async def _receipts(self, board: str, report: Report) -> list[Difference]:
         oldest = self._loader.oldest_receipt(await self._loader.state(board))
         since = oldest._replace(ms=oldest.ms + RECEIPT_MARGIN_MS)
@@ -239,6 +266,27 @@ def _misplaced(table: str, one: Misplaced) -> Difference:
     if due == stored:
         stored += ", and another place among those who share it"
     return Difference(table, one.user_id, "rank", due, stored)
+
+
+def _settled(known: KnownPeriod | None, now: int) -> KnownPeriod | None:
+    return None if known is None else known.settled(now)
+
+
+def _told(known: KnownPeriod | None) -> str:
+    if known is None:
+        return "nothing"
+    told = _occurrence(known.latest, known.final_at)
+    if known.before is not None:
+        told += ", after " + _occurrence(known.before, known.before_final_at)
+    return told
+
+
+def _occurrence(one: Occurrence, final_at: int) -> str:
+    ends = f"occurrence {one.number} until {moment_of(one.ends_at).isoformat()}"
+    if not final_at:
+        return f"{ends}, over"
+    starts = moment_of(one.starts_at).isoformat()
+    return f"{ends} from {starts}, final at {moment_of(final_at).isoformat()}"
 
 
 def _text(number: int | None) -> str:

@@ -56,7 +56,7 @@ async def contents(arena: Arena) -> dict[str, Any]:
     }
 
 
-async def differences(court: Moderated) -> list[tuple[str, str, str]]:
+async def differences(court: Moderated) -> list[tuple[str, str | None, str]]:
     """(table, user, place) of each that the audit finds."""
     found = await audit.differences(court.arena, court.arena.durable.ledger._pool)
     return [(one.board, one.user_id, one.where) for one in found]
@@ -358,9 +358,9 @@ async def test_the_audit_finds_ranks_that_do_not_follow_from_the_totals_and_a_re
     assert [tuple(row) for row in rows] == [("ann", 1, 1), ("bob", 1, 2), ("cy", 3, 3)]
 
 
-async def patrolled(court: Moderated) -> set[tuple[str, str]]:
+async def patrolled(court: Moderated) -> set[tuple[str, str | None]]:
     """What a round of the continuous audit finds."""
-    arena, found = court.arena, set[tuple[str, str]]()
+    arena, found = court.arena, set[tuple[str, str | None]]()
     postgres = LedgerAudit(arena.durable.ledger._pool)
     verifier = verifier_of(arena.durable, arena.redis, postgres)
     check = verifier.check

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
 
 from scoreboard.assembly.recovery import verifier_of
+from scoreboard.commands.verify import print_difference
 from scoreboard.domain.audit import Difference, Report
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.periods import Period
 from scoreboard.domain.stamps import stamp
 from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.workers.persister import Persister
 from tests.support.arena import Arena
 from tests.support.ledger_entries import START_MS, sums, totals
+from tests.support.moderated_arena import Moderated
 
 ACTIONS = [(f"user{i % 7}", f"a{i}", i) for i in range(40)]
 SEED = 11
@@ -31,7 +36,7 @@ class Audit:
         self.found.clear()
         return await self.verifier.verify("arena", self.found.append, lambda _: None)
 
-    def seen(self) -> set[tuple[str, str, str, str]]:
+    def seen(self) -> set[tuple[str | None, str, str, str]]:
         return {(d.user_id, d.where, d.expected, d.found) for d in self.found}
 
 
@@ -103,6 +108,53 @@ async def test_a_board_that_is_not_live_is_compared_within_postgres(
     await database.execute("UPDATE user_score SET score = 999 WHERE user_id = 'user1'")
     await audit.run()
     assert {(user, where) for user, where, _, _ in audit.seen()} == {("user1", "user_score")}
+
+
+async def test_what_redis_believes_of_periods_is_compared_and_repaired(
+    court: Moderated, pool: asyncpg.Pool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    periods = tuple(
+        Period(name, every="P3000D", start=start)
+        for name in ("age", "era", "lost", "sealed", "sound")
+    )
+    await court.moderator.configure("arena", lambda _: BoardSettings(periods=periods), by="eve")
+    arena, audit = court.arena, Audit(court.arena, pool)
+    await arena.submit(("ann", "a1", 5))
+    assert (await audit.run()).differences == 0, audit.found
+
+    meta = arena.keys.meta
+    truth = {name: (await arena.meta())[f"period:{name}"] for name in ("age", "era", "sealed")}
+    number, begins, ends, final = map(int, truth["age"].split())
+    await arena.redis.hset(
+        meta,
+        mapping={
+            "period:age": f"{number} {begins} {ends + 1} {final + 1}",
+            "period:era": f"{number} {begins} {ends} {final + 60_000}",
+            "period:sealed": f"{number} {ends} {ends} 0",
+        },
+    )
+    await arena.redis.hdel(meta, "period:lost")
+    report = await audit.run()
+    assert [(one.board, one.user_id, one.where) for one in audit.found] == [
+        ("arena", None, f"period {name}") for name in ("age", "era", "lost", "sealed")
+    ]
+    assert report.differences == 4
+    due = "occurrence 1 until 2034-03-20T00:00:00+00:00 from 2026-01-01T00:00:00+00:00"
+    assert [one.expected.partition(", ")[0] for one in audit.found] == [due] * 4
+    assert [one.found for one in audit.found][2:] == [
+        "nothing",
+        "occurrence 1 until 2034-03-20T00:00:00+00:00, over",
+    ]
+    capsys.readouterr()
+    print_difference(audit.found[2])
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.startswith("arena: period lost has nothing, the ledger occurrence 1 until 2034")
+
+    await arena.durable.rebuilder.rebuild("arena", correct=True)
+    assert (await audit.run()).differences == 0, audit.found
+    meta_now = await arena.meta()
+    assert {name: meta_now[f"period:{name}"] for name in truth} == truth
 
 
 async def test_nothing_differs_while_scores_pour_in(
