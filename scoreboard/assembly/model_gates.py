@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from contextlib import suppress
 from itertools import islice
 
@@ -19,6 +20,8 @@ _Pair = tuple[Gate, Gate]  # for live boards, and for a replay of history
 MOST_SHOWN = 20  # models in /readyz
 POLL = 5.0  # seconds between two looks at which model is in force
 LOAD_AGAIN = 1.0  # seconds after a load that failed until posts try again
+# What numpy says once its import has broken off: it can't be had in this process any more.
+ONLY_ONCE = "cannot load module more than once per process"
 
 
 class ModelGates:
@@ -114,7 +117,14 @@ class ModelGates:
             raise
         except Exception as error:  # without memory, importing numpy fails in many ways
             self._failed_at = asyncio.get_running_loop().time()
-            if self._trouble is None:
+            if ONLY_ONCE in str(error):
+                log.critical(
+                    "gate_lost",
+                    cause="numpy's import broke off, probably for want of memory",
+                    effect="this process ends, so that another takes its place",
+                )
+                signal.raise_signal(signal.SIGTERM)
+            elif self._trouble is None:
                 log.exception(
                     "gate_not_loaded",
                     effect="boards with a gate take no actions, or keep the model they had",
