@@ -67,21 +67,21 @@ class RedisAudit:
         async for users in self._scanned(self._keyspace.board(table).players):
             yield users
 
-    async def periods(self, board: str) -> tuple[int, dict[str, KnownPeriod]]:
-        """The board's time in Unix ms, and what it knows of periods, by their names."""
+    async def periods(self, board: str, names: Sequence[str]) -> tuple[int, dict[str, KnownPeriod]]:
+        """The board's time in Unix ms, and what it knows of these periods, by their names."""
+        fields = [b"event", *(PERIOD + name.encode() for name in names)]
         with reachable():
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.time()
-                pipe.hgetall(self._keyspace.board(board).meta)
-                (seconds, micros), meta = await pipe.execute()
-        event_ms = int((meta.get(b"event") or b"0").partition(b"-")[0])
+                pipe.hmget(self._keyspace.board(board).meta, fields)
+                (seconds, micros), (event, *texts) = await pipe.execute()
+        event_ms = int((event or b"0").partition(b"-")[0])
         now = max(seconds * 1000 + micros // 1000, event_ms)  # as lib_time has it
-        known = {
-            field.removeprefix(PERIOD).decode(): KnownPeriod.from_text(text)
-            for field, text in meta.items()
-            if field.startswith(PERIOD)
+        return now, {
+            name: known
+            for name, text in zip(names, texts, strict=True)
+            if (known := KnownPeriod.from_text(text or b"")) is not None
         }
-        return now, {name: one for name, one in known.items() if one is not None}
 
     async def members(self, table: str) -> AsyncIterator[list[str]]:
         """All users of the table in chunks; some may come twice."""

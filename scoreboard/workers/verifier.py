@@ -206,21 +206,24 @@ class Verifier:
         partition = self._keyspace.partition_of(board)
         for _ in range(LOOKS):
             async with self._locks.locked(partition) as session:
-                _, before = await self._redis.periods(board)
+                names = await self._kept_periods(board)
+                _, before = await self._redis.periods(board, list(names))
                 await self._rebuilder.drain(partition, session)
-                kept = known_periods(await self._postgres.latest_occurrences(board))
-                now, found = await self._redis.periods(board)
+                kept = await self._kept_periods(board)
+                now, found = await self._redis.periods(board, list(kept))
                 live = await self._is_live(board)
             if not live:
                 return []
             if found == before:
                 return [
                     Difference(board, None, f"period {name}", _told(due), _told(known))
-                    for name in sorted(kept.keys() | found.keys())
-                    if (due := _settled(kept.get(name), now))
-                    != (known := _settled(found.get(name), now))
+                    for name in sorted(kept)
+                    if (due := kept[name].settled(now)) != (known := _settled(found.get(name), now))
                 ]
         return []
+
+    async def _kept_periods(self, board: str) -> dict[str, KnownPeriod]:
+        return known_periods(await self._postgres.latest_occurrences(board))
 
     async def _receipts(self, board: str, report: Report) -> list[Difference]:
         oldest = self._loader.oldest_receipt(await self._loader.state(board))
