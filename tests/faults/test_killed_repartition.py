@@ -28,7 +28,6 @@ from tests.support.whole_service import Service, service
 
 SEED = 12
 ROUNDS = 30 if EVERY_FAULT else 2
-KILLS = 2  # of a round
 FEW, MORE = 5, 16  # partitions
 BOARDS = {"arena": 1, "world": 5}  # with so many shards
 USERS = [f"user-{number}" for number in range(12)]
@@ -144,14 +143,15 @@ async def test_whenever_it_is_killed_the_same_line_finishes_it(
         async with service(settings, partitions=present) as running:
             await game.expect(running)
             await game.play(running)
-        for _ in range(KILLS):
-            killed += await line.run(to, last=dice.randrange(1, whole)) != 0
+        # The first comes before it can be done; the second may come too late.
+        for most in (whole // 2, whole):
+            killed += await line.run(to, last=dice.randrange(1, most)) != 0
         assert await line.run(to) == 0
         present, to = to, present
         await expect_clean(structs.replace(settings, partitions=present))
     async with service(settings, partitions=present) as running:
         await game.expect(running)
-    assert killed > ROUNDS
+    assert killed >= ROUNDS
 
 
 async def expect_clean(settings: Settings) -> None:
