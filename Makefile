@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 # make run needs less than the tools for developers, which bring all of it.
 STAMP := $(VENV)/.installed
 TO_RUN := $(or $(wildcard $(STAMP)),$(VENV)/.installed-to-run)
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# What is imported is compiled then; the rest, which is most of it, never.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-header
 
