@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest_asyncio
-from playwright.async_api import Browser, Error, Page, Response, async_playwright, expect
+from playwright.async_api import Browser, Error, Page, Request, Response, async_playwright, expect
 
 from scoreboard.settings import Settings
 from tests.e2e.console import Console, kept_console
@@ -85,24 +87,41 @@ def _load_again_after_a_change_of_network(page: Page) -> None:
     tests of cut networks, which other processes may run meanwhile. It may load the page anew by
     itself then, in the way of who does so as well."""
     load, given_up = page.goto, list[str]()
-    page.on(
-        "requestfailed",
-        lambda request: given_up.append(request.url) if request.failure == CHANGED else None,
-    )
+    goes = False
+    reloads: list[asyncio.Task[None]] = []  # of pages that a link led to
+
+    async def reload() -> None:
+        with suppress(Error):  # the page is left or closed meanwhile
+            await page.reload()
+
+    def failed(request: Request) -> None:
+        if request.failure == CHANGED:
+            given_up.append(request.url)
+            if not goes and request.resource_type in ("document", "script", "stylesheet"):
+                reloads.append(asyncio.create_task(reload()))
 
     async def goto(url: str, **options: Any) -> Response | None:
+        nonlocal goes
+        goes = True
+        try:
+            return await go(url, **options)
+        finally:
+            goes = False
+
+    async def go(url: str, **options: Any) -> Response | None:
         given_up.clear()
         try:
             response = await load(url, **options)
         except Error as error:
             if not any(sign in error.message for sign in (CHANGED, "chrome-error:", ITSELF)):
                 raise
-            return await goto(url, **options)
+            return await go(url, **options)
         while given_up:
             given_up.clear()
             response = await page.reload()
         return response
 
+    page.on("requestfailed", failed)
     setattr(page, "goto", goto)  # noqa: B010 (mypy forbids the assignment)
 
 

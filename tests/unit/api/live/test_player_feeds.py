@@ -259,4 +259,5 @@ async def test_another_table_is_told_anew_and_its_moves_are_not_mixed_with_the_o
 
     last = transport.received[-1]
     assert (last["type"], last["period"], last["occurrence"]) == ("standing", "week", 2)
-    assert not [one for one in transport.received if one["type"] == "overtaken"]
+    of_week = [one for one in transport.received if "period" in one]
+    assert {one["type"] for one in of_week} == {"standing"}
