@@ -15,9 +15,9 @@ import os
 import random
 import re
 import secrets
-import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import (
@@ -184,14 +184,18 @@ class Site:
     def lose_postgres(self) -> None:
         """Kills it; its data are gone."""
         self.postgres.kill()
-        shutil.rmtree(self.postgres.data)
+        self._lose(self.postgres.data)
 
     def lose_redis(self) -> None:
         """Kills it; its data are gone, and it is started empty."""
         self.valkey.kill()
-        shutil.rmtree(self.valkey.directory)
+        self._lose(self.valkey.directory)
         self.valkey.directory.mkdir()
         self.valkey.start()
+
+    def _lose(self, data: Path) -> None:
+        """Moved away, not removed: what a killed server has forked still tidies up in there."""
+        data.rename(tempfile.mkdtemp(dir=self.folder, prefix="lost-"))
 
     def verify(self) -> tuple[int, str]:
         """Exit code and output of the page's command for it."""
