@@ -22,12 +22,13 @@ from scoreboard.domain.periods import Period
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from tests.support.command import named, started
+from tests.support.extent import WHOLE
 from tests.support.outsiders import listen
 from tests.support.waiting import PATIENCE, wait_until
 from tests.support.whole_service import Service, service
 
 PERSISTERS = 2
-OCCURRENCES = 6
+OCCURRENCES = 6 if WHOLE else 3
 BLITZ = Period("blitz", every="PT2S", start=datetime(2026, 1, 1, tzinfo=UTC))
 
 

@@ -16,7 +16,7 @@ from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scripts.load.clusters import CantMove, RedisCluster
 from tests.support.cut_network import private_network
-from tests.support.extent import kept
+from tests.support.extent import further
 from tests.support.steady_posts import Posters, audited, heard
 from tests.support.whole_service import Service, service
 
@@ -147,6 +147,7 @@ async def test_a_manual_failover_under_load_loses_nothing(
     await ready(running, http)
 
 
+@further
 async def test_a_master_that_is_killed_is_replaced_and_what_its_replica_had_is_kept(
     cluster_with_replicas: RedisCluster, running: Service, http: ClientSession
 ) -> None:
@@ -170,7 +171,8 @@ async def test_a_master_that_is_killed_is_replaced_and_what_its_replica_had_is_k
     await ready(running, http)
 
 
-@pytest.mark.parametrize("from_us_too", kept([False, True], False))
+@further
+@pytest.mark.parametrize("from_us_too", [False, True])
 async def test_a_master_that_is_cut_off_is_replaced_and_what_its_replica_had_is_kept(
     tmp_path: Path, settings: Settings, http: ClientSession, from_us_too: bool
 ) -> None:

@@ -15,10 +15,11 @@ from scripts.rehearse_restore import (
     check,
     site_in,
 )
-from tests.support.extent import kept
+from tests.support.extent import further
 
 
-@pytest.mark.parametrize("rehearsal", kept(REHEARSALS, REHEARSALS[1]), ids=lambda one: one.__name__)
+@further
+@pytest.mark.parametrize("rehearsal", REHEARSALS, ids=lambda one: one.__name__)
 async def test_what_a_backup_had_comes_back_and_the_rest_counts_once_repeated(
     tmp_path: Path, rehearsal: Rehearsal
 ) -> None:

@@ -15,6 +15,7 @@ from aiohttp import ClientSession
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.settings import Settings
 from scripts.load.sentinels import Watched
+from tests.support.extent import kept
 from tests.support.steady_posts import Posters, audited, heard
 from tests.support.whole_service import Service, service
 
@@ -71,7 +72,7 @@ def frozen(server: Valkey) -> None:
     os.kill(server.process.pid, signal.SIGSTOP)
 
 
-@pytest.mark.parametrize("struck", [killed, frozen])
+@pytest.mark.parametrize("struck", kept([killed, frozen], killed))
 async def test_a_master_that_is_gone_is_replaced_and_what_replicas_had_is_kept(
     watched: Watched, running: Service, http: ClientSession, struck: Strike
 ) -> None:

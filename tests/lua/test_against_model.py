@@ -22,6 +22,7 @@ from scoreboard.domain.stamps import stamp, total_of
 from scoreboard.wire.events import Event, EventKind
 from scoreboard.wire.receipts import Kept, receipt
 from tests.lua.harness import Action, Board, Verdict, decoded
+from tests.support.extent import WHOLE
 
 CALLS, ACTIONS = 8, 12  # calls in a sequence, actions in a call
 SEEDED = 10  # sequences that see every reply, whatever is drawn beside them
@@ -212,6 +213,7 @@ def test_random_operations_agree_with_the_model(
     redis_url: str, rules: BoardSettings, examples: int
 ) -> None:
     letters: list[str] = []
+    examples = examples if WHOLE else examples // 2
 
     def agree(sequence: list[list[Action]]) -> None:
         letters.extend(run(redis, rules, sequence))

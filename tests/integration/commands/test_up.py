@@ -36,6 +36,7 @@ from cryptography.hazmat.primitives.serialization import (
 from scoreboard.api.tokens import SCORE_WRITE, mint
 from scoreboard.wire.keys import Keyspace
 from tests.support.command import environment
+from tests.support.extent import kept
 from tests.support.servers import redis_client
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -213,7 +214,7 @@ async def test_whatever_is_killed_is_started_again_and_nothing_is_lost(
     assert running.end(signal.SIGTERM) == 0
 
 
-@pytest.mark.parametrize("reader", ["stops", "leaves"])
+@pytest.mark.parametrize("reader", kept(["stops", "leaves"], "stops"))
 async def test_what_runs_does_not_depend_on_who_reads_what_up_says(
     up: Callable[..., Up], reader: str
 ) -> None:
@@ -268,7 +269,7 @@ async def test_on_every_address_and_with_foreign_variables_it_serves_only_its_ow
             assert refusal.value.status == status
 
 
-@pytest.fixture(params=["server", "cluster"])
+@pytest.fixture(params=kept(["server", "cluster"], "server"))
 def named_redis(request: pytest.FixtureRequest) -> str:
     """The URL of a server, or of a cluster."""
     if request.param == "cluster":

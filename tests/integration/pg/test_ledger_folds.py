@@ -17,6 +17,7 @@ from scoreboard.pg.histories import Histories
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.ledger_folds import LedgerFolds
 from scoreboard.pg.past_tables import PastTables
+from tests.support.extent import WHOLE
 from tests.support.ledger_entries import PARTITION, START_MS
 from tests.support.parted_ledger import fold_before, open_until, parted
 from tests.support.past_season import Season
@@ -109,7 +110,7 @@ TAKEN_IN_THE_PAST: Any = [
 
 @given(rules, steps)
 @settings(
-    max_examples=25,
+    max_examples=25 if WHOLE else 8,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

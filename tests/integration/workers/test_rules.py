@@ -19,6 +19,7 @@ from scoreboard.domain.reviews import Filter
 from scoreboard.domain.submissions import Outcome
 from scoreboard.pg.archived_boards import ArchivedBoards
 from scoreboard.pg.ledger_audit import LedgerAudit
+from tests.support.extent import kept
 from tests.support.moderated_arena import Moderated
 from tests.support.occurrences import end_occurrence, known_period, make_final, table_totals
 
@@ -238,7 +239,7 @@ class Season:
             assert {user: count for user, count in players.items() if count} == counted, table
 
 
-@pytest.mark.parametrize("rules", RULES, ids=str)
+@pytest.mark.parametrize("rules", kept(RULES, *RULES[1::3], RULES[-1]), ids=str)
 async def test_all_three_agree_with_the_rules_whatever_happens(
     court: Moderated, rules: BoardSettings
 ) -> None:
