@@ -67,8 +67,11 @@ class RedisAudit:
         async for users in self._scanned(self._keyspace.board(table).players):
             yield users
 
-    async def periods(self, board: str, names: Sequence[str]) -> tuple[int, dict[str, KnownPeriod]]:
-        """The board's time in Unix ms, and what it knows of these periods, by their names."""
+    async def periods(
+        self, board: str, names: Sequence[str]
+    ) -> tuple[int, dict[str, KnownPeriod | str]]:
+        """The board's time in Unix ms, and what it knows of these periods, by their names: the text
+        itself, where no script can have written it."""
         fields = [b"event", *(PERIOD + name.encode() for name in names)]
         with reachable():
             async with self._redis.pipeline(transaction=True) as pipe:
@@ -78,9 +81,7 @@ class RedisAudit:
         event_ms = int((event or b"0").partition(b"-")[0])
         now = max(seconds * 1000 + micros // 1000, event_ms)  # as lib_time has it
         return now, {
-            name: known
-            for name, text in zip(names, texts, strict=True)
-            if (known := KnownPeriod.from_text(text or b"")) is not None
+            name: _known(text) for name, text in zip(names, texts, strict=True) if text is not None
         }
 
     async def members(self, table: str) -> AsyncIterator[list[str]]:
@@ -126,6 +127,15 @@ class RedisAudit:
                 for keys in self._keyspace.every_partition():
                     pipe.xlen(keys.events)
                 return sum(await pipe.execute())
+
+
+def _known(text: bytes) -> KnownPeriod | str:
+    try:
+        known = KnownPeriod.from_text(text)
+    except ValueError:
+        known = None
+    told = text.decode(errors="backslashreplace")
+    return told if known is None or known.to_text() != told else known
 
 
 def _compared(receipt: str) -> tuple[list[str], str]:

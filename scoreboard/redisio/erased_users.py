@@ -11,7 +11,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from scoreboard.redisio.commands import by_server, reachable, run_script, scanned
-from scoreboard.redisio.occurrence_tables import read_state, tables_known, tell_tables
+from scoreboard.redisio.occurrence_tables import tables_of, tell_tables
 from scoreboard.wire import scripts
 from scoreboard.wire.erasures import encode_news
 from scoreboard.wire.keys import (
@@ -127,7 +127,7 @@ async def take_out(
     redis: Redis, keyspace: Keyspace, board: str, user: str, name: str = "", version: int = 0
 ) -> int:
     """As the method. Raises Unavailable when Redis is away."""
-    _, periods = await read_state(redis, keyspace, board)
+    tables = await tables_of(redis, keyspace, board)
     keys = keyspace.board(board)
     call = scripts.erase_user(
         key_board=keys.board,
@@ -140,7 +140,7 @@ async def take_out(
         arg_name=name,
         arg_version=version,
     )
-    tell_tables(call, keyspace, ((table,) for table in tables_known(board, periods)))
+    tell_tables(call, keyspace, ((table,) for table in tables))
     taken = int((await run_script(redis, call))[0])
     with reachable():
         await redis.unlink(keys.moves)  # of all; who watches the board has them noted anew

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from scoreboard.errors import BoardCold
 from scoreboard.redisio.commands import run_script
-from scoreboard.redisio.occurrence_tables import read_state, tables_known, tell_tables
+from scoreboard.redisio.occurrence_tables import tables_of, tell_tables
 from scoreboard.wire import scripts
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.scripts import COLD
@@ -31,7 +31,7 @@ class FollowedBoards:
         of those whose top changes by that, or has somebody whose name changed. Again, it makes
         another version and changes nothing else. Raises BoardCold."""
         keys = self._keyspace.board(board)
-        known = await self._tables(board)
+        known = await tables_of(self._redis, self._keyspace, board)
         while True:
             call = scripts.follow_profiles(
                 key_board=keys.board,
@@ -47,12 +47,8 @@ class FollowedBoards:
             reply = await run_script(self._redis, call)
             if reply[0] == COLD:
                 raise BoardCold("The board is not live in Redis.")
-            done, known = known, await self._tables(board)
+            # A period may go on before something is done with its tables; who is hidden on the
+            # board by then is so in what follows.
+            done, known = known, await tables_of(self._redis, self._keyspace, board)
             if set(known) <= set(done):
                 return
-
-    async def _tables(self, board: str) -> list[str]:
-        """The tables of occurrences that Redis may have. A period may go on before something is
-        done with them; who is hidden on the board by then is so in what follows."""
-        _, periods = await read_state(self._redis, self._keyspace, board)
-        return list(tables_known(board, periods))

@@ -44,13 +44,14 @@ class BoardLoader:
         self._window_ms = round(dedupe_window * 1000)
 
     async def state(self, board: str) -> BoardState:
-        """Reads the board's state."""
-        reply, periods = await read_state(self._redis, self._keyspace, board)
+        """Reads the board's state, without the tables of a period of which Redis has a text that
+        can't be read."""
+        reply = await read_state(self._redis, self._keyspace, board)
         tables: dict[str, bool] = {}
         lost = False
-        if periods:
-            needed = tables_known(board, periods)
-            reply, _ = await read_state(self._redis, self._keyspace, board, needed)
+        needed, _ = tables_known(board, reply)
+        if needed:
+            reply = await read_state(self._redis, self._keyspace, board, needed)
             tables = dict(zip(needed, map(bool, reply[9]), strict=True))
             lost = any(needed[name] and not whole for name, whole in tables.items())
         epoch, own, version, event = (part.decode() for part in reply[:4])

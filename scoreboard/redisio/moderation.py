@@ -11,7 +11,7 @@ from scoreboard.domain.boards import out_of_range
 from scoreboard.domain.ledger import Fenced, KeptAction
 from scoreboard.errors import BoardCold, Unavailable
 from scoreboard.redisio.commands import reachable, run_script
-from scoreboard.redisio.occurrence_tables import read_state, tables_known, tell_tables
+from scoreboard.redisio.occurrence_tables import tables_of, tell_tables
 from scoreboard.redisio.reverter import UNKNOWN, revert_call
 from scoreboard.wire import scripts
 from scoreboard.wire.events import Body
@@ -151,8 +151,7 @@ class ModeratedBoards:
 
     async def _run_on_tables(self, board: str, call: ScriptCall) -> None:
         """Runs it on the tables of occurrences, too. The board is fenced, so they stay the same."""
-        _, periods = await read_state(self._redis, self._keyspace, board)
-        tables = tables_known(board, periods)
+        tables = await tables_of(self._redis, self._keyspace, board)
         tell_tables(call, self._keyspace, ((table,) for table in tables))
         reply = await run_script(self._redis, call)
         _check(reply[0])

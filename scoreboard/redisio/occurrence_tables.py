@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
 
 from scoreboard.domain.tables import occurrence_of, occurrence_table
+from scoreboard.errors import Unavailable
 from scoreboard.redisio.commands import run_script
 from scoreboard.wire import scripts
 from scoreboard.wire.keys import Keyspace
@@ -17,9 +18,8 @@ from scoreboard.wire.scripts import ScriptCall
 
 async def read_state(
     redis: Redis, keyspace: Keyspace, board: str, tables: Iterable[str] = ()
-) -> tuple[list[Any], dict[str, KnownPeriod]]:
-    """The reply of lua/board_state.lua, and what it says of the board's periods. Raises Unavailable
-    when Redis is away."""
+) -> list[Any]:
+    """The reply of lua/board_state.lua. Raises Unavailable when Redis is away."""
     keys = keyspace.board(board)
     call = scripts.board_state(
         key_board=keys.board, key_hidden=keys.hidden, key_meta=keys.meta, key_players=keys.players
@@ -27,26 +27,39 @@ async def read_state(
     for table in tables:
         keys = keyspace.board(table)
         call.keys.extend(map(str.encode, (keys.board, keys.hidden, keys.meta, keys.players)))
-    reply = await run_script(redis, call)
-    texts = iter(reply[8])
-    periods = {
-        name.decode(): known
-        for name, text in zip(texts, texts, strict=True)
-        if (known := KnownPeriod.from_text(text))
-    }
-    return reply, periods
+    reply: list[Any] = await run_script(redis, call)
+    return reply
 
 
-def tables_known(board: str, periods: Mapping[str, KnownPeriod]) -> dict[str, bool]:
-    """The tables that Redis may have of a board with these periods, and whether it must have each:
-    it does not once they are final."""
-    tables = {}
-    for period, known in periods.items():
+async def tables_of(redis: Redis, keyspace: Keyspace, board: str) -> list[str]:
+    """The tables that Redis may have of a board. Raises Unavailable when Redis is away, or what it
+    knows of a period is nothing that can be read."""
+    known, unreadable = tables_known(board, await read_state(redis, keyspace, board))
+    if unreadable:
+        raise Unavailable("What Redis knows of a period of the board can't be read.")
+    return list(known)
+
+
+def tables_known(board: str, state: Sequence[Any]) -> tuple[dict[str, bool], list[str]]:
+    """The tables that Redis may have of a board with this reply of ``read_state``, and whether it
+    must have each: it does not once they are final. And the periods of which it has a text that
+    can't be read."""
+    tables, unreadable = dict[str, bool](), list[str]()
+    texts = iter(state[8])
+    for name, text in zip(texts, texts, strict=True):
+        period = name.decode()
+        try:
+            known = KnownPeriod.from_text(text)
+        except ValueError:
+            unreadable.append(period)
+            continue
+        if known is None:
+            continue
         number = known.latest.number
         if number > 1:
             tables[occurrence_table(board, period, number - 1)] = known.before is not None
         tables[occurrence_table(board, period, number)] = not known.sealed
-    return tables
+    return tables, unreadable
 
 
 def tell_tables(

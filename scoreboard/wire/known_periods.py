@@ -59,15 +59,18 @@ class KnownPeriod(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_text(cls, text: str | bytes) -> KnownPeriod | None:
-        """What a text says; None for the empty one, without an occurrence."""
-        numbers = [int(number) for number in text.split()]
-        if not numbers:
-            return None
-        number, starts_at, ends_at, final_at, *earlier = numbers
-        latest = Occurrence(number, starts_at, ends_at)
-        if not earlier:
-            return cls(latest, final_at)
-        return cls(latest, final_at, Occurrence(number - 1, *earlier[:2]), earlier[2])
+        """What a text says; None for the empty one, without an occurrence. Raises ValueError for
+        any other that is none of these texts."""
+        match [int(number) for number in text.split()]:
+            case []:
+                return None
+            case [number, starts_at, ends_at, final_at]:
+                return cls(Occurrence(number, starts_at, ends_at), final_at)
+            case [number, starts_at, ends_at, final_at, start_before, end_before, final_before]:
+                before = Occurrence(number - 1, start_before, end_before)
+                return cls(Occurrence(number, starts_at, ends_at), final_at, before, final_before)
+            case _:
+                raise ValueError("not as many numbers as one or two occurrences have")
 
 
 def known_periods(latest: Sequence[KeptOccurrence]) -> dict[str, KnownPeriod]:

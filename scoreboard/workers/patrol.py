@@ -1,5 +1,6 @@
 """The continuous audit: each round compares the next few users of every board and of its
-occurrences, until all users have been compared and it begins again."""
+occurrences, until all users have been compared and it begins again; and what Redis knows of the
+board's periods."""
 
 from __future__ import annotations
 
@@ -62,6 +63,9 @@ class Patrol:
                     differences += len(found)
                     if found:
                         _log(table, found)
+                if found := await self._verifier.check_periods(board):
+                    differences += len(found)
+                    _log(board, found)
         except Unavailable as error:
             if not compared:
                 raise
@@ -85,7 +89,7 @@ def _log(table: str, found: Sequence[Difference]) -> None:
     log.error(
         "audit_differences",
         board=table,
-        users=len({difference.user_id for difference in found}),
+        users=len({difference.user_id for difference in found} - {None}),
         where=dict(Counter(difference.where for difference in found)),
         examples=[f"{d.where} has {d.found}, the ledger {d.expected}" for d in found[:EXAMPLES]],
         remedy="scoreboard verify --repair",

@@ -242,8 +242,11 @@ class AuditedBoards(Protocol):
     def joined(self, table: str) -> AsyncIterator[list[str]]:
         """All users who are in, in chunks; some may come twice."""
 
-    async def periods(self, board: str, names: Sequence[str]) -> tuple[int, dict[str, KnownPeriod]]:
-        """The board's time in Unix ms, and what it knows of these periods, by their names."""
+    async def periods(
+        self, board: str, names: Sequence[str]
+    ) -> tuple[int, dict[str, KnownPeriod | str]]:
+        """The board's time in Unix ms, and what it knows of these periods, by their names: the text
+        itself, where no script can have written it."""
 
     def members(self, table: str) -> AsyncIterator[list[str]]:
         """All users of the table in chunks; some may come twice."""

@@ -10,7 +10,7 @@ differences are reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from scoreboard.domain.audit import Difference, LedgerTotal, Misplaced, Report
 from scoreboard.domain.moments import moment_of
@@ -25,6 +25,7 @@ from scoreboard.workers.rebuilder import Rebuilder
 from scoreboard.workers.redis_ports import AuditedBoards, BoardLoader, Scores
 
 LOOKS = 5  # at a user whose score changes between two reads; then it gives up
+UNREADABLE = 80  # characters that are told of a text that is none of a period
 RECEIPT_MARGIN_MS = 10_000  # receipts that expire this soon may be gone already
 
 
@@ -82,7 +83,7 @@ class Verifier:
                 tell(await self._players(table, report))
         report.occurrences = len(occurrences)
         if report.live:
-            tell(await self._periods(board))
+            tell(await self.check_periods(board))
             tell(await self._receipts(board, report))
         return report
 
@@ -95,6 +96,30 @@ class Verifier:
         totals = await self._postgres.totals_of(table, users)
         suspects = await self._suspects(table, totals, live=live)
         return await self.confirm(table, suspects, Report(board_of(table), live))
+
+    async def check_periods(self, board: str) -> list[Difference]:
+        """Where a live board knows other occurrences of its periods than Postgres has. When a
+        period turns at every look, nothing is said."""
+        if not await self._is_live(board):
+            return []
+        kept = await self._kept_periods(board)
+        now, found = await self._redis.periods(board, list(kept))
+        if not _other_periods(board, kept, found, now):
+            return []
+        partition = self._keyspace.partition_of(board)
+        for _ in range(LOOKS):
+            async with self._locks.locked(partition) as session:
+                names = await self._kept_periods(board)
+                _, before = await self._redis.periods(board, list(names))
+                await self._rebuilder.drain(partition, session)
+                kept = await self._kept_periods(board)
+                now, found = await self._redis.periods(board, list(kept))
+                live = await self._is_live(board)
+            if not live:
+                return []
+            if found == before:
+                return _other_periods(board, kept, found, now)
+        return []
 
     async def confirm(self, table: str, users: Sequence[str], report: Report) -> list[Difference]:
         """The differences of these users once the stream is drained; ``report`` counts the users
@@ -200,28 +225,6 @@ class Verifier:
         report.moving += len(left)
         return found
 
-    async def _periods(self, board: str) -> list[Difference]:
-        """Where a live board knows other occurrences of its periods than Postgres has. When a
-        period turns at every look, nothing is said."""
-        partition = self._keyspace.partition_of(board)
-        for _ in range(LOOKS):
-            async with self._locks.locked(partition) as session:
-                names = await self._kept_periods(board)
-                _, before = await self._redis.periods(board, list(names))
-                await self._rebuilder.drain(partition, session)
-                kept = await self._kept_periods(board)
-                now, found = await self._redis.periods(board, list(kept))
-                live = await self._is_live(board)
-            if not live:
-                return []
-            if found == before:
-                return [
-                    Difference(board, None, f"period {name}", _told(due), _told(known))
-                    for name in sorted(kept)
-                    if (due := kept[name].settled(now)) != (known := _settled(found.get(name), now))
-                ]
-        return []
-
     async def _kept_periods(self, board: str) -> dict[str, KnownPeriod]:
         return known_periods(await self._postgres.latest_occurrences(board))
 
@@ -271,13 +274,25 @@ def _misplaced(table: str, one: Misplaced) -> Difference:
     return Difference(table, one.user_id, "rank", due, stored)
 
 
-def _settled(known: KnownPeriod | None, now: int) -> KnownPeriod | None:
-    return None if known is None else known.settled(now)
+def _other_periods(
+    board: str, kept: Mapping[str, KnownPeriod], found: Mapping[str, KnownPeriod | str], now: int
+) -> list[Difference]:
+    return [
+        Difference(board, None, f"period {name}", _told(due), _told(known))
+        for name in sorted(kept)
+        if (due := kept[name].settled(now)) != (known := _settled(found.get(name), now))
+    ]
 
 
-def _told(known: KnownPeriod | None) -> str:
+def _settled(known: KnownPeriod | str | None, now: int) -> KnownPeriod | str | None:
+    return known.settled(now) if isinstance(known, KnownPeriod) else known
+
+
+def _told(known: KnownPeriod | str | None) -> str:
     if known is None:
         return "nothing"
+    if isinstance(known, str):
+        return f"what nobody can read: {known[:UNREADABLE]!r}"
     told = _occurrence(known.latest, known.final_at)
     if known.before is not None:
         told += ", after " + _occurrence(known.before, known.before_final_at)

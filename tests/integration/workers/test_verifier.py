@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from scoreboard.assembly.recovery import verifier_of
 from scoreboard.commands.verify import print_difference
@@ -16,6 +17,8 @@ from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.periods import Period
 from scoreboard.domain.stamps import stamp
 from scoreboard.pg.ledger_audit import LedgerAudit
+from scoreboard.redisio.patrol_reports import PatrolReports
+from scoreboard.workers.patrol import Patrol
 from scoreboard.workers.persister import Persister
 from tests.support.arena import Arena
 from tests.support.ledger_entries import START_MS, sums, totals
@@ -23,6 +26,7 @@ from tests.support.moderated_arena import Moderated
 
 ACTIONS = [(f"user{i % 7}", f"a{i}", i) for i in range(40)]
 SEED = 11
+DAMAGED = ("age", "era", "lost", "sealed", "spaced", "torn")  # periods
 
 
 class Audit:
@@ -116,7 +120,7 @@ async def test_what_redis_believes_of_periods_is_compared_and_repaired(
     start = datetime(2026, 1, 1, tzinfo=UTC)
     periods = tuple(
         Period(name, every="P3000D", start=start)
-        for name in ("age", "era", "lost", "sealed", "sound")
+        for name in ("age", "era", "lost", "sealed", "sound", "spaced", "torn")
     )
     await court.moderator.configure("arena", lambda _: BoardSettings(periods=periods), by="eve")
     arena, audit = court.arena, Audit(court.arena, pool)
@@ -124,7 +128,7 @@ async def test_what_redis_believes_of_periods_is_compared_and_repaired(
     assert (await audit.run()).differences == 0, audit.found
 
     meta = arena.keys.meta
-    truth = {name: (await arena.meta())[f"period:{name}"] for name in ("age", "era", "sealed")}
+    truth = {name: (await arena.meta())[f"period:{name}"] for name in DAMAGED}
     number, begins, ends, final = map(int, truth["age"].split())
     await arena.redis.hset(
         meta,
@@ -132,20 +136,30 @@ async def test_what_redis_believes_of_periods_is_compared_and_repaired(
             "period:age": f"{number} {begins} {ends + 1} {final + 1}",
             "period:era": f"{number} {begins} {ends} {final + 60_000}",
             "period:sealed": f"{number} {ends} {ends} 0",
+            "period:spaced": f"{number}  {begins} {ends} {final}",
+            "period:torn": f"{number} {begins}",
         },
     )
     await arena.redis.hdel(meta, "period:lost")
     report = await audit.run()
     assert [(one.board, one.user_id, one.where) for one in audit.found] == [
-        ("arena", None, f"period {name}") for name in ("age", "era", "lost", "sealed")
+        ("arena", None, f"period {name}") for name in DAMAGED
     ]
-    assert report.differences == 4
+    assert report.differences == 6
     due = "occurrence 1 until 2034-03-20T00:00:00+00:00 from 2026-01-01T00:00:00+00:00"
-    assert [one.expected.partition(", ")[0] for one in audit.found] == [due] * 4
+    assert [one.expected.partition(", ")[0] for one in audit.found] == [due] * 6
     assert [one.found for one in audit.found][2:] == [
         "nothing",
         "occurrence 1 until 2034-03-20T00:00:00+00:00, over",
+        f"what nobody can read: '{number}  {begins} {ends} {final}'",
+        f"what nobody can read: '{number} {begins}'",
     ]
+    ledger = LedgerAudit(pool)
+    patrol = Patrol(ledger, audit.verifier, PatrolReports(arena.redis))
+    with capture_logs() as logs:
+        assert (await patrol.round()).differences == 6
+    assert [(entry["board"], entry["users"]) for entry in logs] == [("arena", 0)]
+    assert logs[0]["where"] == {f"period {name}": 1 for name in DAMAGED}
     capsys.readouterr()
     print_difference(audit.found[2])
     told = " ".join(capsys.readouterr().out.split())
@@ -155,6 +169,54 @@ async def test_what_redis_believes_of_periods_is_compared_and_repaired(
     assert (await audit.run()).differences == 0, audit.found
     meta_now = await arena.meta()
     assert {name: meta_now[f"period:{name}"] for name in truth} == truth
+
+
+async def test_who_is_hidden_while_a_period_is_unreadable_is_so_in_all_tables_once_loaded(
+    court: Moderated, pool: asyncpg.Pool
+) -> None:
+    age = Period("age", every="P3000D", start=datetime(2026, 1, 1, tzinfo=UTC))
+    await court.moderator.configure("arena", lambda _: BoardSettings(periods=(age,)), by="eve")
+    arena, audit = court.arena, Audit(court.arena, pool)
+    await arena.submit(("ann", "a1", 5))
+    await arena.redis.hset(arena.keys.meta, "period:age", "1 x")
+    await court.moderator.set_hidden("arena", "ann", hidden=True, by="eve", reason="")
+    await arena.durable.rebuilder.ensure("arena", create=False)
+    report = await audit.run()
+    assert (report.live, report.differences) == (True, 0), audit.found
+    for table in ("arena", "arena:age:1"):
+        keys = arena.durable.keyspace.board(table)
+        assert [*await arena.zset(keys.board)] == []
+        assert [*await arena.zset(keys.hidden)] == ["ann"]
+
+
+async def test_what_a_clock_ahead_has_ended_is_no_difference_after_a_failover_to_one_behind(
+    court: Moderated, pool: asyncpg.Pool
+) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    periods = (
+        Period("day", every="P3000D", start=start),
+        Period("week", every="P3000D", start=start, grace=3600),
+    )
+    await court.moderator.configure("arena", lambda _: BoardSettings(periods=periods), by="eve")
+    arena, audit = court.arena, Audit(court.arena, pool)
+    await arena.submit(("ann", "a1", 5))
+    await arena.persist()
+    await court.database.execute(
+        "INSERT INTO period_occurrence"
+        " (board, period, occurrence, starts_at, ends_at, final_at)"
+        " SELECT board, period, 2, ends_at, 2 * ends_at - starts_at, 2 * final_at - starts_at"
+        " FROM period_occurrence"
+    )
+    async with arena.durable.ledger.locked(arena.keys.partition) as session:
+        assert await session.source.finalise("arena", "day", 1) == 1
+
+    await arena.lose_epoch()
+    await arena.durable.rebuilder.ensure("arena", create=False)
+    report = await audit.run()
+    assert report.live
+    assert report.differences == 0, audit.found
+    known = await arena.meta()
+    assert [len(known[f"period:{name}"].split()) for name in ("day", "week")] == [4, 7]
 
 
 async def test_nothing_differs_while_scores_pour_in(
