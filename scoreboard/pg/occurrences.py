@@ -4,6 +4,7 @@ enough. They come by events (ledger.py), and get final under their partition's l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -57,6 +58,19 @@ class Occurrences:
                 KeptOccurrence(*row)
                 for row in await self._pool.fetch(_sql["holding"], board, moment_ms)
             ]
+
+    async def large(self, tables: Sequence[str], users: int) -> set[str]:
+        """Those of these tables that have more than so many users."""
+        with translated():
+            return {row["name"] for row in await self._pool.fetch(_sql["large"], tables, users)}
+
+    async def rank_ahead(self, table: str) -> None:
+        """Ranks a table that is about to be final, in one transaction, unless it is final."""
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                shared = await connection.fetchval(_sql["keep_open"], table, timeout=RANKING)
+                if shared is not None:
+                    await connection.execute(_sql["rank"], table, shared, timeout=RANKING)
 
     async def rank_next(self) -> tuple[str, int] | None:
         """Ranks a final table anew that decisions have changed, the smallest first, in one

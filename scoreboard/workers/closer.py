@@ -7,8 +7,11 @@ Each step may be repeated, by this process or another, and finds out what is lef
 1. Redis opens the next occurrence and, in the same step, tells live clients (lua/turn_period). It
    needs no lock: the first who names a fitting one decides.
 2. When latecomers no longer count, Redis is told so (lua/seal_period), under the partition's lock,
-   and the stream is drained; then Postgres has all that ever counted in the occurrence.
-3. One statement stores the ranks and the event for outsiders and makes the occurrence final.
+   and the stream is drained; then Postgres has all that ever counted in the occurrence. A large
+   table is ranked now, for which the lock is given up: nobody reads these ranks yet, and who takes
+   the lock may change the table. Then this step is done again.
+3. One statement, under that lock, stores the ranks and the event for outsiders and makes
+   the occurrence final. Of ranks that are stored it changes those that are not right any more.
    Whoever comes second finds it so.
 4. What Redis holds of its table goes. After a crash right before this it expires by itself: it got
    a time for that before step 3, when Postgres had all of it.
@@ -34,6 +37,7 @@ from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.known_periods import KnownPeriod, latest
 from scoreboard.workers.postgres_ports import (
     BoardSource,
+    LedgerSession,
     OccurrenceRecord,
     PartitionLocks,
     SettingsStore,
@@ -48,6 +52,7 @@ SOON = 0.05  # least
 AT_ONCE = 16  # occurrences that are ended at the same time
 MOST = 1_000  # occurrences that one query finds
 UNDER_A_LOCK = 50  # occurrences that are made final while a partition's lock is held
+LARGE = 10_000  # users beyond which a table is ranked before the lock is taken to make it final
 REST = 5.0  # seconds after which one that could not be ended is tried again
 
 
@@ -168,21 +173,42 @@ class Closer:
                     await self._turn(one)
                 await self._made_live(one.board)
                 ready.append(one)
-        sealed, final = [], []
+        await self._rank_large(partition, ready)
+        final = []
         async with self._locks.locked(partition) as session:
-            for one in ready:
-                with self._ends.failures(one):
-                    if await self._seal(one):
-                        sealed.append(one)
-            for _ in range(2):  # the first may find late duplicates, whose events come behind
-                await self._rebuilder.drain(partition, session)
-            for one in sealed:
+            for one in await self._sealed(partition, ready, session):
                 with self._ends.failures(one):
                     await self._finish(one, session.source)
                     final.append(one)
         for one in final:
             with self._ends.failures(one):
                 await self._prune(one)
+
+    async def _rank_large(self, partition: int, some: Sequence[DueOccurrence]) -> None:
+        """Ranks the large ones of these occurrences once nothing counts in them any more."""
+        tables = await self._record.large([one.table for one in some], LARGE)
+        large = [one for one in some if one.table in tables]
+        if not large:
+            return
+        async with self._locks.locked(partition) as session:
+            sealed = await self._sealed(partition, large, session)
+        for one in sealed:
+            with self._ends.failures(one):
+                await self._record.rank_ahead(one.table)
+
+    async def _sealed(
+        self, partition: int, some: Sequence[DueOccurrence], session: LedgerSession
+    ) -> list[DueOccurrence]:
+        """Those of these occurrences in which nothing counts any more; Postgres has all that did.
+        To be called under the partition's lock."""
+        sealed = []
+        for one in some:
+            with self._ends.failures(one):
+                if await self._seal(one):
+                    sealed.append(one)
+        for _ in range(2):  # the first may find late duplicates, whose events come behind
+            await self._rebuilder.drain(partition, session)
+        return sealed
 
     async def _seal(self, one: DueOccurrence) -> bool:
         """Lets nothing count in the occurrence any more, under its partition's lock. False when

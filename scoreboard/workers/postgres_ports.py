@@ -168,6 +168,13 @@ class OccurrenceRecord(Protocol):
         """The first moment, not before ``now_ms``, at which an open occurrence ends or can be made
         final; None when there is none."""
 
+    async def large(self, tables: Sequence[str], users: int) -> set[str]:
+        """Those of these tables that have more than so many users."""
+
+    async def rank_ahead(self, table: str) -> None:
+        """Ranks a table that is about to be final, unless it is final. What changes before it is,
+        is ranked with the rest when it is made so."""
+
     async def rank_next(self) -> tuple[str, int] | None:
         """Ranks a final table anew that decisions have changed. Returns its name and how many have
         a rank; None when there is no such table, or another process ranks one."""

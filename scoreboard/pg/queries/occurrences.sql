@@ -72,6 +72,22 @@ FROM period_occurrence
 WHERE board = $1 AND period = $2 AND ($3::bigint IS NULL OR occurrence < $3)
 ORDER BY occurrence DESC LIMIT $4
 
+-- name: large
+-- Those of the tables $1 with more than $2 users.
+SELECT name FROM unnest($1::text[]) AS name
+WHERE EXISTS (SELECT FROM user_score WHERE board = name OFFSET $2)
+
+-- name: keep_open
+-- Nobody makes the table $1 final before this transaction ends. Whether equal totals share a rank by the
+-- board's rule; no row when it is final already.
+SELECT coalesce(settings::jsonb ->> 'rankStyle' = 'standard', false)
+FROM period_occurrence JOIN board USING (board)
+WHERE table_name = $1 AND state <> 'final'
+FOR NO KEY UPDATE OF period_occurrence
+
+-- name: rank
+SELECT rank_table($1, $2)
+
 -- name: finalise
 -- $1 board, $2 period, $3 number: stores the ranks by the board's rule; a trigger records the event for
 -- outsiders. No row when the occurrence is final already.

@@ -116,6 +116,16 @@ async def test_each_users_rank_is_the_same_in_every_answer(
     assert await boards.user(DAY, "user5") is None
 
 
+async def test_ranking_ahead_leaves_a_table_as_it_is_that_is_final_already(
+    boards: ArchivedBoards, order: list[tuple[str, int, int]], pool: asyncpg.Pool
+) -> None:
+    occurrences = Occurrences(pool)
+    assert await occurrences.large([DAY, f"{BOARD}:day:2"], 119) == {DAY}, "with who is hidden"
+    assert await occurrences.large([DAY, f"{BOARD}:day:2"], 120) == set()
+    await occurrences.rank_ahead(DAY)
+    assert await everything(boards) == order
+
+
 async def test_a_table_that_nobody_is_in_is_empty(
     boards: ArchivedBoards, order: list[tuple[str, int, int]]
 ) -> None:

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from scoreboard.assembly.moderation import closer
+from scoreboard.assembly.moderation import closer, moderator
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.kept_occurrences import KeptOccurrence
 from scoreboard.domain.moments import moment_of
@@ -70,7 +70,7 @@ class Season:
         rows = await self.database.fetch("SELECT kind, body FROM outside_event ORDER BY id")
         return [{"kind": row["kind"], **json.loads(row["body"])} for row in rows]
 
-    async def ranks(self, period: str, number: int) -> dict[str, int]:
+    async def ranks(self, period: str, number: int) -> dict[str, int | None]:
         rows = await self.database.fetch(
             "SELECT user_id, rank FROM user_score WHERE board = $1 ORDER BY rank",
             occurrence_table("arena", period, number),
@@ -245,6 +245,7 @@ STEPS = [
     ("_boards", "turn"),
     ("_boards", "seal"),
     ("_rebuilder", "drain"),
+    ("_record", "rank_ahead"),
     ("_boards", "let_expire"),
     ("_boards", "forget"),
     ("_record", "prune"),
@@ -271,6 +272,8 @@ async def test_whoever_fails_at_a_step_another_finishes_once(
         await season.arena.persist()
         number = await season.over("blitz")
         broken = closer(settings, redis, pool, season.arena.durable)
+        if step == "rank_ahead":
+            monkeypatch.setattr(closer_module, "LARGE", 1)
         at = getattr(broken, part)
         real: Callable[..., Awaitable[Any]] = getattr(at, step)
 
@@ -289,6 +292,35 @@ async def test_whoever_fails_at_a_step_another_finishes_once(
         assert [one["occurrence"] for one in await season.outsiders()] == [number]
         told = [text async for text in closings(channel, number)]
         assert len(told) == 1
+
+
+async def test_a_decision_after_a_large_table_was_ranked_counts_when_it_is_made_final(
+    settings: Settings,
+    redis: Redis,
+    pool: asyncpg.Pool,
+    season: Season,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(closer_module, "LARGE", 2)
+    await season.arena.submit(("ann", "a1", 5), ("bob", "b1", 7), ("cat", "c1", 3))
+    await season.arena.persist()
+    number = await season.over("blitz")
+    decides = moderator(settings, redis, pool, season.arena.durable)
+    rank_ahead, ranked = season.closer._record.rank_ahead, list[dict[str, int | None]]()
+
+    async def and_decide(table: str) -> None:
+        await rank_ahead(table)
+        ranked.append(await season.ranks("blitz", number))
+        # Whoever decides takes the partition's lock, so it is free.
+        await decides.set_hidden("arena", "bob", hidden=True, by="eve", reason="a bot")
+
+    monkeypatch.setattr(season.closer._record, "rank_ahead", and_decide)
+    await season.closer.finish_all(await season.now())
+    assert ranked == [{"bob": 1, "ann": 2, "cat": 3}]
+    kept = await season.occurrence("blitz", number)
+    assert kept is not None
+    assert (kept.state, kept.users, kept.amended) == ("final", 2, False)
+    assert await season.ranks("blitz", number) == {"ann": 1, "cat": 2, "bob": None}
 
 
 async def test_what_redis_holds_of_a_final_occurrence_goes_though_its_closer_died(
