@@ -193,8 +193,9 @@ class News:
 
 
 @pytest.mark.parametrize(
-    ("mode", "behind"),
+    "asked",
     kept([("erase", False), ("anonymise", False), ("anonymise", True)], ("anonymise", False)),
+    ids=str,
 )
 async def test_an_erasure_that_is_interrupted_at_any_step_is_finished_by_the_next_turn(
     arena: Arena,
@@ -202,9 +203,9 @@ async def test_an_erasure_that_is_interrupted_at_any_step_is_finished_by_the_nex
     pool: asyncpg.Pool,
     database: asyncpg.Connection,
     monkeypatch: pytest.MonkeyPatch,
-    mode: Any,
-    behind: bool,
+    asked: tuple[Any, bool],
 ) -> None:
+    mode, behind = asked
     monkeypatch.setattr(erased_rows, "CHUNK", 2)
     durable = arena.durable
     record, users = Erasures(pool), ErasedUsers(arena.redis, keyspace=durable.keyspace)
