@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-INTERVAL = 1.0  # seconds between two looks
+CALM = 5.0  # seconds between two looks while all is well
+INTERVAL = 1.0  # and while anything is not
 TIMEOUT = 5.0
 BEGINS_AFTER = 3  # looks in a row; one that fails may be due to a busy machine
 
@@ -124,11 +125,14 @@ class Watch:
         self._stop.set()
 
     def _run(self) -> None:
-        while not self._stop.wait(INTERVAL):
+        pause = INTERVAL
+        while not self._stop.wait(pause):
             parts: dict[str, Mapping[str, Any]] = {}
             for role, address in self._addresses.items():
                 for name, part in ask(role, address)[1].items():
                     if name not in parts or not part["up"]:
                         parts[name] = part
+            parts |= behind(parts)
             if not self._stop.is_set():
-                self._troubles.look({**parts, **behind(parts)})
+                self._troubles.look(parts)
+            pause = CALM if all(part["up"] for part in parts.values()) else INTERVAL

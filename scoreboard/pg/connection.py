@@ -34,6 +34,8 @@ SESSION = {
 CHECK = {"client_connection_check_interval": "5s"}
 SILENCE = 3.0  # seconds without an answer after which Postgres is asked whether it has the question
 LOOKS = 3  # in a row that find Postgres waiting for more of a statement, of which nothing came
+# What a statement says that leaves something behind which a pool's next user must not find.
+LEAVES = ("pg_advisory_lock(", "pg_try_advisory_lock(", "idle_in_transaction_session_timeout")
 
 # SQLSTATEs of a server, or a pooler, that does not take an option of the URL.
 _OPTION = frozenset({"08P01", "22023", "42501", "42704"})
@@ -46,15 +48,24 @@ class Session(asyncpg.Connection):  # type: ignore[misc]  # asyncpg comes withou
 
     address: Address
     on_silence: Callable[[], Awaitable[None]] | None = None
+    _leaves = False
 
     def get_reset_query(self) -> str:
         """Releases the locks and takes back what a session under a lock has set: nothing else is
-        left behind, since cursors end with their transactions."""
+        left behind, since cursors end with their transactions. Empty, which spares a round trip,
+        after statements that do neither."""
         return (
             "SELECT pg_advisory_unlock_all();"
             "SET idle_in_transaction_session_timeout = "
             f"'{SESSION['idle_in_transaction_session_timeout']}'"
+            if self._leaves
+            else ""
         )
+
+    async def reset(self, *, timeout: float | None = None) -> None:
+        """Like asyncpg's."""
+        await super().reset(timeout=timeout)
+        self._leaves = False  # the pool closes a connection whose reset fails
 
     async def close(self, *, timeout: float | None = None) -> None:
         """Like asyncpg's; but one that the server does not end in time, or has lost, is cut off
@@ -64,22 +75,22 @@ class Session(asyncpg.Connection):  # type: ignore[misc]  # asyncpg comes withou
 
     async def execute(self, *args: Any, **kwargs: Any) -> Any:
         """Like asyncpg's."""
-        with self._noticing():
+        with self._noticing(args[0]):
             return await super().execute(*args, **kwargs)
 
     async def fetch(self, *args: Any, **kwargs: Any) -> Any:
         """Like asyncpg's."""
-        with self._noticing():
+        with self._noticing(args[0]):
             return await super().fetch(*args, **kwargs)
 
     async def fetchval(self, *args: Any, **kwargs: Any) -> Any:
         """Like asyncpg's."""
-        with self._noticing():
+        with self._noticing(args[0]):
             return await super().fetchval(*args, **kwargs)
 
     async def fetchrow(self, *args: Any, **kwargs: Any) -> Any:
         """Like asyncpg's."""
-        with self._noticing():
+        with self._noticing(args[0]):
             return await super().fetchrow(*args, **kwargs)
 
     async def copy_records_to_table(self, *args: Any, **kwargs: Any) -> Any:
@@ -110,7 +121,9 @@ class Session(asyncpg.Connection):  # type: ignore[misc]  # asyncpg comes withou
                 patience = further
 
     @contextmanager
-    def _noticing(self) -> Iterator[None]:
+    def _noticing(self, statement: str = "") -> Iterator[None]:
+        if any(words in statement for words in LEAVES):
+            self._leaves = True
         looking: list[asyncio.Task[None]] = []
         timer = asyncio.get_running_loop().call_later(
             SILENCE, lambda: looking.append(asyncio.create_task(self._look()))

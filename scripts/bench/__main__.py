@@ -30,6 +30,7 @@ BENCHMARKS = {
     "gate": "the four agents",
     "memory": "Redis memory per user and per receipt",
     "startup": "start-up time and memory at rest",
+    "rest": "CPU of a whole service at rest",
 }
 REPORTS = Path("reports")
 

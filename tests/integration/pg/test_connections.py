@@ -22,6 +22,7 @@ from tests.support.ledger_entries import BOARD, PARTITION
 from tests.support.waiting import PATIENCE
 
 NOBODY = "127.0.0.1:1"
+TAKES_BACK = "SELECT pg_advisory_unlock_all();SET idle_in_transaction_session_timeout = '5min'"
 
 
 def through(url: str, hosts: str, **options: str) -> str:
@@ -62,6 +63,35 @@ async def test_postgres_gives_a_silent_client_up_and_so_does_a_connection_that_w
         int(found[f"tcp_keepalives_{name}"]) for name in ("idle", "interval", "count")
     )
     assert idle + every * count < 15
+
+
+async def test_only_what_a_session_leaves_behind_is_taken_back(
+    database_url: str, database: asyncpg.Connection
+) -> None:
+    pool = await open_pool(database_url, connections=1, timeout=PATIENCE)
+    await pool.execute("SELECT 1")  # after which a new connection's settings are set once more
+    process = await pool.fetchval("SELECT pg_backend_pid()")
+
+    async def last_statement() -> str:
+        found = await database.fetchval(
+            "SELECT query FROM pg_stat_activity WHERE pid = $1", process
+        )
+        return str(found)
+
+    async def locks() -> int:
+        found: int = await database.fetchval(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = $1", process
+        )
+        return found
+
+    assert await last_statement() == "SELECT pg_backend_pid()"
+    async with Ledger(pool).locked(PARTITION):
+        assert await locks() == 1
+    assert await locks() == 0
+    assert await last_statement() == TAKES_BACK
+    await pool.execute("SELECT 2")
+    assert await last_statement() == "SELECT 2"
+    await pool.close()
 
 
 async def test_what_the_url_asks_for_is_kept(database_url: str) -> None:
