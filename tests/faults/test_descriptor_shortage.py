@@ -75,4 +75,4 @@ async def test_without_descriptors_posts_get_503_at_once_and_all_is_well_when_th
                 return await post("later") in (200, 409)
 
             await wait_until(counts, description="posts count again")
-            assert await ready()
+            await wait_until(ready, description="it is ready again")
