@@ -27,7 +27,7 @@ from scripts.load.requests import action
 BOARD = "arena"
 CLIENTS = 8
 SECONDS = 2.5  # of load before each fault
-TIMEOUT = 30.0
+TIMEOUT = 60.0
 
 Fault = Callable[[Stack], Awaitable[None]]
 

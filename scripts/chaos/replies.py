@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from scripts.chaos.run import Progress, drained
 from scripts.chaos.service import running
 from scripts.chaos.stack import Stack
 from scripts.load.api import Api
+from scripts.load.replies import Reply
 
 CLIENTS = 8
+PAUSE = 0.1  # seconds until a call is repeated
 
 
 async def run(
@@ -27,7 +30,7 @@ async def run(
     """Posts ``actions`` while each ``every``-th reply is lost, then posts all of them again."""
     book = Book(actions)
     # Silence lasts until the service gives up, so it gives up soon.
-    settings = {"REDIS_TIMEOUT": "0.3" if loss is Loss.SILENCE else "3"}
+    settings = {"REDIS_TIMEOUT": "0.3" if loss is Loss.SILENCE else "30"}
     async with running(Stack(folder, servers=1, persisters=1, settings=settings)) as stack:
         began = time.monotonic()
         async with stack.apis() as apis:
@@ -61,8 +64,8 @@ async def _open_boards(api: Api, book: Book) -> None:
     for board in BOARDS:
         action = Action(board, "user0", "first", 1)
         book.actions.append(action)
-        (reply,) = await api.submit(action.board, [action.body])
-        assert reply.status == 200, reply
+        (reply,) = await _settled(api, board, [action])
+        assert reply.status in (200, 409), reply
         assert reply.score is not None
         action.acknowledge("redis", reply.score, time.monotonic())
 
@@ -77,12 +80,21 @@ async def _post_again(api: Api, book: Book) -> Counter[str]:
     for board, all_of_it in boards.items():
         for at in range(0, len(all_of_it), MAX_BATCH):
             batch = all_of_it[at : at + MAX_BATCH]
-            found = await api.submit(board, [action.body for action in batch])
+            found = await _settled(api, board, batch)
             for action, reply in zip(batch, found, strict=True):
                 answers[reply.name] += 1
                 if (reply.status, reply.score) != (409, action.score):
                     book.violation(action, f"was told {action.score} first and now {reply}")
     return answers
+
+
+async def _settled(api: Api, board: str, actions: Sequence[Action]) -> list[Reply]:
+    """The reply to each, once the service is not too busy for any."""
+    while True:
+        replies = await api.submit(board, [action.body for action in actions])
+        if all(reply.status != 503 for reply in replies):
+            return replies
+        await asyncio.sleep(PAUSE)
 
 
 async def _tell(book: Book, stack: Stack, progress: Progress) -> None:
