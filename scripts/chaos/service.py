@@ -153,11 +153,11 @@ class Service(ABC):
         return found
 
     async def command(self, *arguments: str) -> tuple[int, str]:
-        """Exit code and output of ``scoreboard ...``; raises RuntimeError when it is not 0, but
-        for ``verify``, whose code says something."""
+        """Exit code and output of ``scoreboard ...``, which gives Redis its time; raises
+        RuntimeError when the code is not 0, but for ``verify``, whose code says something."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "scoreboard", *arguments),
-            env=self.environment,
+            env={**self.environment, "SCOREBOARD_REDIS_TIMEOUT": str(START_TIMEOUT)},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
