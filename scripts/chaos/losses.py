@@ -27,6 +27,8 @@ from scripts.load.requests import action
 BOARD = "arena"
 CLIENTS = 8
 SECONDS = 2.5  # of load before each fault
+LEAST = 200  # actions that are acknowledged before it
+LOOK = 0.05
 TIMEOUT = 60.0
 
 Fault = Callable[[Stack], Awaitable[None]]
@@ -150,6 +152,9 @@ async def _under_load(stack: Stack, case: Case, seconds: float) -> dict[str, flo
         trace = SyncTrace(stack.file, stack.valkey.process.pid or 0) if case.traced else None
         async with synced_once_a_second(stack.file, when=case.valkey is NO):
             await asyncio.sleep(seconds)
+            async with asyncio.timeout(TIMEOUT):
+                while len(counted) < LEAST:  # noqa: ASYNC110 (on a slow machine)
+                    await asyncio.sleep(LOOK)
             if trace is not None:
                 await asyncio.to_thread(stack.valkey.kill)
                 trace.finish()
