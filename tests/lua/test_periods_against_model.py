@@ -1,25 +1,34 @@
-"""submit_scores on a board with periods against a model in Python: random actions, duplicates, late
-and hidden users, while occurrences end between and within calls."""
+"""A board with periods against a model in Python: random actions, duplicates, late and hidden
+users, refusals that are approved and actions that are taken back, while occurrences end between and
+within calls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
 from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.ledger import EventId, KeptAction, LeftTotal
 from scoreboard.domain.periods import Period
-from scoreboard.domain.stamps import stamp, total_of
-from scoreboard.domain.submissions import Outcome, PeriodMove, Result
-from scoreboard.wire.events import Event, EventKind
+from scoreboard.domain.submissions import Outcome, Result
+from scoreboard.redisio.occurrence_tables import tell_tables
+from scoreboard.redisio.reverter import UNKNOWN, revert_call
+from scoreboard.wire import events, scripts
+from scoreboard.wire.events import Body, Event, EventKind, split_id
+from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.wire.known_periods import KnownPeriod
+from scoreboard.wire.receipts import Kept, receipt
 from scoreboard.wire.replies import parse_reply
-from tests.lua.harness import Action, Board
+from scoreboard.wire.scripts import ScriptCall
+from tests.lua.harness import WINDOW_MS, Action, Board, Verdict
+from tests.lua.periods_model import FAR, HIDDEN, SHADOW, Answered, Model, Span, Table
 
 PERIODS = (
     Period("day", cron="0 0 * * *", grace=3600),
@@ -34,142 +43,9 @@ RULES = [
     BoardSettings(periods=PERIODS[2:], operator="best", all_time=False),
 ]
 EXAMPLES = 20
-FAR = 9_000_000_000_000
 GRACE = 3_600_000
-HIDDEN = "shadow"
+KEYSPACE = Keyspace(8)
 USERS = ["ann", "bob", "cat", "dan", "eve", HIDDEN]
-
-# What an action does to a total, for each operator.
-TOTAL: dict[str, Callable[[int | None, int], int]] = {
-    "sum": lambda before, value: (before or 0) + value,
-    "best": lambda before, value: value if before is None else max(before, value),
-    "last": lambda before, value: value,
-}
-
-
-@dataclass
-class Table:
-    """The users of a ranking: total as it is kept and time of its stamp; and how many actions."""
-
-    stamps: dict[str, float] = field(default_factory=dict)
-    attempts: dict[str, int] = field(default_factory=dict)
-
-    def rank(self, user: str, style: str) -> int | None:
-        shown = {name: value for name, value in self.stamps.items() if name != HIDDEN}
-        if user not in shown:
-            return None
-        own = shown[user]
-        if style == "standard":
-            return 1 + sum(total_of(value) > total_of(own) for value in shown.values())
-        return 1 + sum((value, name) > (own, user) for name, value in shown.items())
-
-
-@dataclass
-class Span:
-    """The latest occurrence of a period: its number, its start and, once it has ended, its end."""
-
-    number: int = 1
-    start: int = 0
-    open: bool = True
-    former: tuple[int, int] | None = None  # start and end of the one before
-
-
-class Model:
-    """A board with periods."""
-
-    def __init__(self, rules: BoardSettings) -> None:
-        self.rules = rules
-        self.board = Table()
-        self.tables: dict[str, Table] = {}
-        self.spans = {period.name: Span() for period in rules.periods}
-        self.answered: dict[tuple[str, str], tuple[int, str, Result]] = {}
-
-    def takers(self, action: Action) -> dict[str, int]:
-        """The occurrences in which an action counts, by period."""
-        found = {}
-        for period in self.rules.periods:
-            span = self.spans[period.name]
-            former = span.former if period.grace else None
-            if former and action.late_ms is not None and former[0] <= action.late_ms < former[1]:
-                found[period.name] = span.number - 1
-            elif span.open:
-                found[period.name] = span.number
-        return found
-
-    def bar(self, user: str, tables: list[Table]) -> Outcome | None:
-        if not tables and not self.rules.all_time:
-            return Outcome.BOARD_CLOSED
-        for table in tables:
-            known = user in table.attempts
-            if known and table.attempts[user] >= (self.rules.attempts or FAR):
-                return Outcome.ATTEMPTS_EXHAUSTED
-            if not known and len(table.attempts) >= (self.rules.capacity or FAR):
-                return Outcome.BOARD_FULL
-        return None
-
-    def submit(self, action: Action, appended: list[Event]) -> Result:
-        name = (action.user, action.action)
-        if known := self.answered.get(name):
-            points, attempt, result = known
-            if points != action.points:
-                return Result(Outcome.CONFLICT)
-            if attempt == action.attempt:
-                return self.ranked(action.user, result)
-            return Result(Outcome.DUPLICATE, result.score, None, result.event)
-        going = self.takers(action)
-        tables = [self.tables.setdefault(f"{p}:{n}", Table()) for p, n in going.items()]
-        if bar := self.bar(action.user, tables):
-            return Result(bar, opens_ms=FAR - 1 if bar is Outcome.BOARD_CLOSED else None)
-        event = appended.pop(0)
-        assert (event.kind, event.body.a) == (EventKind.ACCEPTED, action.action)
-        assert event.reached_ms is not None
-        before = self.count(self.board, action, event.reached_ms)
-        moves = []
-        for (period, number), table, move in zip(going.items(), tables, event.moves, strict=True):
-            assert move.occurrence == f"{period}:{number}"
-            assert move.reached_ms is not None
-            previous = self.count(table, action, move.reached_ms)
-            table.attempts[action.user] = table.attempts.get(action.user, 0) + 1
-            total = total_of(table.stamps[action.user])
-            assert (move.score, move.previous) == (total, previous)
-            moves.append(
-                PeriodMove(period, number, total * self.rules.sign, None, total != previous)
-            )
-        total = total_of(self.board.stamps[action.user]) * self.rules.sign
-        previous = None if before is None else before * self.rules.sign
-        result = Result(
-            Outcome.ACCEPTED, total, None, event.id, periods=tuple(moves), agents=(str(previous),)
-        )
-        self.answered[name] = action.points, action.attempt, result
-        return self.ranked(action.user, result)
-
-    def count(self, table: Table, action: Action, reached_ms: int) -> int | None:
-        old = table.stamps.get(action.user)
-        before = None if old is None else total_of(old)
-        total = TOTAL[self.rules.operator](before, action.points * self.rules.sign)
-        if total != before:
-            table.stamps[action.user] = stamp(total, reached_ms)
-        return before
-
-    def ranked(self, user: str, result: Result) -> Result:
-        """The answer with the ranks of now; those of occurrences that are over are not told."""
-        style, moves = self.rules.rank_style, []
-        for move in result.periods:
-            told = self.spans[move.period].number - move.occurrence <= self.told_back(move.period)
-            table = self.tables[f"{move.period}:{move.occurrence}"]
-            rank = table.rank(user, style) if told else None
-            moves.append(PeriodMove(move.period, move.occurrence, move.score, rank, move.changed))
-        return Result(
-            Outcome.ACCEPTED,
-            result.score,
-            self.board.rank(user, style),
-            result.event,
-            periods=tuple(moves),
-            agents=result.agents,
-        )
-
-    def told_back(self, period: str) -> int:
-        return int(self.spans[period].former is not None and period == "day")
 
 
 def comparable(result: Result, rules: BoardSettings) -> Result:
@@ -189,24 +65,29 @@ def comparable(result: Result, rules: BoardSettings) -> Result:
     )
 
 
-actions = st.builds(
-    lambda user, name, points, attempt, late: (user, name, points, attempt, late),
+actions = st.tuples(
     st.sampled_from(USERS),
     st.sampled_from([f"k{n}" for n in range(12)]),
     st.integers(-3, 9),
     st.sampled_from(["t0", "t0", "t0", "t1"]),
     st.booleans(),
 )
+refusals = st.sampled_from([(), (), (0, 3, 6)])  # the places in a call of what the agents refuse
+# What a moderator does before a call, about one of the actions of which that can be decided.
+decisions = st.tuples(st.sampled_from(["revert", "approve", "", ""]), st.integers(0, 20))
 # What happens to a period before a call: nothing, its end, or its end and a pause until the next.
 turns = st.sampled_from(["", "", "", "day", "week", "cup", "pause cup", "seal day"])
 steps = st.lists(
-    st.tuples(turns, st.lists(actions, min_size=8, max_size=8)), min_size=12, max_size=12
+    st.tuples(turns, decisions, refusals, st.lists(actions, min_size=8, max_size=8)),
+    min_size=12,
+    max_size=12,
 )
 
 
 @pytest.mark.parametrize("rules", RULES, ids=["sum", "best", "last", "limits", "cup only"])
 def test_random_actions_agree_with_the_model(redis_url: str, rules: BoardSettings) -> None:
     seen: list[Result] = []
+    decided: Counter[str] = Counter()
 
     @settings(
         max_examples=EXAMPLES,
@@ -217,7 +98,7 @@ def test_random_actions_agree_with_the_model(redis_url: str, rules: BoardSetting
     )
     @given(steps)
     def agrees(sequence: list[Any]) -> None:
-        seen.extend(run(redis, rules, sequence))
+        seen.extend(run(redis, rules, sequence, decided))
 
     with Redis.from_url(redis_url) as redis:
         agrees()
@@ -225,26 +106,37 @@ def test_random_actions_agree_with_the_model(redis_url: str, rules: BoardSetting
     last = max(move.occurrence for result in accepted for move in result.periods)
     assert len(accepted) > EXAMPLES * 10
     assert last > 2, "periods have turned"
+    assert min(decided["revert"], decided["approve"]) > EXAMPLES // 5, decided
 
 
-def run(redis: Redis, rules: BoardSettings, sequence: list[Any]) -> list[Result]:
+def run(
+    redis: Redis, rules: BoardSettings, sequence: list[Any], decided: Counter[str]
+) -> list[Result]:
     redis.flushall()
     board = Board(redis, settings=rules)
-    redis.zadd(board.keys.hidden, {HIDDEN: 0.25})
+    redis.zadd(board.keys.hidden, {HIDDEN: SHADOW})
     board.make_live(hidden="1")
     model = Model(rules)
-    model.board.stamps[HIDDEN] = 0.25
     board.named = {period.name: f"1 0 {FAR} {FAR}" for period in rules.periods}
     seen: list[Result] = []
     newest = "0-0"
-    for turning, call in sequence:
+    for turning, (decision, which), refused, call in sequence:
         turn(board, model, turning)
-        sent = [action_of(board, model, given) for given in call]
+        if decision and (event := decide(board, model, decision, which, newest)):
+            decided[decision] += 1
+            newest = event.id
+        sent = [action_of(model, given) for given in call]
+        if refused:
+            sent = [
+                replace(one, verdict=Verdict("time" if place in refused else "", profile=""))
+                for place, one in enumerate(sent)
+            ]
         replies = board.submit(*sent)
         assert not replies[0].startswith("!"), replies
         appended = board.events(after=newest)
         newest = appended[-1].id if appended else newest
-        counted = [event for event in appended if event.kind is EventKind.ACCEPTED]
+        kinds = (EventKind.ACCEPTED, EventKind.REFUSED)
+        counted = [event for event in appended if event.kind in kinds]
         for action, reply in zip(sent, replies, strict=True):
             expected = model.submit(action, counted)
             found = comparable(parse_reply(reply.encode(), rules.sign), rules)
@@ -256,19 +148,99 @@ def run(redis: Redis, rules: BoardSettings, sequence: list[Any]) -> list[Result]
     for name, table in model.tables.items():
         period, _, number = name.partition(":")
         keys = board.occurrence(period, int(number))
-        assert board.zset(keys.board) | board.zset(keys.hidden) == table.stamps
+        assert (board.zset(keys.board), board.zset(keys.hidden)) == table.parts()
         if rules.counts_players:
             assert board.zset(keys.players) == table.attempts
-    assert board.zset() | board.zset(board.keys.hidden) == model.board.stamps
+    assert (board.zset(), board.zset(board.keys.hidden)) == model.board.parts()
     board.close()
     return seen
 
 
-def action_of(board: Board, model: Model, given: tuple[Any, ...]) -> Action:
+def action_of(model: Model, given: tuple[Any, ...]) -> Action:
     user, name, points, attempt, late = given
     span = model.spans.get("day")
     former = span.former if span else None
     return Action(user, name, points, attempt, late_ms=former[1] - 1 if late and former else None)
+
+
+def decide(board: Board, model: Model, decision: str, which: int, newest: str) -> Event | None:
+    """Approves a refused action, or takes an accepted one back, and gives the event of it, the only
+    one behind ``newest``. None when there is no such action."""
+    wanted = Kept.REFUSED if decision == "approve" else Kept.ACCEPTED
+    open_cases = [known for known in model.answered.values() if known.kept is wanted]
+    if not open_cases:
+        return None
+    known = open_cases[which % len(open_cases)]
+    if decision == "approve":
+        there = [one for one in known.tables if board.redis.exists(keys_of(board, one).meta)]
+        board.run(approval(board, known.action, there))
+        (event,) = board.events(after=newest)
+        model.accept(known.action, there, event)
+        return event
+    epoch = ""
+    if model.rules.operator != "sum":
+        epoch = board.run(board.bound(scripts.fence_board, {}))[0].decode()
+    board.run(taking_back(board, model, known, epoch))
+    if epoch:
+        arguments = {"board": board.name, "settings": board.settings, "epoch": epoch}
+        board.run(board.bound(scripts.set_settings, arguments))
+    (event,) = board.events(after=newest)
+    model.take_back(known, event)
+    return event
+
+
+def keys_of(board: Board, occurrence: str) -> BoardKeys:
+    return KEYSPACE.board(f"{board.name}:{occurrence}")
+
+
+def approval(board: Board, action: Action, tables: list[str]) -> ScriptCall:
+    body = Body(
+        events.PERIODS, board.name, action.user, action.action, action.points, action.attempt
+    )
+    arguments = {
+        "board": board.name,
+        "user": action.user,
+        "points": action.points,
+        "attempt": action.attempt,
+        "window": WINDOW_MS,
+        "body": msgspec.json.encode(body),
+    }
+    call = board.bound(scripts.approve_action, arguments, receipt=board.receipt_key(action))
+    tell_tables(call, KEYSPACE, ((f"{board.name}:{one}",) for one in tables))
+    return call
+
+
+def taking_back(board: Board, model: Model, known: Answered, epoch: str) -> ScriptCall:
+    action, result = known.action, known.result
+    assert result is not None
+    score = None if result.score is None else result.score * model.rules.sign
+    event = EventId(*split_id(known.event))
+    kept = KeptAction(
+        *(action.user, action.action, Kept.ACCEPTED.value, action.points, score),
+        *(action.attempt, event, (), None),
+    )
+    begun = receipt(
+        Kept.REVERTED, points=action.points, score=score, attempt=action.attempt, event=""
+    )
+
+    def left(table: Table) -> LeftTotal:
+        if model.rules.operator == "sum":
+            return UNKNOWN
+        return table.left(model.rules.operator, action.user, action.action)
+
+    return revert_call(
+        *(KEYSPACE, board.name, kept, event),
+        points=action.points,
+        attempt=action.attempt,
+        why="",
+        late=False,
+        receipt=begun.removesuffix(","),
+        window_ms=WINDOW_MS,
+        event_format=events.PERIODS,
+        tables={name: left(model.tables[name]) for name in known.tables},
+        total=left(model.board),
+        epoch=epoch,
+    )
 
 
 def turn(board: Board, model: Model, what: str) -> None:
