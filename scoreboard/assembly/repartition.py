@@ -10,6 +10,7 @@ import msgspec
 from scoreboard.assembly.operator import as_owner, connected
 from scoreboard.assembly.recovery import recovery, verifier_of
 from scoreboard.domain.audit import Difference
+from scoreboard.pg.fitness import check_owner
 from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.pg.migrations import check_version
 from scoreboard.pg.partition_count import PartitionRecord
@@ -26,6 +27,7 @@ async def repartitioner(
     ConfigurationError or Unavailable."""
     async with as_owner(settings) as owner, connected(settings) as (topology, redis, pool):
         await check_version(owner)
+        await check_owner(owner)
 
         def workers_of(partitions: int) -> PartedWorkers:
             parted = msgspec.structs.replace(settings, partitions=partitions)

@@ -16,6 +16,7 @@ from scoreboard.commands.terminal import console, say
 from scoreboard.domain.ledger_parts import LedgerPart
 from scoreboard.domain.moments import moment_of
 from scoreboard.errors import ConfigurationError
+from scoreboard.pg.fitness import check_owner
 from scoreboard.pg.ledger_folds import LedgerFolds
 from scoreboard.pg.ledger_parts import partition
 from scoreboard.pg.migrations import check_schema
@@ -67,6 +68,7 @@ def fold_command(
 async def _partition(settings: Settings) -> bool:
     async with as_owner(settings) as connection:
         await check_schema(connection, partitions=settings.partitions)
+        await check_owner(connection)
         return await partition(connection, say)
 
 

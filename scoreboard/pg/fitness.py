@@ -68,6 +68,18 @@ async def _process_now(connection: Session) -> int:
     return process
 
 
+async def check_owner(connection: Any) -> None:
+    """Checks that the migrated tables belong to the connection's role, before it does what nobody
+    else may. Raises ConfigurationError, or Unavailable."""
+    with translated():
+        role = await connection.fetchval(_sql["no_owner"])
+    if role is not None:
+        raise ConfigurationError(
+            f"the role {role!r} does not own the tables, as this needs: name their owner in "
+            "SCOREBOARD_MIGRATION_URL"
+        )
+
+
 def check_encoding(connection: Any) -> None:
     """Raises ConfigurationError for a database that can't keep every name."""
     encoding = connection.get_settings().server_encoding

@@ -69,6 +69,19 @@ async def test_a_role_without_rights_is_told_what_to_do_in_a_line(
     assert not any("Traceback" in line for line in said)
 
 
+@pytest.mark.parametrize("command", ["repartition 16", "ledger partition"])
+async def test_what_only_the_owner_may_do_others_do_not_begin(
+    command: str, owned_url: str, service: str, redis_url: str
+) -> None:
+    migrated = await scoreboard("migrate", "--grant-to", service, **named(redis_url, owned_url))
+    assert migrated.code == 0, migrated
+    ended = await scoreboard(*command.split(), **named(redis_url, _as(owned_url, service)))
+    assert ended.code == 1
+    said = ended.err.splitlines()[-1]
+    assert f"the role {service!r} does not own the tables" in said
+    assert "SCOREBOARD_MIGRATION_URL" in said
+
+
 async def test_rights_that_a_table_lacks_are_warned_of(
     owned_url: str, service: str, redis_url: str
 ) -> None:
