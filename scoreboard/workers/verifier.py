@@ -10,7 +10,9 @@ differences are reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
 from scoreboard.domain.audit import Difference, LedgerTotal, Misplaced, Report
 from scoreboard.domain.moments import moment_of
@@ -23,6 +25,9 @@ from scoreboard.workers.postgres_ports import AuditedLedger, PartitionLocks
 from scoreboard.workers.progress import Progress
 from scoreboard.workers.rebuilder import Rebuilder
 from scoreboard.workers.redis_ports import AuditedBoards, BoardLoader, Scores
+
+Found = TypeVar("Found")
+Due = TypeVar("Due")
 
 LOOKS = 5  # at a user whose score changes between two reads; then it gives up
 UNREADABLE = 80  # characters that are told of a text that is none of a period
@@ -124,28 +129,52 @@ class Verifier:
     async def confirm(self, table: str, users: Sequence[str], report: Report) -> list[Difference]:
         """The differences of these users once the stream is drained; ``report`` counts the users
         who changed at every look."""
-        found: list[Difference] = []
+
+        async def due(left: Sequence[str]) -> dict[str, LedgerTotal]:
+            return {row.user_id: row for row in await self._postgres.totals_of(table, left)}
+
+        def differences(
+            user: str, row: LedgerTotal | None, scores: Scores, live: bool
+        ) -> list[Difference]:
+            total = row or LedgerTotal(user, None, None, None, False)
+            return _differences(table, total, scores if live else None)
+
+        found = partial(self._redis.scores, table)
+        return await self._confirmed(table, users, report, found, due, differences)
+
+    async def _confirmed(
+        self,
+        table: str,
+        users: Sequence[str],
+        report: Report,
+        found: Callable[[Sequence[str]], Awaitable[Sequence[Found]]],
+        due: Callable[[Sequence[str]], Awaitable[Mapping[str, Due]]],
+        differences: Callable[[str, Due | None, Found, bool], list[Difference]],
+    ) -> list[Difference]:
+        """What ``differences`` says of each user, who is ``due`` what Postgres has with the stream
+        drained and has what is ``found`` in Redis, and whether the table is live. Those of whom
+        something else is found after the drain than before are looked at again."""
+        confirmed: list[Difference] = []
         left = list(dict.fromkeys(users))
         partition = self._keyspace.partition_of(table)
         for _ in range(LOOKS):
             if not left:
-                return found
+                return confirmed
             async with self._locks.locked(partition) as session:
-                before = await self._redis.scores(table, left)
+                before = await found(left)
                 await self._rebuilder.drain(partition, session)
-                rows = {row.user_id: row for row in await self._postgres.totals_of(table, left)}
-                after = await self._redis.scores(table, left)
+                rows = await due(left)
+                after = await found(left)
                 live = await self._is_live(table)
             moved = []
             for user, first, second in zip(left, before, after, strict=True):
                 if first != second:
                     moved.append(user)
-                    continue
-                total = rows.get(user) or LedgerTotal(user, None, None, None, False)
-                found += _differences(table, total, first if live else None)
+                else:
+                    confirmed += differences(user, rows.get(user), first, live)
             left = moved
         report.moving += len(left)
-        return found
+        return confirmed
 
     async def _is_live(self, table: str) -> bool:
         """Whether Redis has the table and answers for it."""
@@ -195,35 +224,19 @@ class Verifier:
             async for users in self._redis.joined(table):
                 there = {one.user_id for one in await self._postgres.players_of(table, users)}
                 suspects += [user for user in users if user not in there]
-        return await self._confirm_players(table, suspects, report)
 
-    async def _confirm_players(
-        self, table: str, users: Sequence[str], report: Report
-    ) -> list[Difference]:
-        found: list[Difference] = []
-        left = list(dict.fromkeys(users))
-        partition = self._keyspace.partition_of(table)
-        for _ in range(LOOKS):
-            if not left:
-                return found
-            async with self._locks.locked(partition) as session:
-                before = await self._redis.attempts(table, left)
-                await self._rebuilder.drain(partition, session)
-                rows = dict(await self._postgres.players_of(table, left))
-                after = await self._redis.attempts(table, left)
-                live = await self._is_live(table)
-            if not live:
-                return found
-            moved = []
-            for user, first, second in zip(left, before, after, strict=True):
-                due = rows.get(user)
-                if first != second:
-                    moved.append(user)
-                elif first != due:
-                    found.append(Difference(table, user, "players", _text(due), _text(first)))
-            left = moved
-        report.moving += len(left)
-        return found
+        async def due(left: Sequence[str]) -> dict[str, int]:
+            return dict(await self._postgres.players_of(table, left))
+
+        def differences(
+            user: str, kept: int | None, count: int | None, live: bool
+        ) -> list[Difference]:
+            if not live or kept == count:
+                return []
+            return [Difference(table, user, "players", _text(kept), _text(count))]
+
+        found = partial(self._redis.attempts, table)
+        return await self._confirmed(table, suspects, report, found, due, differences)
 
     async def _kept_periods(self, board: str) -> dict[str, KnownPeriod]:
         return known_periods(await self._postgres.latest_occurrences(board))
