@@ -110,6 +110,8 @@ async def opened_arena(
         waits=no_durability_waits(),
         judged=judged or PlainCalls(durable.keyspace),
     )
-    yield Arena(board, redis, durable, submitter, settings)
-    await submitter.close()
-    await durable.rebuilder.close()
+    try:
+        yield Arena(board, redis, durable, submitter, settings)
+    finally:  # or the connections of a test that fails would be told of in those behind it
+        await submitter.close()
+        await durable.rebuilder.close()

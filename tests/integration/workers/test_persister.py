@@ -214,9 +214,7 @@ async def test_two_persisters_at_once_write_every_event_once_without_deadlock(
     ):
         for start in range(0, 5000, 1000):
             await fill(start)
-        await wait_until(
-            lambda: _sum_is(database, 5000), description="all are persisted", timeout=30
-        )
+        await wait_until(lambda: _sum_is(database, 5000), description="all are persisted")
     assert await sums(database) == await totals(database)
     assert await redis.xlen(KEYS.events) == 0
 
