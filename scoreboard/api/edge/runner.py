@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from aiohttp import web
@@ -9,6 +10,7 @@ from aiohttp import web
 from scoreboard.api.edge.admission import Admission, connection_refused, too_many_of_address
 from scoreboard.api.edge.http_connection import Handler, HttpConnection
 from scoreboard.api.problems import HEADERS, problem
+from scoreboard.background import end
 
 
 class Runner(web.AppRunner):
@@ -43,6 +45,25 @@ class _Server(web.Server):
         super().__init__(handler, request_factory=request_factory)
         self._admission = admission
         self._limits = limits
+        self._left: set[asyncio.Task[None]] = set()  # requests whose clients have gone
+
+    def connection_lost(
+        self, handler: web.RequestHandler, exc: BaseException | None = None
+    ) -> None:
+        """Takes note of a request that is still being answered."""
+        answering = handler._task_handler
+        if answering is not None:
+            self._left.add(answering)
+            answering.add_done_callback(self._left.discard)
+        super().connection_lost(handler, exc)
+
+    async def shutdown(self, timeout: float | None = None) -> None:
+        """Gives requests so many seconds, and returns when none is being answered any more: one
+        that goes on would open connections behind those who close them. aiohttp leaves alone a
+        request whose client has gone, and does not wait for one that it cancels."""
+        answering = [c._task_handler for c in self._connections if c._task_handler is not None]
+        await super().shutdown(timeout)
+        await end(*answering, *self._left)
 
     def __call__(self) -> HttpConnection:
         """The protocol of a new connection."""
