@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import asyncpg
@@ -45,12 +46,15 @@ async def test_who_watches_a_period_sees_its_occurrence_end_and_the_next_begin(
         api.http.ws_connect(url(api, "?period=blitz")) as ws,
     ):
         assert (await next_message(ws))["topScores"] == []
-        answer = await score(api, "ann", "a1")
-        number = answer.json["periods"]["blitz"]["occurrence"]
-        seen = [await next_message(ws)]
-        while (seen[-1]["type"], seen[-1]["occurrence"]) != ("closed", number):
-            seen.append(await next_message(ws))
-        seen.append(await next_message(ws))  # nobody has posted
+        for attempt in count(1):
+            answer = await score(api, "ann", f"a{attempt}")
+            number = answer.json["periods"]["blitz"]["occurrence"]
+            seen = [await next_message(ws)]
+            while (seen[-1]["type"], seen[-1]["occurrence"]) != ("closed", number):
+                seen.append(await next_message(ws))
+            seen.append(await next_message(ws))  # nobody has posted
+            if any(one.get("topScores") for one in seen):
+                break  # else the end came before the post was sent, and only the newest is
 
         assert seen[-3]["topScores"] == [{"userId": "ann", "score": 5}]
         assert seen[-2] == {

@@ -321,7 +321,7 @@ async def test_a_period_is_followed_into_its_next_occurrence(
 async def test_it_goes_on_when_redis_was_away_and_when_it_was_emptied(
     start_api: StartApi, redis: Redis, valkey: Valkey
 ) -> None:
-    api = await start_api(standing_interval=INTERVAL, redis_timeout=0.5)
+    api = await start_api(standing_interval=INTERVAL)
     async with api.service.persisting():
         await post(api, ada=20, bob=10)
 
