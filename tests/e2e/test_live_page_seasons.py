@@ -109,19 +109,22 @@ async def test_what_is_over_is_shown_with_its_final_ranks(
     actions = [{"userId": f"user{n}", "actionId": "a", "points": 100 - n} for n in range(12)]
     assert (await season.api.post(f"{BOARD}/scores", {"actions": actions})).status == 200
 
-    async def is_final() -> bool:
+    async def is_final() -> int | None:
+        """The number of that in which they count: on a slow machine it is not the first."""
         listed = (await season.api.get(f"{BOARD}/periods/blitz/occurrences?limit=100")).json
-        return (1, "final", 12) in [
-            (one["occurrence"], one["state"], one["users"]) for one in listed["occurrences"]
-        ]
+        for one in listed["occurrences"]:
+            if (one["state"], one["users"]) == ("final", 12):
+                return int(one["occurrence"])
+        return None
 
-    await wait_until(is_final, description="the first is final")
+    number = await wait_until(is_final, description="what they were posted in is final")
+    assert number is not None
     page = await new_page()
     await page.goto(f"{season.url}&period=blitz")
     await page.get_by_role("button", name="Past").click()
     await page.get_by_role("dialog").get_by_role("link", name="12 players").click()
     await expect_shown(page, {f"user{n}": 100 - n for n in range(10)})
-    await expect_number(page, 1)
+    await expect_number(page, number)
     await expect(page.locator("#left")).to_have_text("final")
     places = page.get_by_role("navigation", name="Places")
     await places.get_by_role("link", name="Next").click()

@@ -226,6 +226,7 @@ async def spaces_commits(parts: Parts) -> None:
     """A commit is followed by a pause that is long enough to be waited for."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(persister, "SPACING", 0.5)
+        patch.setattr(persister, "CLOSER", 0.5)  # somebody may have waited lately
         for _ in range(2):  # before the second is persisted, the pause behind the first is over
             await parts.submit(PLAIN, new_action("ann"))
             await persisted(parts)
@@ -368,6 +369,7 @@ GROUPS = {
         ],
         {
             ".close:": "At the end of a process nobody waits.",
+            "tables_of:": "Moderation, erasures and profiles ask it, and no load.",
             ".players_of:": "Only verify asks it (tests/integration/workers/test_verifier.py).",
         },
     ),
