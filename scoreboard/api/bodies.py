@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
 import msgspec
@@ -148,31 +148,33 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, within: 
 
 def _decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, within: str) -> T:
     try:
-        return decoder.decode(body)
+        try:
+            return decoder.decode(body)
+        except msgspec.ValidationError as error:
+            if "got `float`" not in str(error):
+                raise
+            return _decode_leniently(decoder, body)
     except msgspec.ValidationError as error:
-        if "got `float`" in str(error):
-            return _decode_leniently(decoder, body, within)
         raise _invalid(error, within) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"Not valid JSON: {error}", path=within) from error
 
 
-def _decode_leniently(
-    decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, within: str
-) -> T:
+def _decode_leniently(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
     """``decode``, where an integer may be written with a fraction of zeros or an exponent. To JSON
-    and its schemas 1904.0 is an integer; msgspec takes it for a float, and is the faster for it."""
-    try:
-        return msgspec.convert(_with_whole_floats.decode(body), decoder.type)
-    except msgspec.ValidationError as error:
-        raise _invalid(error, within) from error
+    and its schemas 1904.0 is an integer; msgspec takes it for a float, and is the faster for it.
+    It also stops at the first float, so what follows may turn out here to be no JSON."""
+    return msgspec.convert(_with_whole_floats.decode(body), decoder.type)
 
 
 def _whole(text: str) -> int | float:
     """The number: an int when it is whole and a double holds every neighbour of it."""
     number = float(text)
-    if number.is_integer() and abs(number) < 2**53 and Decimal(text) == (whole := int(number)):
-        return whole
+    try:
+        if number.is_integer() and abs(number) < 2**53 and Decimal(text) == (whole := int(number)):
+            return whole
+    except InvalidOperation:  # an exponent beyond those of Decimal
+        pass
     return number
 
 

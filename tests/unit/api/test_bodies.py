@@ -186,7 +186,11 @@ def test_an_integer_is_what_json_schema_calls_one(points: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "points", ["1904.5", "1e-1", "2147483648.0", "1e400", "1e1000000000", "0.99999999999999999999"]
+    "points",
+    [
+        *("1904.5", "1e-1", "2147483648.0", "1e400", "1e1000000000", "0.99999999999999999999"),
+        *("0e9999999999999999999", "1e-9999999999999999999"),  # too much for Decimal as well
+    ],
 )
 def test_any_other_number_is_refused_by_its_path(points: str) -> None:
     body = f'{{"userId":"ann","actionId":"k1","points":{points}}}'.encode()
@@ -194,6 +198,18 @@ def test_any_other_number_is_refused_by_its_path(points: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         decode(msgspec.json.Decoder(ScoreAction), body, "actions[3]")
     assert refused.value.extra["path"] == "actions[3].points"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"", b",", b',"userId":}', b',"userId":"\xff"}', b',"userId":"\\ud800"}', b',"userId":"\0"}'],
+)
+@pytest.mark.parametrize("points", [b"1904", b"1904.0", b"1904.5"])
+def test_what_is_no_json_behind_a_number_is_refused_however_the_number_is_written(
+    points: bytes, rest: bytes
+) -> None:
+    with pytest.raises(InvalidRequest, match="Not valid JSON"):
+        decode(msgspec.json.Decoder(ScoreAction), b'{"points":' + points + rest)
 
 
 class Season(msgspec.Struct):
