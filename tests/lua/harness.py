@@ -23,6 +23,7 @@ from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.wire.messages import BoardMessage
 from scoreboard.wire.scripts import ActionArguments, Script, ScriptCall, VerdictArguments
 from scoreboard.write_path.plain_calls import body_of
+from tests.support.waiting import PATIENCE
 
 _attempts = itertools.count()
 
@@ -71,7 +72,7 @@ class Board:
         self.named: dict[str, str] = {}  # what calls say of the periods (wire/known_periods.py)
         self._listener = client.pubsub(ignore_subscribe_messages=True)
         self._listener.subscribe(self.keys.channel)
-        self._listener.get_message(timeout=5)
+        self._listener.get_message(timeout=PATIENCE)
         self.make_live()
 
     def close(self) -> None:
@@ -250,8 +251,8 @@ class Board:
         self._listener.ping()
         texts: list[bytes] = []
         while True:
-            message = self._listener.get_message(timeout=5)
-            assert message is not None, "no PONG within 5 s"
+            message = self._listener.get_message(timeout=PATIENCE)
+            assert message is not None, "no PONG"
             if message["type"] == "pong":
                 return texts
             texts.append(message["data"])

@@ -19,6 +19,7 @@ from scoreboard.wire.events import EventKind, Opened
 from scoreboard.wire.known_periods import KnownPeriod
 from scoreboard.wire.replies import parse_reply
 from tests.lua.harness import Action, Board
+from tests.support.waiting import PATIENCE
 
 HOUR = 3_600_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -261,11 +262,13 @@ def test_clients_are_told_of_the_end_and_of_the_next_occurrence(client: Redis) -
     board.submit(Action("ann", "a1", 5))
     listener = client.pubsub(ignore_subscribe_messages=True)
     listener.subscribe(board.occurrence("week", 2).channel)
-    listener.get_message(timeout=5)
+    listener.get_message(timeout=PATIENCE)
     end = ended(board, "week")
     board.named["week"] = f"2 {end} {FAR} {FAR}"
     board.submit(Action("bob", "b1", 3))
-    closed, empty, update = (json.loads(listener.get_message(timeout=5)["data"]) for _ in range(3))
+    closed, empty, update = (
+        json.loads(listener.get_message(timeout=PATIENCE)["data"]) for _ in range(3)
+    )
 
     assert (closed["type"], closed["period"], closed["occurrence"]) == ("closed", "week", 1)
     assert closed["startsAt"] == "1970-01-01T00:00:01.000Z"
@@ -349,13 +352,13 @@ def test_nothing_is_kept_or_told_of_a_sealed_occurrence_when_its_period_goes_on(
     seal(board, "week", 1)
     listener = client.pubsub(ignore_subscribe_messages=True)
     listener.subscribe(board.occurrence("week", 2).channel)
-    listener.get_message(timeout=5)
+    listener.get_message(timeout=PATIENCE)
     turn(board, "week", f"2 {end} {FAR} {FAR}")
 
     assert KnownPeriod.from_text(board.knows("week") or "") == KnownPeriod(
         Occurrence(2, end, FAR), FAR
     )
-    told = json.loads(listener.get_message(timeout=5)["data"])
+    told = json.loads(listener.get_message(timeout=PATIENCE)["data"])
     assert (told["type"], told["occurrence"]) == ("update", 2), "its start is no longer known"
     listener.close()
     board.close()

@@ -21,6 +21,7 @@ from scoreboard.wire.events import PERIODS, Body
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.scripts import COLD, DONE, LOST, MOVED, RANGE, ScriptCall
 from tests.lua.harness import WINDOW_MS, Action, Board
+from tests.support.waiting import PATIENCE
 
 KEYSPACE = Keyspace(8)
 WEEK, DAY = Period("week", cron="0 0 * * 1"), Period("day", cron="0 0 * * *")
@@ -201,7 +202,7 @@ def test_whoever_watches_a_period_is_told_of_its_table(opened: Opened) -> None:
     board = opened()
     board.published()
     board._listener.subscribe(KEYSPACE.board(TABLES[0]).channel)
-    board._listener.get_message(timeout=5)
+    board._listener.get_message(timeout=PATIENCE)
     (version,) = hide(board, "bob")
     own, of_week = map(json.loads, board.published())
     assert "period" not in own

@@ -92,10 +92,8 @@ async def test_a_board_that_nobody_made_is_unknown(boards: ArchivedBoards) -> No
         await boards.around("nothing", "ann", 3)
 
 
-async def test_a_postgres_that_is_not_there_is_unavailable(unused_tcp_port: int) -> None:
-    pool = await open_pool(
-        f"postgresql://u:p@127.0.0.1:{unused_tcp_port}/d", connections=1, timeout=2
-    )
+async def test_a_postgres_that_is_not_there_is_unavailable() -> None:
+    pool = await open_pool("postgresql://u:p@127.0.0.1:1/d", connections=1, timeout=2)
     with pytest.raises(Unavailable):
         await ArchivedBoards(pool).top(BOARD)
     await pool.close()

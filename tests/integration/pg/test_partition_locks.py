@@ -68,6 +68,11 @@ async def test_a_lock_whose_holder_works_is_waited_for(
         async with ledger.locked(PARTITION) as session, database.transaction():
             await database.execute("LOCK TABLE board")
             working = asyncio.create_task(session.connection.execute("SELECT FROM board"))
+            own = session.connection.get_server_pid()
+            blocked = "SELECT count(*) FROM pg_locks WHERE pid = $1 AND NOT granted"
+            await wait_until(
+                lambda: database.fetchval(blocked, own), description="the holder is at work"
+            )
             waiting = asyncio.create_task(lock())
             await wait_until(lambda: logs or waiting.done(), description="the wait is told")
             assert not waiting.done()

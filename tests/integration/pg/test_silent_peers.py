@@ -139,7 +139,10 @@ async def test_a_copy_that_takes_its_time_is_waited_for(
 
 
 @pytest.mark.usefixtures("attentive")
-async def test_a_statement_that_takes_its_time_is_waited_for(database_url: str) -> None:
+async def test_a_statement_that_takes_its_time_is_waited_for(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "SILENCE", 1.0)  # for Postgres to begin with it
     pool = await open_pool(database_url, connections=1, timeout=PATIENCE)
     async with pool.acquire() as own:
         process = own.get_server_pid()

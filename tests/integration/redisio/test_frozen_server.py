@@ -19,7 +19,7 @@ from tests.support.frozen import frozen
 from tests.support.parts import LINES, Parts
 from tests.support.waiting import PATIENCE, wait_until
 
-TIMEOUT = 0.2
+TIMEOUT = 0.5
 AT_ONCE = 100
 # Far less than the timeouts of all one after the other, and far more than a few of them.
 BOUND = AT_ONCE / LINES * TIMEOUT / 2

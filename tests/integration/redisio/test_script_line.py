@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,15 +10,18 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from scoreboard.errors import OutcomeUnknown, Unavailable
+from scoreboard.local.embedded_servers import Valkey
 from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from scoreboard.wire.scripts import read_top
+from tests.support.frozen import frozen
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
 async def line(settings: Settings) -> AsyncIterator[ScriptLine]:
-    line = ScriptLine(await topology_at(settings.redis_url).owner("any"), timeout=5)
+    line = ScriptLine(await topology_at(settings.redis_url).owner("any"), timeout=PATIENCE)
     yield line
     await line.close()
 
@@ -42,14 +46,10 @@ async def test_a_server_that_is_not_there_is_unavailable() -> None:
         await line.ask(b"PING")
 
 
-async def test_a_silent_server_is_named_as_the_reason(settings: Settings, redis: Redis) -> None:
-    line = ScriptLine(await topology_at(settings.redis_url).owner("any"), timeout=0.1)
+async def test_a_silent_server_is_named_as_the_reason(line: ScriptLine, valkey: Valkey) -> None:
     await line.ask(b"PING")
-    await redis.client_pause(500)
-    with capture_logs() as logs, pytest.raises(OutcomeUnknown):
-        await line.run(
-            read_top(**dict.fromkeys(("key_board", "key_meta", "key_table"), "sb:nowhere"))
-        )
-    await line.close()
+    call = read_top(**dict.fromkeys(("key_board", "key_meta", "key_table"), "sb:nowhere"))
+    with frozen(valkey), capture_logs() as logs, pytest.raises(OutcomeUnknown):
+        await line.run(call, deadline=asyncio.get_running_loop().time() + 0.1)
 
     assert [log["error"] for log in logs if log["event"] == "redis_call_failed"] == ["TimeoutError"]
