@@ -14,7 +14,7 @@ from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
 from scoreboard.api import board_reader, health
-from scoreboard.local.embedded_servers import Postgres, Valkey
+from scoreboard.local.embedded_servers import Postgres, Valkey, free_port
 from scoreboard.settings import Settings
 from scoreboard.write_path import board_calls
 from scripts.load.clusters import RedisCluster
@@ -100,6 +100,19 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     """A client of this process's emptied server or cluster; replies are bytes."""
     async with servers.redis_client(redis_url) as client:
         yield client
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """A port that no other test is given, in place of pytest-asyncio's, which anybody may take
+    before a process listens there."""
+    return free_port()
+
+
+@pytest.fixture
+def unused_tcp_port_factory() -> Callable[[], int]:
+    """The same, as often as it is called."""
+    return free_port
 
 
 @pytest.fixture

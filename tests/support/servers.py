@@ -17,6 +17,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ import asyncpg
 from redis.asyncio import Redis
 
 from scoreboard.errors import ConfigurationError
+from scoreboard.local import embedded_servers
 from scoreboard.local.embedded_servers import Postgres, Valkey, postgres_binaries
 from scoreboard.pg.migrations import migrate
 from scoreboard.redisio.cluster_client import ClusterClient
@@ -35,6 +37,7 @@ from tests.support.waiting import PATIENCE
 ON_A_CLUSTER = os.environ.get("REDIS_TOPOLOGY") == "cluster"
 SHARED_FOLDER = "TEST_SERVERS_FOLDER"  # environment: what the processes of a session share
 MEMORY = Path("/dev/shm")
+GIVEN_PORTS = f"/tmp/scoreboard-test-ports-{os.getuid()}"  # empty: only its bytes' locks count
 ROOM = 2 << 30  # bytes; a run of all tests was seen to take less than half of it
 NOT_DURABLE = {
     "fsync": "off",
@@ -42,6 +45,29 @@ NOT_DURABLE = {
     "full_page_writes": "off",
     "max_connections": "200",
 }
+
+
+class _Given(deque[int]):
+    """The ports that any test process of this machine was given, each as long as the process
+    lives: the system keeps a lock on the byte of this number. Between its choice and the moment at
+    which a server listens, and while that is stopped, nobody else gets a port."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._file = os.open(GIVEN_PORTS, os.O_WRONLY | os.O_CREAT, 0o600)
+
+    def __contains__(self, port: object) -> bool:
+        assert isinstance(port, int)
+        if super().__contains__(port):
+            return True
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        except OSError:
+            return True
+        return False
+
+
+embedded_servers._given = _Given()
 
 
 def new_valkey(folder: Path, **options: str) -> Valkey:

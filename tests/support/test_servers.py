@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from scoreboard.local.embedded_servers import Postgres, Valkey
+from scoreboard.local.embedded_servers import Postgres, Valkey, free_port
 from scoreboard.settings import Settings
-from tests.support.servers import redis_client
+from tests.support.servers import GIVEN_PORTS, redis_client
 
 
 @pytest.mark.parametrize("run", [1, 2])
@@ -21,6 +24,13 @@ async def test_what_a_test_writes_is_gone_in_the_next(settings: Settings, run: i
     assert await connection.fetchval("SELECT count(*) FROM schema_migration") > 0
     await connection.execute("INSERT INTO setup (partitions) VALUES (8)")
     await connection.close()
+
+
+def test_a_port_that_a_test_was_given_is_given_to_no_other_process() -> None:
+    lock = f"os.open({GIVEN_PORTS!r}, os.O_WRONLY), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, {free_port()}"
+    code = f"import fcntl, os; fcntl.lockf({lock})"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert b"BlockingIOError" in ended.stderr
 
 
 @pytest.mark.parametrize("run", [1, 2])

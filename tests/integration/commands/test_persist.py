@@ -6,7 +6,8 @@ import asyncio
 import random
 import signal
 from asyncio.subprocess import Process
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
 import asyncpg
@@ -19,7 +20,7 @@ from scoreboard.settings import Settings
 from scoreboard.wire.keys import PartitionKeys
 from tests.support.command import named, started
 from tests.support.extent import further
-from tests.support.ledger_entries import PARTITION, append, append_raw, fields, sums, totals
+from tests.support.ledger_entries import BOARD, PARTITION, append, append_raw, fields, sums, totals
 from tests.support.waiting import PATIENCE, wait_until
 
 EVENTS = 30_000
@@ -49,12 +50,36 @@ def persisting(settings: Settings, **further: str) -> AbstractAsyncContextManage
     return started("persist", **servers, SCOREBOARD_PERSIST_BATCH="500", **further)
 
 
+@asynccontextmanager
+async def held_up_at(
+    number: int, database: asyncpg.Connection
+) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
+    """Whoever writes this action waits until the end of the block; whether somebody does."""
+    transaction = database.transaction()
+    await transaction.start()
+    await database.execute(
+        "INSERT INTO score_action (board, user_id, action_id, points, score, event_ms, event_seq,"
+        " status, attempt_id) VALUES ($1, $2, $3, 1, 1, $4, 0, 'accepted', 'of another')",
+        *(BOARD, f"user{number % USERS}", f"a{number}", number + 1),
+    )
+    ours = "NOT granted AND transactionid = pg_current_xact_id()::xid"
+
+    async def waits() -> bool:
+        return bool(await database.fetchval(f"SELECT count(*) FROM pg_locks WHERE {ours}"))
+
+    try:
+        yield waits
+    finally:
+        await transaction.rollback()
+
+
 async def test_a_persister_that_is_told_to_stop_finishes_its_batch_and_leaves_nothing_pending(
     settings: Settings, redis: Redis, database: asyncpg.Connection, backlog: dict[str, int]
 ) -> None:
     async with persisting(settings) as process:
-        await wait_until(lambda: _shorter(redis, EVENTS), description="it has begun")
-        process.send_signal(signal.SIGTERM)
+        async with held_up_at(EVENTS // 2, database) as waits:
+            await wait_until(waits, description="it waits amid a batch")
+            process.send_signal(signal.SIGTERM)
         said, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
         assert process.returncode == 0, said.decode()
     left = await redis.xlen(KEY)

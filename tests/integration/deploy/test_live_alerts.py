@@ -104,6 +104,14 @@ async def test_alerts_are_silent_while_all_is_well_and_fire_for_their_faults(
 
         await wait_until(all_fire, description=f"{names} fire", interval=0.25)
 
+    async def silent(*names: str) -> None:
+        """The alerts do not fire, or not for long: a busy machine may lag for a moment."""
+
+        async def none_fires() -> bool:
+            return not set(names) & await firing()
+
+        await wait_until(none_fires, description=f"{names} are silent", interval=0.25)
+
     async with (
         ClientSession() as http,
         started("serve", **environment) as serve,
@@ -122,10 +130,10 @@ async def test_alerts_are_silent_while_all_is_well_and_fire_for_their_faults(
 
             await wait_until(scraped, description="both have been scraped, and an audit is done")
 
-            async def silent() -> bool:
+            async def none_fires() -> bool:
                 return not await firing()
 
-            await wait_until(silent, description="no alert fires")
+            await wait_until(none_fires, description="no alert fires")
 
             await redis.xadd(PartitionKeys(0).events, {"nonsense": "1"})
             await fires("ScoreboardDeadEvents")
@@ -135,15 +143,15 @@ async def test_alerts_are_silent_while_all_is_well_and_fire_for_their_faults(
             await redis.config_set("maxmemory", "0")
             await wait_until(served, description="the service takes an action again")
 
-            assert not {"ScoreboardNoPersister", "ScoreboardPersistLag"} & await firing()
+            await silent("ScoreboardNoPersister", "ScoreboardPersistLag")
             persist.kill()
             await wait_until(served, description="one more action")
             await fires("ScoreboardNoPersister", "ScoreboardPersistLag")
 
-            assert not {"ScoreboardRedisAway", "ScoreboardNoServe"} & await firing()
+            await silent("ScoreboardRedisAway", "ScoreboardNoServe")
             await asyncio.to_thread(valkey.stop)
             await fires("ScoreboardRedisAway", "ScoreboardRedisRefusesWrites")
 
-            assert not {"ScoreboardNoServe", "ScoreboardServeDown"} & await firing()
+            await silent("ScoreboardNoServe", "ScoreboardServeDown")
             serve.kill()
             await fires("ScoreboardNoServe", "ScoreboardServeDown")
