@@ -8,6 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from scoreboard.domain.ledger import KeptAction
+from scoreboard.errors import Unavailable
 from scoreboard.redisio.commands import reachable
 from scoreboard.redisio.reverter import receipt_of
 from scoreboard.wire.keys import Keyspace
@@ -132,7 +133,7 @@ class RedisAudit:
 def _known(text: bytes) -> KnownPeriod | str:
     try:
         known = KnownPeriod.from_text(text)
-    except ValueError:
+    except Unavailable:
         known = None
     told = text.decode(errors="backslashreplace")
     return told if known is None or known.to_text() != told else known

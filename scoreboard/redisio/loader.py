@@ -49,7 +49,7 @@ class BoardLoader:
         reply = await read_state(self._redis, self._keyspace, board)
         tables: dict[str, bool] = {}
         lost = False
-        needed, _ = tables_known(board, reply)
+        needed = tables_known(board, reply, whatever_readable=True)
         if needed:
             reply = await read_state(self._redis, self._keyspace, board, needed)
             tables = dict(zip(needed, map(bool, reply[9]), strict=True))

@@ -34,32 +34,31 @@ async def read_state(
 async def tables_of(redis: Redis, keyspace: Keyspace, board: str) -> list[str]:
     """The tables that Redis may have of a board. Raises Unavailable when Redis is away, or what it
     knows of a period is nothing that can be read."""
-    known, unreadable = tables_known(board, await read_state(redis, keyspace, board))
-    if unreadable:
-        raise Unavailable("What Redis knows of a period of the board can't be read.")
-    return list(known)
+    return list(tables_known(board, await read_state(redis, keyspace, board)))
 
 
-def tables_known(board: str, state: Sequence[Any]) -> tuple[dict[str, bool], list[str]]:
+def tables_known(
+    board: str, state: Sequence[Any], *, whatever_readable: bool = False
+) -> dict[str, bool]:
     """The tables that Redis may have of a board with this reply of ``read_state``, and whether it
-    must have each: it does not once they are final. And the periods of which it has a text that
-    can't be read."""
-    tables, unreadable = dict[str, bool](), list[str]()
+    must have each: it does not once they are final. Raises Unavailable when what it knows of a
+    period is nothing that can be read, or leaves that period out (``whatever_readable``)."""
+    tables = dict[str, bool]()
     texts = iter(state[8])
     for name, text in zip(texts, texts, strict=True):
-        period = name.decode()
         try:
             known = KnownPeriod.from_text(text)
-        except ValueError:
-            unreadable.append(period)
+        except Unavailable:
+            if not whatever_readable:
+                raise
             continue
         if known is None:
             continue
-        number = known.latest.number
+        period, number = name.decode(), known.latest.number
         if number > 1:
             tables[occurrence_table(board, period, number - 1)] = known.before is not None
         tables[occurrence_table(board, period, number)] = not known.sealed
-    return tables, unreadable
+    return tables
 
 
 def tell_tables(

@@ -12,6 +12,7 @@ import msgspec
 from scoreboard.domain.kept_occurrences import KeptOccurrence
 from scoreboard.domain.occurrences import Occurrence, containing_after, final_at, first
 from scoreboard.domain.periods import Period
+from scoreboard.errors import Unavailable
 
 
 class KnownPeriod(msgspec.Struct, frozen=True):
@@ -59,9 +60,13 @@ class KnownPeriod(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_text(cls, text: str | bytes) -> KnownPeriod | None:
-        """What a text says; None for the empty one, without an occurrence. Raises ValueError for
-        any other that is none of these texts."""
-        match [int(number) for number in text.split()]:
+        """What a text says; None for the empty one, without an occurrence. Raises Unavailable for
+        any other that is none of these texts: somebody has changed it by hand."""
+        try:
+            numbers = [int(number) for number in text.split()]
+        except ValueError:
+            raise _unreadable() from None
+        match numbers:
             case []:
                 return None
             case [number, starts_at, ends_at, final_at]:
@@ -70,7 +75,14 @@ class KnownPeriod(msgspec.Struct, frozen=True):
                 before = Occurrence(number - 1, start_before, end_before)
                 return cls(Occurrence(number, starts_at, ends_at), final_at, before, final_before)
             case _:
-                raise ValueError("not as many numbers as one or two occurrences have")
+                raise _unreadable()
+
+
+def _unreadable() -> Unavailable:
+    return Unavailable(
+        "What Redis knows of a period of the board can't be read.",
+        words="scoreboard verify --repair sets it right.",
+    )
 
 
 def known_periods(latest: Sequence[KeptOccurrence]) -> dict[str, KnownPeriod]:
