@@ -37,16 +37,19 @@ async def check_servers(settings: Settings, redis: Redis, pool: asyncpg.Pool) ->
     """Returns once both servers are found fit; waits for one that is away. Raises
     ConfigurationError when one does not meet the service's needs."""
 
-    async def check() -> None:
+    async def check_and_warn_of_redis() -> None:
         with reachable():
             await check_redis(redis)
+
+    async def check_postgres() -> None:
         await check_sessions(parse(settings.database_url), timeout=settings.database_timeout)
         with translated():
             async with pool.acquire() as connection:
                 await check_schema(connection, partitions=settings.partitions)
                 await warn_of_shortcomings(connection)
 
-    await _persistently(check)
+    await _persistently(check_and_warn_of_redis)
+    await _persistently(check_postgres)  # on its own, so that Redis's warnings come once
 
 
 async def open_board(rebuilder: Rebuilder, board: str) -> None:

@@ -53,10 +53,10 @@ async def _info(redis: Redis) -> dict[str, Any]:
     try:
         info: dict[str, Any] = await redis.info()
     except AuthenticationError as error:
-        raise ConfigurationError(f"Redis refuses the credentials: {error}") from error
+        raise _wrong_credentials(error) from error
     except Refused as error:
         if error.word in ("NOAUTH", "WRONGPASS"):
-            raise ConfigurationError(f"Redis refuses the credentials: {error}") from error
+            raise _wrong_credentials(error) from error
         if error.word == "NODB":
             raise ConfigurationError(
                 f"{VARIABLE}: Redis has no database of this number: {error}"
@@ -75,6 +75,12 @@ async def _info(redis: Redis) -> dict[str, Any]:
     except ResponseError as error:
         raise ConfigurationError(f"Redis does not answer INFO; {WHY}: {error}") from error
     return info
+
+
+def _wrong_credentials(error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"Redis refuses the credentials: {error} Correct user and password in {VARIABLE}"
+    )
 
 
 def _check_kind(info: dict[str, Any], *, clustered: bool) -> None:
