@@ -12,7 +12,13 @@ import typer
 
 from scoreboard.assembly.moderation import moderator, remover
 from scoreboard.assembly.operator import load_settings, operator
-from scoreboard.commands.options import ACTOR, DataDirOption, announced_events, command_group
+from scoreboard.commands.options import (
+    ACTOR,
+    DataDirOption,
+    announced_events,
+    command_group,
+    moment,
+)
 from scoreboard.commands.period_options import amending_periods, period_of, period_text
 from scoreboard.commands.progress import row_count
 from scoreboard.commands.terminal import console, say
@@ -185,6 +191,9 @@ def set_command(
         for name, value in limits.items()
         if value is not None
     }
+    for name in ("opens", "closes"):
+        if changes.get(name) is not None:
+            moment(changes[name], f"--{name}")
     if rate is not None:
         changes["rate"] = _parsed(rate)
     if event:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import typer
 
+from scoreboard.commands.options import moment
 from scoreboard.commands.terminal import say
 from scoreboard.domain.moments import milliseconds_of_moment, moment_of
 from scoreboard.domain.occurrences import coming
@@ -44,17 +45,22 @@ def calendar_command(
     The first is the one that is open at the moment, or the next one. Each line has its start and
     its end, by the zone's clock and in UTC.
     """
-    given = {"cron": cron, "zone": zone, "every": every, "start": start, "duration": duration}
+    now = datetime.now(UTC) if from_ is None else moment(from_, "--from")
+    given = {
+        "cron": cron,
+        "zone": zone,
+        "every": every,
+        "start": None if start is None else moment(start, "--start"),
+        "duration": duration,
+    }
     try:
         period = msgspec.convert(
-            {"name": "preview"} | {name: text for name, text in given.items() if text is not None},
+            {"name": "preview"}
+            | {name: value for name, value in given.items() if value is not None},
             Period,
         )
-        now = datetime.now(UTC) if from_ is None else msgspec.convert(from_, datetime)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{error}.") from error
-    if now.tzinfo is None:
-        raise ConfigurationError("--from needs an offset, such as Z or +02:00")
     if not EARLIEST_START <= now < LATEST_START:
         raise ConfigurationError("--from lies outside the years 1970 to 2089")
     clocks: list[tzinfo] = [UTC] if zone == "UTC" else [ZoneInfo(zone), UTC]

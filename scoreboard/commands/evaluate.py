@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,7 @@ from rich.table import Column, Table
 
 from scoreboard.assembly.operator import load_settings, operator
 from scoreboard.commands.action_file import read_actions
-from scoreboard.commands.options import DataDirOption, announced_events, writable
+from scoreboard.commands.options import DataDirOption, announced_events, date, writable
 from scoreboard.commands.progress import stage_bars
 from scoreboard.commands.terminal import console, printable
 from scoreboard.domain.announced import usual
@@ -62,7 +62,7 @@ def evaluate_command(
         datetime | None,
         typer.Option(
             help="With --board: measure from this date on; what came before makes memories.",
-            formats=["%Y-%m-%d"],
+            parser=date,
             metavar="YYYY-MM-DD",
         ),
     ] = None,
@@ -104,7 +104,7 @@ def evaluate_command(
             model, csv, announced_events(event or ()), screen=screen
         )
     elif board and not csv and not event:
-        since_ms = round(since.replace(tzinfo=UTC).timestamp() * 1000) if since else 0
+        since_ms = round(since.timestamp() * 1000) if since else 0
         content = model.read_bytes() if model else None
         rows, played, evaluation = evaluate_board(
             load_settings(data_dir), board, since_ms, content, screen=screen

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from scoreboard.domain.announced import AnnouncedEvent
@@ -48,6 +50,37 @@ def writable(path: Path | None) -> Path | None:
         if path.is_dir() or not os.access(place, os.W_OK):
             raise typer.BadParameter(f"{str(path)!r} can't be written")
     return path
+
+
+def moment(text: str, option: str) -> datetime:
+    """The moment of an option's text, which has an offset. Raises ConfigurationError."""
+    try:
+        read = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        read = None
+    if read is None or read.tzinfo is None:
+        raise ConfigurationError(
+            f"{option} is a moment with an offset, such as 2026-12-05T18:00:00Z, not {text!r}"
+        )
+    return read
+
+
+def date(text: str) -> datetime:
+    """Reads an option that is a date: its first moment, in UTC."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no date such as 2026-01-31") from None
+
+
+def local_moment(text: str) -> datetime:
+    """Reads an option that is a date, or a moment, by the local clock unless it has an offset."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no moment such as 2026-01-31T18:00:00Z or 2026-01-31"
+        ) from None
 
 
 def announced_events(texts: Sequence[str]) -> list[AnnouncedEvent]:

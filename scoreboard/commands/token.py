@@ -14,7 +14,7 @@ import typer
 
 from scoreboard import settings as configuration
 from scoreboard.api import tokens
-from scoreboard.commands.options import ACTOR, DataDirOption
+from scoreboard.commands.options import ACTOR, DataDirOption, local_moment
 from scoreboard.commands.terminal import say
 from scoreboard.domain.boards import is_board_name
 from scoreboard.domain.revocations import MAX_TOKEN_ID, NEVER, Revocation
@@ -100,7 +100,7 @@ def revoke_command(
         typer.Option(
             help="With --sub: those issued before this moment (claim iat), local time if it names "
             "no other; default: now.",
-            formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"],
+            parser=local_moment,
             metavar="MOMENT",
         ),
     ] = None,

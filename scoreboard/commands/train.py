@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,7 @@ import typer
 from scoreboard.assembly.operator import load_settings, operator
 from scoreboard.assembly.training_process import NOT_IN_FORCE, check_training
 from scoreboard.commands.action_file import read_actions
-from scoreboard.commands.options import ACTOR, DataDirOption, writable
+from scoreboard.commands.options import ACTOR, DataDirOption, date, writable
 from scoreboard.commands.progress import stage_bars
 from scoreboard.commands.terminal import console, printable
 from scoreboard.domain.announced import usual
@@ -61,7 +61,7 @@ def train_command(
         datetime | None,
         typer.Option(
             help="Leave out actions from before this date.",
-            formats=["%Y-%m-%d"],
+            parser=date,
             metavar="YYYY-MM-DD",
         ),
     ] = None,
@@ -93,7 +93,7 @@ def train_command(
         cases = [row.case for row in read_actions(csv) if not row.label]
     else:
         assert settings is not None
-        since_ms = round(since.replace(tzinfo=UTC).timestamp() * 1000) if since else 0
+        since_ms = round(since.timestamp() * 1000) if since else 0
         cases = asyncio.run(_from_ledger(settings, board, since_ms))
     model = _trained(cases, seed, false_alarm_rate, screen)
     record = model.training

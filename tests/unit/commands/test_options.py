@@ -70,3 +70,26 @@ def test_ctrl_c_while_the_program_loads_ends_it_without_a_word(
         __main__.main()
     assert ended.value.code == 130
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("train", "--since"),
+        ("evaluate --board arena", "--since"),
+        ("token revoke --sub ada", "--before"),
+        ("boards set arena", "--opens"),
+        ("boards set arena", "--closes"),
+        ("calendar --cron @x", "--from"),
+        ("calendar --every PT30S", "--start"),
+    ],
+)
+def test_what_is_no_moment_is_told_by_option_and_with_an_example(command: str, option: str) -> None:
+    ended = CliRunner().invoke(app, [*command.split(), option, "yesterday"])
+    said = ended.output + str(ended.exception)
+
+    assert ended.exit_code != 0
+    assert option in said
+    assert "'yesterday'" in said
+    assert "such as 2026-" in said
+    assert "%Y" not in said
