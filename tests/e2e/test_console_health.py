@@ -12,6 +12,7 @@ from playwright.async_api import Page, expect
 from scoreboard.settings import Settings
 from tests.e2e.conftest import OpenPage
 from tests.e2e.console import Console, gauge, open_console
+from tests.e2e.stand_in import stop_the_clock
 from tests.support.dead_letters import bury
 from tests.support.ledger_entries import fields
 
@@ -66,7 +67,7 @@ async def test_rates_and_times_are_those_between_two_reads(
     console: Console, new_page: OpenPage
 ) -> None:
     page = await new_page()
-    await page.clock.install()
+    await stop_the_clock(page)  # so that it reads again when it is told to, and not before
     await tell(page, told(0, answers=1000, fast=1000))
     await open_console(page, console, "health")
     await expect(gauge(page, "Lag")).to_have_text("2.5 s")
@@ -93,7 +94,7 @@ async def test_a_part_that_is_down_says_what_that_means(
     console: Console, new_page: OpenPage
 ) -> None:
     page = await new_page()
-    await page.clock.install()
+    await stop_the_clock(page)  # so that it reads again when it is told to, and not before
     await tell(page, told(0, answers=1))
     await open_console(page, console, "health")
     await expect(page.locator("#health-state")).to_have_text("Takes actions")

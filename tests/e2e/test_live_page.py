@@ -15,6 +15,7 @@ from scoreboard.api.tokens import keys_from, mint
 from scoreboard.assembly.application import application
 from scoreboard.settings import Settings
 from tests.e2e.conftest import OpenPage
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -37,6 +38,16 @@ class Service:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         self._port = self._runner.addresses[0][1]
+        await wait_until(self._takes_tokens, description="the service takes tokens")
+
+    async def _takes_tokens(self) -> bool:
+        headers = {"Authorization": f"Bearer {self.token('board:read')}"}
+        async with (
+            ClientSession() as session,
+            session.get(f"{self.url}/readyz", headers=headers) as response,
+        ):
+            parts = (await response.json())["parts"]
+            return bool(parts["tokens"]["up"] and parts["players"]["up"])
 
     async def stop(self) -> None:
         if self._runner:

@@ -68,7 +68,7 @@ class Server:
 
     async def ready(self) -> bool:
         try:
-            return (await self.call("GET", "/healthz"))[0] == 200
+            return (await self.call("GET", "/readyz"))[0] == 200
         except ClientConnectionError:
             return False
 

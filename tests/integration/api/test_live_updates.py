@@ -131,6 +131,7 @@ async def test_versions_only_grow_across_an_emptied_redis_and_a_restart(
             await see_a_change(ws)
         await api.service.stop()
         await api.service.start()
+        await api.service.takes_tokens()
         async with api.http.ws_connect(f"{api.service.url}/ws/leaderboard") as ws:
             again = (await next_message(ws))["version"]
             assert again >= versions[-1]

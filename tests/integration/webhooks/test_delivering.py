@@ -20,6 +20,7 @@ from scoreboard.domain.profiles import Profile, pseudonym
 from scoreboard.domain.webhook_signatures import new_secret, signatures
 from scoreboard.domain.webhook_targets import WebhookTargets
 from scoreboard.domain.webhooks import DueDelivery, NewWebhook
+from scoreboard.local.embedded_servers import free_port
 from scoreboard.pg.outside_events import OutsideEvents
 from scoreboard.pg.profiles import StoredProfiles
 from scoreboard.settings import Settings
@@ -471,6 +472,10 @@ async def test_a_name_is_looked_up_once_an_attempt_and_that_address_is_connected
     outside: Outside, pool: asyncpg.Pool, named: Any
 ) -> None:
     async with receiving("127.0.0.2") as inside:
+        inside_port = free_port()  # which nobody has at the other address either
+        await inside.stop()
+        inside.port = inside_port
+        await inside.start()
         names = named(["127.0.0.1"], ["127.0.0.2"])
         url = f"http://rebinding.example:{inside.port}/hooks"
         assert await attempt(outside, pool, url, "127.0.0.1") == "no connection"
