@@ -60,6 +60,7 @@ class ServerConnection(AbstractConnection):
         self.figures: NodeFigures | None = None  # of where it leads, once it connects
         self._made = -inf
         self._turn = asyncio.Lock()
+        self._connecting: asyncio.Task[Any] | None = None  # who has the turn
 
     @property
     def outdated(self) -> bool:
@@ -71,21 +72,28 @@ class ServerConnection(AbstractConnection):
         if self.is_connected and (self._turn.locked() or not self.outdated):
             return  # locked: what redis-py sends as part of connecting asks for a connection, too
         async with self._turn:  # of two tasks, as of a subscriber, the second finds it made
-            # Again where it was learned meanwhile that another server is the master by now: the
-            # first command would go to the former one.
-            while not self.is_connected or self.outdated:
-                await self.disconnect(nowait=True)
-                place = await self.server.place()
-                if place is not None:
-                    self.host, self.port = place
-                if self.server.counted:
-                    self.figures = figures_of(self._address())
-                try:
-                    await super().connect()  # type: ignore[no-untyped-call]
-                except (RedisError, OSError, TimeoutError) as error:
-                    if not isinstance(error, Refused):  # that is counted where it is read
-                        self.count_lost()
-                    raise
+            self._connecting = asyncio.current_task()
+            try:
+                await self._connect_anew()
+            finally:
+                self._connecting = None
+
+    async def _connect_anew(self) -> None:
+        # Again where it was learned meanwhile that another server is the master by now: the
+        # first command would go to the former one.
+        while not self.is_connected or self.outdated:
+            await self.disconnect(nowait=True)
+            place = await self.server.place()
+            if place is not None:
+                self.host, self.port = place
+            if self.server.counted:
+                self.figures = figures_of(self._address())
+            try:
+                await super().connect()  # type: ignore[no-untyped-call]
+            except (RedisError, OSError, TimeoutError) as error:
+                if not isinstance(error, Refused):  # that is counted where it is read
+                    self.count_lost()
+                raise
 
     async def connect_check_health(self, *args: Any, **options: Any) -> None:
         """Called by redis-py for every connect; notes when the connection is made."""
@@ -99,6 +107,9 @@ class ServerConnection(AbstractConnection):
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         """Raises redis-py's ConnectionError when the connection is lost."""
         try:
+            # redis-py would connect beside another task that does, and lose the first connection.
+            if not self.is_connected and self._connecting is not asyncio.current_task():
+                await self.connect()
             await super().send_packed_command(command, check_health)
         except (RuntimeError, AttributeError) as error:
             raise RedisConnectionError(str(error)) from error

@@ -1,4 +1,5 @@
-"""A connection that is being made while it becomes known that another server is the master."""
+"""A connection that is being made while it becomes known that another server is the master, and
+while another task sends on it."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from redis.asyncio import Redis
 
 from scoreboard.redisio.connections import pool
 from scoreboard.redisio.refusals import Server
+from tests.support.waiting import PATIENCE
 
 
 class Listener:
@@ -17,6 +19,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.port = 0
+        self.connections = 0
         self.asked = asyncio.Event()
         self.answers = asyncio.Event()
         self.commands: list[bytes] = []
@@ -29,6 +32,7 @@ class Listener:
         server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         while (command := await reader.read(4096)) != b"":
             self.commands.append(command)
             self.asked.set()
@@ -63,3 +67,19 @@ async def test_its_first_command_goes_to_the_new_master() -> None:
             assert await incremented
     assert not any(b"SET" in command for command in former.commands)
     assert [b"SET" in command for command in new.commands] == [False, True]
+
+
+async def test_who_sends_while_another_task_connects_makes_no_connection_beside_it() -> None:
+    listener = Listener()
+    listener.answers.set()
+    async with listener.listening():
+        made = pool({"db": 1}, Named(listener), timeout=PATIENCE, connections=1).make_connection()
+        connecting = asyncio.create_task(made.connect())
+        await asyncio.sleep(0)
+        assert not made.is_connected
+        await made.send_command("PING")
+        await connecting
+        assert await made.read_response() == b"OK"
+        await made.disconnect(nowait=True)
+    assert listener.connections == 1
+    assert [b"PING" in command for command in listener.commands] == [False, True]
