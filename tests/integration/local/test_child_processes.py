@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -68,9 +68,13 @@ def kept(**limits: int) -> Iterator[Caretaker]:
     os.close(other)
 
 
-def wait(child: Child) -> None:
+def wait(child: Child, meanwhile: Callable[[], None] = lambda: None) -> None:
+    def never() -> bool:
+        meanwhile()
+        return False
+
     with contextlib.suppress(ConfigurationError):
-        child.wait_until(lambda: False, timeout=PATIENCE)
+        child.wait_until(never, timeout=PATIENCE)
     assert child.exit_code == 0
 
 
@@ -167,8 +171,9 @@ def test_with_room_for_all_lines_every_one_is_kept_in_order(tmp_path: Path) -> N
 
 def test_a_caretaker_that_is_killed_is_replaced_and_children_write_on(tmp_path: Path) -> None:
     with kept() as caretaker:
-        code = "signal.signal(12, lambda *_: print('two', flush=True)); signal.pause()"
-        child = python(tmp_path, f"{STUBBORN}{code}; signal.pause()", caretaker)
+        handled = "import signal; signal.signal(12, lambda *_: print('two', flush=True)); "
+        code = f"{handled}{STUBBORN}signal.pause(); signal.pause()"
+        child = python(tmp_path, code, caretaker)
         child.start()
         child.wait_until(lambda: child.said("up"), timeout=PATIENCE)
         former = caretaker.pid
@@ -192,12 +197,7 @@ def test_children_write_on_without_end_when_the_caretaker_is_killed_and_looked_a
         os.kill(caretaker.pid, signal.SIGKILL)
         assert child.pid is not None
         os.kill(child.pid, 12)
-
-        def ended() -> bool:
-            caretaker.look()
-            return child.exit_code == 0
-
-        child.wait_until(ended, timeout=PATIENCE)
+        wait(child, meanwhile=caretaker.look)
         caretaker.settle()
         assert text(child.log).endswith("049999\n")
 

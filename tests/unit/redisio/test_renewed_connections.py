@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from scoreboard.redisio.connections import pool
 from scoreboard.redisio.refusals import Server
+from tests.support.in_between import listening
 from tests.support.waiting import PATIENCE
 
 
@@ -26,10 +27,8 @@ class Listener:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        yield
-        server.close()
+        async with listening(self._serve) as self.port:
+            yield
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -38,7 +37,6 @@ class Listener:
             self.asked.set()
             await self.answers.wait()
             writer.write(b"+OK\r\n")
-        writer.close()
 
 
 class Named(Server):
