@@ -29,6 +29,7 @@ from scoreboard.webhooks.deliverer import Deliverer
 from scoreboard.webhooks.sender import Sender
 from scoreboard.webhooks.shown_players import ShownPlayers
 from tests.integration.webhooks.conftest import NETWORK, Outside
+from tests.support.in_between import listening
 from tests.support.own_authority import contexts
 from tests.support.waiting import wait_until
 from tests.support.webhook_receiver import Receiver, receiving
@@ -531,10 +532,7 @@ async def test_a_name_that_nobody_knows_and_what_is_no_http_are_failures(
     async def chatter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"+OK ready\r\n")
-        writer.close()
 
-    server = await asyncio.start_server(chatter, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    url = f"http://127.0.0.1:{port}/"
-    assert await attempt(outside, pool, url, NETWORK) == "no valid answer"
-    server.close()
+    async with listening(chatter) as port:
+        url = f"http://127.0.0.1:{port}/"
+        assert await attempt(outside, pool, url, NETWORK) == "no valid answer"

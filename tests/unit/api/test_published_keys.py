@@ -21,6 +21,7 @@ from scoreboard.api.published_keys import PublishedKeys, published_keys
 from scoreboard.api.token_rules import ClaimRules
 from scoreboard.errors import ConfigurationError, Unauthorized, Unavailable
 from scoreboard.settings import Settings
+from tests.support.in_between import listening
 from tests.support.waiting import PATIENCE, wait_until
 from tests.unit.api.signed_tokens import bearing, claims
 
@@ -207,10 +208,8 @@ async def test_what_is_no_answer_is_told_in_words_without_what_was_sent_or_the_a
             await reader.read()  # until it is hung up on
         else:
             writer.write(sent)
-        writer.close()
 
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(answer) as port:
         published = PublishedKeys(f"http://127.0.0.1:{port}/?key=1", "RS256", refresh=300)
         with capture_logs() as lines:
             await published.look_again()

@@ -11,6 +11,7 @@ from scoreboard.assembly import operator as module
 from scoreboard.assembly.operator import operator
 from scoreboard.errors import Unavailable
 from scoreboard.settings import Settings
+from tests.support.in_between import listening
 from tests.support.waiting import PATIENCE
 
 
@@ -22,10 +23,8 @@ async def test_a_server_that_says_nothing_is_given_up_long_before_a_statement_wo
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
-    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(say_nothing) as port:
         settings = msgspec.structs.replace(
             Settings(), database_url=f"postgresql://nobody@127.0.0.1:{port}/none"
         )

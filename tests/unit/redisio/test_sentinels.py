@@ -12,6 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from scoreboard.redisio.address import parse
 from scoreboard.redisio.refusals import WrongForm
 from scoreboard.redisio.sentinels import SentinelService
+from tests.support.in_between import listening
 
 Sentinel = Callable[[bytes], Awaitable[int]]
 
@@ -39,11 +40,8 @@ async def sentinel() -> AsyncIterator[Sentinel]:
                 if await reader.read(4096):
                     writer.write(reply)
                 await reader.read()
-                writer.close()
 
-            server = await asyncio.start_server(serve, "127.0.0.1", 0)
-            opened.callback(server.close)
-            return int(server.sockets[0].getsockname()[1])
+            return await opened.enter_async_context(listening(serve))
 
         yield start
 
