@@ -10,16 +10,16 @@ from itertools import chain
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-import structlog
 from redis.exceptions import RedisError, ResponseError
 
 from scoreboard.background import end
 from scoreboard.errors import BoardCold, OutcomeUnknown, RetryLater, Unavailable
 from scoreboard.redisio.line_pool import NodeLines, ScriptLines
 from scoreboard.redisio.script_line import ScriptLine
+from scoreboard.telemetry.sparing_log import SparingLog
 from scoreboard.wire.scripts import COLD, ScriptCall
 
-log = structlog.get_logger(__name__)
+log = SparingLog(__name__)
 
 TOGETHER = 64  # reads in one exchange
 JOINED = 16  # and in one call, which nothing else in Redis interrupts
@@ -160,7 +160,7 @@ class _Queue:
         except ResponseError as error:
             if len(first.reads) > 1:
                 return reads
-            log.error("read_script_failed", script=first.call.script.name, error=str(error))
+            log.warning("read_script_failed", script=first.call.script.name, error=str(error))
             _fail(first.reads, Unavailable("Redis can't read this board."))
             return [read for read in reads if read is not first.reads[0]]
         left = []

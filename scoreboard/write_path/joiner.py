@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import msgspec
-import structlog
 from redis.exceptions import ResponseError
 
 from scoreboard.domain.boards import board_closed, board_full
 from scoreboard.errors import InvalidRequest, Unavailable
 from scoreboard.redisio.line_pool import ScriptLines
+from scoreboard.telemetry.sparing_log import SparingLog
 from scoreboard.wire.events import JOIN, RULES, Body, format_of
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.scripts import ScriptCall, join_board
 from scoreboard.write_path.board_calls import BoardCalls
 from scoreboard.write_path.ports import BoardRecovery
 
-log = structlog.get_logger(__name__)
+log = SparingLog(__name__)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -79,7 +79,7 @@ class Joiner:
             reply: list[bytes] = (await line.run(call))[0]
             return reply
         except ResponseError as error:
-            log.error("join_script_failed", error=str(error))
+            log.warning("join_script_failed", error=str(error))
             raise Unavailable("Redis refused the call.") from error
         finally:
             lines.release(line)

@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-import structlog
 from msgspec import structs
 from redis.exceptions import ResponseError
 
@@ -28,6 +27,7 @@ from scoreboard.errors import OutcomeUnknown, Unavailable
 from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.redisio.script_line import LOST_REPLY, ScriptLine
 from scoreboard.telemetry import metrics
+from scoreboard.telemetry.sparing_log import SparingLog
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.replies import parse_reply
 from scoreboard.wire.scripts import submit_scores
@@ -41,7 +41,7 @@ from scoreboard.write_path.traced_calls import TracedCall
 if TYPE_CHECKING:
     from scoreboard.telemetry.tracing import Tracer
 
-log = structlog.get_logger(__name__)
+log = SparingLog(__name__)
 
 MAX_QUEUED = 20_000  # actions waiting in a lane; with more, the process is overloaded
 SPACING = 0.002  # least seconds between the starts of two calls of a busy lane
@@ -349,7 +349,7 @@ def _refusal(error: BaseException) -> Exception:
         return Unavailable("Redis can't be reached.")
     if isinstance(error, ResponseError):
         # The script makes all its checks before it writes, so an error has changed nothing.
-        log.error("submit_script_failed", error=str(error))
+        log.warning("submit_script_failed", error=str(error))
         return Unavailable("Redis refused the call.")
     if isinstance(error, OSError | MemoryError):
         log.warning("submit_failed", error=str(error))

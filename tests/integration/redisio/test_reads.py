@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from scoreboard.errors import BoardCold, Unavailable
 from scoreboard.local.embedded_servers import Valkey
+from scoreboard.redisio import reads as reading
 from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.redisio.live_boards import LiveBoards
 from scoreboard.redisio.reads import AT_ONCE, JOINED, TOGETHER, Reads
 from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
+from scoreboard.telemetry.sparing_log import SparingLog
 from scoreboard.wire import scripts
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.scripts import ScriptCall
@@ -96,15 +100,20 @@ async def calls_of_scripts(redis: Redis) -> int:
 
 
 async def test_users_of_a_table_that_is_broken_or_cold_take_nothing_from_others(
-    arena: Arena, reads: Reads, redis: Redis
+    arena: Arena, reads: Reads, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reading, "log", SparingLog("test", period=math.inf))
     await redis.set(Keyspace(8).board("broken").guard, "not a hash")
     live = LiveBoards(reads, keyspace=arena.durable.keyspace)
     boards = ["broken", arena.board, "nowhere"] * 3
-    answers = await asyncio.gather(
-        *(live.around(board, "u0", 0) for board in boards), return_exceptions=True
-    )
+    with capture_logs() as logged:
+        answers = await asyncio.gather(
+            *(live.around(board, "u0", 0) for board in boards), return_exceptions=True
+        )
     assert [type(answer) for answer in answers] == [Unavailable, list, BoardCold] * 3
+    assert [line["event"] for line in logged].count("read_script_failed") <= 1, (
+        "as many as read would fill the log"
+    )
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from scoreboard.domain.actions import ScoreAction
 from scoreboard.domain.submissions import Outcome, Result, Submission
 from scoreboard.errors import OutcomeUnknown, Unavailable, UnknownBoard
+from scoreboard.telemetry.sparing_log import SparingLog
 from scoreboard.wire.keys import Keyspace
 from scoreboard.write_path import board_calls, submitter
 from tests.support.arena import Arena
@@ -151,19 +154,24 @@ async def test_when_memory_lacks_before_a_call_nothing_is_written(
 
 
 async def test_an_error_reaches_all_who_wait_and_the_next_call_works(
-    arena: Arena, redis: Redis
+    arena: Arena, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(submitter, "log", SparingLog("test", period=math.inf))
     await arena.submit(("ann", "a1", 5))
     aside = f"{arena.keys.board}:aside"
     await redis.rename(arena.keys.board, aside)
     await redis.set(arena.keys.board, "no zset")
-    outcomes = await asyncio.gather(
-        *(arena.submit(("ann", f"b{n}", 1)) for n in range(5)), return_exceptions=True
-    )
-    assert {type(outcome) for outcome in outcomes} == {Unavailable}
+    with capture_logs() as logged:
+        outcomes = await asyncio.gather(
+            *(arena.submit(("ann", f"b{n}", 1)) for n in range(5)), return_exceptions=True
+        )
+        assert {type(outcome) for outcome in outcomes} == {Unavailable}
+        with pytest.raises(Unavailable):
+            await arena.submit(("ann", "c1", 1))
+    assert [line["event"] for line in logged].count("submit_script_failed") == 1
 
     await redis.rename(aside, arena.keys.board)
-    [result] = await arena.submit(("ann", "c1", 1))
+    [result] = await arena.submit(("ann", "d1", 1))
     assert result.score == 6, "nothing of the failed calls was written"
 
 
