@@ -19,7 +19,7 @@ from scoreboard.errors import ConfigurationError
 from scoreboard.pg.fitness import check_owner
 from scoreboard.pg.ledger_folds import LedgerFolds
 from scoreboard.pg.ledger_parts import partition
-from scoreboard.pg.migrations import check_schema
+from scoreboard.pg.migrations import check_version
 from scoreboard.settings import PREFIX, Settings
 
 ledger_command = command_group("Cut the ledger into parts of time, and fold old ones.")
@@ -67,7 +67,7 @@ def fold_command(
 
 async def _partition(settings: Settings) -> bool:
     async with as_owner(settings) as connection:
-        await check_schema(connection, partitions=settings.partitions)
+        await check_version(connection)
         await check_owner(connection)
         return await partition(connection, say)
 

@@ -12,7 +12,7 @@ from scoreboard.commands.options import DataDirOption
 from scoreboard.commands.terminal import say
 from scoreboard.pg.fitness import check_encoding
 from scoreboard.pg.grants import grant
-from scoreboard.pg.migrations import check_schema, migrate
+from scoreboard.pg.migrations import check_version, migrate
 from scoreboard.settings import Settings
 
 
@@ -43,7 +43,7 @@ async def _migrate(settings: Settings, roles: list[str]) -> list[str]:
     async with as_owner(settings) as connection:
         check_encoding(connection)
         applied = await migrate(connection)
-        await check_schema(connection, partitions=settings.partitions)
+        await check_version(connection)
         for role in roles:
             await grant(connection, role)
     return applied

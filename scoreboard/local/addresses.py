@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 
@@ -24,9 +25,13 @@ def usable_port(host: str, port: int) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        raise ConfigurationError(
-            f"can't listen on port {port} of {host} ({error.strerror}): choose another with "
+        way = (
             "--port (make run PORT=...), or stop what uses it"
+            if error.errno in (errno.EADDRINUSE, errno.EACCES)
+            else "--host (make run HOST=...)"
+        )
+        raise ConfigurationError(
+            f"can't listen on port {port} of {host} ({error.strerror}): choose another with {way}"
         ) from error
     return port
 

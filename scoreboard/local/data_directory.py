@@ -43,14 +43,15 @@ def claimed(directory: Path, pause: Pause, say: Callable[[str], None]) -> Iterat
         children = _opened(directory / "children.lock")
     except OSError as error:
         raise ConfigurationError(
-            f"can't write to the data directory: {error}; choose another with --data-dir"
+            f"can't write to the data directory: {error}; choose another with "
+            "--data-dir (make run DATA_DIR=...)"
         ) from error
     with owner, children:
         if not _lock(owner):
             owner.seek(0)
             raise ConfigurationError(
                 f"{directory} is in use by the `scoreboard up` with process id {owner.read()}: "
-                "stop that one, or choose another directory with --data-dir"
+                "stop that one, or choose another directory with --data-dir (make run DATA_DIR=...)"
             )
         owner.truncate(0)
         owner.write(str(os.getpid()))

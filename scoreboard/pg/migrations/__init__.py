@@ -102,7 +102,7 @@ async def _apply_one(connection: asyncpg.Connection, number: int, name: str, tex
 
 async def check_schema(connection: asyncpg.Connection, *, partitions: int) -> None:
     """Checks, at the start of every role, that it can work with the schema and that ``partitions``
-    is the number that the data was written with (the first role to start sets it). Raises
+    is the number that the data was written with (the first one to start sets it). Raises
     ConfigurationError saying what to do."""
     await check_version(connection)
     with translated():
