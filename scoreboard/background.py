@@ -16,6 +16,7 @@ log = structlog.get_logger(__name__)
 # Seconds in which a cancelled task ends, unless it missed that it was. Less could cut short what it
 # does at its end, on a busy machine, such as closing connections.
 CANCEL_AGAIN = 2.0
+LOOKS = 10  # within that time, so that one in which the whole process stands still counts as one
 RESTART = 1.0  # seconds until a part that ended is run again, unless it names others
 
 T = TypeVar("T")
@@ -94,8 +95,10 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
     while running:
         for task in running:
             task.cancel()
-        _, still = await asyncio.wait(running, timeout=CANCEL_AGAIN)
-        running = list(still)
+        for _ in range(LOOKS):
+            if running:
+                _, still = await asyncio.wait(running, timeout=CANCEL_AGAIN / LOOKS)
+                running = list(still)
 
 
 def _take_note(task: asyncio.Task[Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 
 import pytest
 from structlog.testing import capture_logs
@@ -62,6 +63,29 @@ async def test_a_task_that_misses_its_cancellation_is_cancelled_again(
     await begun.wait()
     await background.end(task)
     assert (task.cancelled(), missed) == (True, 1)
+
+
+async def test_a_task_is_not_cancelled_again_because_the_process_stood_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(background, "CANCEL_AGAIN", 0.5)
+    begun, closed = asyncio.Event(), False
+
+    async def closes_what_it_has() -> None:
+        nonlocal closed
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            time.sleep(0.6)  # noqa: ASYNC251 (the whole process stops, for longer than that)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            closed = True
+
+    task = asyncio.create_task(closes_what_it_has())
+    await begun.wait()
+    await background.end(task)
+    assert closed
 
 
 async def test_the_error_of_a_task_that_is_ended_goes_nowhere() -> None:
