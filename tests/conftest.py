@@ -204,7 +204,8 @@ async def postgres_url(postgres: Postgres, _migrated: set[str]) -> str:
 @pytest.fixture
 def settings(redis_url: str, database_url: str) -> Settings:
     """Settings for this process's emptied servers; change some by ``msgspec.structs.replace``.
-    Servers may take their time, unless a test says otherwise."""
+    Servers may take their time, unless a test says otherwise, and so may clients: whoever does not
+    read for a while is not taken for gone."""
     return Settings(
         redis_url=redis_url,
         database_url=database_url,
@@ -214,5 +215,6 @@ def settings(redis_url: str, database_url: str) -> Settings:
         redis_timeout=PATIENCE,
         database_timeout=PATIENCE,
         durability_timeout=PATIENCE,
+        heartbeat=10 * PATIENCE,
         log_format="console",
     )

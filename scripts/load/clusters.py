@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from scripts.load.waiting import PATIENCE, until
 
 PASSWORD = secrets.token_hex(16)
 SLOTS = 16384
+AGAIN = 6.0  # seconds after which servers are told again what they may have given up
 
 
 class CantMove(Exception):
@@ -102,9 +104,7 @@ class RedisCluster:
             first, end = (SLOTS * at // self._masters for at in (number, number + 1))
             async with self.client(server) as client:
                 await client.execute_command("CLUSTER ADDSLOTSRANGE", first, end - 1)
-        for server in self.servers[1:]:
-            await self._meet(server)
-        await self._all_know(len(self.servers))
+        await self._meet(self.servers[1:])
         for number, server in enumerate(replicas):
             await self._replicate(server, masters[number % self._masters])
         await self.settled()
@@ -116,8 +116,7 @@ class RedisCluster:
         async with self.client(server) as client:
             self._ids[server.port] = (await client.execute_command("CLUSTER MYID")).decode()
         self.servers.append(server)
-        await self._meet(server)
-        await self._all_know(len(self.servers))
+        await self._meet([server])
         await self.settled()
         return server
 
@@ -134,15 +133,21 @@ class RedisCluster:
             self._free.append(self._hosts.pop(server))
         await self.settled()
 
-    async def _meet(self, server: Valkey) -> None:
-        first = self.servers[0]
-        async with self.client(server) as client:
-            await client.execute_command(
-                "CLUSTER MEET", first.host, first.port, self._bus[first.port]
-            )
+    async def _meet(self, newcomers: Sequence[Valkey]) -> None:
+        """Returns once all servers know one another. Those who are busy for longer than ``silence``
+        forget that they were to meet, so they are told again."""
+        first, number = self.servers[0], len(self.servers)
+        again = time.monotonic()
 
-    async def _all_know(self, number: int) -> None:
         async def known() -> bool:
+            nonlocal again
+            if time.monotonic() >= again:
+                for server in newcomers:
+                    async with self.client(server) as client:
+                        await client.execute_command(
+                            "CLUSTER MEET", first.host, first.port, self._bus[first.port]
+                        )
+                again = time.monotonic() + AGAIN
             for server in self.servers:
                 async with self.client(server) as client:
                     nodes = (await client.execute_command("CLUSTER NODES")).values()
@@ -221,12 +226,32 @@ class RedisCluster:
                     return server
         raise AssertionError("it has no replica")
 
+    async def keep_masters(self) -> None:
+        """From now on no replica takes over unless it is told to. Else one may whenever a busy
+        machine leaves its master without CPU for ``silence``, and acknowledged writes are lost."""
+        for server in self.servers:
+            async with self.client(server) as client:
+                await client.config_set("cluster-replica-no-failover", "yes")
+
     async def fail_over(self, master: Valkey) -> Valkey:
-        """In good order: a replica becomes master; which."""
+        """In good order: a replica becomes master; which. It gives up after 5 s, on a busy machine,
+        and is told again."""
         replica = await self.replica_of(master)
+        again = time.monotonic()
         async with self.client(replica) as client:
-            await client.execute_command("CLUSTER FAILOVER")
-        await self.promoted(replica)
+
+            async def is_master() -> bool:
+                nonlocal again
+                if await role(client) == "master":
+                    return True
+                if time.monotonic() >= again:
+                    with contextlib.suppress(ResponseError):  # it is the master by now
+                        await client.execute_command("CLUSTER FAILOVER")
+                    again = time.monotonic() + AGAIN
+                return False
+
+            await until(is_master, "the replica is the master")
+        await self.settled()
         return replica
 
     async def promoted(self, replica: Valkey) -> None:

@@ -18,6 +18,7 @@ from scripts.load.clusters import CantMove, RedisCluster
 from tests.support.cut_network import private_network
 from tests.support.extent import further
 from tests.support.steady_posts import Posters, audited, heard
+from tests.support.waiting import wait_until
 from tests.support.whole_service import Service, service
 
 BOARDS = ["global", "arena", "duel", "weekly"]
@@ -56,8 +57,11 @@ def of_board(running: Service, board: str) -> str:
 
 
 async def ready(running: Service, http: ClientSession) -> None:
-    async with http.get(f"{running.url}/readyz") as answer:
-        assert answer.status == 200, await answer.text()
+    async def is_ready() -> bool:
+        async with http.get(f"{running.url}/readyz") as answer:
+            return answer.status == 200
+
+    await wait_until(is_ready, description="the service is ready")
 
 
 async def at_once(cluster: RedisCluster, key: str, there: Valkey) -> None:
@@ -75,6 +79,7 @@ async def test_a_slot_that_moves_under_load_is_followed_there_and_back(
     move: Callable[..., Awaitable[None]],
 ) -> None:
     cluster = cluster_with_replicas
+    await cluster.keep_masters()
     posters = Posters(running, http, BOARDS, "redis")
     async with posters.at_work() as posted:
         await posters.more()
@@ -97,6 +102,7 @@ async def test_a_new_server_takes_a_slot_under_load(
     cluster_with_replicas: RedisCluster, running: Service, http: ClientSession
 ) -> None:
     cluster = cluster_with_replicas
+    await cluster.keep_masters()
     posters = Posters(running, http, BOARDS, "redis")
     async with posters.at_work() as posted:
         await posters.more()
@@ -112,6 +118,7 @@ async def test_a_server_that_gives_its_slot_back_is_removed_under_load(
     cluster_with_replicas: RedisCluster, running: Service, http: ClientSession
 ) -> None:
     cluster = cluster_with_replicas
+    await cluster.keep_masters()
     posters = Posters(running, http, BOARDS, "redis")
     key = of_board(running, BOARDS[0])
     async with posters.at_work() as posted:
@@ -132,6 +139,7 @@ async def test_a_manual_failover_under_load_loses_nothing(
     cluster_with_replicas: RedisCluster, running: Service, http: ClientSession
 ) -> None:
     cluster = cluster_with_replicas
+    await cluster.keep_masters()
     posters = Posters(running, http, BOARDS, "redis")
     async with posters.at_work() as posted:
         await posters.more()

@@ -15,6 +15,7 @@ from aiohttp import ClientSession
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.settings import Settings
 from scripts.load.sentinels import Watched
+from tests.faults.test_cluster import ready
 from tests.support.extent import kept
 from tests.support.steady_posts import Posters, audited, heard
 from tests.support.whole_service import Service, service
@@ -58,8 +59,7 @@ async def test_a_planned_failover_is_followed_and_loses_nothing(
     counted = await audited(running.settings, posted)
     await heard(watching, counted["global"])  # its relay, too, has gone on with the new master
     await watching.close()
-    async with http.get(f"{running.url}/readyz") as answer:
-        assert answer.status == 200, await answer.text()
+    await ready(running, http)
 
 
 def killed(server: Valkey) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import msgspec
 from aiohttp import ClientError, ClientSession, ClientWebSocketResponse
 
 from scoreboard.assembly.operator import operator
@@ -101,7 +102,8 @@ async def audited(settings: Settings, posted: Posted) -> Counter[str]:
     """Every action that was promised counts, and none twice: the ledger, the totals and Redis
     agree, and each action has given its one point. Returns how many count on each board."""
     found: list[Difference] = []
-    async with operator(settings) as tools:
+    patient = msgspec.structs.replace(settings, redis_timeout=PATIENCE)
+    async with operator(patient) as tools:
         for board in await tools.boards(None):
             await tools.verifier.verify(board, found.append, lambda _: None)
         rows = await tools.pool.fetch(
