@@ -109,6 +109,7 @@ class Site:
                 self._keys,
                 PORT=str(port),
                 MIGRATION_URL=self.url("scoreboard_owner"),
+                REDIS_TIMEOUT=f"{TIMEOUT:g}",
                 SHUTDOWN_GRACE="0.2",
                 PARTITIONS=str(PARTITIONS),
             ),
@@ -287,6 +288,10 @@ class Season:
                 for some in batched(names, BATCH):
                     bodies = [action(actions[name][1], name, actions[name][2]) for name in some]
                     replies = await api.submit(board, bodies)
+                    # A busy machine may need longer for a board than a call waits for it.
+                    while any(reply.code == "unavailable" for reply in replies):
+                        await asyncio.sleep(POLL)
+                        replies = await api.submit(board, bodies)
                     found |= {n: reply.status for n, reply in zip(some, replies, strict=True)}
         return found
 
