@@ -112,7 +112,10 @@ async def test_each_occurrence_ends_once_whoever_is_killed_meanwhile(
 
     events = await database.fetch("SELECT body FROM outside_event WHERE kind = 'occurrence.closed'")
     recorded = [json.loads(row["body"])["occurrence"] for row in events]
-    told = [number async for number in closings(heard)]
+    told: list[int] = []
+    async with asyncio.timeout(PATIENCE):
+        while not {*range(1, last + 1)} <= {*told}:
+            told += await closings(heard)
     for numbers in (recorded, told):
         assert sorted(number for number in numbers if number <= last) == [*range(1, last + 1)]
     for number, counted in game.counted.items():
@@ -128,10 +131,12 @@ async def test_each_occurrence_ends_once_whoever_is_killed_meanwhile(
     await database.close()
 
 
-async def closings(heard: Any) -> AsyncIterator[int]:
-    """The numbers of the occurrences of which clients were told the end."""
+async def closings(heard: Any) -> list[int]:
+    """The numbers of the occurrences of whose end clients were told, as far as that has come."""
+    numbers: list[int] = []
     while message := await heard.get_message(timeout=0.5):
         if message["type"] == "message":
             text = json.loads(message["data"])
             if text["type"] == "closed":
-                yield text["occurrence"]
+                numbers.append(text["occurrence"])
+    return numbers

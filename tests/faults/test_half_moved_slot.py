@@ -41,10 +41,14 @@ CHANGES: list[tuple[str, str, Any]] = [
 async def test_in_the_middle_of_a_move_calls_get_an_answer_or_503_and_nothing_counts_twice(
     redis_cluster: RedisCluster, settings: Settings, http: ClientSession
 ) -> None:
-    named = msgspec.structs.replace(settings, redis_url=redis_cluster.url, redis_timeout=0.3)
+    named = msgspec.structs.replace(settings, redis_url=redis_cluster.url)
     keys = Keyspace(named.partitions).board("arena")
-    async with service(named) as running, running.persisting():
-        assert await call(running, http, "POST", f"{BOARD}/score", ANN) == (200, 5)
+    async with (
+        service(named) as patient,
+        service(named, redis_timeout=0.3) as running,
+        patient.persisting(),
+    ):
+        assert await call(patient, http, "POST", f"{BOARD}/score", ANN) == (200, 5)
         home = await redis_cluster.owner(keys.meta)
         away = next(server for server in redis_cluster.servers if server is not home)
         there = (away.host, away.port, keys.board, 0, 5000, "AUTH", PASSWORD)
@@ -58,9 +62,9 @@ async def test_in_the_middle_of_a_move_calls_get_an_answer_or_503_and_nothing_co
             assert told[f"{BOARD}/top"] == 200  # from Postgres
         await redis_cluster.move_slot(keys.meta, away)
 
-        answers = [await call(running, http, "POST", f"{BOARD}/score", one) for one in (ANN, BOB)]
+        answers = [await call(patient, http, "POST", f"{BOARD}/score", one) for one in (ANN, BOB)]
         assert answers == [(409, 5), (200, 7)]
-        (_, top) = await call(running, http, "GET", f"{BOARD}/top")
+        (_, top) = await call(patient, http, "GET", f"{BOARD}/top")
         assert top == [("bob", 7), ("ann", 5)]
         await redis_cluster.move_slot(keys.meta, home)
 

@@ -4,6 +4,7 @@ the same line finishes it, and no action is lost or counts twice."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -81,7 +82,8 @@ class Line:
         self.said += 1
         if self.said != self._last:
             return not self._last or self.said < self._last
-        os.kill(self._process, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it had said its last, and has ended
+            os.kill(self._process, signal.SIGKILL)
         return self._dice.random() < 0.5
 
 

@@ -20,7 +20,7 @@ from scoreboard.write_path.plain_calls import PlainCalls
 from scoreboard.write_path.submitter import Submitter
 from scripts.chaos.proxy import Loss, Proxy
 from tests.support.stand_ins import no_durability_waits
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 from tests.support.whole_service import Service, service
 
 BOARD = "arena"
@@ -46,7 +46,7 @@ async def proxy(settings: Settings) -> AsyncIterator[Proxy]:
 @pytest.fixture
 async def submitter(settings: Settings, proxy: Proxy) -> AsyncIterator[Submitter]:
     url = settings.redis_url.replace(f":{proxy.upstream}/", f":{proxy.port}/")
-    lines = ScriptLines(topology_at(url), timeout=2, most=1)
+    lines = ScriptLines(topology_at(url), timeout=PATIENCE, most=1)
     submitter = Submitter(
         lines,
         NoRecovery(),

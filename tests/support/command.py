@@ -16,6 +16,7 @@ from pkgutil import iter_modules
 
 from scoreboard import commands
 from tests.support.signing import JWT_KEYS
+from tests.support.waiting import PATIENCE
 
 Begun = Callable[[int], None]
 
@@ -30,12 +31,15 @@ class Ended:
 
 
 def named(redis_url: str, database_url: str) -> dict[str, str]:
-    """The variables that a deployment on these servers sets; a port is any that is free."""
+    """The variables that a deployment on these servers sets; a port is any that is free. The
+    servers may take their time."""
     return {
         "SCOREBOARD_REDIS_URL": redis_url,
         "SCOREBOARD_DATABASE_URL": database_url,
         "SCOREBOARD_JWT_KEYS": JWT_KEYS,
         "SCOREBOARD_PORT": "0",
+        "SCOREBOARD_REDIS_TIMEOUT": str(PATIENCE),
+        "SCOREBOARD_DATABASE_TIMEOUT": str(PATIENCE),
     }
 
 

@@ -155,7 +155,7 @@ def end_session() -> None:
     pid_file = folder / "postgres" / "data" / "postmaster.pid"
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         os.kill(int(pid_file.read_text().split()[0]), signal.SIGINT)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while pid_file.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
     shutil.rmtree(folder)
