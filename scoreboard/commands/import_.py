@@ -21,7 +21,7 @@ from scoreboard.commands.progress import pace_bar
 from scoreboard.commands.terminal import console, printable, say
 from scoreboard.domain.boards import Order
 from scoreboard.domain.imports import Plan, Refused, Source, SourceName, SourceRow
-from scoreboard.errors import ConfigurationError, Unavailable
+from scoreboard.errors import ConfigurationError, Unavailable, UnknownBoard
 from scoreboard.formats.standings_files import StandingsFile, open_standings
 from scoreboard.formats.writers import Format
 from scoreboard.pg.board_settings import StoredSettings
@@ -123,7 +123,12 @@ async def import_standings(
     error which are left out."""
     async with AsyncExitStack() as opened:
         tools = await opened.enter_async_context(operator(settings))
-        rules = await StoredSettings(tools.pool).get(board)
+        try:
+            rules = await StoredSettings(tools.pool).get(board)
+        except UnknownBoard as error:
+            raise ConfigurationError(
+                f"{error.detail} Make it, with its rules, by `scoreboard boards set {board}`"
+            ) from None
         if rules.mode != "off":
             raise gate_is_on(board)
         source = await opened.enter_async_context(_opened(given, rules.order))

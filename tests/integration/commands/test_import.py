@@ -288,7 +288,7 @@ async def test_what_would_be_wrong_to_import_is_refused_at_once(
     exported.write_text('# {"what":"standings","order":"desc","rows":1}\nuser_id,score\nann,1\n')
 
     for board, given, said in (
-        ("nobody", Given(file), "There is no board 'nobody'"),
+        ("nobody", Given(file), "There is no board 'nobody'. Make it, .*boards set nobody"),
         ("gated", Given(file), "the gate of gated is on"),
         ("laps", Given(exported), "would stand upside down"),
         ("laps", Given(), "name one source: a file, --from-redis or --from-nakama"),
