@@ -151,7 +151,7 @@ async def test_heartbeats_keep_a_quiet_websocket_that_the_proxy_would_cut(
             assert (await socket.receive_json())["type"] == "snapshot"
             return socket
 
-        beating = await watch("beating", 1.0)
+        beating = await watch("beating", 0.5)
         silent = await watch("silent", 3600.0)
         seen: list[str] = []
 
