@@ -61,4 +61,3 @@ async def submitter(settings: Settings, tools: Operator) -> AsyncIterator[Sharde
         yield ShardedSubmitter(made)
     finally:
         await made.close()
-        await tools.durable.rebuilder.close()

@@ -110,7 +110,10 @@ async def operator(settings: Settings, *, on_wait: OnWait = log_wait) -> AsyncIt
         postgres = LedgerAudit(pool)
         audit = RedisAudit(redis, keyspace=durable.keyspace)
         verifier = verifier_of(durable, redis, postgres)
-        yield Operator(topology, redis, pool, durable, postgres, audit, verifier)
+        try:
+            yield Operator(topology, redis, pool, durable, postgres, audit, verifier)
+        finally:
+            await durable.rebuilder.close()
 
 
 @asynccontextmanager

@@ -177,6 +177,7 @@ async def _persist(settings: Settings, stop: asyncio.Event, tracer: Tracer | Non
                 health.stopping = True
                 await end(*beside)
     finally:
+        await durable.rebuilder.close()  # a load goes on when who wanted it has ended
         await redis.aclose()
         await blocking.aclose()
         await topology.close()

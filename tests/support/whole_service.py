@@ -121,6 +121,7 @@ class Service:
             follows = profile_follower(topology, settings, redis, pool, durable)
             follower = asyncio.create_task(follows.run())
             erasures = asyncio.create_task(eraser(settings, redis, pool, durable).run())
+            opened.push_async_callback(durable.rebuilder.close)
             opened.push_async_callback(end, follower, erasures)
             yield
 

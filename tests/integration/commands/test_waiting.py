@@ -11,13 +11,14 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from scoreboard.assembly.operator import operator
 from scoreboard.commands import rebuild, verify
 from scoreboard.pg import partition_locks
 from scoreboard.pg.ledger import Ledger
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from tests.support.arena import Arena
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 Command = Callable[[Settings], Coroutine[Any, Any, Any]]
 
@@ -63,3 +64,16 @@ async def test_a_wait_is_told_in_one_plain_line(
         line,
     )
     assert "partition_taken" not in [entry["event"] for entry in logs]
+
+
+async def test_a_load_that_waits_for_the_partition_does_not_outlive_the_command(
+    pool: asyncpg.Pool, settings: Settings
+) -> None:
+    partition = Keyspace(settings.partitions).partition_of("arena")
+    async with Ledger(pool).locked(partition):
+        async with asyncio.timeout(PATIENCE), operator(settings) as tools:
+            rebuilder = tools.durable.rebuilder
+            opening = asyncio.create_task(rebuilder.ensure("arena", create=True))
+            await wait_until(lambda: rebuilder._running, description="the load has begun")
+        assert not rebuilder._running
+    await asyncio.gather(opening, return_exceptions=True)
