@@ -22,6 +22,7 @@ from scoreboard.domain.removals import Removal
 from scoreboard.domain.tables import board_of, occurrence_of
 from scoreboard.errors import Misconfigured
 from scoreboard.pg import installation, occurrences, removals
+from scoreboard.pg.connection import chunks_of
 from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
 from scoreboard.wire.moves import parse_move
@@ -194,8 +195,8 @@ def _names(table: str) -> tuple[str, str, str | None]:
 
 async def _chunks(connection: Any, query: str, *args: Any) -> AsyncIterator[list[Any]]:
     with translated():
-        async for chunk in connection.chunks(
-            query, *args, size=CHUNK, first=STATEMENT_PATIENCE, further=SILENCE
+        async for chunk in chunks_of(
+            connection, query, *args, size=CHUNK, first=STATEMENT_PATIENCE, further=SILENCE
         ):
             yield chunk
 

@@ -11,6 +11,7 @@ import msgspec
 
 from scoreboard.domain.actions import ActionContext
 from scoreboard.domain.judging import Case
+from scoreboard.pg.connection import chunks_of
 from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
 
@@ -52,7 +53,7 @@ class LedgerCases:
         with translated():
             async with self._pool.acquire() as connection:
                 query = _sql["training"]
-                async for chunk in connection.chunks(query, board, since_ms, MOST, size=CHUNK):
+                async for chunk in chunks_of(connection, query, board, since_ms, MOST, size=CHUNK):
                     yield [_case(*row) for row in chunk]
 
 

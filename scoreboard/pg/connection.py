@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -162,6 +162,18 @@ class Session(asyncpg.Connection):  # type: ignore[misc]  # asyncpg comes withou
                 other.terminate()
         except (*failures.CLIENT, asyncpg.PostgresError, ScoreboardError):
             return False, None
+
+
+def chunks_of(
+    connection: Any, query: str, *args: Any, **limits: Any
+) -> AsyncGenerator[list[Any], None]:
+    """``Session.chunks`` of a connection that may be of a pool. Raises InterfaceError when it has
+    ended by now: then a pool has taken it away, which asyncpg tells of its own methods only."""
+    chunks = getattr(connection, "chunks", None)
+    if chunks is None:
+        raise asyncpg.InterfaceError("the connection has ended")
+    found: AsyncGenerator[list[Any], None] = chunks(query, *args, **limits)
+    return found
 
 
 async def connect(url: str | Address, *, timeout: float, **options: Any) -> Session:

@@ -20,6 +20,7 @@ from scoreboard.domain.snapshots import Rows, Snapshot, Wanted
 from scoreboard.domain.tables import occurrence_table
 from scoreboard.errors import OccurrenceGone, PeriodRequired, UnknownOccurrence, UnknownPeriod
 from scoreboard.pg import admin_audit, removals
+from scoreboard.pg.connection import chunks_of
 from scoreboard.pg.failures import translated
 from scoreboard.pg.snapshots import snapshot
 from scoreboard.pg.sql import statements
@@ -144,16 +145,17 @@ async def _occurrence(
 async def _rows(
     connection: Any, head: Snapshot, rules: BoardSettings
 ) -> AsyncGenerator[list[tuple[Any, ...]], None]:
-    chunks = connection.chunks(
-        _statement(head.what, rules),
-        *_arguments(head, rules),
-        size=CHUNK,
-        first=FIRST_PATIENCE,
-        further=PATIENCE,
-    )
     shared = head.rank_style == "standard"
     made = _standings(shared) if head.what == "standings" else _actions
     with translated():
+        chunks = chunks_of(
+            connection,
+            _statement(head.what, rules),
+            *_arguments(head, rules),
+            size=CHUNK,
+            first=FIRST_PATIENCE,
+            further=PATIENCE,
+        )
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield made(chunk, rules.sign)

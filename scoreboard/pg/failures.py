@@ -84,6 +84,7 @@ _KINDS = {
     "3F000": NO_SCHEMA,
     "40": BUSY,
     "42501": NO_RIGHTS,
+    "42883": NO_SCHEMA,  # one of its functions is not there
     "42P01": NO_SCHEMA,
     "42P05": POOLER,
     "53": EXHAUSTED,

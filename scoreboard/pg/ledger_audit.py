@@ -14,6 +14,7 @@ from scoreboard.domain.kept_occurrences import KeptOccurrence
 from scoreboard.domain.ledger import EventId, KeptAction, Player
 from scoreboard.domain.tables import board_of
 from scoreboard.pg.board_source import CHUNK, kept_action, players, players_of, receipts
+from scoreboard.pg.connection import chunks_of
 from scoreboard.pg.failures import translated
 from scoreboard.pg.occurrences import kept_tables, latest
 from scoreboard.pg.sql import statements
@@ -95,8 +96,8 @@ class LedgerAudit:
         chunks. The ledger is read once."""
         with translated():
             async with self._pool.acquire() as connection:
-                async for chunk in connection.chunks(
-                    _sql["totals"], board, list(tables), size=CHUNK
+                async for chunk in chunks_of(
+                    connection, _sql["totals"], board, list(tables), size=CHUNK
                 ):
                     for table, rows in groupby(chunk, key=itemgetter(0)):
                         yield table, [LedgerTotal(*row[1:]) for row in map(tuple, rows)]

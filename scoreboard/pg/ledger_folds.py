@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from scoreboard.domain.ledger_parts import LedgerPart
+from scoreboard.pg.connection import chunks_of
 from scoreboard.pg.failures import translated
 from scoreboard.pg.ledger_parts import WAIT, in_a_moment
 from scoreboard.pg.partition_locks import FOLDS_LOCK, LOCK_SPACE
@@ -122,8 +123,8 @@ class LedgerFolds:
         """All of a part as it is at one moment, in chunks, as ``ARCHIVE`` names the columns."""
         with translated():
             async with self._pool.acquire() as connection:
-                async for chunk in connection.chunks(
-                    _of(part, "archived"), size=ARCHIVED, first=READING, further=READING
+                async for chunk in chunks_of(
+                    connection, _of(part, "archived"), size=ARCHIVED, first=READING, further=READING
                 ):
                     yield chunk
 

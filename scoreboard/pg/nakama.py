@@ -17,7 +17,7 @@ from scoreboard.domain.imports import Source, SourceRow
 from scoreboard.domain.profiles import Profile
 from scoreboard.errors import ConfigurationError, InvalidRequest
 from scoreboard.pg.address import parse
-from scoreboard.pg.connection import connect
+from scoreboard.pg.connection import chunks_of, connect
 from scoreboard.pg.failures import in_a_line, translated
 from scoreboard.pg.sql import statements
 
@@ -78,7 +78,8 @@ async def _records(
     place = 0
     unfit: Counter[str] = Counter()
     with translated():
-        async for chunk in connection.chunks(
+        async for chunk in chunks_of(
+            connection,
             _sql["records"],
             *(leaderboard, expires, sign),
             size=CHUNK,

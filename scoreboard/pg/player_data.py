@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 
 from scoreboard.domain.shards import sharded_board
+from scoreboard.pg.connection import chunks_of
 from scoreboard.pg.erased_events import whose
 from scoreboard.pg.failures import translated
 from scoreboard.pg.snapshots import snapshot
@@ -84,8 +85,8 @@ class PlayerSnapshot:
         yield b',"%b":[' % name.encode()
         first = True
         with translated():
-            async for chunk in self._connection.chunks(
-                _sql[name], *args, size=CHUNK, first=PATIENCE, further=PATIENCE
+            async for chunk in chunks_of(
+                self._connection, _sql[name], *args, size=CHUNK, first=PATIENCE, further=PATIENCE
             ):
                 text = ",".join(row[0] for row in chunk)
                 yield (text if first else f",{text}").encode()
@@ -95,8 +96,8 @@ class PlayerSnapshot:
     async def _dead_letters(self) -> list[dict[str, str]]:
         found: list[dict[str, str]] = []
         with translated():
-            async for chunk in self._connection.chunks(
-                _sql["dead_letters"], size=CHUNK, first=PATIENCE, further=PATIENCE
+            async for chunk in chunks_of(
+                self._connection, _sql["dead_letters"], size=CHUNK, first=PATIENCE, further=PATIENCE
             ):
                 for names, values in chunk:
                     fields = dict(zip(names, values, strict=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import Any
 
 import asyncpg
@@ -13,10 +14,12 @@ from scoreboard.domain.snapshots import Snapshot, Wanted
 from scoreboard.errors import (
     OccurrenceGone,
     PeriodRequired,
+    Unavailable,
     UnknownOccurrence,
     UnknownPeriod,
 )
 from scoreboard.pg.exports import BoardExports
+from scoreboard.pg.pool import open_pool
 from tests.support.moderated_arena import Moderated
 from tests.support.occurrences import end_occurrence, make_final
 
@@ -58,6 +61,21 @@ async def test_an_occurrence_has_its_own_totals_open_and_final(
     assert [(row[1], row[2], row[4], row[8]) for row in rows] == [
         *(("ann", "a1", 5, "week:1"), ("bob", "b1", 7, "week:1"), ("cy", "c1", 5, "week:1")),
     ]
+
+
+async def test_an_export_whose_connection_ends_behind_the_head_breaks_off_as_unavailable(
+    court: Moderated, database_url: str
+) -> None:
+    await court.arena.submit(("ann", "a1", 5))
+    await court.arena.persist()
+    pool = await open_pool(database_url, connections=2, timeout=30)
+    async with AsyncExitStack() as opened:
+        _, rows = await opened.enter_async_context(
+            BoardExports(pool).open(Wanted("arena", "standings"), by="test")
+        )
+        pool.terminate()
+        with pytest.raises(Unavailable):
+            await anext(rows)
 
 
 async def test_totals_of_a_board_where_less_is_better_are_as_people_see_them(

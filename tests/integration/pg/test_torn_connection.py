@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 
 from scoreboard.errors import Unavailable
+from scoreboard.pg.board_source import players
 from scoreboard.pg.connection import connect
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
@@ -86,6 +87,17 @@ async def test_a_connection_that_ends_right_before_a_batch_is_given_up_in_good_o
         await pool.close()
 
     assert await totals(database) == {"ann": 5, "bob": 7}
+
+
+async def test_rows_can_not_be_read_by_a_connection_that_has_ended_since_it_was_acquired(
+    database_url: str,
+) -> None:
+    pool = await open_pool(database_url, connections=1, timeout=30)
+    async with pool.acquire() as connection:
+        connection.terminate()
+        with pytest.raises(Unavailable):
+            await anext(players(connection, "arena"))
+    await pool.close()
 
 
 async def test_an_old_connection_that_nobody_answers_is_let_go_without_an_error(

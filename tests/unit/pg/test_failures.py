@@ -74,6 +74,7 @@ def test_a_postgres_that_can_not_now_means_come_back_later(
         (asyncpg.InvalidCatalogNameError, "refused", "SCOREBOARD_DATABASE_URL"),
         (asyncpg.InsufficientPrivilegeError, "no_rights", "--grant-to"),
         (asyncpg.UndefinedTableError, "no_schema", "scoreboard migrate"),
+        (asyncpg.UndefinedFunctionError, "no_schema", "scoreboard migrate"),
         (asyncpg.DuplicatePreparedStatementError, "pooler", "pool_mode=session"),
         (asyncpg.ProtocolViolationError, "pooler", "SCOREBOARD_DATABASE_URL"),
         (ssl.SSLCertVerificationError, "tls", "sslrootcert"),
