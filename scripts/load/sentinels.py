@@ -74,7 +74,9 @@ class Watched:
     """A master, its replica, and three Sentinels. In a ``network`` each of the five is a host of
     its own."""
 
-    def __init__(self, folder: Path, *, network: Network | None = None, silence: int = 500) -> None:
+    def __init__(
+        self, folder: Path, *, network: Network | None = None, silence: int = 2000
+    ) -> None:
         self._folder = folder
         self._silence = silence
         self._network = network
