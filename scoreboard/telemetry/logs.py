@@ -3,31 +3,58 @@
 from __future__ import annotations
 
 import logging
+import os
+import select
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from typing import TextIO, cast
 
 import structlog
 
 from scoreboard.telemetry import metrics
 
+PATIENCE = 200  # milliseconds for a reader that does not keep up; none until it reads again
+
 
 class _Unfailing:
-    """A stream on which nothing fails. While nobody takes what is written, as on a full disk, the
-    log lacks lines, which a metric counts, and no other work ends for it."""
+    """A stream on which nothing fails or waits. While nobody takes what is written, as on a full
+    disk or behind a pipe or a terminal (Ctrl-S) whose reader has stopped, the log lacks lines,
+    which a metric counts, and no other work ends or stands still for it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._encoding = stream.encoding or "utf-8"
+        self._descriptor: int | None = None
+        self._poll = select.poll()
+        self._stopped = False
+        self._torn = False  # the line written last lacks its end
+        with suppress(OSError):  # not every stream has one
+            self._descriptor = stream.fileno()
+            self._poll.register(self._descriptor, select.POLLOUT)
 
     def write(self, text: str) -> None:
         try:
-            self._stream.write(text)
-            self._stream.flush()
+            if self._descriptor is None:
+                self._stream.write(text)
+                self._stream.flush()
+            else:
+                self._put(self._descriptor, text)
         except OSError:
             metrics.log_lines_lost.inc()
 
     def flush(self) -> None:
         """Has nothing to do: each write is flushed."""
+
+    def _put(self, descriptor: int, text: str) -> None:
+        left = ("\n" * self._torn + text).encode(self._encoding, "backslashreplace")
+        while left:
+            self._stopped = not self._poll.poll(0 if self._stopped else PATIENCE)
+            if self._stopped:
+                raise BlockingIOError
+            # No more than what a pipe that is ready takes without waiting.
+            left = left[os.write(descriptor, left[: select.PIPE_BUF]) :]
+            self._torn = bool(left)
 
 
 def configure(form: str, level_name: str, *, leave_out: Collection[str] = ()) -> None:

@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import structlog
 
 from scoreboard.telemetry import logs, metrics
+from tests.support.waiting import PATIENCE as WAITING
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +84,31 @@ def test_a_line_that_only_its_flush_refuses_harms_nothing(monkeypatch: pytest.Mo
         monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(full, line_buffering=False))
         logs.configure("json", "info")
         structlog.get_logger().info("lost")
+
+
+def test_a_log_whose_reader_has_stopped_holds_up_nothing_and_lacks_whole_lines() -> None:
+    read, written = os.pipe()
+    lines = [f"{number} {'x' * 9_000}" for number in range(30)]  # more than a pipe holds
+    with os.fdopen(read) as reader, os.fdopen(written, "w") as stream:
+        log = logs._Unfailing(stream)
+        before = metrics.log_lines_lost._value.get()
+
+        def write() -> None:
+            for line in lines:
+                log.write(f"{line}\n")
+
+        writing = threading.Thread(target=write, daemon=True)
+        writing.start()
+        writing.join(WAITING)
+        held_up = writing.is_alive()
+        if held_up:
+            reader.close()  # which lets it go
+        assert not held_up
+        lost = int(metrics.log_lines_lost._value.get() - before)
+        assert 0 < lost < len(lines)
+        kept = [reader.readline().rstrip() for _ in lines[lost:]]
+        assert kept == lines[:-lost]
+
+        log.write("later\n")
+        stream.close()
+        assert reader.read().splitlines()[-1] == "later", "not on the line that was cut off"
