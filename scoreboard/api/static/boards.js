@@ -28,8 +28,8 @@ async function show(name) {
   $("board-list").hidden = name !== "";
   $("board-page").hidden = name === "";
   if (name) return showBoard(name);
-  await list();
   $("boards-title").focus();
+  await list();
 }
 
 /** Reads the list from its beginning. */

@@ -43,8 +43,8 @@ let wasReady = null;
 setInterval(() => isShown() && !document.hidden && read(), REFRESH);
 
 async function show() {
+  $("health-title").focus(); // not later: who has gone on by then keeps their place
   await read();
-  $("health-title").focus();
 }
 
 function isShown() {
