@@ -7,8 +7,8 @@ import contextlib
 import enum
 import socket
 import struct
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
 
 
 class Loss(enum.Enum):
@@ -46,21 +46,45 @@ class Proxy:
         self.port = port
         self.judge: Judge = lose_none
         self.lost = 0
-        self._server: asyncio.Server | None = None
+        self._door: socket.socket | None = None
         self._open: set[_Side] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Client(self), "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        # No server of asyncio's, which loses sight of a client that comes while it is closed.
+        self._door = socket.create_server(("127.0.0.1", self.port))
+        self._door.setblocking(False)
+        self.port = self._door.getsockname()[1]
+        asyncio.get_running_loop().add_reader(self._door, self._accept, self._door)
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for side in tuple(self._open):
-            side.reset()
-        if self._server is not None:
-            await self._server.wait_closed()
+        """Returns when all connections are gone, also those that were being made."""
+        if self._door is not None:
+            asyncio.get_running_loop().remove_reader(self._door)
+            self._door.close()
+            self._door = None
+        while self._open or self._connecting:
+            for side in tuple(self._open):
+                side.reset()
+            await asyncio.sleep(0)
+
+    def connecting(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does what makes a connection."""
+        task = asyncio.create_task(work)
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    def _accept(self, door: socket.socket) -> None:
+        try:
+            client, _ = door.accept()
+        except OSError:  # it has gone, or there are no descriptors
+            return
+        client.setblocking(False)
+        self.connecting(self._take(client))
+
+    async def _take(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: _Client(self), client)
 
     def loses(self) -> Loss | None:
         loss = self.judge()
@@ -112,11 +136,10 @@ class _Client(_Side):
     def __init__(self, proxy: Proxy) -> None:
         super().__init__(proxy)
         self._early: list[bytes] = []
-        self._connecting: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._connecting = asyncio.create_task(self._connect())
+        self.proxy.connecting(self._connect())
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()

@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from aiohttp import ClientConnectionError, ClientSession
+from aiohttp import ClientConnectionError, ClientSession, TCPConnector
 
 from scoreboard.api.tokens import keys_from, mint
 from scoreboard.local.embedded_servers import Valkey
@@ -137,7 +137,13 @@ async def upgrade(
     token = mint(
         keys_from(settings), "HS256", subject="game", scope="score:write board:read admin", ttl=600
     )
-    async with ClientSession() as http, AsyncExitStack() as stack, AsyncExitStack() as old:
+    # A connection for each call: a busy server may close one that waits for the next.
+    connector = TCPConnector(force_close=True)
+    async with (
+        ClientSession(connector=connector) as http,
+        AsyncExitStack() as stack,
+        AsyncExitStack() as old,
+    ):
         servers = []
         for folder, roles in ((old_version, old), (ROOT, stack)):
             await migrate(folder, variables)

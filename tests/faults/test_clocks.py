@@ -175,8 +175,9 @@ async def test_redis_is_ahead_for_a_while(
     redis_of_the_clock: Valkey, clock: FakedClock, open_game: OpenGame
 ) -> None:
     game = await open_game(redis_url=redis_of_the_clock.url)
-    for offset in ("+0", "+3d", "+0"):
-        clock.turn(offset)
+    await game.goes_on()
+    for offset in ("+3d", "+0"):
+        await turn(clock, redis_of_the_clock, offset)
         await game.goes_on()
     await game.audited()
 
