@@ -28,10 +28,20 @@ async def listening(serve: Serve) -> AsyncIterator[int]:
 
 
 async def _accept(door: socket.socket, serve: Serve, taken: ExitStack) -> None:
+    """Until it is cancelled; it waits for no client, which it could lose just then."""
+    loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as serving:
-        while True:
-            client, _ = await asyncio.get_running_loop().sock_accept(door)
-            serving.create_task(_serve(taken.enter_context(client), serve))
+
+        def take() -> None:
+            with suppress(OSError):  # the client has gone
+                client, _ = door.accept()
+                serving.create_task(_serve(taken.enter_context(client), serve))
+
+        loop.add_reader(door, take)
+        try:
+            await loop.create_future()
+        finally:
+            loop.remove_reader(door)
 
 
 async def _serve(client: socket.socket, serve: Serve) -> None:
