@@ -29,16 +29,26 @@ from tests.support.trace_receiver import receiving_traces
 from tests.support.waiting import wait_until
 
 BEFORE_RULES = "d37794fa83e7a0f88c842c307a786d6e822fab5e"  # a commit of that version
+# Since this one a version starts on a schema that is newer than itself.
+OF_NEWER_SCHEMAS = "1ca3abc145da0dd3f8f7416166b17c9bdeff4a27"
 COUNT = "SELECT count(*) FROM score_action"
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def old_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tree of the old version, which the present environment can run."""
-    folder = tmp_path_factory.mktemp("old")
+    return tree(BEFORE_RULES, tmp_path_factory.mktemp("old"))
+
+
+@pytest.fixture(scope="module")
+def version_to_go_back_to(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tree(OF_NEWER_SCHEMAS, tmp_path_factory.mktemp("before"))
+
+
+def tree(commit: str, folder: Path) -> Path:
+    """The tree of an old version, which the present environment can run."""
     archive = subprocess.run(
-        ["git", "-C", str(ROOT), "archive", BEFORE_RULES, "scoreboard", "lua"],
+        ["git", "-C", str(ROOT), "archive", commit, "scoreboard", "lua"],
         capture_output=True,
         check=False,
     )
@@ -86,16 +96,14 @@ async def migrate(folder: Path, variables: dict[str, str]) -> None:
 
 @asynccontextmanager
 async def role(name: str, folder: Path, **variables: str) -> AsyncIterator[Process]:
-    """A role of the version in ``folder``, for as long as the block lasts."""
+    """A role of the version in ``folder``, for as long as the block lasts, and no shorter. What it
+    says is shown when the test fails."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "scoreboard", name),
-        cwd=folder,
-        env=environment(**variables),
-        stdout=DEVNULL,
-        stderr=DEVNULL,
+        *(sys.executable, "-m", "scoreboard", name), cwd=folder, env=environment(**variables)
     )
     try:
         yield process
+        assert process.returncode is None, f"{name} has ended"
     finally:
         if process.returncode is None:
             process.terminate()
@@ -169,21 +177,21 @@ async def test_old_and_new_processes_side_by_side_lose_nothing(upgrade: Upgrade)
     await upgrade.adds_up()
 
 
-async def test_the_old_version_starts_again_on_the_new_schema_and_goes_on(
-    upgrade: Upgrade, old_version: Path, unused_tcp_port: int
+async def test_an_earlier_version_starts_again_on_the_new_schema_and_goes_on(
+    upgrade: Upgrade, version_to_go_back_to: Path, unused_tcp_port: int
 ) -> None:
     await upgrade.end_old()
     assert (await upgrade.new.score("arena", "ada", "before", 5))[0] == 200
 
     variables = upgrade.variables | {"SCOREBOARD_PORT": str(unused_tcp_port)}
-    async with role("serve", old_version, **variables), role("persist", old_version, **variables):
+    earlier = version_to_go_back_to
+    async with role("serve", earlier, **variables), role("persist", earlier, **variables):
         url = f"http://127.0.0.1:{unused_tcp_port}"
         again = Server(url, upgrade.old.http, upgrade.old.token)
-        await wait_until(again.ready, description="the old version serves")
+        await wait_until(again.ready, description="the earlier version serves")
         status, answer = await again.score("arena", "ada", "after", 2)
-
-    assert (status, answer["score"]) == (200, 7)
-    await upgrade.in_ledger(2)
+        assert (status, answer["score"]) == (200, 7)
+        await upgrade.in_ledger(2)
     await upgrade.adds_up()
 
 
