@@ -37,8 +37,9 @@ async def check_sessions(address: Address, *, timeout: float) -> None:
                     meanwhile = await _process_now(other)
                     shared = meanwhile == own or await _process(one) != own
                 # Again, now that the other has given back what it had last: a pooler that hands out
-                # what it got last could otherwise give each its own for ever.
-                if shared or (shared := await _process(one) != own):
+                # what it got last could otherwise give each its own for ever; and twice, as could
+                # one that hands out two in turn.
+                if shared or (shared := {await _process(one), await _process(one)} != {own}):
                     break
     if shared:
         raise ConfigurationError(

@@ -15,7 +15,14 @@ from tests.support.pgbouncer import pgbouncer
 from tests.support.waiting import PATIENCE
 
 
-@pytest.mark.parametrize("further", [{}, {"server_round_robin": "1", "min_pool_size": "4"}])
+@pytest.mark.parametrize(
+    "further",
+    [
+        {},
+        {"server_round_robin": "1", "min_pool_size": "4"},
+        {"server_round_robin": "1", "default_pool_size": "2"},
+    ],
+)
 @pytest.mark.parametrize("mode", ["transaction", "statement"])
 async def test_a_pooler_that_shares_sessions_is_refused_by_every_role(
     mode: str, further: dict[str, str], redis_url: str, database_url: str, tmp_path: Path
