@@ -300,6 +300,19 @@ def revert(board: Board, action: Action, event: str, *, late: bool = False, **ch
     return run_on(board, scripts.revert_action, action, arguments)
 
 
+def approval(board: Board, action: Action, form: int) -> dict[str, Any]:
+    """The arguments of approve_action, with an event of that format."""
+    body = Body(form, board.name, action.user, action.action, action.points, action.attempt)
+    return {
+        "board": board.name,
+        "user": action.user,
+        "points": action.points,
+        "attempt": action.attempt,
+        "window": WINDOW_MS,
+        "body": msgspec.json.encode(body),
+    }
+
+
 def run_on(board: Board, script: Script[Any], action: Action, arguments: dict[str, Any]) -> Any:
     """Runs a script that concerns one action; ``arguments`` by their names without the prefix."""
     return board.run(board.bound(script, arguments, receipt=board.receipt_key(action)))

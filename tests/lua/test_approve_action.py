@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from scoreboard.domain.stamps import stamp
 from scoreboard.wire import scripts
-from scoreboard.wire.events import FORMAT, Body, EventKind
+from scoreboard.wire.events import FORMAT, EventKind
 from scoreboard.wire.scripts import COLD, DONE, OTHER, RANGE
-from tests.lua.harness import WINDOW_MS, Action, Board, Verdict, decoded, run_on
+from tests.lua.harness import WINDOW_MS, Action, Board, Verdict, approval, decoded, run_on
 
 REFUSED = Action("ann", "k1", 15, attempt="refused-1", verdict=Verdict(refused_by="time,device"))
 
 
 def approve(board: Board, action: Action = REFUSED, **changed: Any) -> Any:
-    body = Body(FORMAT, board.name, action.user, action.action, action.points, action.attempt)
-    arguments: dict[str, Any] = {
-        "board": board.name,
-        "user": action.user,
-        "points": action.points,
-        "attempt": action.attempt,
-        "window": WINDOW_MS,
-        "body": msgspec.json.encode(body),
-    } | changed
+    arguments = approval(board, action, FORMAT) | changed
     return run_on(board, scripts.approve_action, action, arguments)
 
 

@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,13 +20,13 @@ from scoreboard.domain.submissions import Outcome, Result
 from scoreboard.redisio.occurrence_tables import tell_tables
 from scoreboard.redisio.reverter import UNKNOWN, revert_call
 from scoreboard.wire import events, scripts
-from scoreboard.wire.events import Body, Event, EventKind, split_id
+from scoreboard.wire.events import Event, EventKind, split_id
 from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.wire.known_periods import KnownPeriod
 from scoreboard.wire.receipts import Kept, receipt
 from scoreboard.wire.replies import parse_reply
 from scoreboard.wire.scripts import ScriptCall
-from tests.lua.harness import WINDOW_MS, Action, Board, Verdict
+from tests.lua.harness import WINDOW_MS, Action, Board, Verdict, approval
 from tests.lua.periods_model import FAR, HIDDEN, SHADOW, Answered, Model, Span, Table
 
 PERIODS = (
@@ -173,7 +172,7 @@ def decide(board: Board, model: Model, decision: str, which: int, newest: str) -
     known = open_cases[which % len(open_cases)]
     if decision == "approve":
         there = [one for one in known.tables if board.redis.exists(keys_of(board, one).meta)]
-        board.run(approval(board, known.action, there))
+        board.run(approve(board, known.action, there))
         (event,) = board.events(after=newest)
         model.accept(known.action, there, event)
         return event
@@ -193,18 +192,8 @@ def keys_of(board: Board, occurrence: str) -> BoardKeys:
     return KEYSPACE.board(f"{board.name}:{occurrence}")
 
 
-def approval(board: Board, action: Action, tables: list[str]) -> ScriptCall:
-    body = Body(
-        events.PERIODS, board.name, action.user, action.action, action.points, action.attempt
-    )
-    arguments = {
-        "board": board.name,
-        "user": action.user,
-        "points": action.points,
-        "attempt": action.attempt,
-        "window": WINDOW_MS,
-        "body": msgspec.json.encode(body),
-    }
+def approve(board: Board, action: Action, tables: list[str]) -> ScriptCall:
+    arguments = approval(board, action, events.PERIODS)
     call = board.bound(scripts.approve_action, arguments, receipt=board.receipt_key(action))
     tell_tables(call, KEYSPACE, ((f"{board.name}:{one}",) for one in tables))
     return call
