@@ -8,6 +8,7 @@ from playwright.async_api import expect
 from tests.e2e.conftest import OpenPage
 from tests.e2e.review_queue import LATER, REVIEWS, Queue, case, open_queue
 from tests.integration.api.gated_service import USUAL, post
+from tests.support.extent import kept
 from tests.support.honest_season import SYDNEY
 from tests.support.waiting import wait_until
 
@@ -200,7 +201,7 @@ async def test_the_keys_are_explained(queue: Queue, new_page: OpenPage) -> None:
     await expect(dialog).to_be_hidden()
 
 
-@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+@pytest.mark.parametrize("color_scheme", kept(["light", "dark"], "dark"))
 @pytest.mark.parametrize("width", [360, 1280])
 async def test_nothing_is_wider_than_the_screen(
     queue: Queue, new_page: OpenPage, width: int, color_scheme: str

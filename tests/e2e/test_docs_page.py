@@ -11,6 +11,7 @@ from playwright.async_api import Locator, Page, Request, expect
 
 from scoreboard.settings import Settings
 from tests.e2e.conftest import OpenPage
+from tests.support.extent import kept
 from tests.support.whole_service import Service, service
 
 PHONE = {"width": 390, "height": 844}
@@ -75,7 +76,7 @@ async def test_the_websockets_messages_are_in_the_same_page(
     assert [url for url in asked if not url.startswith(running.url)] == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", kept(["light", "dark"], "dark"))
 async def test_it_is_light_or_dark_as_the_reader_wishes_and_fits_a_phone(
     running: Service, new_page: OpenPage, scheme: str
 ) -> None:

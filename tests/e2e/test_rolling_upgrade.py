@@ -177,6 +177,7 @@ async def test_old_and_new_processes_side_by_side_lose_nothing(upgrade: Upgrade)
     await upgrade.adds_up()
 
 
+@further
 async def test_an_earlier_version_starts_again_on_the_new_schema_and_goes_on(
     upgrade: Upgrade, version_to_go_back_to: Path, unused_tcp_port: int
 ) -> None:

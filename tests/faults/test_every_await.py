@@ -38,6 +38,7 @@ from tests.support.every_await import (
     some_parts,
     undergo,
 )
+from tests.support.extent import kept
 from tests.support.parts import Parts
 from tests.support.waiting import wait_until
 
@@ -224,7 +225,7 @@ GROUPS = {
 }
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", kept(GROUPS, "write path"))
 async def test_whatever_goes_wrong_where_callers_are_answered_and_nothing_is_held(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, group: str
 ) -> None:

@@ -23,6 +23,7 @@ from scoreboard.settings import Settings
 from scoreboard.wire.keys import EVERY_PARTITIONS_KEY
 from tests.support.command import named, watched
 from tests.support.every_await import EVERY_FAULT
+from tests.support.extent import further
 from tests.support.in_between import calling, listening, pass_on
 from tests.support.servers import redis_client
 from tests.support.whole_service import Service, service
@@ -127,6 +128,7 @@ class Game:
             return {one["status"] for one in (await answer.json())["results"]}
 
 
+@further
 async def test_whenever_it_is_killed_the_same_line_finishes_it(
     settings: Settings, valkey: Valkey, http: ClientSession
 ) -> None:

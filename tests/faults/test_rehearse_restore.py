@@ -30,6 +30,7 @@ async def test_what_a_backup_had_comes_back_and_the_rest_counts_once_repeated(
     assert said[-1] == "verified again: no differences"
 
 
+@further
 async def test_an_action_that_a_restore_lacks_is_noticed(tmp_path: Path) -> None:
     season = Season(seed=1)
     async with site_in(tmp_path) as site:

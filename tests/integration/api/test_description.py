@@ -20,7 +20,7 @@ from scoreboard.assembly.application import application
 from scoreboard.settings import Settings
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Answer, Api
-from tests.support.extent import WHOLE
+from tests.support.extent import further
 from tests.support.waiting import PATIENCE, wait_until
 
 CALLS = {
@@ -252,6 +252,7 @@ async def test_the_websockets_messages_are_as_its_description_says(api: Api) -> 
         check({"type": "heartbeat", "board": "global"})
 
 
+@further
 async def test_generated_calls_get_no_answer_that_is_not_described(
     start_api: StartApi, tmp_path: Path
 ) -> None:
@@ -261,12 +262,11 @@ async def test_generated_calls_get_no_answer_that_is_not_described(
         *("response_schema_conformance", "negative_data_rejection"),
     )
     scopes = "score:write score:submit board:read admin"
-    phases = "examples,coverage,fuzzing" if WHOLE else "examples,fuzzing"
     tmp_path.joinpath("schemathesis.toml").write_text(CONFIGURATION)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{api.service.url}/openapi.json"),
         *("--header", f"Authorization: Bearer {api.service.token(scopes)}"),
-        *("--checks", ",".join(checks), "--phases", phases),
+        *("--checks", ",".join(checks), "--phases", "examples,coverage,fuzzing"),
         *("--max-examples", "2", "--seed", "1", "--max-failures", "5"),
         *("--exclude-path-regex", "^/(ws/|static/)", "--generation-database", "none"),
         cwd=tmp_path,

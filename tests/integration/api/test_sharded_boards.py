@@ -30,6 +30,7 @@ from tests.integration.api.described_api import Answer, Api
 from tests.integration.api.test_live_players import INTERVAL, Watching, watching
 from tests.integration.api.test_live_updates import next_message, watched_until
 from tests.integration.api.test_outages import persisted
+from tests.support.extent import kept
 from tests.support.waiting import wait_until
 
 SHARDS = 8
@@ -128,7 +129,7 @@ async def compare(api: Api, users: int) -> None:
         await same(api, f"users:lookup{sort}", body={"userIds": listed})
 
 
-@pytest.mark.parametrize("order", ["desc", "asc"])
+@pytest.mark.parametrize("order", kept(["desc", "asc"], "asc"))
 async def test_every_read_is_that_of_an_unsharded_board(api: Api, order: str) -> None:
     await made(api, order=order)
     await post(api, random_actions(2026, 600, 1500))
@@ -136,7 +137,7 @@ async def test_every_read_is_that_of_an_unsharded_board(api: Api, order: str) ->
     assert (await api.get(f"/api/boards/{SPREAD}")).json["users"] == 600
 
 
-@pytest.mark.parametrize("order", ["desc", "asc"])
+@pytest.mark.parametrize("order", kept(["desc", "asc"], "desc"))
 async def test_equal_totals_share_ranks_over_all_shards(api: Api, order: str) -> None:
     await made(api, rankStyle="standard", order=order)
     dice = random.Random(12)
@@ -448,7 +449,7 @@ async def test_exports_have_the_rows_of_all_shards(api: Api) -> None:
         assert (rows[0] == rows[1]) if what == "standings" else sorted(rows[0]) == sorted(rows[1])
 
 
-@pytest.mark.parametrize("mode", ["erase", "anonymise"])
+@pytest.mark.parametrize("mode", kept(["erase", "anonymise"], "erase"))
 async def test_a_player_is_erased_from_the_shard_that_has_it(api: Api, mode: str) -> None:
     await made(api)
     await post(api, random_actions(9, 40, 0))

@@ -19,6 +19,7 @@ from scoreboard.pg.models import Models
 from scoreboard.settings import Settings
 from tests.integration.commands.conftest import Run
 from tests.support.arena import Arena
+from tests.support.extent import further
 from tests.support.honest_season import season
 from tests.support.moderated_arena import moderated
 from tests.support.posts_around import posts_around
@@ -260,6 +261,7 @@ async def test_a_model_trained_on_the_ledger_is_put_in_force_and_can_be_rolled_b
     assert await models.active() == {"": 1}
 
 
+@further
 async def test_a_model_is_evaluated_on_the_ledger_with_peoples_decisions(
     run: Run, pool: asyncpg.Pool, tmp_path: Path
 ) -> None:

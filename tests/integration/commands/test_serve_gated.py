@@ -17,6 +17,7 @@ from scoreboard.assembly.model_gates import ONLY_ONCE
 from scoreboard.settings import Settings
 from tests.integration.api.gated_service import USUAL, action, add_model
 from tests.support.command import named, started
+from tests.support.extent import further
 from tests.support.honest_season import honest_model
 from tests.support.waiting import PATIENCE
 from tests.support.whole_service import Service
@@ -43,6 +44,7 @@ async def serving(settings: Settings, **variables: str) -> AsyncIterator[Serving
         raise AssertionError("the process ended before it served")
 
 
+@further
 async def test_four_processes_accept_no_more_of_a_burst_than_one(
     settings: Settings, pool: asyncpg.Pool
 ) -> None:

@@ -36,7 +36,7 @@ from cryptography.hazmat.primitives.serialization import (
 from scoreboard.api.tokens import SCORE_WRITE, mint
 from scoreboard.wire.keys import Keyspace
 from tests.support.command import environment
-from tests.support.extent import kept
+from tests.support.extent import further, kept
 from tests.support.servers import redis_client
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -246,6 +246,7 @@ async def test_what_up_says_is_there_when_it_is_said(up: Callable[..., Up]) -> N
     await running.banner()
 
 
+@further
 async def test_on_every_address_and_with_foreign_variables_it_serves_only_its_own_pages(
     up: Callable[..., Up],
 ) -> None:

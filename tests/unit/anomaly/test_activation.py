@@ -7,8 +7,10 @@ import pytest
 from scoreboard.anomaly.activation import LastWeek, last_week
 from scoreboard.anomaly.model import Model
 from scripts.synthetic_season import DAY, HOUR, season
+from tests.support.extent import further
 
 
+@further
 def test_a_season_like_that_of_the_training_is_not_too_many(model: Model) -> None:
     week = last_week(model, season(seed=2))
     assert week.actions > 1_000
