@@ -115,6 +115,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         ),
     ] = 30.0
 
+    oidc_issuer: Annotated[
+        str,
+        Meta(
+            description="OpenID provider at which administrators may sign in to the console: its "
+            "issuer, an https URL ([how](tokens.md#signing-in-to-the-console)); empty: none"
+        ),
+    ] = ""
+    oidc_client_id: Annotated[
+        str, Meta(description="the console's client id at this provider, of a public client")
+    ] = ""
+    oidc_scope: Annotated[
+        str, Meta(description="scopes that the console asks it for; `openid` is one of them")
+    ] = "openid admin"
+    oidc_parameters: Annotated[
+        str,
+        Meta(
+            description="further parameters of these requests, as in a query, such as "
+            "`audience=scoreboard` or `resource=https%3A%2F%2Fscores.example.org`"
+        ),
+    ] = ""
+    oidc_origins: Annotated[
+        str,
+        Meta(
+            description="comma-separated Origins of this provider's endpoints, where they are not "
+            "at that of the issuer"
+        ),
+    ] = ""
+
     public_reads: Annotated[bool, Meta(description="reads and WebSockets need no token")] = True
     allowed_origins: Annotated[
         str,

@@ -35,6 +35,7 @@ from scoreboard.api.players.past_catalogue import past_operations
 from scoreboard.api.players.profiles import ProfileHandlers
 from scoreboard.api.players.search import PlayerSearchHandlers
 from scoreboard.api.scores import ScoreHandlers
+from scoreboard.api.sign_in import SignIn, sign_in_operations
 from scoreboard.api.token_admin import TokenHandlers
 from scoreboard.api.webhook_catalogue import webhook_operations
 from scoreboard.api.webhooks import WebhookHandlers
@@ -64,6 +65,7 @@ def build(
     explanations: ExplanationHandlers,
     erasures: ErasureHandlers,
     search: PlayerSearchHandlers,
+    sign_in: SignIn,
     *,
     max_body_bytes: int,
     observed_here: bool,
@@ -89,6 +91,7 @@ def build(
         *operator_operations(reports, letters, audit, models),
         *player_operations(profiles, erasures, search),
         *webhook_operations(webhooks),
+        *sign_in_operations(sign_in),
         Operation(
             "GET", "/openapi.json", "openapi", openapi, "This description, for programs",
             {200: ("OpenAPI 3.1", dict[str, Any])}, tag="pages",
@@ -97,7 +100,7 @@ def build(
             "GET", "/asyncapi.json", "asyncapi", asyncapi, "The WebSocket's messages, for programs",
             {200: ("AsyncAPI 3.0", dict[str, Any])}, tag="pages",
         ),
-        *pages.operations(),
+        *pages.operations(sign_in.provider.origins if sign_in.provider else ()),
     ]  # fmt: skip
     # Made for the first who asks: a megabyte that most processes never need.
     description, live_description = cache(partial(describe, table)), cache(describe_live)

@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import mimetypes
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -137,10 +137,14 @@ def _missing(text: str, request: web.Request) -> web.Response | None:
     )
 
 
-def operations() -> list[Operation]:
-    """The pages and their files. All are read once, at the start, so a request never reads the disk
-    and can only name one of these files."""
+def operations(provider_origins: Sequence[str] = ()) -> list[Operation]:
+    """The pages and their files; the console may also ask the ``provider_origins``, where people
+    sign in. All are read once, at the start, so a request never reads the disk and can only name
+    one of these files."""
     pages = _load()
+    console_policy = _POLICY.replace(
+        "connect-src 'self'", " ".join(("connect-src 'self'", *provider_origins))
+    )
 
     def answer(name: str, policy: str, request: web.Request) -> web.Response:
         response = pages[name].answer(request)
@@ -160,7 +164,7 @@ def operations() -> list[Operation]:
         return answer("docs.html", DOCS_POLICY, request)
 
     async def admin(request: web.Request) -> web.Response:
-        return pages["admin.html"].answer(request)
+        return answer("admin.html", console_policy, request)
 
     async def static(request: web.Request) -> web.Response:
         name = request.match_info["name"]

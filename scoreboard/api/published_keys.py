@@ -7,12 +7,10 @@ Sizes, times and rates are bounded. While the source is away or unusable, the la
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import jwt
 import msgspec
@@ -28,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from scoreboard.api.key_texts import ANY_KEY_ID
 from scoreboard.api.tokens import verification_key
+from scoreboard.domain.web_names import is_safe_url
 from scoreboard.errors import ConfigurationError, Unavailable
 from scoreboard.settings import Settings
 
@@ -191,26 +190,9 @@ def published_keys(settings: Settings) -> PublishedKeys | None:
     if "://" not in source:
         if not Path(source).is_file():
             raise ConfigurationError(f"{variable}: there is no file {source}")
-    elif not _is_safe(source):
+    elif not is_safe_url(source):
         raise ConfigurationError(f"{variable} is an https URL without a password, or a file")
     return PublishedKeys(source, settings.jwt_algorithm, refresh=settings.jwt_jwks_refresh)
-
-
-def _is_safe(url: str) -> bool:
-    """True for https, and for http to this machine itself."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    if not host or parts.username or parts.password:
-        return False
-    if parts.scheme == "http":
-        try:
-            return host == "localhost" or ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
-    return parts.scheme == "https"
 
 
 async def _fetch(url: str) -> bytes:

@@ -51,6 +51,7 @@ from scoreboard.api.route_metrics import keep_published
 from scoreboard.api.scores import ScoreHandlers
 from scoreboard.api.sharded_boards import ShardedBoards, ShardedOpener
 from scoreboard.api.sharded_places import ShardedPlaces
+from scoreboard.api.sign_in import sign_in_by
 from scoreboard.api.token_admin import TokenHandlers
 from scoreboard.api.token_rules import ClaimRules
 from scoreboard.api.tokens import keys_from
@@ -134,6 +135,7 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
             f"SCOREBOARD_DEFAULT_BOARD: {settings.default_board!r} can't be the name of a board "
             "(small letters, digits, - and _)"
         )
+    sign_in = sign_in_by(settings)
     servers = await connect(settings)
     redis, pool, archive, past = servers.redis, servers.pool, servers.archive, servers.past
     writing, reading, topology = servers.writing, servers.reading, servers.topology
@@ -319,6 +321,7 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
             authenticator,
         ),
         PlayerSearchHandlers(PlayerSearch(pool), authenticator),
+        sign_in,
         max_body_bytes=settings.max_body_bytes,
         observed_here=not settings.serve_metrics_port,
         hosts=settings.hosts,

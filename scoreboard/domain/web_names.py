@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 OWN = "self"  # the Origin of the service's own pages
 _ORIGIN = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]+\]|[^\s/?#@:*]+)(?P<port>:[0-9]+)?"
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]+\]|[^\s/?#@:*;,'\"]+)(?P<port>:[0-9]+)?"
 )
 _USUAL_PORTS = {"http": ":80", "https": ":443"}
 
@@ -38,3 +39,20 @@ def host_of(text: str) -> str:
     if match is None or not named.isascii():
         raise ValueError(f"{text[:80]!r} is no host's name, such as www.example.org")
     return match["host"].strip("[]").rstrip(".")
+
+
+def is_safe_url(url: str) -> bool:
+    """True for https, and for http to this machine itself; without a name or password in it."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if not host or parts.username or parts.password:
+        return False
+    if parts.scheme == "http":
+        try:
+            return host == "localhost" or ip_address(host).is_loopback
+        except ValueError:
+            return False
+    return parts.scheme == "https"

@@ -58,5 +58,5 @@ def test_the_documents_name_the_versions_of_the_tools_from_npm() -> None:
     tools = json.loads((ROOT / "package.json").read_text())["devDependencies"]
 
     text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").replace("`", "")
-    assert tools.keys() == {"@biomejs/biome", "axe-core", "typescript"}
+    assert tools.keys() == {"@biomejs/biome", "axe-core", "oidc-provider", "typescript"}
     assert [name for name in tools if f"| {name} | {tools[name]} |" not in text] == []

@@ -5,6 +5,7 @@ import { boardsSection } from "./boards.js";
 import { gateSection } from "./gate.js";
 import { healthSection } from "./health.js";
 import { playersSection } from "./players_section.js";
+import { namedProvider, takeAnswer } from "./provider.js";
 import { reviewSection } from "./review.js";
 import { isSignedIn, signIn, whenEnded } from "./session.js";
 import { webhooksSection } from "./webhooks.js";
@@ -21,24 +22,72 @@ const SECTIONS = {
 const USUAL = "review"; // what /admin by itself shows
 const $ = (id) => document.getElementById(id);
 
-$("login").onsubmit = async (event) => {
+let provider = null; // where people may sign in, beside with a token
+let isFromProvider = false; // whether they did
+
+$("login").onsubmit = (event) => {
   event.preventDefault();
   const token = $("token").value.trim();
   $("token").value = "";
-  $("login-error").textContent = "";
-  try {
+  enter("", async () => {
     await signIn(token);
+    isFromProvider = false;
+  });
+};
+$("to-provider").onclick = () => enter(`Going to ${provider.name} …`, () => provider.begin());
+// Nothing of what was shown stays in the page.
+$("sign-out").onclick = async () => {
+  const page = isFromProvider && (await provider.end());
+  if (page) location.assign(page);
+  else location.reload();
+};
+whenEnded(askAgain);
+addEventListener("hashchange", route);
+const answer = takeAnswer();
+askAgain("");
+offerProvider();
+
+/** Does what signs in, and says `meanwhile`; what goes wrong is told and may be tried again. */
+async function enter(meanwhile, way) {
+  $("login-error").textContent = "";
+  $("login-said").textContent = meanwhile;
+  try {
+    await way();
+    if (!isSignedIn()) return; // on the way to another page
     showFrame();
     route();
   } catch ({ message }) {
     askAgain(message);
   }
-};
-// Nothing of what was shown stays in the page.
-$("sign-out").onclick = () => location.reload();
-whenEnded(askAgain);
-addEventListener("hashchange", route);
-askAgain("");
+  $("login-said").textContent = "";
+}
+
+/** Offers the provider, if there is one, and signs in whom it sent back. */
+async function offerProvider() {
+  provider = await namedProvider().catch(() => null);
+  if (!provider) {
+    if (answer) askAgain("The sign-in could not be finished: the server can't be reached.");
+    return;
+  }
+  $("provider-name").textContent = provider.name;
+  $("login-provider").hidden = false;
+  $("with-token").classList.add("quiet");
+  if (answer) await enter(`Signing in at ${provider.name} …`, takeIn);
+  else if ($("token").value === "" && !isSignedIn()) $("to-provider").focus();
+}
+
+async function takeIn() {
+  const token = await provider.finish(answer);
+  try {
+    await signIn(token, () => provider.renew());
+    isFromProvider = true;
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    throw new Error(
+      `The service does not accept the access token of ${provider.name}; its log says why.`,
+    );
+  }
+}
 
 function showFrame() {
   const isIn = isSignedIn();
@@ -49,7 +98,7 @@ function showFrame() {
 function askAgain(why) {
   showFrame();
   $("login-error").textContent = why;
-  $("token").focus();
+  (provider ? $("to-provider") : $("token")).focus();
 }
 
 /** Shows what the address names: a section, and maybe one thing in it. */

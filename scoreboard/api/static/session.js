@@ -1,4 +1,5 @@
-// Who is signed in, and the calls that this allows. The token is kept in this module only.
+// Who is signed in, and the calls that this allows. The token is kept in this module only. Whoever got it from a
+// provider may get another in its place.
 
 import { ROOT } from "./api.js";
 
@@ -7,6 +8,8 @@ const EXPIRED = "This token was not accepted: it may have expired.";
 const UNREACHABLE = "The server can't be reached.";
 
 let token = "";
+let another = noToken;
+let coming = null; // the next token, while it is asked for
 let ended = () => undefined;
 
 /** What the service answered instead of what it was asked: `problem` is its document, `message` a sentence
@@ -19,15 +22,18 @@ class Refusal extends Error {
   }
 }
 
-/** Signs in, if the token allows moderating; else throws why not. */
-export async function signIn(given) {
+/** Signs in, if the token allows moderating; else throws why not. `renew()` gets another one when it has
+ * expired, or "" where there is none any more. */
+export async function signIn(given, renew = noToken) {
   token = given;
+  another = noToken;
   try {
     await call("GET", "api/admin/reviews?limit=1");
   } catch (error) {
     token = "";
     throw error;
   }
+  another = renew;
 }
 
 export function isSignedIn() {
@@ -47,10 +53,11 @@ export async function call(method, path, body) {
 /** The service's response, if it is a good one; throws like `call`. All of it has to come within
  * `patience` milliseconds. */
 export async function ask(method, path, body, patience = PATIENCE) {
-  const headers = { Authorization: `Bearer ${token}` };
-  if (body) headers["Content-Type"] = "application/json";
-  const request = { method, headers, body: body && JSON.stringify(body) };
-  const response = await answered(path, request, patience);
+  let response = await answered(path, request(token, method, body), patience);
+  if (response.status === 401) {
+    const renewed = await nextToken();
+    if (renewed) response = await answered(path, request(renewed, method, body), patience);
+  }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   if (response.status !== 401) throw new Refusal(problem.detail, response.status, problem);
@@ -61,10 +68,30 @@ export async function ask(method, path, body, patience = PATIENCE) {
   throw new Refusal(EXPIRED, response.status, problem);
 }
 
-async function answered(path, request, patience) {
+function request(bearer, method, body) {
+  const headers = { Authorization: `Bearer ${bearer}` };
+  if (body) headers["Content-Type"] = "application/json";
+  return { method, headers, body: body && JSON.stringify(body) };
+}
+
+/** The token in place of one that was refused, which all calls that need one share. */
+async function nextToken() {
+  coming ??= another().finally(() => {
+    coming = null;
+  });
+  const renewed = await coming;
+  if (renewed) token = renewed;
+  return renewed;
+}
+
+function noToken() {
+  return Promise.resolve("");
+}
+
+async function answered(path, asked, patience) {
   try {
     const signal = AbortSignal.timeout(patience);
-    return await fetch(new URL(path, ROOT), { ...request, cache: "no-store", signal });
+    return await fetch(new URL(path, ROOT), { ...asked, cache: "no-store", signal });
   } catch {
     throw new Refusal(UNREACHABLE);
   }
