@@ -30,7 +30,7 @@
 -- include: lib_limits
 -- include: lib_periods
 -- include: lib_turns
-local meta = live_meta(key_meta, 'settings', 'version', 'expires', 'counter')
+local meta = live_meta(key_meta, 'settings', 'version', 'expires', 'counter', 'event')
 if not meta then
   return {COLD}
 end
@@ -38,7 +38,7 @@ if meta[2] ~= arg_settings then
   return {'!SETTINGS', meta[2]}
 end
 local limits, now = limits_in(arg_limits), now_ms()
-local time = board_time(key_meta, now)
+local time = board_time(meta[6], now)
 
 -- What keeps count of players: the board's table of all time, or the occurrences.
 local tables = {}

@@ -7,62 +7,69 @@
 local function occurrences_of(time)
   local number, flags = #arg_periods - 1, string.sub(arg_periods, 2)
   local per_player = limits and limits.players
-  local late_from = string.find(flags, 'g', 1, true) and args_end + 2 * number
+  local graced = string.find(flags, 'g', 1, true)
+  local late_from = graced and args_end + 2 * number
   local shows_all_time = string.sub(arg_periods, 1, 1) == '1'
 
-  -- What the board knows and the caller named.
-  local fields = {'counter'}
+  -- The tables of the call: `tables` has all, `open` those that take actions now; of periods with latecomers
+  -- `latest` has the same by their periods, and `former` the ones before. A table's `keys` is where its KEYS
+  -- begin.
+  local tables, open, starts, mistaken = {}, {}, nil, false
+  local latest, former = graced and {}, graced and {}
+  local periods = {counter = math.max(tonumber(meta[COUNTER]) or 0, version)}
+  local k = keys_end
   for p = 1, number do
-    fields[p + 1] = 'period:' .. ARGV[args_end + 2 * p - 1]
-  end
-  local texts, agreement, mistaken = call('HMGET', key_meta, unpack(fields)), {}, false
-  for p = 1, number do
-    agreement[p] = agreed(texts[p + 1], ARGV[args_end + 2 * p], time)
-    mistaken = mistaken or not agreement[p]
+    local text, name = meta[COUNTER + p], ARGV[args_end + 2 * p - 1]
+    local late = graced and string.sub(flags, p, p) == 'g'
+    local named = ARGV[args_end + 2 * p]
+    local n, start, ends, period
+    if text == named and not late then -- as nearly all name it, and then this is all that is asked of it
+      n, start, ends = string.match(text, '^(%d+) (%d+) (%d+) ')
+      start = tonumber(start)
+    end
+    if not n or time >= tonumber(ends) then
+      period = agreed(text, named, time)
+      n, start = period and integer(period.n), period and period.s
+    end
+    if not n then
+      mistaken = true
+    else
+      local one = {name = name .. ':' .. n, board = KEYS[k + 1], keys = k, scores = nil,
+        cut = -math.huge, fresh = false, counted = false, top_reached = false}
+      tables[#tables + 1] = one
+      if period and period.turned then
+        one.fresh = true
+        periods.turning = periods.turning or {}
+        table.insert(periods.turning, {period = period, name = name, keys = k})
+      end
+      if start <= time then -- agreed on, so it has not ended
+        open[#open + 1] = one
+        if graced then
+          latest[p] = one
+        end
+      else
+        starts = math.min(starts or start, start)
+      end
+      k = k + (per_player and 5 or 4)
+      if late then
+        local before = period.before
+        if before and time < before.f then
+          local other = {name = name .. ':' .. integer(before.n), board = KEYS[k + 1], keys = k,
+            channel = KEYS[one.keys + 4], cut = -math.huge, fresh = false, counted = false,
+            top_reached = false}
+          tables[#tables + 1] = other
+          former[p] = {s = before.s, e = before.e, table = other}
+        end
+        k = k + (per_player and 4 or 3)
+      end
+    end
   end
   if mistaken then
     local truth = {'!PERIOD', integer(time)}
     for p = 1, number do
-      truth[2 * p + 1], truth[2 * p + 2] = ARGV[args_end + 2 * p - 1], texts[p + 1] or ''
+      truth[2 * p + 1], truth[2 * p + 2] = ARGV[args_end + 2 * p - 1], meta[COUNTER + p] or ''
     end
     return nil, truth
-  end
-
-  -- The tables of the call: `tables` has all, `open` those that take actions now, `latest` the same by their
-  -- periods, and `former` the ones before that take latecomers.
-  local tables, open, latest, former, starts = {}, {}, {}, {}, nil
-  local periods = {counter = math.max(tonumber(texts[1]) or 0, version)}
-  local k = keys_end
-  for p = 1, number do
-    local period, name = agreement[p], ARGV[args_end + 2 * p - 1]
-    local one = {name = name .. ':' .. integer(period.n), board = KEYS[k + 1], hidden = KEYS[k + 2],
-      meta = KEYS[k + 3], channel = KEYS[k + 4], players = per_player and KEYS[k + 5],
-      turned = period.turned and period, cut = -math.huge, fresh = period.turned,
-      scores = nil, attempts = nil, room = per_player and limits.capacity, counted = false,
-      top_reached = false}
-    k = k + (per_player and 5 or 4)
-    tables[#tables + 1] = one
-    if period.turned then
-      periods.turning = periods.turning or {}
-      table.insert(periods.turning, one)
-    end
-    if period.s <= time then -- agreed on, so it has not ended
-      latest[p], open[#open + 1] = one, one
-    else
-      starts = math.min(starts or period.s, period.s)
-    end
-    if string.sub(flags, p, p) == 'g' then
-      local before = period.before
-      if before and time < before.f then
-        local other = {name = name .. ':' .. integer(before.n), board = KEYS[k + 1],
-          hidden = KEYS[k + 2], meta = KEYS[k + 3], channel = one.channel,
-          players = per_player and KEYS[k + 4], cut = -math.huge, fresh = false, scores = nil,
-          attempts = nil, room = one.room, counted = false, top_reached = false}
-        tables[#tables + 1] = other
-        former[p] = {s = before.s, e = before.e, table = other}
-      end
-      k = k + (per_player and 4 or 3)
-    end
   end
   if k ~= #KEYS or #ARGV ~= args_end + 2 * number + (late_from and count or 0) then
     error('submit_scores: KEYS and ARGV do not fit the periods', 0)
@@ -71,25 +78,30 @@ local function occurrences_of(time)
   -- Reads.
   for t = 1, #tables do
     local one = tables[t]
+    local hidden_key, meta_key = KEYS[one.keys + 2], KEYS[one.keys + 3]
+    if per_player then
+      one.players, one.room = KEYS[one.keys + (one.channel and 4 or 5)], limits.capacity
+    end
     if one.fresh then
       one.scores, one.attempts = {}, {}
     else
-      local state = call('HMGET', one.meta, 'version', 'cut', 'hidden')
+      local state = call('HMGET', meta_key, 'cut', 'hidden')
       local here = call('ZMSCORE', one.board, unpack(users))
-      local there = state[3] and call('ZMSCORE', one.hidden, unpack(users))
+      local there = state[2] and call('ZMSCORE', hidden_key, unpack(users))
       local seen_here, seen_there = false, not there
       for i = 1, count do
         seen_here = seen_here or here[i]
         seen_there = seen_there or there[i]
-        here[i] = tonumber(here[i] or there and there[i])
+        local text = here[i] or there and there[i]
+        here[i] = text and text + 0 -- a number, without the price of a call
       end
-      if not state[1] or not seen_here and lost(one.board, one.meta, 'top', '[]')
-          or not seen_there and lost(one.hidden, one.meta, 'hidden', false) then
+      if not state[1] or not seen_here and lost(one.board, meta_key, 'top', '[]')
+          or not seen_there and lost(hidden_key, meta_key, 'hidden', false) then
         return nil, {COLD}
       end
-      one.fresh, one.cut, one.scores = not seen_here, tonumber(state[2]) or -math.huge, here
+      one.fresh, one.cut, one.scores = not seen_here, tonumber(state[1]) or -math.huge, here
       if per_player then
-        one.attempts, one.room = players_of(one.players, one.meta)
+        one.attempts, one.room = players_of(one.players, meta_key)
         if not one.attempts then
           return nil, {COLD}
         end
@@ -99,9 +111,9 @@ local function occurrences_of(time)
 
   -- The tables that take action i: those that are open, or with a latecomer, the one before in place
   -- of some. What `fits` and `count` need of them stands in `totals`, by their places.
-  local totals, going = {}, {}
+  local totals, going, format = {}, graced and {}, string.format
   local function takers(i)
-    local late = late_from and tonumber(ARGV[late_from + i])
+    local late = tonumber(ARGV[late_from + i])
     if not late then
       return open
     end
@@ -123,7 +135,7 @@ local function occurrences_of(time)
   -- Why action i does not count; nil when it may.
   if per_player or not shows_all_time then
     function periods.bar(i)
-      local taking = takers(i)
+      local taking = graced and takers(i) or open
       if #taking == 0 and not shows_all_time then
         return starts and 'K ' .. integer(starts) or 'K'
       end
@@ -137,26 +149,26 @@ local function occurrences_of(time)
   end
 
   -- Whether no total leaves its bounds by action i. Comes before `count`.
-  function periods.fits(i)
-    local taking, at = takers(i), place[users[i]]
+  function periods.fits(i, at)
+    local taking, change = graced and takers(i) or open, changes[i]
     for t = 1, #taking do
-      totals[t] = total_after(rules, taking[t].scores[at], changes[i])
-      if not totals[t] then
+      local total = total_after(rules, taking[t].scores[at], change)
+      if not total then
         return false
       end
+      totals[t] = total
     end
     return true
   end
 
-  -- Counts action i: `tick` is when the all-time total was reached, if it is another now. Returns the text
-  -- of its moves, the user's ranks after them, and the board's clock.
-  function periods.count(i, hidden, tick, ticks)
-    local moves, ranks, user, taking = '', '', users[i], takers(i)
-    local at = place[user]
+  -- Counts action i of a user: `tick` is when the all-time total was reached, if it is another now. Returns
+  -- the text of its moves and the user's ranks after them (nil: none), and the board's clock.
+  function periods.count(i, at, user, hidden, tick, ticks)
+    local moves, ranks, taking = nil, nil, graced and takers(i) or open
     for t = 1, #taking do
       local one, total = taking[t], totals[t]
-      local before, reached = one.scores[at], tick
-      local previous = before and math.floor(before)
+      local before, board, reached = one.scores[at], one.board, tick
+      local previous = before and before - before % 1
       if total == previous then
         reached = reached_ms(before) -- then, and not now
       else
@@ -165,15 +177,20 @@ local function occurrences_of(time)
           reached = tick
         end
         local after = stamp(total, reached)
-        call('ZADD', hidden and one.hidden or one.board, after, user)
         if hidden then
-          call('HSET', one.meta, 'hidden', '1')
-        elseif note then
-          note(one.name, user, before, after)
+          call('ZADD', KEYS[one.keys + 2], after, user)
+          call('HSET', KEYS[one.keys + 3], 'hidden', '1')
+        else
+          call('ZADD', board, after, user)
+          local cut = one.cut
+          if after >= cut or before and before >= cut then
+            one.top_reached = true
+          end
+          if note then
+            note(one.name, user, before, after)
+          end
         end
         one.scores[at] = after
-        one.top_reached = one.top_reached
-          or not hidden and (after >= one.cut or before ~= nil and before >= one.cut)
       end
       if per_player then
         local attempts = tonumber(one.attempts[at])
@@ -182,24 +199,33 @@ local function occurrences_of(time)
         one.attempts[at] = (attempts or 0) + 1
       end
       one.counted = true
-      local rank = not hidden and ranked(rules, one.board, user)
-      moves = moves .. (t > 1 and ';' or '') .. one.name .. (previous
-        and string.format(' %d %d %d', total, reached, previous)
-        or string.format(' %d %d -', total, reached))
-      ranks = ranks .. (rank and integer(rank) or '-') .. ' '
+      local rank = hidden and '-' or format('%d', plain and call('ZREVRANK', board, user) + 1
+        or ranked(rules, board, user))
+      local move = previous and format(' %d %d %d', total, reached, previous)
+        or format(' %d %d -', total, reached)
+      if t == 1 then
+        moves, ranks = one.name .. move, rank
+      else
+        moves, ranks = moves .. ';' .. one.name .. move, ranks .. ' ' .. rank
+      end
     end
     return moves, ranks, ticks
   end
 
   -- The user's ranks now, where the moves that a receipt remembers were made.
   function periods.ranks(moves, user)
-    local ranks = ''
+    local ranks
     for name in string.gmatch(moves, '([^;]+:%d+) ') do
       local rank
       for t = 1, #tables do
-        rank = rank or tables[t].name == name and ranked(rules, tables[t].board, user)
+        if tables[t].name == name and plain then
+          local above = call('ZREVRANK', tables[t].board, user)
+          rank = above and above + 1
+        elseif tables[t].name == name then
+          rank = ranked(rules, tables[t].board, user)
+        end
       end
-      ranks = ranks .. (rank and integer(rank) or '-') .. ' '
+      ranks = (ranks and ranks .. ' ' or '') .. (rank and integer(rank) or '-')
     end
     return ranks
   end
@@ -208,15 +234,16 @@ local function occurrences_of(time)
   function periods.announce()
     for t = 1, #tables do
       local one = tables[t]
+      local meta_key = KEYS[one.keys + 3]
       if one.counted and per_player then
-        call('HSET', one.meta, 'players', '1')
+        call('HSET', meta_key, 'players', '1')
       end
       if one.top_reached then
-        periods.counter = announce_top(rules, one.board, one.meta, one.channel,
+        periods.counter = announce_top(rules, one.board, meta_key, one.channel or KEYS[one.keys + 4],
           about(arg_board, string.match(one.name, '^([^:]+):(%d+)$')), periods.counter, now)
       end
     end
-    if periods.counter ~= tonumber(texts[1]) then
+    if periods.counter ~= tonumber(meta[COUNTER]) then
       call('HSET', key_meta, 'counter', integer(periods.counter))
     end
   end
@@ -227,8 +254,8 @@ local function occurrences_of(time)
       local one = tables[t]
       if one.counted and (one.fresh or not only_fresh) then
         call('PEXPIREAT', one.board, instant)
-        call('PEXPIREAT', one.hidden, instant)
-        call('PEXPIREAT', one.meta, instant)
+        call('PEXPIREAT', KEYS[one.keys + 2], instant)
+        call('PEXPIREAT', KEYS[one.keys + 3], instant)
         if per_player then
           call('PEXPIREAT', one.players, instant)
         end

@@ -4,7 +4,7 @@ local MAX_TOTAL = 2 ^ 50
 -- The total behind the zset score `before` (false or nil: none) and an action of so many points,
 -- as it is kept; nil when it would leave +-MAX_TOTAL.
 local function total_after(rules, before, points)
-  local total = before and math.floor(before)
+  local total = before and before - before % 1 -- its floor, exactly, for a quarter of the price of a call
   local value = rules.sign == 1 and points or 0 - points
   if rules.operator == 'sum' then
     total = (total or 0) + value

@@ -11,10 +11,11 @@
 -- include: lib_live
 -- include: lib_stamps
 -- include: lib_time
-if not live_meta(key_meta) then
+local meta = live_meta(key_meta, 'event')
+if not meta then
   return {COLD}
 end
-local replies = {integer(board_time(key_meta, now_ms()))}
+local replies = {integer(board_time(meta[2], now_ms()))}
 for i = 1, #ARGV do
   replies[i + 1] = redis.call('HGET', key_meta, 'period:' .. ARGV[i]) or ''
 end

@@ -16,11 +16,11 @@
 -- include: lib_top
 -- include: lib_time
 -- include: lib_periods
-local meta = live_meta(key_meta, 'period:' .. arg_period)
+local meta = live_meta(key_meta, 'period:' .. arg_period, 'event')
 if not meta then
   return {COLD}
 end
-local time = board_time(key_meta, now_ms())
+local time = board_time(meta[3], now_ms())
 local period, number = period_of(meta[2]), tonumber(arg_number)
 local before = period and period.before
 local sealed = before and before.n == number and before or period and period.n == number and period

@@ -75,8 +75,19 @@
 -- include: lib_top
 local call = redis.call
 
+local limited, periodic = arg_limits ~= '', arg_periods ~= ''
+local further = {} -- what is asked of meta beside: nothing where there are neither limits nor periods
+if limited or periodic then
+  further = {'event', 'counter'}
+  local names = #ARGV - 2 * (#arg_periods - 1)
+    - (string.find(arg_periods, 'g', 1, true) and tonumber(arg_count) or 0)
+  for p = 1, #arg_periods - 1 do
+    further[p + 2] = 'period:' .. (ARGV[names + 2 * p - 1] or '')
+  end
+end
+local EVENT, COUNTER = 9, 10 -- where these are in meta; behind them is what is known of each period
 local meta = live_meta(key_meta, 'settings', 'version', 'clock', 'cut', 'hidden', 'expires',
-  'watched')
+  'watched', unpack(further))
 local version, clock = meta and tonumber(meta[3]), meta and tonumber(meta[4])
 if not (version and clock and meta[2]) then
   return {COLD}
@@ -99,8 +110,7 @@ local count, rate = whole('count', arg_count, 1), whole('rate', arg_rate, 0)
 local window, idle = whole('window', arg_window, 1), whole('idle', arg_idle, 0)
 local min_points, max_points = tonumber(arg_min), tonumber(arg_max)
 local rated, gated = rate > 0, arg_gated == '1'
-local rules, periodic = rules_in(arg_totals), arg_periods ~= ''
-local plain = arg_totals == '' and not periodic
+local rules, plain = rules_in(arg_totals), arg_totals == ''
 local tells_previous = rules.operator ~= 'sum'
 local rate_ms = rated and whole('rate_ms', arg_rate_ms, 1)
 if gated then
@@ -108,7 +118,6 @@ if gated then
 end
 local key_stride = 1 + (rated and 1 or 0) + (gated and 2 or 0)
 local arg_stride = gated and DEVICE or BODY -- the last argument of an action
-local limited = arg_limits ~= ''
 local keys_end, args_end = FIXED_KEYS + count * key_stride, FIXED_ARGS + count * arg_stride
 if not periodic and (#KEYS ~= keys_end + (limited and 1 or 0) or #ARGV ~= args_end)
     or not min_points or not max_points then
@@ -184,7 +193,7 @@ local periods -- what the call does in occurrences (lib_occurrences)
 local before_call = meta[3] -- the version that the events of this call tell of
 if limited or periodic then
 -- include: lib_time
-  local time = board_time(key_meta, now)
+  local time = board_time(meta[EVENT], now)
   if limited then
 -- include: lib_limits
     limits, barred = limits_in(arg_limits), barred_by
@@ -211,9 +220,9 @@ if limited or periodic then
     if periods.turning then
 -- include: lib_turns
       for _, one in ipairs(periods.turning) do
-        local keys = {guard = key_meta, meta = one.meta, events = key_events, channel = one.channel}
-        local period = string.match(one.name, '^[^:]+')
-        periods.counter = turn(one.turned, period, arg_board, keys, periods.counter, meta[7], now)
+        local keys = {guard = key_meta, meta = KEYS[one.keys + 3], events = key_events,
+          channel = KEYS[one.keys + 4]}
+        periods.counter = turn(one.period, one.name, arg_board, keys, periods.counter, meta[7], now)
       end
     end
   elseif limits.players then
@@ -229,7 +238,7 @@ local replies = {}
 local last_event, counted, joined, top_reached = nil, false, false, false
 
 local function append(kind, score, reached, body, previous, moves)
-  if moves and moves ~= '' then
+  if moves then
     if previous then
       last_event = call('XADD', key_events, '*', 'o', kind, 's', score, 'k', reached, 'n', before_call,
         'd', body, 'q', moves, 'b', previous)
@@ -250,6 +259,10 @@ end
 local function accepted(score, user, event, previous, ranks, moves)
   if plain then
     local above = call('ZREVRANK', key_board, user)
+    if moves then
+      return 'A ' .. score .. ' ' .. (above and integer(above + 1) or '-') .. ' ' .. event .. '|'
+        .. ranks .. '|' .. moves
+    end
     return 'A ' .. score .. (above and ' ' .. integer(above + 1) .. ' ' or ' - ') .. event
   end
   local rank = ranked(rules, key_board, user)
@@ -257,7 +270,7 @@ local function accepted(score, user, event, previous, ranks, moves)
   if tells_previous then
     text = text .. ' ' .. (previous == '' and '-' or seen(previous))
   end
-  return ranks and ranks ~= '' and text .. '|' .. ranks .. '|' .. moves or text
+  return moves and text .. '|' .. ranks .. '|' .. moves or text
 end
 
 local function answer_from(receipt_key, text, user, points, attempt, body)
@@ -272,7 +285,8 @@ local function answer_from(receipt_key, text, user, points, attempt, body)
     return 'C'
   elseif kept == 'A' and known_attempt == attempt then
     local previous, moves = string.match(agents, '^([^;]*);?(.*)$')
-    return accepted(score, user, event, previous, periods and periods.ranks(moves, user), moves)
+    local ranks = periods and periods.ranks(moves, user)
+    return accepted(score, user, event, previous, ranks, ranks and moves)
   elseif kept == 'R' then
     return 'R ' .. agents
   end
@@ -358,12 +372,13 @@ for i = 1, count do
     local hidden = concealed and concealed[at]
     local before = tonumber(hidden or shown[at])
     local total = total_after(rules, before, change)
-    if not total or periods and not periods.fits(i) then
+    if not total or periods and not periods.fits(i, at) then
       replies[i] = 'O'
     else
       local reached, moves, ranks
       reached, clock = reached_after(before, total, clock, now)
-      if not before or total ~= math.floor(before) then
+      local moves_total = not before or total ~= before - before % 1
+      if moves_total then
         local after = stamp(total, reached)
         -- One command adds the points and moves the stamp. Where the sum of the two doubles would be
         -- rounded to a neighbour of the stamp, the exact stamp is set instead.
@@ -387,17 +402,13 @@ for i = 1, count do
       end
 
       if periods then
-        local tick = not (before and total == math.floor(before)) and reached
-        moves, ranks, clock = periods.count(i, hidden, tick, clock)
+        moves, ranks, clock = periods.count(i, at, user, hidden, moves_total and reached, clock)
       end
       local score = integer(total)
       local previous = tells_previous and (before and integer(math.floor(before)) or '')
       local event = append('A', score, reached, body, previous, moves)
       local text = 'A' .. points .. ',' .. score .. ',' .. attempt .. ',' .. event .. ','
-        .. (previous or '')
-      if moves and moves ~= '' then
-        text = text .. ';' .. moves
-      end
+        .. (previous or '') .. (moves and ';' or '') .. (moves or '')
       call('SET', receipt_key, text, 'PXAT', receipts_expire)
       receipts[receipt_key] = text
       if rated then

@@ -20,12 +20,12 @@
 -- include: lib_time
 -- include: lib_periods
 -- include: lib_turns
-local meta = live_meta(key_meta, 'version', 'counter', 'expires', 'period:' .. arg_period)
+local meta = live_meta(key_meta, 'version', 'counter', 'expires', 'period:' .. arg_period, 'event')
 if not meta then
   return {COLD}
 end
 local now = now_ms()
-local time = board_time(key_meta, now)
+local time = board_time(meta[6], now)
 local period = agreed(meta[5], arg_next, time)
 if not period then
   return {'!PERIOD', integer(time), meta[5] or ''}
