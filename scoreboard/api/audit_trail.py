@@ -10,10 +10,11 @@ from aiohttp import web
 from scoreboard.api.admin import DEFAULT_LIMIT, MAX_ID, MAX_LIMIT
 from scoreboard.api.admin_queries import moderated_board
 from scoreboard.api.auth import Authenticator
-from scoreboard.api.parameters import identifier, number
+from scoreboard.api.parameters import identifier, number, span
 from scoreboard.api.ports import AuditReader
 from scoreboard.api.written import for_caller
 from scoreboard.domain.admin_audit import AuditEntry, AuditFilter
+from scoreboard.domain.moments import moment_of
 from scoreboard.errors import InvalidRequest
 
 DECISION = "[a-z_]{1,64}"
@@ -47,7 +48,8 @@ class AuditHandlers:
         )
         limit = number(query.get("limit", str(DEFAULT_LIMIT)), "limit", least=1, most=MAX_LIMIT)
         before = number(query.get("cursor", str(MAX_ID)), "cursor", least=1, most=MAX_ID)
-        wanted = AuditFilter(actor, decision, board, user, principal.boards)
+        since, until = map(moment_of, span(query))
+        wanted = AuditFilter(actor, decision, board, user, principal.boards, since, until)
         found = await self._audit.page(wanted, before=before, limit=limit + 1)
         following = str(found[limit - 1].id) if len(found) > limit else None
         return for_caller(AuditPage(found[:limit], following))

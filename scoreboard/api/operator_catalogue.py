@@ -18,7 +18,7 @@ from scoreboard.api.dead_letters import (
 from scoreboard.api.gate_models import GateModels, ModelHandlers
 from scoreboard.api.health_admin import HealthReports, ServiceHealth
 from scoreboard.api.operations import Operation, Parameter
-from scoreboard.api.parameters import BOARD, USER
+from scoreboard.api.parameters import BOARD, FROM, TO, USER
 from scoreboard.api.tokens import ADMIN
 from scoreboard.domain.gate_models import Activated
 
@@ -38,6 +38,8 @@ _AUDITED = (
     ),
     Parameter("board", "query", BOARD.schema, "default: all that the token allows"),
     Parameter("user", "query", USER.schema, "the player whom it was about; default: any"),
+    FROM,
+    TO,
     CURSOR,
     Parameter(
         "limit",

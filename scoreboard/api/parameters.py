@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
@@ -9,11 +10,14 @@ import msgspec
 from scoreboard.api.operations import Parameter
 from scoreboard.domain.actions import Identifier
 from scoreboard.domain.boards import BOARD_PATTERN
-from scoreboard.domain.moments import milliseconds_of
+from scoreboard.domain.moments import LATEST_MS, milliseconds_of
 from scoreboard.errors import InvalidRequest
 
 BOARD = Parameter("board", "path", {"type": "string", "pattern": f"^{BOARD_PATTERN}$"})
 USER = Parameter("user", "path", {"type": "string", "minLength": 1, "maxLength": 128})
+_MOMENT = {"type": "string", "format": "date-time"}
+FROM = Parameter("from", "query", _MOMENT, "only what happened at this moment or later")
+TO = Parameter("to", "query", _MOMENT, "only what happened before this moment; default: now")
 
 MAX_DIGITS = 20
 
@@ -46,6 +50,15 @@ def moment(text: str, name: str) -> int:
         raise InvalidRequest(
             f"{name} is a moment such as 2026-01-31T18:00:00Z; a + in it is written %2B.", path=name
         ) from error
+
+
+def span(query: Mapping[str, str]) -> tuple[int, int]:
+    """The Unix milliseconds of FROM and TO. Raises InvalidRequest."""
+    from_ms = moment(query[FROM.name], FROM.name) if FROM.name in query else 0
+    to_ms = moment(query[TO.name], TO.name) if TO.name in query else LATEST_MS
+    if from_ms >= to_ms:
+        raise InvalidRequest("from has to be before to.", path=FROM.name)
+    return from_ms, to_ms
 
 
 def number(text: str, name: str, *, least: int, most: int) -> int:

@@ -26,10 +26,12 @@ class AuditEntry(msgspec.Struct, frozen=True, rename="camel"):
 
 class AuditFilter(msgspec.Struct, frozen=True):
     """Which lines to list; a field that is None does not filter. ``boards`` are those that the
-    caller may see."""
+    caller may see. They were recorded at ``since`` or later, and before ``until``."""
 
     actor: str | None = None
     decision: str | None = None
     board: str | None = None
     user: str | None = None
     boards: frozenset[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None

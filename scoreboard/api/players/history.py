@@ -15,7 +15,7 @@ from scoreboard.api.board_periods import BoardPeriods
 from scoreboard.api.occurrence_reads import OfOccurrence, shown_of, told
 from scoreboard.api.operations import Parameter
 from scoreboard.api.paging import limit_of
-from scoreboard.api.parameters import choice, identifier, moment
+from scoreboard.api.parameters import choice, identifier, span
 from scoreboard.api.players.access import PlayerAccess
 from scoreboard.api.players.past_actions import (
     LedgerAction,
@@ -28,14 +28,11 @@ from scoreboard.api.ports import UserShards
 from scoreboard.api.written import as_json
 from scoreboard.domain.days import Resolution, bounds
 from scoreboard.domain.ledger import EventId
-from scoreboard.domain.moments import LATEST_MS, moment_of
+from scoreboard.domain.moments import moment_of
 from scoreboard.domain.past import PastAction, PastScore
 from scoreboard.domain.shards import sharded_board
 from scoreboard.errors import InvalidRequest
 
-_MOMENT = {"type": "string", "format": "date-time"}
-FROM = Parameter("from", "query", _MOMENT, "only what happened at this moment or later")
-TO = Parameter("to", "query", _MOMENT, "only what happened before this moment; default: now")
 RESOLUTION = Parameter(
     "resolution",
     "query",
@@ -118,10 +115,7 @@ class HistoryHandlers:
         user = identifier(request.match_info["user"], "userId")
         refused = await self._access.sees_everything(request, board, user)
         resolution = choice(query.get(RESOLUTION.name), ("hour", "day"), RESOLUTION.name)
-        from_ms = moment(query[FROM.name], FROM.name) if FROM.name in query else 0
-        to_ms = moment(query[TO.name], TO.name) if TO.name in query else LATEST_MS
-        if from_ms >= to_ms:
-            raise InvalidRequest("from has to be before to.", path=FROM.name)
+        from_ms, to_ms = span(query)
         limit = limit_of(query)
         shown = await shown_of(self._periods, board, query)
         shards = (await self._periods.settings(board)).shard_count

@@ -6,9 +6,9 @@ from typing import Any
 
 from scoreboard.api.occurrence_reads import OCCURRENCE, PERIOD
 from scoreboard.api.operations import Operation
-from scoreboard.api.parameters import BOARD, USER
+from scoreboard.api.parameters import BOARD, FROM, TO, USER
 from scoreboard.api.players.explanations import Explanation, ExplanationHandlers
-from scoreboard.api.players.history import FROM, RESOLUTION, TO, History, HistoryHandlers
+from scoreboard.api.players.history import RESOLUTION, History, HistoryHandlers
 from scoreboard.api.players.past_actions import ACTIONS_LIMIT, AFTER_ACTION
 from scoreboard.api.tokens import ADMIN, BOARD_READ, SCORE_SUBMIT, SCORE_WRITE
 

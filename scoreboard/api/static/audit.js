@@ -3,7 +3,7 @@
 import { announce } from "./announcer.js";
 import { attemptsIn } from "./attempts.js";
 import { make } from "./dom.js";
-import { told } from "./moments.js";
+import { momentOf, told } from "./moments.js";
 import { PagedList } from "./paged_list.js";
 import { call } from "./session.js";
 
@@ -65,6 +65,10 @@ async function read(cursor) {
   for (const name of FILTERS) {
     const value = $(`audit-${name}`).value.trim();
     if (value) query.set(name, value);
+  }
+  for (const name of ["from", "to"]) {
+    const moment = momentOf($(`audit-${name}`).value);
+    if (moment) query.set(name, moment);
   }
   if (cursor) query.set("cursor", cursor);
   const { entries, next } = await call("GET", `api/admin/audit?${query}`);

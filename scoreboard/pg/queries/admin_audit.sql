@@ -4,7 +4,8 @@ INSERT INTO admin_audit (actor, decision, board, user_id, action_id, review_id, 
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb)
 
 -- name: page
--- Newest first, with ids below $1; $2 who, $3 decision, $4 board, $5 user, $6 boards: null for any.
+-- Newest first, with ids below $1; $2 who, $3 decision, $4 board, $5 user, $6 boards, $7 from when
+-- on, $8 until when: null for any.
 SELECT id, at, actor, decision, board, user_id, action_id, review_id, reason, details::text
 FROM admin_audit
 WHERE id < $1
@@ -13,4 +14,6 @@ WHERE id < $1
   AND ($4::text IS NULL OR board = $4)
   AND ($5::text IS NULL OR user_id = $5)
   AND ($6::text[] IS NULL OR board = ANY ($6))
-ORDER BY id DESC LIMIT $7
+  AND ($7::timestamptz IS NULL OR at >= $7)
+  AND ($8::timestamptz IS NULL OR at < $8)
+ORDER BY id DESC LIMIT $9

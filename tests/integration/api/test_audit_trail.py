@@ -18,12 +18,15 @@ LINES = (  # actor, decision, board, user
 
 @pytest.fixture
 async def admin(api: Api, database: asyncpg.Connection) -> Api:
-    """An administrator of a service in which these four things were done, in this order."""
-    for line in LINES:
+    """An administrator of a service in which these four things were done, one on each of the first
+    days of 2026, in this order."""
+    for day, line in enumerate(LINES):
         await database.execute(
-            "INSERT INTO admin_audit (actor, decision, board, user_id, reason, details)"
-            " VALUES ($1, $2, $3, $4, 'so', '{\"a\": [1]}')",
+            "INSERT INTO admin_audit (actor, decision, board, user_id, reason, details, at)"
+            " VALUES ($1, $2, $3, $4, 'so', '{\"a\": [1]}',"
+            " '2026-01-01Z'::timestamptz + make_interval(days => $5))",
             *line,
+            day,
         )
     return api.bearing(api.service.token("admin"))
 
@@ -62,6 +65,9 @@ async def test_a_filter_leaves_what_fits_all_of_it(admin: Api) -> None:
     assert await done(admin, "user=ann") == [3, 2]
     assert await done(admin, "user=ann&board=laps&actor=mallory") == [3]
     assert await done(admin, "actor=nobody") == []
+    assert await done(admin, "from=2026-01-03T00:00:00Z") == [4, 3]
+    assert await done(admin, "to=2026-01-03T00:00:00Z") == [2, 1]
+    assert await done(admin, "from=2026-01-02T00:00:00Z&to=2026-01-04T00:00:00Z&user=ann") == [3, 2]
 
 
 async def test_pages_follow_one_another_and_end(admin: Api) -> None:
@@ -74,7 +80,7 @@ async def test_pages_follow_one_another_and_end(admin: Api) -> None:
 async def test_what_is_wrong_with_a_question_is_named(admin: Api) -> None:
     for query in (
         *("board=No%20Board", "decision=board-set", "actor=", "user=a%00b", "limit=201"),
-        *("limit=0", "cursor=x"),
+        *("limit=0", "cursor=x", "from=yesterday", "from=2026-01-02&to=2026-01-02"),
     ):
         answer = await admin.get(f"{AUDIT}?{query}")
         assert answer.outcome == (400, "invalid_request"), query
