@@ -9,6 +9,7 @@ from scoreboard.api.admin_queries import BAD_BODY, CURSOR, OF_ALL_BOARDS
 from scoreboard.api.audit_trail import DECISION, AuditHandlers, AuditPage
 from scoreboard.api.dead_letters import (
     DEFAULT_LETTERS,
+    LETTERS_CURSOR,
     MAX_LETTERS,
     DeadEntries,
     DeadLetterHandlers,
@@ -75,7 +76,7 @@ def operator_operations(
         call(
             "GET", dead, "list_dead_letters", letters.list, "What could not be written",
             {200: ("The oldest first", DeadEntries), **_BAD_QUERY, **OF_ALL_BOARDS},
-            parameters=(_LETTERS,),
+            parameters=(_LETTERS, LETTERS_CURSOR),
         ),
         call(
             "POST", f"{dead}/retry", "retry_dead_letters", letters.retry,

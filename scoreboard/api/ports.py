@@ -18,7 +18,7 @@ from scoreboard.domain.found_players import FoundPlayer, PlayerOnBoard
 from scoreboard.domain.gate_models import Activated, GateModel
 from scoreboard.domain.imports import Refused, SourceRow
 from scoreboard.domain.kept_occurrences import KeptOccurrence
-from scoreboard.domain.ledger import DeadLetter
+from scoreboard.domain.ledger import DeadLetter, DeadPlace
 from scoreboard.domain.periods import Period
 from scoreboard.domain.profiles import KnownProfile, Privacy, Profile, UserProfile
 from scoreboard.domain.removals import RemovalKind
@@ -301,8 +301,11 @@ class StandingsImport(Protocol):
 class DeadLetterReader(Protocol):
     """Reads what could not be written. Implemented in pg/dead_letters.py."""
 
-    async def list(self, names: Sequence[str] | None, limit: int) -> list[DeadLetter]:
-        """Up to ``limit`` letters, the oldest first: those with these names, or any (None)."""
+    async def list(
+        self, names: Sequence[str] | None, limit: int, *, after: DeadPlace | None = None
+    ) -> list[DeadLetter]:
+        """Up to ``limit`` letters, the oldest first: those with these names, or any (None), that
+        stand behind the place ``after``."""
 
 
 class DeadLetterRetrier(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 import typer
@@ -16,7 +17,8 @@ from scoreboard.errors import ConfigurationError
 from scoreboard.pg.dead_letters import DeadLetters
 from scoreboard.settings import Settings
 
-MOST = 10_000  # letters in one run
+MOST = 10_000  # letters that are shown in one run
+PAGE = 1_000  # letters read at once
 
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="NAME", help="Names as `dead list` shows them.")
@@ -75,16 +77,20 @@ async def _list(settings: Settings, limit: int) -> list[DeadLetter]:
         return await DeadLetters(tools.pool).list(None, limit)
 
 
-async def _find(letters: DeadLetters, names: list[str] | None) -> list[DeadLetter]:
-    """The letters with these names, of which none may be missing, or all (None)."""
-    found = await letters.list(names, MOST)
+async def _found(letters: DeadLetters, names: list[str] | None) -> AsyncIterator[DeadLetter]:
+    """The letters with these names, of which none may be missing, or all (None), the oldest first,
+    each once whether it stays or not."""
+    found = await letters.list(names, PAGE if names is None else len(names))
     if missing := set(names or ()) - {letter.name for letter in found}:
         raise ConfigurationError(
             f"there is no dead letter {', '.join(sorted(missing))}; nothing was done"
         )
     if not found:
         say("0 dead letters", err=True)
-    return found
+    while found:
+        for letter in found:
+            yield letter
+        found = await letters.list(names, PAGE, after=found[-1].place)
 
 
 async def _retry(settings: Settings, names: list[str] | None) -> int:
@@ -92,7 +98,7 @@ async def _retry(settings: Settings, names: list[str] | None) -> int:
     stayed = 0
     async with operator(settings) as tools:
         again = retrier(tools.redis, tools.pool, tools.durable)
-        for letter in await _find(DeadLetters(tools.pool), names):
+        async for letter in _found(DeadLetters(tools.pool), names):
             error = await again.retry(letter, by=ACTOR)
             stayed += error is not None
             say(f"{letter.name}  {'written' if error is None else error}")
@@ -102,6 +108,6 @@ async def _retry(settings: Settings, names: list[str] | None) -> int:
 async def _drop(settings: Settings, names: list[str] | None) -> None:
     async with operator(settings) as tools:
         letters = DeadLetters(tools.pool)
-        for letter in await _find(letters, names):
+        async for letter in _found(letters, names):
             await letters.drop(letter, by=ACTOR)
             say(f"{letter.name}  dropped")

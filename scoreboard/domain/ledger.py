@@ -192,6 +192,14 @@ class BoardState(NamedTuple):
     tables: Mapping[str, bool] = MappingProxyType({})
 
 
+class DeadPlace(NamedTuple):
+    """Where a dead letter stands in their order, the oldest first."""
+
+    created: datetime
+    partition: int
+    event: str
+
+
 class DeadLetter(NamedTuple):
     """A row of dead_event; its ``name`` is ``<partition>:<event id>``."""
 
@@ -204,3 +212,8 @@ class DeadLetter(NamedTuple):
     def name(self) -> str:
         """The name under which commands list it."""
         return f"{self.partition}:{self.entry[0].decode()}"
+
+    @property
+    def place(self) -> DeadPlace:
+        """Where it stands."""
+        return DeadPlace(self.created, self.partition, self.entry[0].decode())

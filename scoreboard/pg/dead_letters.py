@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import asyncpg
 import msgspec
 
-from scoreboard.domain.ledger import DeadLetter
+from scoreboard.domain.ledger import DeadLetter, DeadPlace
 from scoreboard.pg import admin_audit
 from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
@@ -21,10 +21,13 @@ class DeadLetters:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def list(self, names: Sequence[str] | None, limit: int) -> list[DeadLetter]:
-        """Up to ``limit`` letters, the oldest first: those with these names, or any (None)."""
+    async def list(
+        self, names: Sequence[str] | None, limit: int, *, after: DeadPlace | None = None
+    ) -> list[DeadLetter]:
+        """Up to ``limit`` letters, the oldest first: those with these names, or any (None), that
+        stand behind the place ``after``."""
         with translated():
-            rows = await self._pool.fetch(_sql["list"], names, limit)
+            rows = await self._pool.fetch(_sql["list"], names, limit, *(after or (None,) * 3))
         return [
             DeadLetter(
                 row["partition"],

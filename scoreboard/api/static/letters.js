@@ -6,12 +6,19 @@ import { make, setChildren } from "./dom.js";
 import { told } from "./moments.js";
 import { call } from "./session.js";
 
+const TRY_ALL = "Try all again";
+const whole = new Intl.NumberFormat();
 const $ = (id) => document.getElementById(id);
 const attempt = attemptsIn("letters-error");
 
 let isBusy = false;
 
-$("retry-letters").onclick = () => retry(undefined);
+let isStopped = false;
+
+$("retry-letters").onclick = () => {
+  if (isBusy) isStopped = true;
+  else retry(undefined);
+};
 
 /** Reads them anew. A token for some boards is told that it may not. */
 export async function readLetters() {
@@ -42,15 +49,16 @@ function letter({ name, created, error }) {
   return make("li", {}, make("div", {}, make("code", {}, name), " ", when, words), button);
 }
 
-/** Tries the letters of these names again, or all. */
+/** Tries the letters of these names again, or all, one call after the other until somebody says stop. */
 async function retry(names) {
   if (isBusy) return;
   isBusy = true;
-  $("retry-letters").disabled = true;
+  isStopped = false;
+  $("retry-letters").textContent = names ? TRY_ALL : "Stop";
   say("Trying…");
   if (!(await attempt(() => tryAgain(names)))) say("");
   isBusy = false;
-  $("retry-letters").disabled = false;
+  $("retry-letters").textContent = TRY_ALL;
   await readLetters();
   if (!document.activeElement || document.activeElement === document.body) {
     $(names && $("letters").children.length ? "retry-letters" : "letters-title").focus();
@@ -58,13 +66,20 @@ async function retry(names) {
 }
 
 async function tryAgain(names) {
-  const path = "api/admin/dead-letters/retry";
-  const { results, more } = await call("POST", path, names && { names });
-  const written = results.filter(({ error }) => error === null).length;
-  const stayed = results.length - written;
-  const words = [`Written: ${written}.`];
-  if (stayed) words.push(`Still dead: ${stayed}, for the reasons below.`);
-  if (more) words.push("There are more: try again.");
+  let written = 0;
+  let stayed = 0;
+  let cursor;
+  do {
+    // biome-ignore lint/performance/noAwaitInLoops: each call says where the next one goes on
+    const { results, next } = await call("POST", "api/admin/dead-letters/retry", { names, cursor });
+    written += results.filter(({ error }) => error === null).length;
+    stayed += results.filter(({ error }) => error !== null).length;
+    cursor = next;
+    if (cursor) say(`Trying… Written: ${whole.format(written)}.`);
+  } while (cursor && !isStopped);
+  const words = [`Written: ${whole.format(written)}.`];
+  if (stayed) words.push(`Still dead: ${whole.format(stayed)}, for the reasons below.`);
+  if (cursor) words.push("Stopped before all were tried.");
   say(words.join(" "));
 }
 

@@ -101,6 +101,11 @@ async def test_a_name_that_no_dead_letter_has_is_an_error_before_anything_is_don
         assert "there is no dead letter 0:1-1; nothing was done" in said
     assert await database.fetchval("SELECT count(*) FROM dead_event") == 1
 
+    # More than are read at once.
+    await database.execute(
+        "INSERT INTO dead_event SELECT partition, event_id || n, field_names, field_values, error,"
+        " created FROM dead_event, generate_series(1, 1000) AS n"
+    )
     await run("dead", "drop", "--all")
     for verb in ("retry", "drop"):
         assert (await run("dead", verb, "--all")).err == "0 dead letters\n"
