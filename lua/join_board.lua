@@ -12,8 +12,8 @@
 --       body      the event (wire/events.Body)
 --       then for each period: its name, and the occurrence that the caller believes to be the latest
 --
--- Replies  {'!COLD'}            the board is not live under this Redis history, or has lost its players;
---                               nothing written
+-- Replies  {'!COLD'}            the board is not live under this Redis history, has lost its players, or what
+--                               it knows of a period can't be read; nothing written
 --          {'!SETTINGS', text}  the board's settings differ from the caller's; nothing written
 --          {'!BACKLOG'}         the stream is full; nothing written
 --          {'!PERIOD', time, name, text, ...}  as of submit_scores; nothing written
@@ -51,6 +51,9 @@ elseif limits.players then
     local period = ARGV[a + PERIOD]
     local text = redis.call('HGET', key_meta, 'period:' .. period)
     local agreement = agreed(text, ARGV[a + NAMED], time)
+    if agreement == false then
+      return {COLD}
+    end
     mistaken = mistaken or not agreement
     truth[#truth + 1], truth[#truth + 2] = period, text or ''
     tables[p] = {period = period, occurrence = agreement, meta = KEYS[k + 3], channel = KEYS[k + 4],

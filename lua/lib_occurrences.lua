@@ -29,6 +29,9 @@ local function occurrences_of(time)
     end
     if not n or time >= tonumber(ends) then
       period = agreed(text, named, time)
+      if period == false then
+        return nil, {COLD}
+      end
       n, start = period and integer(period.n), period and period.s
     end
     if not n then

@@ -6,14 +6,19 @@
 -- in one way only: once it has ended, the first who names a fitting next one makes that the latest.
 -- So callers whose clocks, or whose data of time zones, differ can't split a period.
 
+-- What the text says; nil for none or the empty one, false for what nobody can read, such as a text that
+-- somebody has changed by hand.
 local function period_of(text)
-  if not text then
+  if not text or text == '' then
     return nil
   end
   local n, s, e, f, earlier = string.match(text, '^(%d+) (%d+) (%d+) (%d+)(.*)$')
+  local ps, pe, pf = string.match(earlier or '', '^ (%d+) (%d+) (%d+)$')
+  if not n or earlier ~= '' and not ps then
+    return false
+  end
   local period = {n = tonumber(n), s = tonumber(s), e = tonumber(e), f = tonumber(f)}
-  if earlier ~= '' then
-    local ps, pe, pf = string.match(earlier, '^ (%d+) (%d+) (%d+)$')
+  if ps then
     period.before = {n = period.n - 1, s = tonumber(ps), e = tonumber(pe), f = tonumber(pf)}
   end
   return period
@@ -29,10 +34,13 @@ end
 
 -- What is known, of which `text` (false: nothing) is the field, once a caller has named `named` (`n s e f`)
 -- at this time: as it is, or turned, when that is the next one and the known one has ended; nil when the
--- caller is mistaken. One that is sealed (final 0) has no table any more, and its start is no longer known,
+-- caller is mistaken, false when what is known can't be read. One that is sealed (final 0) has no table any more, and its start is no longer known,
 -- so nothing is kept or told of it.
 local function agreed(text, named, time)
   local known = period_of(text)
+  if known == false then
+    return false
+  end
   if text == named and time < known.e then
     return known -- as nearly all callers name it; the rest need not be read
   end

@@ -6,7 +6,8 @@
 -- ARGV  period   its name
 --       number   the occurrence's
 --
--- Replies  {'!COLD'}   the board is not live under this Redis history; nothing written
+-- Replies  {'!COLD'}   the board is not live under this Redis history, or what it knows of the period can't be
+--                      read; nothing written
 --          {'!PERIOD', time, text}  the time for latecomers is not over; nothing written
 --          {'!DONE'}   nothing is counted in it any more
 -- include: lib_epoch
@@ -22,6 +23,9 @@ if not meta then
 end
 local time = board_time(meta[3], now_ms())
 local period, number = period_of(meta[2]), tonumber(arg_number)
+if period == false then
+  return {COLD}
+end
 local before = period and period.before
 local sealed = before and before.n == number and before or period and period.n == number and period
 if not sealed then

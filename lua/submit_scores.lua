@@ -30,8 +30,8 @@
 --        (lib_periods: number, start, end, final)
 --        then, where latecomers count, for each action: when it happened, Unix ms; '': now
 --
--- Replies  {'!COLD'}            the board is not live under this Redis history, or has lost a zset;
---                               nothing written
+-- Replies  {'!COLD'}            the board is not live under this Redis history, has lost a zset, or what it
+--                               knows of a period can't be read; nothing written
 --          {'!SETTINGS', text}  the board's settings differ from the caller's; nothing written
 --          {'!BACKLOG'}         the stream is full; nothing written
 --          {'!PERIOD', time, name, text, ...}  the caller is mistaken about a period: the board's time,

@@ -7,7 +7,8 @@
 --       next     the next occurrence: number, start, end, final
 --       backlog  most entries the stream may hold
 --
--- Replies  {'!COLD'}             the board is not live under this Redis history; nothing written
+-- Replies  {'!COLD'}             the board is not live under this Redis history, or what it knows of the period
+--                                can't be read; nothing written
 --          {'!BACKLOG'}          the stream is full; nothing written
 --          {'!PERIOD', time, text}  it is not the next one, or not yet: the board's time, Unix ms, and what it
 --                                knows of the period ('' : no occurrence); nothing written
@@ -27,7 +28,9 @@ end
 local now = now_ms()
 local time = board_time(meta[6], now)
 local period = agreed(meta[5], arg_next, time)
-if not period then
+if period == false then
+  return {COLD}
+elseif not period then
   return {'!PERIOD', integer(time), meta[5] or ''}
 end
 if not period.turned then

@@ -180,7 +180,8 @@ class BoardState(NamedTuple):
     whole; ``event`` is the last event that it has seen, None when it is cold; ``lost`` when one of
     its zsets, or the table of an occurrence, is gone while the rest is there. ``now_ms`` is Redis's
     clock. ``tables`` are those of occurrences that Redis knows of, and whether each is there and
-    whole."""
+    whole; ``unreadable`` when what it knows of a period is nothing that can be read, so that
+    scripts take the board for cold."""
 
     epoch: str
     live: bool
@@ -190,6 +191,7 @@ class BoardState(NamedTuple):
     lost: bool
     now_ms: int
     tables: Mapping[str, bool] = MappingProxyType({})
+    unreadable: bool = False
 
 
 class DeadPlace(NamedTuple):

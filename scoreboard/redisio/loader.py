@@ -49,7 +49,7 @@ class BoardLoader:
         reply = await read_state(self._redis, self._keyspace, board)
         tables: dict[str, bool] = {}
         lost = False
-        needed = tables_known(board, reply, whatever_readable=True)
+        needed, unreadable = tables_known(board, reply)
         if needed:
             reply = await read_state(self._redis, self._keyspace, board, needed)
             tables = dict(zip(needed, map(bool, reply[9]), strict=True))
@@ -65,6 +65,7 @@ class BoardLoader:
             lost=lost,
             now_ms=int(reply[7]),
             tables=tables,
+            unreadable=unreadable is not None,
         )
 
     async def hidden_users(self, table: str) -> list[str]:

@@ -34,23 +34,24 @@ async def read_state(
 async def tables_of(redis: Redis, keyspace: Keyspace, board: str) -> list[str]:
     """The tables that Redis may have of a board. Raises Unavailable when Redis is away, or what it
     knows of a period is nothing that can be read."""
-    return list(tables_known(board, await read_state(redis, keyspace, board)))
+    tables, unreadable = tables_known(board, await read_state(redis, keyspace, board))
+    if unreadable is not None:
+        raise unreadable
+    return list(tables)
 
 
-def tables_known(
-    board: str, state: Sequence[Any], *, whatever_readable: bool = False
-) -> dict[str, bool]:
+def tables_known(board: str, state: Sequence[Any]) -> tuple[dict[str, bool], Unavailable | None]:
     """The tables that Redis may have of a board with this reply of ``read_state``, and whether it
-    must have each: it does not once they are final. Raises Unavailable when what it knows of a
-    period is nothing that can be read, or leaves that period out (``whatever_readable``)."""
+    must have each: it does not once they are final. When what it knows of a period is nothing that
+    can be read, that period is left out and an error says so."""
     tables = dict[str, bool]()
+    unreadable: Unavailable | None = None
     texts = iter(state[8])
     for name, text in zip(texts, texts, strict=True):
         try:
             known = KnownPeriod.from_text(text)
-        except Unavailable:
-            if not whatever_readable:
-                raise
+        except Unavailable as error:
+            unreadable = error
             continue
         if known is None:
             continue
@@ -58,7 +59,7 @@ def tables_known(
         if number > 1:
             tables[occurrence_table(board, period, number - 1)] = known.before is not None
         tables[occurrence_table(board, period, number)] = not known.sealed
-    return tables
+    return tables, unreadable
 
 
 def tell_tables(

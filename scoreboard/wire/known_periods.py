@@ -3,6 +3,7 @@ lua/lib_periods.lua reads and writes."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -13,6 +14,9 @@ from scoreboard.domain.kept_occurrences import KeptOccurrence
 from scoreboard.domain.occurrences import Occurrence, containing_after, final_at, first
 from scoreboard.domain.periods import Period
 from scoreboard.errors import Unavailable
+
+# As lua/lib_periods.lua reads it: what one of both can read, the other can.
+_TEXT = re.compile(r"(?:[0-9]{1,18}(?: [0-9]{1,18}){3}(?:(?: [0-9]{1,18}){3})?)?")
 
 
 class KnownPeriod(msgspec.Struct, frozen=True):
@@ -62,27 +66,17 @@ class KnownPeriod(msgspec.Struct, frozen=True):
     def from_text(cls, text: str | bytes) -> KnownPeriod | None:
         """What a text says; None for the empty one, without an occurrence. Raises Unavailable for
         any other that is none of these texts: somebody has changed it by hand."""
-        try:
-            numbers = [int(number) for number in text.split()]
-        except ValueError:
-            raise _unreadable() from None
-        match numbers:
-            case []:
-                return None
-            case [number, starts_at, ends_at, final_at]:
-                return cls(Occurrence(number, starts_at, ends_at), final_at)
-            case [number, starts_at, ends_at, final_at, start_before, end_before, final_before]:
-                before = Occurrence(number - 1, start_before, end_before)
-                return cls(Occurrence(number, starts_at, ends_at), final_at, before, final_before)
-            case _:
-                raise _unreadable()
-
-
-def _unreadable() -> Unavailable:
-    return Unavailable(
-        "What Redis knows of a period of the board can't be read.",
-        words="scoreboard verify --repair sets it right.",
-    )
+        told = text if isinstance(text, str) else text.decode(errors="replace")
+        if not _TEXT.fullmatch(told):
+            raise Unavailable("What Redis knows of a period of the board can't be read.")
+        if not told:
+            return None
+        number, starts_at, ends_at, final_at, *former = map(int, told.split(" "))
+        known = cls(Occurrence(number, starts_at, ends_at), final_at)
+        if not former:
+            return known
+        before = Occurrence(number - 1, *former[:2])
+        return msgspec.structs.replace(known, before=before, before_final_at=former[2])
 
 
 def known_periods(latest: Sequence[KeptOccurrence]) -> dict[str, KnownPeriod]:

@@ -153,11 +153,12 @@ class Rebuilder:
         partition = turn.partition
         async with self._turns.taken(turn), self._ledger.locked(partition) as session:
             state = await self._loader.state(board)
-            if state.live:
+            if state.live and not state.unreadable:
                 return  # another process was faster
             await self.drain(partition, session)
-            if state.lost:
-                log.error("board_incomplete", board=board, cause="a key was deleted or evicted")
+            if state.lost or state.unreadable:
+                cause = "a key was deleted or evicted" if state.lost else "a period can't be read"
+                log.error("board_incomplete", board=board, cause=cause)
                 await self._loader.forget(board)
                 state = state._replace(event=None)
             source = session.source

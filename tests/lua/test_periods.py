@@ -246,6 +246,22 @@ def test_a_table_that_has_lost_its_zset_makes_the_board_cold(client: Redis) -> N
     board.close()
 
 
+@pytest.mark.parametrize("text", ["1", "1 2 3 x", "1 0 9 9 5", f"1  0 {FAR} {FAR}"])
+def test_a_period_of_which_nobody_can_read_what_is_known_makes_the_board_cold(
+    client: Redis, text: str
+) -> None:
+    board = board_with(client, DAY)
+    board.submit(Action("ann", "k1", 5))
+    client.hset(board.keys.meta, "period:day", text)
+    following = f"2 {FAR} {FAR + 1} {FAR + 1}"
+    assert board.submit(Action("ann", "k2", 5)) == ["!COLD"]
+    assert (turn(board, "day", following), seal(board, "day", 1)) == (["!COLD"], ["!COLD"])
+    assert client.hget(board.keys.meta, "period:day") == text.encode()
+    assert list(board.zset().values()) == list(
+        board.zset(board.occurrence("day", 1).board).values()
+    )
+
+
 def test_all_tables_count_their_versions_together(client: Redis) -> None:
     board = board_with(client, WEEK, DAY)
     board.submit(Action("ann", "a1", 5))

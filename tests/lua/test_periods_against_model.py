@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
@@ -71,9 +71,11 @@ actions = st.tuples(
     st.sampled_from(["t0", "t0", "t0", "t1"]),
     st.booleans(),
 )
-refusals = st.sampled_from([(), (), (0, 3, 6)])  # the places in a call of what the agents refuse
+# The places in a call of what the agents refuse, or of whom they refuse all.
+refusals = st.sampled_from([(), (), (0, 3, 6), (HIDDEN,)])
 # What a moderator does before a call, about one of the actions of which that can be decided.
-decisions = st.tuples(st.sampled_from(["revert", "approve", "", ""]), st.integers(0, 20))
+# "shadow" approves one of the hidden user that counts in a table which does not have that user yet.
+decisions = st.tuples(st.sampled_from(["revert", "approve", "shadow", "", ""]), st.integers(0, 20))
 # What happens to a period before a call: nothing, its end, or its end and a pause until the next.
 turns = st.sampled_from(["", "", "", "day", "week", "cup", "pause cup", "seal day"])
 steps = st.lists(
@@ -81,6 +83,11 @@ steps = st.lists(
     min_size=12,
     max_size=12,
 )
+BY_HIDDEN = [(HIDDEN, "k0", 5, "t0", False)]
+SHADOWED = [  # is among what is run under every rule, whatever is drawn
+    ("", ("", 0), (HIDDEN,), BY_HIDDEN),
+    ("", ("shadow", 0), (), [(HIDDEN, "k1", 2, "t0", False), ("ann", "k0", 3, "t0", False)]),
+]
 
 
 @pytest.mark.parametrize("rules", RULES, ids=["sum", "best", "last", "limits", "cup only"])
@@ -96,6 +103,7 @@ def test_random_actions_agree_with_the_model(redis_url: str, rules: BoardSetting
         suppress_health_check=list(HealthCheck),
     )
     @given(steps)
+    @example(SHADOWED)
     def agrees(sequence: list[Any]) -> None:
         seen.extend(run(redis, rules, sequence, decided))
 
@@ -106,6 +114,7 @@ def test_random_actions_agree_with_the_model(redis_url: str, rules: BoardSetting
     assert len(accepted) > EXAMPLES * 10
     assert last > 2, "periods have turned"
     assert min(decided["revert"], decided["approve"]) > EXAMPLES // 5, decided
+    assert decided["shadow"] > 0
 
 
 def run(
@@ -127,7 +136,10 @@ def run(
         sent = [action_of(model, given) for given in call]
         if refused:
             sent = [
-                replace(one, verdict=Verdict("time" if place in refused else "", profile=""))
+                replace(
+                    one,
+                    verdict=Verdict("time" if {place, one.user} & {*refused} else "", profile=""),
+                )
                 for place, one in enumerate(sent)
             ]
         replies = board.submit(*sent)
@@ -165,13 +177,15 @@ def action_of(model: Model, given: tuple[Any, ...]) -> Action:
 def decide(board: Board, model: Model, decision: str, which: int, newest: str) -> Event | None:
     """Approves a refused action, or takes an accepted one back, and gives the event of it, the only
     one behind ``newest``. None when there is no such action."""
-    wanted = Kept.REFUSED if decision == "approve" else Kept.ACCEPTED
+    wanted = Kept.ACCEPTED if decision == "revert" else Kept.REFUSED
     open_cases = [known for known in model.answered.values() if known.kept is wanted]
+    if decision == "shadow":
+        open_cases = [known for known in open_cases if is_new_to_a_table(board, model, known)]
     if not open_cases:
         return None
     known = open_cases[which % len(open_cases)]
-    if decision == "approve":
-        there = [one for one in known.tables if board.redis.exists(keys_of(board, one).meta)]
+    if decision != "revert":
+        there = tables_there(board, known)
         board.run(approve(board, known.action, there))
         (event,) = board.events(after=newest)
         model.accept(known.action, there, event)
@@ -186,6 +200,16 @@ def decide(board: Board, model: Model, decision: str, which: int, newest: str) -
     (event,) = board.events(after=newest)
     model.take_back(known, event)
     return event
+
+
+def tables_there(board: Board, known: Answered) -> list[str]:
+    return [one for one in known.tables if board.redis.exists(keys_of(board, one).meta)]
+
+
+def is_new_to_a_table(board: Board, model: Model, known: Answered) -> bool:
+    return known.action.user == HIDDEN and any(
+        HIDDEN not in model.tables[one].stamps for one in tables_there(board, known)
+    )
 
 
 def keys_of(board: Board, occurrence: str) -> BoardKeys:
