@@ -17,7 +17,8 @@
 --       event      the board's latest event
 --       clock      latest millisecond of a stamp; never lowers the clock
 --       last       highest event id of the partition; the stream's next id is above it
---       group      consumer group of the stream, made with the stream when there is none
+--       group      consumer group that is made with the stream when there is none; persisters of
+--                  earlier versions read by it
 --       idle       idle expiry of the board, ms; 0: never
 --       periods    '1': what the board knows of its periods is what follows; '0': it keeps what it knows
 --       then for each period: its name, and what the board knows of it (lib_periods)

@@ -205,7 +205,7 @@ def key_of(args: Sequence[Any]) -> Key | None:
     command = args[0]
     if command in _KEYLESS:
         return None
-    if command in ("XREAD", "XREADGROUP"):
+    if command == "XREAD":
         at = next(at for at, arg in enumerate(args) if arg in (b"STREAMS", "STREAMS")) + 1
     else:
         at = _KEY_AT.get(command, 1)

@@ -1,8 +1,9 @@
 """A partition's stream as the persister consumes it.
 
-The reader holds the partition's lock in Postgres, so there is one reader at a time. Entries that
-are pending when it starts were left behind by a reader that died, and it takes them over at once.
-So entries are handled strictly in order, and everything up to an acknowledged entry may be deleted.
+The reader holds the partition's lock in Postgres, so there is one reader at a time, and everything
+up to an acknowledged entry is deleted. So what the stream holds is what is left to do, in order;
+what a reader that died had read is still there. There is a consumer group on the stream, by which
+persisters of earlier versions read; it would cost Redis more than the reading itself.
 """
 
 from __future__ import annotations
@@ -17,14 +18,7 @@ from redis.exceptions import ResponseError
 from scoreboard.domain.ledger import FIRST_EVENT, Entry, EventId
 from scoreboard.redisio.commands import reachable
 from scoreboard.wire.events import split_id
-from scoreboard.wire.keys import CONSUMER_GROUP, PartitionKeys
-
-CONSUMER = "persister"  # one name for all, since the lock lets only one read
-
-
-def _emptied(error: ResponseError) -> bool:
-    """Whether Redis lost the stream, before or in the middle of a read."""
-    return str(error).startswith(("NOGROUP", "no such key"))
+from scoreboard.wire.keys import PartitionKeys
 
 
 class PartitionStream:
@@ -46,93 +40,47 @@ class PartitionStream:
         self._redis = redis
         self._blocking = blocking
         self._ask_again = ask_again
-        self._seen = FIRST_EVENT  # the last entry that was read or skipped
-        self._pending = False  # the last read found entries that were pending
+        self._last_read = FIRST_EVENT
 
     async def wait(self, timeout: float) -> None:
-        """Returns when there is an entry that was not yet read, or after ``timeout`` seconds."""
+        """Returns when there is an entry, or after ``timeout`` seconds."""
         with reachable():
-            # The server ends the wait; the longer client-side bound is for a server that vanished.
-            async with asyncio.timeout(timeout + 5):
-                await self._blocking.xread(
-                    {self._key: str(self._seen)}, count=1, block=max(1, round(timeout * 1000))
-                )
+            await self._read_after(FIRST_EVENT, 1, timeout)
 
     async def read(self, count: int) -> list[Entry]:
-        """Up to ``count`` entries in order: first what was left pending, then new ones. The
-        caller holds the partition's lock."""
+        """Up to ``count`` of the stream's oldest entries. The caller holds the partition's lock."""
         with reachable():
-            try:
-                return await self._read(count)
-            except ResponseError as error:
-                if not _emptied(error):
-                    raise
-                await self._create_group()
-                return await self._read(count)
+            return self._noted(await self._read_after(FIRST_EVENT, count))
 
     async def read_ahead(self, count: int, wait: float = 0.0) -> list[Entry]:
         """Up to ``count`` entries after those of the last ``read``, which need not be acknowledged
-        yet; none while older ones may be pending, or when none come within ``wait`` seconds."""
-        if self._pending:
-            return []
+        yet; none when none come within ``wait`` seconds."""
         with reachable():
-            try:
-                return await self._read_new(count, wait)
-            except ResponseError as error:
-                if not _emptied(error):
-                    raise
-                return []
+            return self._noted(await self._read_after(self._last_read, count, wait))
 
     async def find_again(self) -> None:
         """The next read goes to the server that has the stream now."""
         await self._ask_again()
 
-    async def _read(self, count: int) -> list[Entry]:
-        cursor: bytes | str = "0-0"
-        while True:
-            cursor, entries, _ = await self._redis.xautoclaim(
-                self._key, CONSUMER_GROUP, CONSUMER, min_idle_time=0, start_id=cursor, count=count
-            )
-            self._pending = bool(entries)
-            if entries:
-                self._seen = EventId(*split_id(entries[-1][0]))
-                return list(entries)
-            if cursor == b"0-0":
-                break
-        entries = await self._read_new(count)
-        if not entries:
-            (group,) = await self._redis.xinfo_groups(self._key)
-            self._seen = EventId(*split_id(group["last-delivered-id"]))
+    def _noted(self, entries: list[Entry]) -> list[Entry]:
+        if entries:
+            self._last_read = EventId(*split_id(entries[-1][0]))
         return entries
 
-    async def _read_new(self, count: int, wait: float = 0.0) -> list[Entry]:
+    async def _read_after(self, last: EventId, count: int, wait: float = 0.0) -> list[Entry]:
         # The server ends the wait; the longer client-side bound is for a server that vanished.
         async with asyncio.timeout(wait + 5 if wait else None):
-            reply: Any = await (self._blocking if wait else self._redis).xreadgroup(
-                CONSUMER_GROUP,
-                CONSUMER,
-                {self._key: ">"},
+            reply: Any = await (self._blocking if wait else self._redis).xread(
+                {self._key: str(last)},
                 count=count,
                 block=max(1, round(wait * 1000)) if wait else None,
             )
-        if not reply:
-            return []
-        entries: list[Entry] = reply[0][1]
-        self._seen = EventId(*split_id(entries[-1][0]))
-        return entries
-
-    async def _create_group(self) -> None:
-        self._seen = FIRST_EVENT  # not the stream that was read before
-        try:
-            await self._redis.xgroup_create(self._key, CONSUMER_GROUP, id="0", mkstream=True)
-        except ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
-                raise
+        return reply[0][1] if reply else []
 
     async def acknowledge(self, ids: Sequence[bytes], awaited: Sequence[str] = ()) -> int:
         """Called when these entries, the stream's oldest, are committed: announces that to those
-        who wait, acknowledges the entries and removes them. ``awaited`` are the attempts among them
-        that are announced one by one. Returns how many the stream still holds."""
+        who wait, and removes the entries. ``awaited`` are the attempts among them that are
+        announced one by one. Returns how many the stream still holds."""
         last = EventId(*split_id(ids[-1]))
         with reachable():
             # Not in a MULTI: a Redis 7.0 that is out of memory refuses every command inside one,
@@ -141,7 +89,6 @@ class PartitionStream:
                 if awaited:  # before the other, at which who was not named asks the ledger
                     pipe.publish(self._committed, " ".join(awaited))
                 pipe.publish(self._persisted, str(last))
-                pipe.xack(self._key, CONSUMER_GROUP, *ids)
                 pipe.xtrim(self._key, minid=f"{last.ms}-{last.seq + 1}", approximate=False)
                 pipe.xlen(self._key)
                 replies = await pipe.execute()

@@ -15,7 +15,7 @@ from typing import TypedDict
 from scoreboard.domain.shards import shard_number, sharded_board
 from scoreboard.domain.tables import board_of, feed_of
 
-CONSUMER_GROUP = "persist"  # of every partition's stream
+CONSUMER_GROUP = "persist"  # of every partition's stream; read by in earlier versions
 EVERY_KEY = "sb:*"  # a pattern of SCAN
 EVERY_PARTITIONS_KEY = "sb:{*}:*"  # likewise, without those that belong to no partition
 EVERY_META_KEY = "sb:{*}:meta:*"  # likewise, of each board and occurrence

@@ -1,7 +1,7 @@
 """Moves events from Redis's streams into the ledger: reads a batch, commits it, acknowledges it.
 
-The partition's lock is held from reading to acknowledging. A crash at any point leaves the batch
-pending; the next holder of the lock writes it again, which changes nothing that was committed.
+The partition's lock is held from reading to acknowledging. A crash at any point leaves the batch in
+the stream; the next holder of the lock writes it again, which changes nothing that was committed.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ async def persist_batches(
         return await _persist_batches(stream, session, reverter, limit, most=most, current=False)
     except Overtaken:
         # Maybe of a server that another has replaced, and by now the board is live there without
-        # these events: then nobody may count them. Else they are pending, and are read again.
+        # these events: then nobody may count them. Else they are still there, and are read again.
         await stream.find_again()
         return await _persist_batches(stream, session, reverter, limit, most=1, current=True)
 
@@ -238,7 +238,7 @@ class Persister:
             looks = tasks.create_task(keep_running("looks for what is left", self._look))
             await stopping.wait()
             _, late = await asyncio.wait(consumers, timeout=STOP_TIMEOUT)
-            await end(looks, *late)  # what they have read stays pending
+            await end(looks, *late)  # what they have read stays in the stream
 
     async def _look(self) -> None:
         """Lets quiet partitions be read that are not empty: of what they hold a dead persister may

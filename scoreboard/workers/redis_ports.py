@@ -36,14 +36,14 @@ class EventStream(Protocol):
         """Its number."""
 
     async def wait(self, timeout: float) -> None:
-        """Returns when there is an entry that was not yet read, or after ``timeout`` seconds."""
+        """Returns when there is an entry, or after ``timeout`` seconds."""
 
     async def read(self, count: int) -> list[Entry]:
-        """Up to ``count`` entries in order: first those left pending, then new ones."""
+        """Up to ``count`` of the oldest entries, also such as a reader that died had read."""
 
     async def read_ahead(self, count: int, wait: float = 0.0) -> list[Entry]:
         """Up to ``count`` entries behind the last ``read``, which need not be acknowledged yet;
-        none while older ones may be pending, or when none come within ``wait`` seconds."""
+        none when none come within ``wait`` seconds."""
 
     async def find_again(self) -> None:
         """To be called when what was read may be from a server that another has replaced: the next

@@ -12,15 +12,15 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncpg
-from redis.asyncio import Redis
 
 from scoreboard.local.child_processes import Child
-from scoreboard.wire.keys import CONSUMER_GROUP, Keyspace, PartitionKeys
+from scoreboard.wire.events import split_id
+from scoreboard.wire.keys import Keyspace, PartitionKeys
 from scripts.chaos.actions import BOARDS, Action, Book
 from scripts.chaos.audit import audit, ledger_of
 from scripts.chaos.clients import Client
@@ -35,22 +35,23 @@ ACTIONS_A_KILL = 300  # so that there are more batches than PASSES
 PASSES = 8  # at most, of the step by one persister: those before the last are finished
 
 Progress = Callable[[str], None]
+Id = tuple[int, int]  # of an entry
 
 
 class Seen(NamedTuple):
-    """The batch in hand while the persister stood still. ``pending``: the stream holds it as not
-    acknowledged; ``first``: delivered to no persister before; ``committed``: in the ledger, and
+    """The batch in hand while the persister stood still. ``left``: the stream holds it;
+    ``first``: not committed when this persister was started; ``committed``: in the ledger, and
     how many of ``first`` are; ``writing``: transactions that are open and have written."""
 
     entries: int
-    pending: int
+    left: int
     committed: int
     first_committed: int
     writing: int
 
     def fits(self, step: Step) -> bool:
         """Whether a persister that stands at ``step`` leaves this."""
-        if self.pending < self.entries:
+        if self.left < self.entries:
             return False
         if step in (Step.AFTER_COMMIT, Step.BEFORE_ACKNOWLEDGE):
             return self.committed == self.entries
@@ -116,6 +117,7 @@ async def _kill_at(stack: Stack, step: Step, passes: int) -> Seen:
     """Runs a persister until it stands at the step for the ``passes``-th time, and kills it."""
     file = stack.folder / "in-hand"
     file.unlink(missing_ok=True)
+    behind = await _progress(stack)
     module = "scripts.chaos.stalled_persister"
     child = Child(
         f"persister to be killed at {step.value}",
@@ -129,15 +131,30 @@ async def _kill_at(stack: Stack, step: Step, passes: int) -> Seen:
             while not file.exists():
                 still_there(child)
                 await asyncio.sleep(0.01)
-        return await _look(stack, InHand(*json.loads(file.read_text(encoding="utf-8"))))
+        return await _look(stack, InHand(*json.loads(file.read_text(encoding="utf-8"))), behind)
     finally:
         await asyncio.to_thread(child.kill)
 
 
-async def _look(stack: Stack, batch: InHand) -> Seen:
+async def _progress(stack: Stack) -> dict[int, Id]:
+    """Of each partition the highest event that is committed."""
+    connection = await asyncpg.connect(stack.postgres.url)
+    try:
+        rows = await connection.fetch(
+            "SELECT partition, event_ms, event_seq FROM partition_progress"
+        )
+    finally:
+        await connection.close()
+    return {partition: (ms, seq) for partition, ms, seq in rows}
+
+
+async def _look(stack: Stack, batch: InHand, behind: Mapping[int, Id]) -> Seen:
     async with stack.redis() as redis:
-        deliveries = await _deliveries(redis, batch)
-    ids = [tuple(map(int, entry.split("-"))) for entry in batch.ids]
+        found: Any = await redis.xrange(
+            PartitionKeys(batch.partition).events, batch.ids[0], batch.ids[-1]
+        )
+    left = {entry.decode() for entry, _ in found}
+    ids = [split_id(entry) for entry in batch.ids]
     connection = await asyncpg.connect(stack.postgres.url)
     try:
         rows = await connection.fetch(
@@ -158,17 +175,10 @@ async def _look(stack: Stack, batch: InHand) -> Seen:
     finally:
         await connection.close()
     committed = {row[0] for row in rows}
-    first = {entry for entry, times in deliveries.items() if times == 1}
-    return Seen(len(ids), len(deliveries), len(committed), len(committed & first), writing)
-
-
-async def _deliveries(redis: Redis, batch: InHand) -> dict[str, int]:
-    """How often each entry of the batch that is not acknowledged was delivered."""
-    key = PartitionKeys(batch.partition).events
-    pending: Any = await redis.xpending_range(
-        key, CONSUMER_GROUP, min=batch.ids[0], max=batch.ids[-1], count=len(batch.ids)
-    )
-    return {entry["message_id"].decode(): entry["times_delivered"] for entry in pending}
+    known = behind.get(batch.partition, (0, 0))
+    first = {entry for entry, its_id in zip(batch.ids, ids, strict=True) if its_id > known}
+    in_stream = len(left.intersection(batch.ids))
+    return Seen(len(ids), in_stream, len(committed), len(committed & first), writing)
 
 
 async def _doubled(stack: Stack, counted: Sequence[Action], lost: Sequence[Action]) -> int:

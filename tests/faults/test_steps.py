@@ -29,14 +29,14 @@ async def test_a_persister_killed_at_a_step_loses_and_doubles_nothing(
 @pytest.mark.parametrize(
     ("seen", "steps"),
     [
-        (Seen(5, pending=5, committed=0, first_committed=0, writing=0), {"read"}),
-        (Seen(5, pending=5, committed=0, first_committed=0, writing=1), {"read", "before commit"}),
+        (Seen(5, left=5, committed=0, first_committed=0, writing=0), {"read"}),
+        (Seen(5, left=5, committed=0, first_committed=0, writing=1), {"read", "before commit"}),
         (
-            Seen(5, pending=5, committed=5, first_committed=5, writing=0),
+            Seen(5, left=5, committed=5, first_committed=5, writing=0),
             {"after commit", "before acknowledge"},
         ),
-        (Seen(5, pending=5, committed=3, first_committed=3, writing=1), set()),
-        (Seen(5, pending=0, committed=5, first_committed=0, writing=0), set()),
+        (Seen(5, left=5, committed=3, first_committed=3, writing=1), set()),
+        (Seen(5, left=0, committed=5, first_committed=0, writing=0), set()),
     ],
 )
 def test_a_kill_at_another_step_is_told(seen: Seen, steps: set[str]) -> None:

@@ -74,7 +74,6 @@ def test_what_no_other_server_would_change_is_not(topology: ClusterTopology, wor
         (("GET", "a"), "a"),
         (("EVALSHA", b"5ha", 2, b"a", b"b", b"c"), b"a"),
         (("XREAD", b"COUNT", 1, b"STREAMS", "a", "0"), "a"),
-        (("XREADGROUP", "GROUP", "persist", "me", "STREAMS", "a", ">"), "a"),
         (("XINFO GROUPS", "a"), "a"),
         (("SPUBLISH", "a", "text"), "a"),
         (("TIME",), None),
