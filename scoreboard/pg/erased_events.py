@@ -38,12 +38,12 @@ async def leave_out(
     connection: Any,
     events: Sequence[tuple[Event, Entry]],
     dead: Sequence[DeadEntry],
+    key: str | None,
     *,
     timeout: float | None,
 ) -> tuple[Sequence[tuple[Event, Entry]], Sequence[DeadEntry], list[ErasedEvents]]:
-    """The events and the dead letters without those of erased players, and these. While nobody was
-    ever erased that costs a look at an empty table."""
-    key = await connection.fetchval(_sql["known"], timeout=timeout)
+    """The events and the dead letters without those of erased players, and these. ``key`` is that
+    of digests, hex; None: nobody was ever erased."""
     if key is None:
         return events, dead, []
     secret = bytes.fromhex(key)

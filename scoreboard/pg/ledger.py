@@ -1,4 +1,5 @@
-"""Writes the ledger: one transaction per batch, in set-based statements, safe to repeat."""
+"""Writes the ledger: one transaction per batch, in set-based statements, safe to repeat; in one
+statement where a batch only adds new actions."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
 import msgspec
@@ -22,7 +23,7 @@ from scoreboard.domain.ledger import (
     Written,
 )
 from scoreboard.domain.removals import being_removed
-from scoreboard.pg import erased_events
+from scoreboard.pg import erased_events, plain_batches
 from scoreboard.pg.board_source import BoardSource, kept_action, moves_kept
 from scoreboard.pg.failures import translated
 from scoreboard.pg.partition_locks import AdvisoryLocks, OnWait, log_wait
@@ -175,9 +176,13 @@ class LedgerSession:
         self, events: Sequence[tuple[Event, Entry]], dead: Sequence[DeadEntry], current: bool
     ) -> Written:
         with translated():
+            progress = await self._progress(events[-1][0].ms if events else 0)
             kept, dead, erased = await erased_events.leave_out(
-                self.connection, events, dead, timeout=self._timeout
+                self.connection, events, dead, progress.secret, timeout=self._timeout
             )
+            whole = len(kept) == len(events) and not dead
+            if whole and await self._write_plain([event for event, _ in kept], progress):
+                return Written([], [], new=True)
             try:
                 async with self.connection.transaction():
                     late, inserted = await self._merge([event for event, _ in kept], current)
@@ -190,6 +195,28 @@ class LedgerSession:
                     written.dead.extend(dead)
                     await self._finish(events, written.dead)
                     return written._replace(erased=erased)
+
+    async def _progress(self, ms: int) -> _Progress:
+        row = await self.connection.fetchrow(
+            _sql["progress"], self.partition, min(ms, _LATEST), timeout=self._timeout
+        )
+        return _Progress(*row)
+
+    async def _write_plain(self, events: Sequence[Event], progress: _Progress) -> bool:
+        """Whether the batch only added new actions, and is committed."""
+        first = events[0]
+        if (first.ms, first.seq) <= (progress.ms, progress.seq) or not plain_batches.fits(events):
+            return False
+        older = progress.older
+        asked = (older, max(0, first.ms - self._reach)) if older else None
+        marks = (*_board_marks(events, self.partition), VERSION_STRIDE // 2)
+        try:
+            await plain_batches.write(self.connection, events, marks, asked, self._timeout)
+        except asyncpg.PostgresError as error:
+            if (error.sqlstate or "")[:2] in _DATA_ERRORS:
+                return False
+            raise
+        return True
 
     async def _merge_by_halves(
         self, events: Sequence[tuple[Event, Entry]], current: bool
@@ -240,11 +267,7 @@ class LedgerSession:
         execute = partial(self.connection.execute, timeout=self._timeout)
         late: list[LateDuplicate] = []
         inserted = 0
-        *behind, older = await self.connection.fetchrow(
-            _sql["progress"],
-            *(self.partition, min(events[-1].ms, _LATEST)),
-            timeout=self._timeout,
-        )
+        *behind, older, _ = await self._progress(events[-1].ms)
         known_from = max(0, events[0].ms - self._reach)
         if (events[0].ms, events[0].seq) <= tuple(behind):
             if older is not None:
@@ -324,6 +347,17 @@ class LedgerSession:
             await self.connection.execute(
                 _sql["advance_partition"], self.partition, *highest, timeout=self._timeout
             )
+
+
+class _Progress(NamedTuple):
+    """``ms`` and ``seq``: the highest event persisted of a partition; ``older``: below which events
+    (Unix ms) there are other parts of the ledger, None while it has none; ``secret``: the key of
+    digests, hex, if anybody was ever erased."""
+
+    ms: int
+    seq: int
+    older: int | None
+    secret: str | None
 
 
 class _DataFailure(Exception):

@@ -22,7 +22,7 @@ from scoreboard.domain.durability import Durability
 from scoreboard.domain.ledger import VERSION_STRIDE
 from scoreboard.domain.urgency import Urgency
 from scoreboard.errors import Unavailable, UnknownBoard
-from scoreboard.pg import board_source, erased_events, ledger, partition_locks
+from scoreboard.pg import board_source, erased_events, ledger, partition_locks, plain_batches
 from scoreboard.pg.erasures import Erasures
 from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.redisio import loader, occurrence_tables, reverter, streams
@@ -375,7 +375,7 @@ GROUPS = {
         },
     ),
     "persister": Group(
-        [persister, lock_watch, streams, ledger, erased_events, reverter],
+        [persister, lock_watch, streams, ledger, plain_batches, erased_events, reverter],
         [
             *(persists_batches, tells_who_waits, spaces_commits, reclaims_entries),
             *(finds_older_events, buries_dead_letters),

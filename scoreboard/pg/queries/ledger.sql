@@ -42,12 +42,14 @@ CREATE TEMPORARY TABLE IF NOT EXISTS staged (
 
 -- name: progress
 -- The highest event persisted of the partition $1; and below which events (Unix ms) the ledger has other
--- parts than the one of an event of $2, the default part's begins behind all: null while there are no parts.
+-- parts than the one of an event of $2, the default part's begins behind all: null while there are no parts;
+-- and the key of erased players' digests, if anybody was ever erased.
 SELECT coalesce(progress.event_ms, 0), coalesce(progress.event_seq, 0),
        CASE WHEN EXISTS (SELECT FROM ledger_part) THEN
            coalesce((SELECT coalesce(from_ms, 0) FROM ledger_part
                      WHERE to_ms > $2 AND (from_ms IS NULL OR from_ms <= $2)), 9223372036854775807)
-       END
+       END,
+       (SELECT value FROM installation_secret WHERE name = 'erasures' AND EXISTS (SELECT FROM erased_player))
 FROM (SELECT) AS one LEFT JOIN partition_progress AS progress ON partition = $1
 
 -- name: leave_removed

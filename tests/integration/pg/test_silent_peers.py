@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from scoreboard.errors import Unavailable
-from scoreboard.pg import board_source, connection, ledger
+from scoreboard.pg import board_source, connection, ledger, plain_batches
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
 from scoreboard.wire.events import Event
@@ -86,6 +86,7 @@ async def test_a_batch_of_which_nothing_more_passes_is_left_long_before_its_limi
     database_url: str, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy, row = Swallowing(database_url), ledger._row
+    monkeypatch.setattr(plain_batches, "fits", lambda _: False)  # their one statement is no COPY
 
     def cut_off(one: Event) -> tuple[Any, ...]:
         proxy.swallow()  # when Postgres has agreed to the COPY

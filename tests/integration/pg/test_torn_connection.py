@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 
 from scoreboard.errors import Unavailable
+from scoreboard.pg import plain_batches
 from scoreboard.pg.board_source import players
 from scoreboard.pg.connection import connect
 from scoreboard.pg.ledger import Ledger
@@ -65,11 +66,12 @@ class Between:
 
 
 async def test_a_connection_that_ends_right_before_a_batch_is_given_up_in_good_order(
-    database_url: str, database: asyncpg.Connection
+    database_url: str, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
     between = Between(database_url)
+    monkeypatch.setattr(plain_batches, "fits", lambda _: False)  # their one statement is no COPY
     async with between.listening() as url:
         pool = await open_pool(url, connections=1, timeout=30)
         ledger = Ledger(pool)

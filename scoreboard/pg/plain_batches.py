@@ -1,0 +1,79 @@
+"""Batches that only add new actions, which is what nearly all do: one statement writes and commits
+such a batch. It does what the statements of ``ledger.sql`` do, without the staging table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from scoreboard.pg.sql import statements
+from scoreboard.wire.events import PERIODS, Event, EventKind
+
+_ledger = statements("ledger")
+MOST = 500  # events; of 1,000 on COPY into the staging table takes less CPU than arrays
+_VALUES = 12  # arrays of staged values, the statement's first arguments
+
+
+def _statement(insert: str, asks: int) -> str:
+    """The statement with one of the ledger's that insert; ``asks`` are the arguments of that."""
+    of_insert = re.sub(r"\$(\d)", lambda number: f"${int(number[1]) + _VALUES}", insert)
+    text = statements("plain_batches")["write"].format(
+        insert_actions=of_insert, advance_totals=_ledger["advance_totals"]
+    )
+    return re.sub(r"\$m(\d)", lambda number: f"${int(number[1]) + _VALUES + asks}", text)
+
+
+_write = _statement(_ledger["insert_actions"], 0)
+_write_unknown = _statement(_ledger["insert_unknown"], 2)
+
+
+def fits(events: Sequence[Event]) -> bool:
+    """Whether these could be such a batch: at most MOST accepted actions about which nobody has to
+    decide, on boards without periods."""
+    return len(events) <= MOST and all(
+        event.kind is EventKind.ACCEPTED
+        and event.body.v != PERIODS
+        and event.body.f is msgspec.UNSET
+        and not event.moves
+        for event in events
+    )
+
+
+async def write(
+    connection: Any,
+    events: Sequence[Event],
+    marks: Sequence[Any],
+    asked: tuple[int, int] | None,
+    timeout: float | None,
+) -> None:
+    """Commits the events, that ``fits`` took; ``marks`` are those of their boards, and then the
+    most by which a board's version may be ahead. ``asked`` bounds the older events among which
+    their actions are looked for, Unix ms; None: there are no others. Raises an error of
+    Postgres's class 22, and nothing is written, when some action is known already or some board's
+    version is further ahead; errors of other classes as Postgres has them."""
+    rows = zip(*map(_values, events), strict=True)
+    statement = _write if asked is None else _write_unknown
+    await connection.execute(
+        statement, *rows, *(asked or ()), *marks, events[-1].ms, events[-1].seq, timeout=timeout
+    )
+
+
+def _values(event: Event) -> tuple[Any, ...]:
+    body = event.body
+    return (
+        body.b,
+        body.u,
+        body.a,
+        body.p,
+        event.score,
+        event.ms,
+        event.seq,
+        event.reached_ms,
+        event.previous,
+        None if body.i is msgspec.UNSET else body.i,
+        body.t,
+        None if body.c is msgspec.UNSET else bytes(body.c).decode(),
+    )
