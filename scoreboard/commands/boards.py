@@ -35,6 +35,7 @@ from scoreboard.domain.boards import (
     is_board_name,
 )
 from scoreboard.domain.identifiers import IdRule
+from scoreboard.domain.quantities import quantity
 from scoreboard.domain.removals import RemovalKind
 from scoreboard.errors import ConfigurationError, Unavailable
 from scoreboard.pg.board_settings import StoredSettings
@@ -287,7 +288,7 @@ def _described(settings: BoardSettings) -> str:
     if settings.clock != plain.clock:
         parts.append(f"days by {settings.clock}")
     if settings.shard_count > 1:
-        parts.append(f"{settings.shard_count} shards")
+        parts.append(quantity(settings.shard_count, "shard"))
     if settings.title:
         parts.append(f"“{settings.title}”")
     return ", ".join(parts)

@@ -13,6 +13,7 @@ from scoreboard.assembly.operator import load_settings, operator
 from scoreboard.commands.options import ACTOR, DataDirOption, command_group
 from scoreboard.commands.terminal import printable, say
 from scoreboard.domain.ledger import DeadLetter
+from scoreboard.domain.quantities import quantity
 from scoreboard.errors import ConfigurationError
 from scoreboard.pg.dead_letters import DeadLetters
 from scoreboard.settings import Settings
@@ -41,7 +42,7 @@ def list_command(
         )
         say(f"{letter.name}  {letter.created:%Y-%m-%dT%H:%M:%SZ}  {letter.error}")
         say(f"    {fields}")
-    say(f"{len(letters)} dead letters", err=True)
+    say(quantity(len(letters), "dead letter"), err=True)
 
 
 @dead_command.command("retry")

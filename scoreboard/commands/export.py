@@ -16,6 +16,7 @@ from scoreboard.assembly.operator import load_settings, operator
 from scoreboard.commands.options import ACTOR, DataDirOption
 from scoreboard.commands.progress import pace_bar
 from scoreboard.commands.terminal import console, say
+from scoreboard.domain.quantities import quantity
 from scoreboard.domain.snapshots import Snapshot, Wanted, What
 from scoreboard.errors import ConfigurationError
 from scoreboard.formats.parquet import ParquetWriter, pyarrow
@@ -54,7 +55,9 @@ def export_command(
     if form == "parquet":
         pyarrow()
     snapshot = asyncio.run(_export(load_settings(data_dir), wanted, form, output))
-    say(f"{board}: {snapshot.rows:,} rows as of event {snapshot.watermark}", err=True)
+    say(
+        f"{board}: {quantity(snapshot.rows, 'row', ',')} as of event {snapshot.watermark}", err=True
+    )
 
 
 def _number(period: str | None, occurrence: str | None) -> int | Literal["previous"] | None:

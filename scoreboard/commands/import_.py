@@ -197,7 +197,9 @@ class _Teller:
         """Says how many more there were."""
         if self._told > SHOWN:
             where = "are in the file" if self._file is not None else "by --refused FILE"
-            say(f"... {self._told - SHOWN:,} more rows are left out; all {where}", err=True)
+            more = self._told - SHOWN
+            rows = "more row is" if more == 1 else "more rows are"
+            say(f"... {more:,} {rows} left out; all {where}", err=True)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from scoreboard.commands.progress import stage_bars, tell_wait
 from scoreboard.commands.terminal import console, say
 from scoreboard.domain.ledger_parts import LedgerPart
 from scoreboard.domain.moments import moment_of
+from scoreboard.domain.quantities import quantity
 from scoreboard.errors import ConfigurationError
 from scoreboard.pg.fitness import check_owner
 from scoreboard.pg.ledger_folds import LedgerFolds
@@ -91,7 +92,7 @@ async def _fold(settings: Settings, archive: str, *, dry_run: bool) -> None:
     if folded is None:
         say("Another process folds now.")
     else:
-        say(f"folded {folded} parts" if folded else "Nothing is due.")
+        say(f"folded {quantity(folded, 'part')}" if folded else "Nothing is due.")
 
 
 def _described(part: LedgerPart) -> str:
@@ -99,5 +100,5 @@ def _described(part: LedgerPart) -> str:
     begun = ", of which the folding was begun" if part.folding else ""
     return (
         f"{part.relation}: from {begin} until {moment_of(part.to_ms):%Y-%m-%d}, about "
-        f"{part.actions:,} actions, {part.size / 2**20:,.0f} MiB{begun}"
+        f"{quantity(part.actions, 'action', ',')}, {part.size / 2**20:,.0f} MiB{begun}"
     )

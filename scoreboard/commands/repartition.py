@@ -13,6 +13,7 @@ from scoreboard.commands.options import DataDirOption
 from scoreboard.commands.progress import stage_bars
 from scoreboard.commands.terminal import console, say
 from scoreboard.commands.verify import print_difference
+from scoreboard.domain.quantities import quantity
 from scoreboard.domain.repartition import Outcome
 from scoreboard.settings import Settings
 
@@ -33,13 +34,13 @@ def repartition_command(
     """
     outcome = asyncio.run(_repartition(load_settings(data_dir), partitions))
     if outcome is Outcome.UNCHANGED:
-        say(f"The data has {partitions} partitions already.")
+        say(f"The data has {quantity(partitions, 'partition')} already.")
         return
     if outcome is Outcome.GIVEN_UP:
-        say(f"Given up: the data has {partitions} partitions, as before.")
+        say(f"Given up: the data has {quantity(partitions, 'partition')}, as before.")
         return
     say(
-        f"The data has {partitions} partitions now. Start the service with "
+        f"The data has {quantity(partitions, 'partition')} now. Start the service with "
         f"SCOREBOARD_PARTITIONS={partitions} for every process."
     )
     if outcome is Outcome.DIFFERS:

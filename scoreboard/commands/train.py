@@ -18,6 +18,7 @@ from scoreboard.commands.progress import stage_bars
 from scoreboard.commands.terminal import console, printable
 from scoreboard.domain.announced import usual
 from scoreboard.domain.judging import Case
+from scoreboard.domain.quantities import quantity
 from scoreboard.errors import UnknownBoard
 from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.cases import LedgerCases
@@ -97,11 +98,13 @@ def train_command(
         cases = asyncio.run(_from_ledger(settings, board, since_ms))
     model = _trained(cases, seed, false_alarm_rate, screen)
     record = model.training
-    screen.print(f"Trained on {record.actions:,} actions of {record.users:,} users.")
+    actions = quantity(record.actions, "action", ",")
+    screen.print(f"Trained on {actions} of {quantity(record.users, 'user', ',')}.")
     for name, share in record.refused.items():
         screen.print(f"  {name}: refuses {share:.3%} of them")
     for name, rows in record.synthetic.items():
-        screen.print(f"  {name}: was shown {rows:,} synthetic novelties")
+        novelties = "novelty" if rows == 1 else "novelties"
+        screen.print(f"  {name}: was shown {rows:,} synthetic {novelties}")
     for name in agents.names():
         if name not in record.refused:
             screen.print(f"  {name}: too little data; abstains")

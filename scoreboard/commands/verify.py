@@ -15,6 +15,7 @@ from scoreboard.commands.terminal import console, say
 from scoreboard.domain.audit import Difference, Report
 from scoreboard.domain.boards import no_such_board
 from scoreboard.domain.moments import moment_of
+from scoreboard.domain.quantities import quantity
 from scoreboard.settings import Settings
 
 
@@ -50,7 +51,7 @@ async def _verify(settings: Settings, board: str | None, repair: bool) -> bool:
                 report = await _compare(tools, name)
             differs = differs or report.differences > 0
         behind = await tools.audit.backlog()
-    say(f"write-behind: {behind} events are not in Postgres yet")
+    say(f"write-behind: {quantity(behind, 'event')} not in Postgres yet")
     return differs
 
 
@@ -62,11 +63,12 @@ async def _compare(tools: Operator, board: str) -> Report:
         report = await tools.verifier.verify(board, print_difference, partial(bar.advance, task))
     folded = await tools.postgres.detail_from(board)
     say(
-        f"{board}: {report.users} users, "
-        + (f"{report.occurrences} occurrences, " if report.occurrences else "")
-        + f"{report.receipts} receipts, {report.differences} differences"
+        f"{board}: {quantity(report.users, 'user')}, "
+        + (f"{quantity(report.occurrences, 'occurrence')}, " if report.occurrences else "")
+        + f"{quantity(report.receipts, 'receipt')}, "
+        + quantity(report.differences, "difference")
         + ("" if report.live else "; not live in Redis, compared within Postgres")
-        + (f"; {report.moving} users kept moving" if report.moving else "")
+        + (f"; {quantity(report.moving, 'user')} kept moving" if report.moving else "")
         + (f"; actions before {moment_of(folded):%Y-%m-%d %H:%M}Z are folded" if folded else "")
     )
     return report

@@ -139,7 +139,7 @@ def retry_command(
 ) -> None:
     """Send dead deliveries again, all of a webhook or some."""
     retried = asyncio.run(_retry(load_settings(data_dir), webhook, messages or None))
-    say(f"{retried} deliveries are sent again")
+    say("1 delivery is sent again" if retried == 1 else f"{retried} deliveries are sent again")
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ import msgspec
 
 from scoreboard.domain.boards import Order
 from scoreboard.domain.imports import SourceRow
+from scoreboard.domain.quantities import quantity
 from scoreboard.errors import ConfigurationError, InvalidRequest
 from scoreboard.formats import parquet
 from scoreboard.formats.text_files import CsvFile, Lines, refusal
@@ -65,8 +66,8 @@ def open_standings(path: Path, form: Format | None) -> StandingsFile:
         )
     if head.rows not in (None, rows):
         raise InvalidRequest(
-            f"{path} has {rows:,} rows, and its head says {head.rows:,}: it is cut off; export it "
-            "again."
+            f"{path} has {quantity(rows, 'row', ',')}, and its head says {head.rows:,}: it is cut "
+            "off; export it again."
         )
     return StandingsFile(path, form, rows, head)
 

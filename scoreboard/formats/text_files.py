@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from scoreboard.domain.quantities import quantity
 from scoreboard.errors import InvalidRequest
 
 SEPARATORS = ",;\t"
@@ -108,8 +109,8 @@ class CsvFile:
             if any(value.strip() for value in values):  # else it is an empty line
                 if len(values) < len(self.columns):
                     raise self.refusal(
-                        f"{len(values)} columns where the first line names {len(self.columns)}; "
-                        "complete the row or take it out"
+                        f"{quantity(len(values), 'column')} where the first line names "
+                        f"{len(self.columns)}; complete the row or take it out"
                     )
                 yield values
             self.line = self._lines.number + 1

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scoreboard.domain.quantities import quantity
+
 CALM = 5.0  # seconds between two looks while all is well
 INTERVAL = 1.0  # and while anything is not
 TIMEOUT = 5.0
@@ -59,7 +61,8 @@ def behind(parts: Parts) -> Parts:
     redis = parts.get("redis", {})
     if (lag := redis.get("lagSeconds")) is None:
         return {}
-    waiting = f"{redis['backlog']} events wait for it, the oldest for {lag:.0f} s"
+    events = quantity(redis["backlog"], "event")
+    waiting = f"behind by {events}, the oldest {lag:.0f} s old"
     return {"behind": {"up": lag <= MOST_LAG, "detail": waiting}}
 
 

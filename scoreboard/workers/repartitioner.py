@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scoreboard.domain.audit import Difference
+from scoreboard.domain.quantities import quantity
 from scoreboard.domain.repartition import Outcome, PartitionCount
 from scoreboard.errors import ConfigurationError
 from scoreboard.wire.keys import Keyspace
@@ -124,7 +125,7 @@ class Repartitioner:
         await self._drain(former)
         if letters := await self._record.dead_letters():
             raise ConfigurationError(
-                f"{letters} entries could not be written to Postgres: see `scoreboard dead list`"
+                f"Postgres lacks {quantity(letters, 'dead letter')}: see `scoreboard dead list`"
             )
         in_redis = await self._remains.boards()
         there = await self._record.boards()
@@ -133,8 +134,8 @@ class Repartitioner:
         boards = [board for board in there if board in in_redis]
         if found := await self._verify("comparing", former, boards):
             raise ConfigurationError(
-                f"{found} differences between Redis and Postgres; nothing was changed. "
-                "Mend them first: `scoreboard verify --repair`"
+                f"{quantity(found, 'difference')} between Redis and Postgres; nothing was changed. "
+                "Mend this first: `scoreboard verify --repair`"
             )
 
     async def _switch(self, former: PartedWorkers, partitions: int) -> None:

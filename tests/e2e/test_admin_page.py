@@ -105,7 +105,7 @@ async def test_taking_back_earlier_actions_asks_first(queue: Queue, new_page: Op
     await open_queue(page, queue)
     await page.keyboard.press("Shift+c")
     dialog = page.get_by_role("dialog", name="Confirm and take back")
-    await expect(dialog).to_contain_text("dan on duel. The 2 points are taken back.")
+    await expect(dialog).to_contain_text("dan on duel. Taken back: 2 points.")
     await page.keyboard.press("Escape")
     await expect(dialog).to_be_hidden()
     await expect(case(page, "dan")).to_be_focused()

@@ -108,7 +108,7 @@ async def test_a_part_that_is_down_says_what_that_means(
         "Redis takes none, so no action is taken. no answer within 1.5 s"
     )
     await expect(page.get_by_role("row").filter(has_text="Audit")).to_contain_text(
-        "1,500 players compared 12.5 s ago: 2 differ."
+        "1,500 players compared 12.5 s ago: 2 differences."
     )
 
     await page.unroute(HEALTH)

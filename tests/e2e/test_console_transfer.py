@@ -44,7 +44,7 @@ async def test_an_export_is_saved_as_a_file_and_can_be_imported_elsewhere(
         ["2", "bob", "20"],
         ["3", "cy", "10"],
     ]
-    await expect(page.locator("#export-said")).to_have_text("3 rows are in arena-standings.csv.")
+    await expect(page.locator("#export-said")).to_have_text("arena-standings.csv has 3 rows.")
 
     await console.api.service.make_board("copy")
     await go_to(page, "copy")

@@ -8,8 +8,9 @@ import { make } from "./dom.js";
 import { Feed } from "./feed.js";
 import { noticeFor } from "./notices.js";
 import { showPager } from "./pager.js";
-import { Periods, playersInWords } from "./periods.js";
+import { Periods } from "./periods.js";
 import { nameOf, playerAddress } from "./players.js";
+import { quantity } from "./quantity.js";
 import { Rows } from "./rows.js";
 import { findByName } from "./search.js";
 import { Standings } from "./standings.js";
@@ -175,7 +176,7 @@ function draw() {
   if (news) announce(news);
   showPeriods();
   showPager({ ...view, board: board.name, users }, newest, board);
-  $("players").textContent = users === null ? "" : playersInWords(users);
+  $("players").textContent = users === null ? "" : quantity(users, "player");
   $("updated").textContent = updated(newest);
   notice();
 }

@@ -6,11 +6,11 @@ import { offerExport } from "./export.js";
 import { Field, showRefusal } from "./field.js";
 import { offerImport } from "./import.js";
 import { told as toldMoment } from "./moments.js";
+import { quantity } from "./quantity.js";
 import { GROUPS } from "./rule_fields.js";
 import { ask, call } from "./session.js";
 import { isSure } from "./sure.js";
 
-const whole = new Intl.NumberFormat();
 const $ = (id) => document.getElementById(id);
 const fields = [];
 
@@ -80,7 +80,7 @@ async function readUsers() {
   const name = board;
   try {
     const { users } = await call("GET", `api/boards/${name}`);
-    if (name === board) $("board-users").textContent = `${whole.format(users)} players`;
+    if (name === board) $("board-users").textContent = quantity(users, "player");
   } catch {
     if (name === board) $("board-users").textContent = "Players can't be counted now";
   }

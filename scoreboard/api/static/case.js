@@ -2,6 +2,7 @@
 
 import { make } from "./dom.js";
 import { rangePicture, recentPicture } from "./pictures.js";
+import { quantity } from "./quantity.js";
 
 const number = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });
 const whole = new Intl.NumberFormat();
@@ -110,7 +111,7 @@ function head(review, id) {
     facts.push(`occurred ${moment.format(new Date(occurredAt))}`);
   }
   if (actions > 1) facts.push(`the latest of ${whole.format(actions)} actions of one episode`);
-  if (further) facts.push(`${whole.format(further)} further conflicts of this user`);
+  if (further) facts.push(`${quantity(further, "further conflict")} of this user`);
   for (const name of ["country", "deviceId", "userAgent", "ip"]) {
     if (context?.[name]) facts.push(context[name]);
   }

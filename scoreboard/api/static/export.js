@@ -1,13 +1,13 @@
 // A board's export, saved as a file, with how much of it has come.
 
 import { attemptsIn } from "./attempts.js";
+import { quantity } from "./quantity.js";
 import { save } from "./saving.js";
 import { ask } from "./session.js";
 
 const HOUR = 3_600_000; // the service gives an export no longer
 const NEWLINE = 10;
 const COMMENT = /^#/;
-const whole = new Intl.NumberFormat();
 const $ = (id) => document.getElementById(id);
 const attempt = attemptsIn("export-error");
 
@@ -43,7 +43,7 @@ async function run(name) {
   }
   const file = `${name}-${what}.${format}`;
   save(came.parts, file);
-  say(`${whole.format(came.rows ?? 0)} rows are in ${file}.`);
+  say(`${file} has ${quantity(came.rows ?? 0, "row")}.`);
 }
 
 async function drain(reader, came) {
@@ -55,7 +55,7 @@ async function drain(reader, came) {
   if (came.rows) {
     const share = Math.min(1, came.lines / came.rows);
     $("export-progress").value = share;
-    say(`${Math.floor(100 * share)}% of ${whole.format(came.rows)} rows`);
+    say(`${Math.floor(100 * share)}% of ${quantity(came.rows, "row")}`);
   }
   return drain(reader, came);
 }

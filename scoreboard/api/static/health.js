@@ -3,6 +3,7 @@
 import { announce } from "./announcer.js";
 import { make, setChildren } from "./dom.js";
 import { readLetters } from "./letters.js";
+import { quantity } from "./quantity.js";
 import { call } from "./session.js";
 import { quantile, Rates } from "./traffic.js";
 
@@ -126,8 +127,8 @@ function part([name, state]) {
 
 function figuresOf(name, state) {
   if (name === "audit" && state.users !== undefined) {
-    const found = state.differences ? `${whole.format(state.differences)} differ` : "none differs";
-    return `${whole.format(state.users)} players compared ${short.format(state.ageSeconds)} s ago: ${found}.`;
+    const found = state.differences ? quantity(state.differences, "difference") : "none differs";
+    return `${quantity(state.users, "player")} compared ${short.format(state.ageSeconds)} s ago: ${found}.`;
   }
   return "";
 }

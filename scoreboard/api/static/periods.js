@@ -3,6 +3,7 @@
 
 import { boardPath } from "./api.js";
 import { make, setChildren } from "./dom.js";
+import { quantity } from "./quantity.js";
 import { addressOf } from "./view.js";
 
 const PAGE = 20;
@@ -103,14 +104,9 @@ export class Periods {
   }
 }
 
-/** So many players. */
-export function playersInWords(users) {
-  return `${users.toLocaleString()} ${users === 1 ? "player" : "players"}`;
-}
-
 function wordsOf({ occurrence, state, startsAt, endsAt, users, amended, gone }) {
   const span = spanOf({ startsAt, endsAt });
-  const words = [`No. ${occurrence}`, span, playersInWords(users), STATES[state]];
+  const words = [`No. ${occurrence}`, span, quantity(users, "player"), STATES[state]];
   if (amended) words.push("amended");
   if (gone) words.push("no longer kept");
   return words.join(" · ");

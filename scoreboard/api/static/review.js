@@ -3,6 +3,7 @@
 import { announce } from "./announcer.js";
 import { Case } from "./case.js";
 import { decidedRows } from "./quality.js";
+import { quantity } from "./quantity.js";
 import { call } from "./session.js";
 
 const PAGE = 25;
@@ -201,7 +202,8 @@ function leave(card, said) {
 function options(card) {
   chosen = card;
   const { userId, board, points, kind } = card.review;
-  const own = kind === "flagged" ? `The ${points} points are taken back.` : "The action stays out.";
+  const own =
+    kind === "flagged" ? `Taken back: ${quantity(points, "point")}.` : "The action stays out.";
   $("confirm-about").textContent = `${userId} on ${board}. ${own}`;
   $("revert").checked = $("hide").checked = false;
   $("confirm").returnValue = "";

@@ -5,6 +5,7 @@ import { attemptsIn } from "./attempts.js";
 import { make } from "./dom.js";
 import { told } from "./moments.js";
 import { PagedList } from "./paged_list.js";
+import { quantity } from "./quantity.js";
 import { ask, call } from "./session.js";
 import { isSure } from "./sure.js";
 
@@ -99,7 +100,7 @@ function entry({ message, event, board, state, created, attempts, due, failure, 
   const tag = make("b", { className: "tag" }, STATES[state]);
   tag.dataset.state = { delivered: "on", dead: "over" }[state] ?? "";
   const head = make("p", {}, make("b", {}, event), board ? ` · ${board} ` : " ", tag);
-  const tries = `${whole.format(attempts)} ${attempts === 1 ? "attempt" : "attempts"}`;
+  const tries = quantity(attempts, "attempt");
   const words = [told(created), tries];
   if (ended) words.push(`ended ${told(ended)}`);
   if (due) words.push(`next ${told(due)}`);

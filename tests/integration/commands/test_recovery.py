@@ -56,7 +56,7 @@ async def test_what_is_wrong_in_an_occurrence_is_named_and_repaired_like_the_res
     await run("boards", "set", "arena", "--period", "week cron=0 0 * * 1")
     await arena.submit(*ACTIONS)
     said = (await run("verify")).out
-    assert said.splitlines()[0] == "arena: 5 users, 1 occurrences, 20 receipts, 0 differences"
+    assert said.splitlines()[0] == "arena: 5 users, 1 occurrence, 20 receipts, 0 differences"
     table = f"sb:{{{arena.keys.partition}}}:board:arena:week:1"
     before = await arena.zset(table)
     await arena.redis.zadd(table, {"ghost": 1.5})

@@ -43,7 +43,7 @@ async def test_dead_deliveries_are_shown_and_sent_again(
     assert len(shown) == 3
     assert all("player.erased  -  dead, attempts 0, answered 500" in line for line in shown)
     one = shown[0].split()[0]
-    assert "1 deliveries" in (await run("webhooks", "retry", number, one)).out
+    assert "1 delivery is sent again" in (await run("webhooks", "retry", number, one)).out
     assert "2 deliveries" in (await run("webhooks", "retry", number)).out
     assert "3 waiting, 0 dead" in (await run("webhooks", "list")).out
 

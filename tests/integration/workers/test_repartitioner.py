@@ -279,7 +279,7 @@ async def test_what_postgres_lacks_is_no_reason_to_lose_it(
         before = await seen(arenas)
         derby = arenas["derby"].keys
     await redis.zadd(derby.board, {"ghost": 1.5})
-    await refused("1 differences between Redis and Postgres; nothing was changed")
+    await refused("1 difference between Redis and Postgres; nothing was changed")
     await redis.zrem(derby.board, "ghost")
 
     await redis.hset(Keyspace(FEW).board("nowhere").meta, "version", "1")
@@ -289,6 +289,6 @@ async def test_what_postgres_lacks_is_no_reason_to_lose_it(
     raw = fields("ann", "bad", 5, board="derby")
     raw[b"d"] = raw[b"d"].replace(b'"v":1', b'"v":0')
     await append_raw(redis, "*", raw)
-    await refused("1 entries could not be written to Postgres")
+    await refused("Postgres lacks 1 dead letter")
     async with running(settings, redis) as arenas:
         assert await seen(arenas) == before

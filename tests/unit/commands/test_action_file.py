@@ -73,7 +73,7 @@ def refused(
     ("content", "line", "wrong", "advice"),
     [
         ("", 1, "no column ts, user_id", "separated by commas"),
-        ("ts;user_id;action_id;points\nx\n", 2, "1 columns", "complete the row or take it out"),
+        ("ts;user_id;action_id;points\nx\n", 2, "1 column ", "complete the row or take it out"),
         ("ts|user_id|action_id|points\n", 1, "no column ts, user_id", "separated by commas"),
         ("ts,user_id,action_id\n1,ann,a1\n", 1, "no column points", "the first line has to name"),
         (f"{ROWS}1477438652000,ann\n", 5, "2 columns", "complete the row or take it out"),

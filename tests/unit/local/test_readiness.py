@@ -78,7 +78,7 @@ def test_events_that_wait_long_for_postgres_are_a_trouble() -> None:
     for lag in (0.0, 29.0, 31.0, 32.0, 33.0, 60.0, 0.0):
         up.look(redis=redis(lag), behind=dict(behind({"redis": redis(lag)})["behind"]))
     assert up.said == [
-        "Writing to Postgres is in trouble: 500 events wait for it, the oldest for 33 s.",
+        "Writing to Postgres is in trouble: behind by 500 events, the oldest 33 s old.",
         "Writing to Postgres is all right again, after 2 s.",
     ]
     assert behind({"redis": {"up": False, "detail": "no answer"}}) == {}

@@ -1,0 +1,8 @@
+"""Numbers of things, in words for people."""
+
+from __future__ import annotations
+
+
+def quantity(number: int, thing: str, form: str = "") -> str:
+    """``1 user``, ``2 users``; the number written as the format ``form`` says."""
+    return f"{number:{form}} {thing}{'' if number == 1 else 's'}"
