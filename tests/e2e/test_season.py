@@ -7,6 +7,7 @@ import asyncio
 import csv
 import json
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from aiohttp import ClientSession, WSMsgType
 from redis.asyncio import Redis
 
 from scoreboard.domain.stamps import total_of
+from scoreboard.pg.histories import Histories
+from scoreboard.pg.pool import open_pool
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from tests.support.command import Ended, scoreboard
@@ -27,6 +30,7 @@ DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 SEASON = DATA / "nba_2016_17.csv.gz"
 ACTIONS = "139,944"
 BOARD = "nba-2016"
+MOST_ACTIONS = 10_000  # of a user, which is more than anybody has
 TOP_10 = {
     "westbru01": 2558,
     "hardeja01": 2356,
@@ -106,6 +110,8 @@ async def test_a_replayed_season_ends_on_the_official_table_everywhere(
         assert versions == sorted(set(versions)), "strictly growing"
 
         await assert_postgres_has(running, official, redis)
+        standings = [(user.decode(), total_of(score)) for user, score in reversed(zset)]
+        await assert_explained(running, standings)
 
         second = await replay(running)
         assert (second.code, second.out.split()) == (0, [ACTIONS, "duplicate_action"]), second
@@ -131,3 +137,38 @@ async def assert_postgres_has(running: Service, totals: dict[str, int], redis: R
             assert dict(rows) == totals
     finally:
         await connection.close()
+
+
+async def assert_explained(running: Service, standings: list[tuple[str, int]]) -> None:
+    """The explanation of every user of the board, who stand in this order: all actions, which make
+    the total and the ledger's, the place, and who is next to it. They are read as the call reads
+    them, but without its pages."""
+    pool = await open_pool(running.settings.database_url, connections=4, timeout=30)
+    histories = Histories(pool, patience=60)
+    ids = dict(
+        await pool.fetch(
+            "SELECT user_id, array_agg(action_id) FROM score_action WHERE board = $1 GROUP BY 1",
+            BOARD,
+        )
+    )
+    users = [user for user, _ in standings]
+    above, below = [None, *users], [*users[1:], None]
+    places = dict(zip(users, zip(count(1), above, below, strict=False), strict=True))
+
+    async def explain(part: list[tuple[str, int]]) -> None:
+        for user, total in part:
+            found = await histories.explained(BOARD, user, before=None, limit=MOST_ACTIONS)
+            assert found is not None, user
+            why = found[1]
+            assert sum(one.points for one in why.actions) == total, user
+            assert (why.score, why.by_ledger, why.hidden) == (total, total, False), user
+            assert sorted(one.action_id for one in why.actions) == sorted(ids[user]), user
+            assert why.counted == len(why.actions), user
+            assert why.own is not None, user
+            around = [one and one.user_id for one in (why.above, why.below)]
+            assert (why.own.rank, *around) == places[user], user
+
+    try:
+        await asyncio.gather(*(explain(standings[start::4]) for start in range(4)))
+    finally:
+        await pool.close()
