@@ -22,6 +22,7 @@ BENCHMARKS = {
     "paging": "pages of a board of 100,000 while posts move half of it",
     "fanout": "WebSockets: broadcast, memory, idle cost, stalled clients",
     "players": "WebSockets that follow players of a board of a million",
+    "names": "from the PUT of a name to a browser's row",
     "ledger": "the persister's write on a ledger in parts of time, beside one plain table",
     "folding": "an old part of the ledger into totals while batches are written",
     "persister": "from the stream into Postgres",
