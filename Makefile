@@ -49,7 +49,7 @@ unexport PYTHONDONTWRITEBYTECODE
 TESTS := -m pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check check-pages test-clients load-test bench bench-peers test-faults chaos lock docs docs-serve docs-renderer release clean test-hostile rehearse-restore
+.PHONY: help run test coverage check check-pages test-clients load-test bench bench-peers test-faults chaos lock docs docs-serve docs-renderer pictures release clean test-hostile rehearse-restore
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -144,6 +144,9 @@ docs-serve: docs ## the same, on 127.0.0.1:8000
 docs-renderer: $(STAMP) ## fetch the pinned Redoc, which shows /docs, from npm; needs npm
 	@command -v npm >/dev/null || { echo "This needs Node.js with npm, and there is none."; exit 1; }
 	$(BIN)/python -m scripts.renew_redoc
+
+pictures: $(STAMP) ## take the pictures of the pages in docs/images anew; needs Chromium
+	$(BIN)/python -m pytest tests/e2e/pictures.py
 
 release: $(STAMP) ## build wheel and sdist in dist/ and try them in a clean environment
 	scripts/check_release.sh
