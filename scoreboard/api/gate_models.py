@@ -35,6 +35,16 @@ class ModelHandlers:
 
     async def activate(self, request: web.Request) -> web.Response:
         """Puts a model in force."""
+        version, by = await self._chosen(request)
+        return for_caller(await self._models.activate(version, by=by))
+
+    async def hold_back(self, request: web.Request) -> web.Response:
+        """Takes a model out of force."""
+        version, by = await self._chosen(request)
+        return for_caller(await self._models.hold_back(version, by=by))
+
+    async def _chosen(self, request: web.Request) -> tuple[int, str]:
+        """The model that the caller may choose for its boards, and who that is."""
         principal = await self._authenticator.administrator(request)
         try:
             version = number(request.match_info["version"], "version", least=1, most=MAX_ID)
@@ -43,4 +53,4 @@ class ModelHandlers:
         board = await self._models.board_of(version)
         if not (principal.may_moderate(board) if board else principal.boards is None):
             raise Forbidden("The token does not allow choosing the model of these boards.")
-        return for_caller(await self._models.activate(version, by=principal.subject))
+        return version, principal.subject

@@ -21,7 +21,7 @@ from scoreboard.api.health_admin import HealthReports, ServiceHealth
 from scoreboard.api.operations import Operation, Parameter
 from scoreboard.api.parameters import BOARD, FROM, TO, USER
 from scoreboard.api.tokens import ADMIN
-from scoreboard.domain.gate_models import Activated
+from scoreboard.domain.gate_models import Activated, HeldBack
 
 _VERSION = Parameter("version", "path", {"type": "integer", "minimum": 1})
 _LETTERS = Parameter(
@@ -98,6 +98,13 @@ def operator_operations(
             "POST", "/api/admin/models/{version}/activate", "activate_model", models.activate,
             "Put a model in force on its board, in place of the one that is",
             {200: ("Running servers follow within seconds", Activated), **OF_ALL_BOARDS,
+             404: ("not_found", "problem")},
+            parameters=(_VERSION,),
+        ),
+        call(
+            "POST", "/api/admin/models/{version}/hold-back", "hold_model_back", models.hold_back,
+            "Take a model out of force, if it is",
+            {200: ("Running servers follow within seconds", HeldBack), **OF_ALL_BOARDS,
              404: ("not_found", "problem")},
             parameters=(_VERSION,),
         ),

@@ -15,7 +15,7 @@ from scoreboard.domain.descriptions import Description, ListedBoard
 from scoreboard.domain.durability import Durability
 from scoreboard.domain.erasures import Erasure, ErasureMode
 from scoreboard.domain.found_players import FoundPlayer, PlayerOnBoard
-from scoreboard.domain.gate_models import Activated, GateModel
+from scoreboard.domain.gate_models import Activated, GateModel, HeldBack
 from scoreboard.domain.imports import Refused, SourceRow
 from scoreboard.domain.kept_occurrences import KeptOccurrence
 from scoreboard.domain.ledger import DeadLetter, DeadPlace
@@ -333,6 +333,9 @@ class ModelRecord(Protocol):
 
     async def activate(self, version: int, *, by: str) -> Activated:
         """Puts it in force on its board. Raises NotFound."""
+
+    async def hold_back(self, version: int, *, by: str) -> HeldBack:
+        """Takes it out of force, if it is. Raises NotFound."""
 
 
 class PlayerFinder(Protocol):

@@ -10,7 +10,7 @@ import typer
 from scoreboard.assembly.operator import load_settings, operator
 from scoreboard.commands.options import ACTOR, DataDirOption, command_group
 from scoreboard.commands.terminal import say
-from scoreboard.domain.gate_models import GateModel
+from scoreboard.domain.gate_models import GateModel, HeldBack
 from scoreboard.pg.models import Models
 from scoreboard.settings import Settings
 
@@ -58,6 +58,19 @@ def activate_command(
     say(f"model {version} is in force")
 
 
+@models_command.command("hold-back")
+def hold_back_command(
+    version: Annotated[
+        int, typer.Argument(help="As `models list` shows it.", min=1, max=MAX_VERSION)
+    ],
+    data_dir: DataDirOption = None,
+) -> None:
+    """Take a model out of force. The model for all boards judges its board then, or none."""
+    held = asyncio.run(_hold_back(load_settings(data_dir), version))
+    then = "only the rules apply" if held.instead is None else f"model {held.instead} judges"
+    say(f"model {version} is held back; {then} now")
+
+
 @models_command.command("rollback")
 def rollback_command(
     board: Annotated[
@@ -78,6 +91,11 @@ async def _list(settings: Settings) -> list[GateModel]:
 async def _activate(settings: Settings, version: int) -> None:
     async with operator(settings) as tools:
         await Models(tools.pool).activate(version, by=ACTOR)
+
+
+async def _hold_back(settings: Settings, version: int) -> HeldBack:
+    async with operator(settings) as tools:
+        return await Models(tools.pool).hold_back(version, by=ACTOR)
 
 
 async def _rollback(settings: Settings, board: str) -> int:

@@ -29,3 +29,12 @@ class Activated(msgspec.Struct, frozen=True):
     version: int
     board: str
     replaced: int | None
+
+
+class HeldBack(msgspec.Struct, frozen=True):
+    """A model that is not in force on its board, and the one that judges there ``instead``, which
+    is that for all boards without their own (null: none, so only the rules apply)."""
+
+    version: int
+    board: str
+    instead: int | None

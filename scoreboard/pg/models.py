@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from scoreboard.domain.gate_models import Activated, GateModel
+from scoreboard.domain.gate_models import Activated, GateModel, HeldBack
 from scoreboard.domain.moments import moment_of
 from scoreboard.errors import NotFound
 from scoreboard.pg import admin_audit
@@ -85,6 +85,23 @@ class Models:
                     details=msgspec.json.encode({"model": version, "replaced": replaced}).decode(),
                 )
         return Activated(version, board, replaced)
+
+    async def hold_back(self, version: int, *, by: str) -> HeldBack:
+        """Takes a model out of force, if it is; running servers change over by themselves. Raises
+        NotFound."""
+        board = await self.board_of(version)
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                if await connection.fetchval(_sql["hold_back"], version) is not None:
+                    await admin_audit.record(
+                        connection,
+                        "model_held_back",
+                        by=by,
+                        board=board or None,
+                        details=msgspec.json.encode({"model": version}).decode(),
+                    )
+        active = await self.active()
+        return HeldBack(version, board, active.get(board, active.get("")))
 
     async def rollback(self, board: str, *, by: str) -> int:
         """Puts the board's model before the active one back in force and returns its version.

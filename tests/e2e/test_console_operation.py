@@ -86,6 +86,14 @@ async def test_a_model_is_put_in_force_when_the_reader_knows_what_it_replaces(
     await expect(models.nth(1)).to_contain_text("Model 2 · arena in force")
     await expect(models.last).to_contain_text("held back")
 
+    await page.get_by_role("button", name="Hold back… Model 2").press("Enter")
+    dialog = page.get_by_role("dialog", name="Hold model 2 back")
+    await expect(dialog).to_contain_text("Only the rules for moments and journeys judge arena")
+    await dialog.get_by_role("button", name="Hold back").press("Enter")
+    await expect(page.locator("#gate-said")).to_have_text("Model 2 is held back.")
+    await expect(page.get_by_role("heading", name="Gate", exact=True)).to_be_focused()
+    await expect(page.get_by_role("button", name="Hold back…")).to_have_count(0)
+
 
 async def test_a_webhook_is_added_shows_its_secret_once_and_goes_when_its_host_is_typed(
     console: Console, new_page: OpenPage

@@ -25,6 +25,7 @@ const WORDS = {
   player_admitted: "admitted an erased id again",
   token_revoked: "revoked tokens",
   model_activated: "put a model in force",
+  model_held_back: "held a model back",
   dead_letter_written: "wrote a dead letter again",
   dead_letter_dropped: "dropped a dead letter",
   webhook_added: "added a webhook",

@@ -43,7 +43,10 @@ function card(model) {
   const about = `Trained ${told(created)}${span} · ${whole.format(Math.ceil(bytes / 1024))} KiB`;
   const past = make("details", {}, make("summary", {}, "What was measured"), measured(model));
   const parts = [title, make("p", { className: "soft" }, about), past];
-  if (!active) parts.push(make("p", { className: "actions" }, activation(model)));
+  const button = active
+    ? choice("Hold back…", model, holdBack)
+    : choice("Put in force…", model, activate);
+  parts.push(make("p", { className: "actions" }, button));
   return make("li", { className: "period" }, ...parts);
 }
 
@@ -69,15 +72,19 @@ function written(value) {
   return Number.isInteger(value) ? whole.format(value) : share.format(value);
 }
 
-function activation(model) {
-  const button = make("button", { type: "button", className: "quiet" }, "Put in force…");
-  button.ariaLabel = `Put in force… Model ${model.version}`;
-  button.onclick = () => attempt(() => activate(model));
+function choice(text, model, choose) {
+  const button = make("button", { type: "button", className: "quiet" }, text);
+  button.ariaLabel = `${text} Model ${model.version}`;
+  button.onclick = () => attempt(() => choose(model));
   return button;
 }
 
+function inForce(board) {
+  return models.find((one) => one.active && one.board === board);
+}
+
 async function activate({ version, board }) {
-  const now = models.find((one) => one.active && one.board === board);
+  const now = inForce(board);
   const place = now ? `, in place of model ${now.version}, which is held back then` : "";
   const whom = board || "all boards that have no model of their own";
   const sure = await isSure({
@@ -87,7 +94,27 @@ async function activate({ version, board }) {
   });
   if (!sure) return;
   await call("POST", `api/admin/models/${version}/activate`);
+  await tell(`Model ${version} is in force.`);
+}
+
+async function holdBack({ version, board }) {
+  const general = board && inForce("");
+  const judge = general
+    ? `Model ${general.version} judges`
+    : "Only the rules for moments and journeys judge";
+  const whom = board || "all boards that have no model of their own";
+  const sure = await isSure({
+    title: `Hold model ${version} back`,
+    text: `${judge} ${whom} from now on, until another model is put in force. Running servers follow within seconds.`,
+    verb: "Hold back",
+  });
+  if (!sure) return;
+  await call("POST", `api/admin/models/${version}/hold-back`);
+  await tell(`Model ${version} is held back.`);
+}
+
+async function tell(words) {
   await readModels();
-  $("gate-said").textContent = `Model ${version} is in force.`;
+  $("gate-said").textContent = words;
   $("gate-title").focus();
 }

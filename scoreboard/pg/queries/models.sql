@@ -20,6 +20,9 @@ RETURNING version
 -- name: activate
 UPDATE anomaly_model SET active = true WHERE version = $1 RETURNING board
 
+-- name: hold_back
+UPDATE anomaly_model SET active = false WHERE active AND version = $1 RETURNING version
+
 -- name: board_of
 SELECT board FROM anomaly_model WHERE version = $1
 

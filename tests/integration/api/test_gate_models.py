@@ -82,10 +82,30 @@ async def test_a_model_that_is_put_in_force_takes_the_place_of_the_one_before(
     ]
 
 
+async def test_of_a_model_that_is_held_back_it_is_told_what_judges_instead(
+    admin: Api, database: asyncpg.Connection
+) -> None:
+    for version in (1, 3):
+        assert (await admin.call("POST", f"{MODELS}/{version}/activate")).status == 200
+    for _ in "ab":  # the second time it is so already
+        held = await admin.call("POST", f"{MODELS}/3/hold-back")
+        assert held.json == {"version": 3, "board": "arena", "instead": 1}
+    assert await in_force(admin) == {"": 1}
+    general = await admin.call("POST", f"{MODELS}/1/hold-back")
+    assert general.json == {"version": 1, "board": "", "instead": None}
+    assert await in_force(admin) == {}
+    audited = await database.fetch(
+        "SELECT actor, board, details ->> 'model' FROM admin_audit"
+        " WHERE decision = 'model_held_back' ORDER BY id"
+    )
+    assert [tuple(row) for row in audited] == [("eve", "arena", "3"), ("eve", None, "1")]
+
+
 async def test_there_is_no_model_of_another_number(admin: Api) -> None:
     for version in ("5", "0", "none", "9223372036854775808"):
-        answer = await admin.call("POST", f"{MODELS}/{version}/activate")
-        assert answer.outcome == (404, "not_found"), version
+        for verb in ("activate", "hold-back"):
+            answer = await admin.call("POST", f"{MODELS}/{version}/{verb}")
+            assert answer.outcome == (404, "not_found"), version
 
 
 async def test_a_token_for_some_boards_chooses_among_those_of_these_alone(admin: Api) -> None:
@@ -93,8 +113,9 @@ async def test_a_token_for_some_boards_chooses_among_those_of_these_alone(admin:
     assert [one["version"] for one in await listed(some)] == [3, 2, 1]
     assert (await some.call("POST", f"{MODELS}/3/activate")).status == 200
     for foreign in (1, 4):
-        answer = await some.call("POST", f"{MODELS}/{foreign}/activate")
-        assert answer.outcome == (403, "forbidden"), foreign
+        for verb in ("activate", "hold-back"):
+            answer = await some.call("POST", f"{MODELS}/{foreign}/{verb}")
+            assert answer.outcome == (403, "forbidden"), foreign
     assert await in_force(admin) == {"arena": 3}
 
 

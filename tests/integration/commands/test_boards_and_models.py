@@ -259,6 +259,9 @@ async def test_a_model_trained_on_the_ledger_is_put_in_force_and_can_be_rolled_b
     assert f"actions {count}" in listed[0]
     await run("models", "rollback")
     assert await models.active() == {"": 1}
+    held = await run("models", "hold-back", "1")
+    assert "model 1 is held back; only the rules apply now" in held.out
+    assert await models.active() == {}
 
 
 @further
