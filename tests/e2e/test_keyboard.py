@@ -92,7 +92,11 @@ async def test_tab_reaches_all_of_a_board_and_of_a_player(
     new_page: OpenPage, feed: Feed, show: Show, size: tuple[int, int]
 ) -> None:
     page = await new_page(viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
+    await page.clock.install()
     await show(page, feed)
+    # From here on a page that is cut off does not try again by itself, for which it hides a button.
+    await page.clock.pause_at(await page.evaluate("Date.now() + 1_000"))
+    await expect(page.locator("#state[data-state=connecting]:visible")).to_have_count(0)
     if show is the_overlay:
         assert await page.evaluate(NAMES) == [], "it is only looked at"
     else:
