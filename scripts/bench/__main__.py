@@ -19,6 +19,7 @@ BENCHMARKS = {
     "rules": "submit_scores alone on boards with rules, against one without",
     "http": "posts, batches and reads over HTTP against their bounds",
     "durable": "posts by the durability that they ask for, over all processes",
+    "shards": "the work of a board of 8 shards beside one without, and two masters beside one",
     "paging": "pages of a board of 100,000 while posts move half of it",
     "fanout": "WebSockets: broadcast, memory, idle cost, stalled clients",
     "players": "WebSockets that follow players of a board of a million",

@@ -189,11 +189,19 @@ class Line:
         """Sends the calls, that many at a time; raises the first error that is answered."""
         for start in range(0, len(calls), in_flight):
             some = calls[start : start + in_flight]
-            self._socket.sendall(b"".join(some))
-            for _ in some:
-                reply = self._reply()
-                if isinstance(reply, Exception):
-                    raise reply
+            self.send(some)
+            self.receive(len(some))
+
+    def send(self, calls: Sequence[bytes]) -> None:
+        """Sends the calls, whose answers are to be received."""
+        self._socket.sendall(b"".join(calls))
+
+    def receive(self, answers: int) -> None:
+        """Waits for so many answers; raises the first error among them."""
+        for _ in range(answers):
+            reply = self._reply()
+            if isinstance(reply, Exception):
+                raise reply
 
     def _reply(self) -> Any:
         while (reply := self._reader.gets()) is False:
