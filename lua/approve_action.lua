@@ -30,6 +30,7 @@
 -- include: lib_settings
 -- include: lib_totals
 -- include: lib_top
+-- include: lib_damage
 -- include: lib_tables
 -- include: lib_moved
 

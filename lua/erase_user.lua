@@ -18,6 +18,7 @@
 -- include: lib_rules
 -- include: lib_settings
 -- include: lib_top
+-- include: lib_damage
 -- include: lib_tables
 local call = redis.call
 
@@ -25,7 +26,7 @@ local meta = live_meta(key_meta, 'version', 'settings', 'counter')
 local tables = meta and meta[2]
   and tables_of({board = key_board, hidden = key_hidden, meta = key_meta, channel = key_channel,
     players = key_players}, FIXED_KEYS, FIXED_ARGS, TABLE, TABLE)
-local rules = rules_of(call('HGET', key_meta, 'settings'))
+local rules = legible_rules(call('HGET', key_meta, 'settings')) or rules_in('')
 local now = tables and now_ms()
 
 local entries = 0

@@ -21,6 +21,7 @@
 -- include: lib_rules
 -- include: lib_settings
 -- include: lib_top
+-- include: lib_damage
 -- include: lib_tables
 local meta = live_meta(key_meta, 'version', 'expires', 'settings', 'counter')
 local tables = meta

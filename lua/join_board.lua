@@ -29,9 +29,11 @@
 -- include: lib_time
 -- include: lib_limits
 -- include: lib_periods
+-- include: lib_settings
+-- include: lib_damage
 -- include: lib_turns
 local meta = live_meta(key_meta, 'settings', 'version', 'expires', 'counter', 'event')
-if not meta then
+if not meta or illegible(key_meta) then
   return {COLD}
 end
 if meta[2] ~= arg_settings then

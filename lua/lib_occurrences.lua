@@ -16,7 +16,8 @@ local function occurrences_of(time)
   -- begin.
   local tables, open, starts, mistaken = {}, {}, nil, false
   local latest, former = graced and {}, graced and {}
-  local periods = {counter = math.max(tonumber(meta[COUNTER]) or 0, version)}
+  local counter = meta[COUNTER] and whole('counter', meta[COUNTER], 0) or 0
+  local periods = {counter = math.max(counter, version)}
   local k = keys_end
   for p = 1, number do
     local text, name = meta[COUNTER + p], ARGV[args_end + 2 * p - 1]
@@ -90,7 +91,7 @@ local function occurrences_of(time)
     else
       local state = call('HMGET', meta_key, 'cut', 'hidden')
       local here = call('ZMSCORE', one.board, unpack(users))
-      local there = state[2] and call('ZMSCORE', hidden_key, unpack(users))
+      local there = (state[2] or concealed) and call('ZMSCORE', hidden_key, unpack(users))
       local seen_here, seen_there = false, not there
       for i = 1, count do
         seen_here = seen_here or here[i]

@@ -1,9 +1,11 @@
 -- The tables that a call changes: the board's own, of all time, and those of occurrences that are named
--- behind the fixed KEYS and ARGV. Needs lib_lost, lib_stamps, lib_top.
+-- behind the fixed KEYS and ARGV. Needs lib_lost, lib_damage, lib_stamps,
+-- lib_top.
 
 -- `own` is the board's. Each other has five KEYS (board, hidden, meta, channel, players) and `width`
 -- ARGV, among them its name (`week:12`) at `place`; `arguments` is where they begin. Redis does not have
--- those that are final any more; they are left out. nil when one has lost a zset.
+-- those that are final any more; they are left out. nil when one has lost a zset, or holds
+-- what can't be read.
 local function tables_of(own, first_key, first_arg, place, width)
   local tables = {own}
   own.subject = about(arg_board)
@@ -18,7 +20,8 @@ local function tables_of(own, first_key, first_arg, place, width)
     end
   end
   for _, one in ipairs(tables) do
-    if lost(one.board, one.meta, 'top', '[]') or lost(one.hidden, one.meta, 'hidden', false) then
+    if lost(one.board, one.meta, 'top', '[]') or lost(one.hidden, one.meta, 'hidden', false)
+        or illegible(one.meta) then
       return nil
     end
   end

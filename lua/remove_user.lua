@@ -21,6 +21,7 @@
 -- include: lib_rules
 -- include: lib_settings
 -- include: lib_top
+-- include: lib_damage
 -- include: lib_tables
 local meta = redis.call('HMGET', key_meta, 'epoch', 'version', 'expires', 'settings', 'counter')
 local tables = meta[1] == 'fenced' and current_epoch() == arg_epoch

@@ -42,6 +42,7 @@
 -- include: lib_totals
 -- include: lib_top
 -- include: lib_ids
+-- include: lib_damage
 -- include: lib_tables
 -- include: lib_moved
 

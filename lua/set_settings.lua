@@ -19,6 +19,7 @@
 -- include: lib_rules
 -- include: lib_settings
 -- include: lib_top
+-- include: lib_damage
 -- include: lib_tables
 local meta = redis.call('HMGET', key_meta, 'epoch', 'version', 'settings', 'counter')
 if meta[1] ~= 'fenced' or current_epoch() ~= arg_epoch then

@@ -89,7 +89,8 @@ local EVENT, COUNTER = 9, 10 -- where these are in meta; behind them is what is 
 local meta = live_meta(key_meta, 'settings', 'version', 'clock', 'cut', 'hidden', 'expires',
   'watched', unpack(further))
 local version, clock = meta and tonumber(meta[3]), meta and tonumber(meta[4])
-if not (version and clock and meta[2]) then
+if not (version and clock and meta[2]) or version % 1 ~= 0 or version < 0 or version > 2 ^ 53
+    or clock % 1 ~= 0 then
   return {COLD}
 end
 if meta[2] ~= arg_settings then
@@ -173,6 +174,7 @@ local cut, now = tonumber(meta[5]) or -math.huge, now_ms()
 local receipts_expire = integer(now + window)
 local note -- of who moved, while clients watch players of the board
 if meta[8] and tonumber(meta[8]) > now then
+  call('XLEN', key_moves) -- another program's key is an error now, and not behind the first write
 -- include: lib_watched
   note = note_move
 end
@@ -219,6 +221,9 @@ if limited or periodic then
     before_call = integer(periods.counter)
     if periods.turning then
 -- include: lib_turns
+      if meta[7] then
+        whole('expires', meta[7], 0)
+      end
       for _, one in ipairs(periods.turning) do
         local keys = {guard = key_meta, meta = KEYS[one.keys + 3], events = key_events,
           channel = KEYS[one.keys + 4]}
@@ -296,7 +301,8 @@ end
 -- A memory's text is '<revision>:<payload>'; an absent one has revision 0.
 local function moved(memory_key, expected)
   local current = memories[memory_key]
-  return (current and string.match(current, '^%d+') or '0') ~= expected
+  local revision = current and string.match(current, '^([1-9]%d*):')
+  return (revision and #revision < 16 and revision or '0') ~= expected
 end
 
 local function remember(memory_key, text)

@@ -20,9 +20,11 @@
 -- include: lib_top
 -- include: lib_time
 -- include: lib_periods
+-- include: lib_settings
+-- include: lib_damage
 -- include: lib_turns
 local meta = live_meta(key_meta, 'version', 'counter', 'expires', 'period:' .. arg_period, 'event')
-if not meta then
+if not meta or illegible(key_meta) then
   return {COLD}
 end
 local now = now_ms()

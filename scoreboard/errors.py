@@ -343,6 +343,11 @@ class Unavailable(RetryLater):
         self.words = words
 
 
+class BoardUnreadable(Unavailable):
+    """Redis has the board, and something in it is not what the service writes there. Its next load,
+    which looks at all of it, sets that right."""
+
+
 class TooExpensive(RetryLater):
     """The answer takes longer than it may. A narrower question, or an hour with less traffic, may
     get one."""

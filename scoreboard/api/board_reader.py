@@ -15,7 +15,7 @@ from scoreboard.domain.descriptions import Description
 from scoreboard.domain.standings import Page, Place, Standing, UserStanding
 from scoreboard.domain.tables import board_of
 from scoreboard.domain.urgency import Urgency
-from scoreboard.errors import BoardCold, ScoreboardError, Unavailable
+from scoreboard.errors import BoardCold, BoardUnreadable, ScoreboardError, Unavailable
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class BoardReader:
         back. Raises UnknownBoard or Unavailable."""
         try:
             return await self._live.top(board)
-        except BoardCold:
+        except (BoardCold, BoardUnreadable):
             urgency = Urgency.WATCHED if watched else Urgency.READ
             await self._opener.ensure(board_of(board), create=False, urgency=urgency)
         try:
@@ -162,7 +162,7 @@ class BoardReader:
         live: Callable[[str], Awaitable[T]],
         archived: Callable[[str], Awaitable[T]],
     ) -> T:
-        if isinstance(why, BoardCold):
+        if isinstance(why, BoardCold | BoardUnreadable):
             try:
                 await self._warm(board)
                 return await live(board)

@@ -176,12 +176,12 @@ class BoardRecord(msgspec.Struct, frozen=True):
 
 
 class BoardState(NamedTuple):
-    """What Redis holds of a board: ``live`` when it was loaded under the present ``epoch`` and is
-    whole; ``event`` is the last event that it has seen, None when it is cold; ``lost`` when one of
-    its zsets, or the table of an occurrence, is gone while the rest is there. ``now_ms`` is Redis's
-    clock. ``tables`` are those of occurrences that Redis knows of, and whether each is there and
-    whole; ``unreadable`` when what it knows of a period is nothing that can be read, so that
-    scripts take the board for cold."""
+    """What Redis holds of a board: ``live`` when it was loaded under the present ``epoch`` and
+    nothing of it is gone; ``event`` is the last event that it has seen, None when it is cold;
+    ``lost`` when one of its zsets, or the table of an occurrence, is gone while the rest is there,
+    or something can't be read; ``damage`` names it: a key, and the field of a hash. ``now_ms`` is
+    Redis's clock. ``tables`` are those of occurrences that Redis knows of, and whether each is
+    there and whole."""
 
     epoch: str
     live: bool
@@ -191,7 +191,12 @@ class BoardState(NamedTuple):
     lost: bool
     now_ms: int
     tables: Mapping[str, bool] = MappingProxyType({})
-    unreadable: bool = False
+    damage: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether scripts can go on with the board."""
+        return self.live and not self.lost
 
 
 class DeadPlace(NamedTuple):

@@ -79,7 +79,8 @@ class RedisAudit:
                 pipe.time()
                 pipe.hmget(self._keyspace.board(board).meta, fields)
                 (seconds, micros), (event, *texts) = await pipe.execute()
-        event_ms = int((event or b"0").partition(b"-")[0])
+        told_ms = (event or b"").partition(b"-")[0]
+        event_ms = int(told_ms) if told_ms.isdigit() else 0
         now = max(seconds * 1000 + micros // 1000, event_ms)  # as lib_time has it
         return now, {
             name: _known(text) for name, text in zip(names, texts, strict=True) if text is not None

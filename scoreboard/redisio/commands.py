@@ -13,6 +13,7 @@ from redis.exceptions import DataError, NoScriptError, RedisError, ResponseError
 
 from scoreboard.errors import Misconfigured, Unavailable
 from scoreboard.redisio.cluster_client import ClusterClient, sent
+from scoreboard.redisio.foreign_keys import WRONG_TYPE, tell
 from scoreboard.redisio.refusals import Refused, WrongForm
 from scoreboard.redisio.script_source import digest, source
 from scoreboard.redisio.topology import Key, Node
@@ -24,6 +25,7 @@ log = SparingLog(__name__)
 
 T = TypeVar("T")
 
+FOREIGN = "A key in Redis holds what is not the service's."
 SILENCE = 1.0  # seconds for which one server of several may say nothing
 
 
@@ -33,6 +35,9 @@ class Overwritten(Unavailable):
 
 class _Reachable:
     """No generator: each read enters it, and a generator's context takes ten times as long."""
+
+    def __init__(self, *, overwritten: bool = True) -> None:
+        self._overwritten = overwritten
 
     def __enter__(self) -> None:
         pass
@@ -45,15 +50,16 @@ class _Reachable:
         if isinstance(error, WrongForm):
             raise Misconfigured(error.detail, words=error.words) from error
         if isinstance(error, ResponseError | DataError):
-            if "WRONGTYPE" not in str(error):
+            if not self._overwritten or WRONG_TYPE not in str(error):
                 return
             log.warning("redis_key_of_another_type", error=str(error)[:200])
-            raise Overwritten("A key in Redis holds what is not the service's.") from error
+            raise Overwritten(FOREIGN) from error
         if isinstance(error, RedisError | OSError | TimeoutError):
             raise Unavailable("Redis can't be reached.") from error
 
 
 _reachable = _Reachable()
+_away = _Reachable(overwritten=False)
 
 
 def reachable() -> AbstractContextManager[None]:
@@ -66,9 +72,19 @@ def reachable() -> AbstractContextManager[None]:
 
 async def run_script(redis: Redis, call: ScriptCall) -> list[Any]:
     """The script's reply. Raises Unavailable when Redis is away; then the script may have run."""
+    try:
+        return await _run(redis, call)
+    except ResponseError as error:
+        if WRONG_TYPE not in str(error):
+            raise
+        await tell(call, lambda check: _run(redis, check))
+        raise Overwritten(FOREIGN) from error
+
+
+async def _run(redis: Redis, call: ScriptCall) -> list[Any]:
     script, keys, args = call
     sharded = isinstance(redis, ClusterClient)
-    with reachable():  # the first digest reads files
+    with _away:  # the first digest reads files
         command = ("EVALSHA", digest(script, sharded), len(keys), *keys, *args)
 
         async def attempt(server: Redis, asking: bool) -> list[Any]:

@@ -8,6 +8,8 @@ from functools import lru_cache
 from math import floor
 from typing import Any, TypedDict
 
+import msgspec
+
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.descriptions import Description
 from scoreboard.domain.stamps import total_of
@@ -20,7 +22,7 @@ from scoreboard.domain.standings import (
     ranked,
     user_standing,
 )
-from scoreboard.redisio.reads import Reads
+from scoreboard.redisio.reads import Reads, readable
 from scoreboard.wire import scripts
 from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.wire.scripts import ScriptCall
@@ -49,13 +51,16 @@ class LiveBoards:
         """(version, ready JSON array of the top 10)."""
         keys = self._keyspace.board(board)
         version, top = await self._reads.read(scripts.read_top(**keys_of(keys)))
-        return int(version), top
+        with readable():
+            _check_top(top)
+            return int(version), top
 
     async def description(self, board: str) -> Description:
         """The board's settings, its version, and how many users it shows."""
         keys = self._keyspace.board(board)
         version, settings, users = await self._reads.read(scripts.read_board(**keys_of(keys)))
-        return Description(BoardSettings.from_text(settings), int(users), int(version))
+        with readable():
+            return Description(BoardSettings.from_text(settings), int(users), int(version))
 
     async def standings(self, board: str, users: list[str]) -> list[Standing | None]:
         """The standing of each user in order; None for one who is not on the board."""
@@ -63,12 +68,15 @@ class LiveBoards:
         call = scripts.read_standings(**keys_of(keys))
         call.args.extend(user.encode() for user in users)
         reply = await self._reads.read(call)
-        players = int(reply[0])
-        pairs = zip(users, reply[1::2], reply[2::2], strict=True)
-        return [
-            Standing(user, int(score), int(rank), percentile(int(rank), players)) if score else None
-            for user, score, rank in pairs
-        ]
+        with readable():
+            players = int(reply[0])
+            pairs = zip(users, reply[1::2], reply[2::2], strict=True)
+            return [
+                Standing(user, int(score), int(rank), percentile(int(rank), players))
+                if score
+                else None
+                for user, score, rank in pairs
+            ]
 
     async def around(self, board: str, user: str, radius: int) -> list[Standing] | None:
         """The user with up to ``radius`` neighbours on each side, by rank; None when the user is
@@ -76,7 +84,8 @@ class LiveBoards:
         reply = await self._reads.read_entry(self._around(board), user.encode(), b"%d" % radius)
         if len(reply) == 1:
             return None
-        return _part(reply)
+        with readable():
+            return _part(reply)
 
     async def user(self, board: str, user: str) -> UserStanding | None:
         """The user's place with the one above and the way to the top 10; None when the user is not
@@ -84,13 +93,14 @@ class LiveBoards:
         reply = await self._reads.read_entry(self._user(board), user.encode())
         if len(reply) == 1:
             return None
-        *above, own = _part(reply)
-        sign, tenth = reply[2], reply[5]
-        return user_standing(
-            own,
-            above[0] if above else None,
-            total_of(float(tenth)) * sign if tenth else None,
-        )
+        with readable():
+            *above, own = _part(reply)
+            sign, tenth = reply[2], reply[5]
+            return user_standing(
+                own,
+                above[0] if above else None,
+                total_of(float(tenth)) * sign if tenth else None,
+            )
 
     async def page(self, board: str, place: Place, limit: int) -> Page:
         """Up to ``limit`` users in order of rank, from the place on."""
@@ -103,12 +113,21 @@ class LiveBoards:
             arg_limit=limit,
         )
         reply = await self._reads.read(call)
-        standings = _part(reply)
-        players, above, rows = reply[0], reply[1], reply[4]
-        last = None
-        if standings and above + len(standings) < players:
-            last = Place("after", float(rows[-1]), standings[-1].user_id)
-        return Page(standings, above + 1, players, last)
+        with readable():
+            standings = _part(reply)
+            players, above, rows = reply[0], reply[1], reply[4]
+            last = None
+            if standings and above + len(standings) < players:
+                last = Place("after", float(rows[-1]), standings[-1].user_id)
+            return Page(standings, above + 1, players, last)
+
+
+class _Shown(msgspec.Struct):
+    userId: str  # noqa: N815 (as the script writes it)
+    score: int
+
+
+_check_top = msgspec.json.Decoder(list[_Shown]).decode
 
 
 class ReadKeys(TypedDict):

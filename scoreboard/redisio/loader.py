@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -48,24 +48,33 @@ class BoardLoader:
         can't be read."""
         reply = await read_state(self._redis, self._keyspace, board)
         tables: dict[str, bool] = {}
-        lost = False
+        gone, illegible = list[str](), list[str]()
         needed, unreadable = tables_known(board, reply)
         if needed:
             reply = await read_state(self._redis, self._keyspace, board, needed)
-            tables = dict(zip(needed, map(bool, reply[9]), strict=True))
-            lost = any(needed[name] and not whole for name, whole in tables.items())
+            for table, told in zip(needed, reply[9], strict=True):
+                tables[table] = told == 1
+                if needed[table] and told == 0:
+                    gone.append(f"{self._keyspace.board(table).board}, or a key beside it")
+                elif needed[table] and told != 1:
+                    illegible.append(told.decode())
+        if reply[6] == 1:
+            gone.append(f"{self._keyspace.board(board).board}, or a key beside it")
+        elif reply[6]:
+            illegible.append(reply[6].decode())
+        elif unreadable is not None:
+            illegible.append(f"{self._keyspace.board(board).meta}, of a period")
         epoch, own, version, event = (part.decode() for part in reply[:4])
-        lost = lost or bool(reply[6])
         return BoardState(
             epoch,
-            live=own == epoch and not lost,
+            live=own == epoch and not gone,
             version=int(version or 0),
             event=EventId(*split_id(event)) if event else None,
             users=reply[4] + reply[5],
-            lost=lost,
+            lost=bool(gone or illegible),
             now_ms=int(reply[7]),
             tables=tables,
-            unreadable=unreadable is not None,
+            damage="; ".join(illegible + gone),
         )
 
     async def hidden_users(self, table: str) -> list[str]:
@@ -75,10 +84,12 @@ class BoardLoader:
             users: list[bytes] = await self._redis.execute_command("ZRANGE", key, 0, -1)
         return [user.decode() for user in users]
 
-    async def forget(self, board: str) -> None:
-        """Makes the board cold: from then on nothing is read from it or written to it."""
+    async def forget(self, board: str, tables: Iterable[str] = ()) -> None:
+        """Makes the board cold: from then on nothing is read from it or written to it. Of these
+        tables nothing is known any more, either."""
         with reachable():
-            await self._redis.delete(self._keyspace.board(board).meta)
+            for name in (board, *tables):
+                await self._redis.delete(self._keyspace.board(name).meta)
 
     def oldest_receipt(self, state: BoardState) -> EventId:
         """The id of an event whose receipt expired at ``state``; those of earlier events have

@@ -30,7 +30,11 @@ class PatrolReports:
             await self._redis.set(PATROL, text, px=round(valid * 1000))
 
     async def latest(self) -> PatrolReport | None:
-        """The last report; None when no round ended lately."""
+        """The last report; None when no round ended lately, or what is there is no
+        report."""
         with reachable():
             text = await self._redis.get(PATROL)
-        return None if text is None else msgspec.json.decode(text, type=PatrolReport)
+        try:
+            return None if text is None else msgspec.json.decode(text, type=PatrolReport)
+        except msgspec.DecodeError:
+            return None  # the next round replaces it

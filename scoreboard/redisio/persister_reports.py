@@ -26,4 +26,7 @@ class PersisterReports:
         """The troubles told last."""
         with reachable():
             text = await self._redis.get(PERSISTER_TROUBLES)
-        return [] if text is None else msgspec.json.decode(text, type=list[str])
+        try:
+            return [] if text is None else msgspec.json.decode(text, type=list[str])
+        except msgspec.DecodeError:
+            return []  # the next report replaces it

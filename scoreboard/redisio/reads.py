@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import AbstractContextManager
 from itertools import chain
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from msgspec import MsgspecError
 from redis.exceptions import RedisError, ResponseError
 
 from scoreboard.background import end
-from scoreboard.errors import BoardCold, OutcomeUnknown, RetryLater, Unavailable
+from scoreboard.errors import BoardCold, BoardUnreadable, OutcomeUnknown, RetryLater, Unavailable
+from scoreboard.redisio.foreign_keys import WRONG_TYPE, tell
 from scoreboard.redisio.line_pool import NodeLines, ScriptLines
 from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.telemetry.sparing_log import SparingLog
@@ -23,6 +26,7 @@ log = SparingLog(__name__)
 
 TOGETHER = 64  # reads in one exchange
 JOINED = 16  # and in one call, which nothing else in Redis interrupts
+UNREADABLE = "Redis can't read this board."
 AT_ONCE = 2  # exchanges with a server at a time: it answers one while the other is on its way
 
 
@@ -161,7 +165,9 @@ class _Queue:
             if len(first.reads) > 1:
                 return reads
             log.warning("read_script_failed", script=first.call.script.name, error=str(error))
-            _fail(first.reads, Unavailable("Redis can't read this board."))
+            if WRONG_TYPE in str(error):
+                await tell(first.call, line.reply_of)
+            _fail(first.reads, unreadable(error))
             return [read for read in reads if read is not first.reads[0]]
         left = []
         for joined, reply in zip(calls, replies, strict=True):
@@ -193,6 +199,36 @@ def _with_entries(reads: list[_Waiting]) -> ScriptCall:
         return call
     entries = chain.from_iterable(read.entry for read in reads)
     return call._replace(args=[*call.args, *entries])
+
+
+class _Readable:
+    """No generator: each read enters it."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, ValueError | OverflowError | MsgspecError):
+            log.warning("read_reply_unreadable", error=f"{type(error).__name__}: {error}"[:200])
+            raise BoardUnreadable(UNREADABLE) from error
+        if isinstance(error, Unavailable):  # settings that this version does not understand
+            raise BoardUnreadable(error.detail) from error
+
+
+_readable = _Readable()
+
+
+def readable() -> AbstractContextManager[None]:
+    """Turns the errors of a conversion of what Redis holds into BoardUnreadable."""
+    return _readable
+
+
+def unreadable(error: ResponseError) -> Unavailable:
+    """What an error of a script that reads a board means: a load does not help where another
+    program has written over a key."""
+    if WRONG_TYPE in str(error):
+        return Unavailable(UNREADABLE)
+    return BoardUnreadable(UNREADABLE)
 
 
 def _stopping() -> Unavailable:

@@ -128,6 +128,11 @@ class ScriptLine:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.25)
 
+    async def reply_of(self, call: ScriptCall) -> list[Any]:
+        """The script's reply alone. Raises as ``run``."""
+        reply: list[Any] = (await self.run(call))[0]
+        return reply
+
     async def ask(self, *command: bytes) -> Any:
         """The reply of a command that only reads, sent between two scripts. Raises Unavailable."""
         deadline = asyncio.get_running_loop().time() + self._timeout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from msgspec import DecodeError
 from redis.asyncio import Redis
 
 from scoreboard.redisio.commands import reachable
@@ -41,4 +42,7 @@ class RedisTickets:
             return None
         with reachable():
             text = await self._redis.getdel(keys.ticket(token))
-        return None if text is None else decode_ticket(text)
+        try:
+            return None if text is None else decode_ticket(text)
+        except DecodeError:
+            return None  # it is none of ours

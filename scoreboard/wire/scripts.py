@@ -261,6 +261,10 @@ def read_places(
 
 
 @Script
+def find_foreign() -> None: ...
+
+
+@Script
 def board_state(*, key_board: Key, key_hidden: Key, key_meta: Key, key_players: Key) -> None: ...
 
 

@@ -242,7 +242,7 @@ class Closer:
     async def _made_live(self, board: str) -> bool:
         """Whether Redis has the board, which is live then."""
         state = await self._loader.state(board)
-        if not state.live:
+        if not state.whole:
             if state.event is None and not state.lost:
                 return False
             await self._rebuilder.ensure(board, create=False)

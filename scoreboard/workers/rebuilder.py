@@ -107,7 +107,7 @@ class Rebuilder:
         partition = self._keyspace.partition_of(board)
         async with self._ledger.locked(partition) as session:
             state = await self._loader.state(board)
-            await self._loader.forget(board)  # under the lock, or another would make it live again
+            await self._forget(board, state)  # under the lock, or another would make it live again
             await self.drain(partition, session)
             state = await self._without_remains(board, session.source, state._replace(event=None))
             record = await session.source.record(board)
@@ -148,18 +148,24 @@ class Rebuilder:
             task.exception()  # retrieved, even if every caller has left
 
     async def _ensure(self, board: str, create: bool, turn: Turn) -> None:
-        if not create and not (await self._loader.state(board)).live:
+        if (await self._loader.state(board)).whole:
+            return
+        if not create:
             await self._check_known(board)
         partition = turn.partition
         async with self._turns.taken(turn), self._ledger.locked(partition) as session:
             state = await self._loader.state(board)
-            if state.live and not state.unreadable:
+            if state.whole:
                 return  # another process was faster
             await self.drain(partition, session)
-            if state.lost or state.unreadable:
-                cause = "a key was deleted or evicted" if state.lost else "a period can't be read"
-                log.error("board_incomplete", board=board, cause=cause)
-                await self._loader.forget(board)
+            if state.lost:
+                log.error(
+                    "board_incomplete",
+                    board=board,
+                    lost=state.damage,
+                    cause="a key was deleted or evicted, or another program wrote into it",
+                )
+                await self._forget(board, state)
                 state = state._replace(event=None)
             source = session.source
             state = await self._without_remains(board, source, state)
@@ -173,6 +179,10 @@ class Rebuilder:
                 await self._begin_board(board, source, state)
             else:
                 raise no_such_board(board)
+
+    async def _forget(self, board: str, state: BoardState) -> None:
+        torn = [table for table, whole in state.tables.items() if not whole]
+        await self._loader.forget(board, torn)
 
     async def _check_known(self, board: str) -> None:
         """Raises UnknownBoard and remembers the name for a while, so that repeated requests for a

@@ -3,7 +3,7 @@ fits. Unless a method says otherwise, it raises Unavailable when Redis is away."
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from scoreboard.domain.audit import PatrolReport
@@ -129,8 +129,9 @@ class BoardLoader(Protocol):
     async def hidden_users(self, table: str) -> list[str]:
         """The users who are hidden in Redis."""
 
-    async def forget(self, board: str) -> None:
-        """Makes the board cold: from then on nothing is read from it or written to it."""
+    async def forget(self, board: str, tables: Iterable[str] = ()) -> None:
+        """Makes the board cold: from then on nothing is read from it or written to it. Of these
+        tables nothing is known any more, either."""
 
     def oldest_receipt(self, state: BoardState) -> EventId:
         """The id of an event whose receipt expired at ``state``. Raises nothing."""

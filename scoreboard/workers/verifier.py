@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from math import isfinite
 from typing import TypeVar
 
 from scoreboard.domain.audit import Difference, LedgerTotal, Misplaced, Report
@@ -270,8 +271,9 @@ def _differences(table: str, row: LedgerTotal, scores: Scores | None) -> list[Di
         found.append(Difference(table, user, "user_score", expected, _text(row.total)))
     if scores is not None:
         here, elsewhere = scores[row.hidden], scores[not row.hidden]
-        total = None if here is None else total_of(here)
-        if total != row.ledger:
+        if here is not None and not isfinite(here):
+            found.append(Difference(table, user, "redis", expected, str(here)))
+        elif (total := None if here is None else total_of(here)) != row.ledger:
             found.append(Difference(table, user, "redis", expected, _text(total)))
         if elsewhere is not None:
             home = "hidden" if row.hidden else "shown"

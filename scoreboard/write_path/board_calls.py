@@ -7,11 +7,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from msgspec import DecodeError
+from redis.exceptions import ResponseError
+
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.identifiers import id_flaw
 from scoreboard.errors import Unavailable
+from scoreboard.redisio.foreign_keys import WRONG_TYPE, tell
+from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.wire.keys import Keyspace
-from scoreboard.wire.scripts import BACKLOG, COLD, PERIOD, SETTINGS
+from scoreboard.wire.scripts import BACKLOG, COLD, PERIOD, SETTINGS, ScriptCall
 from scoreboard.write_path.period_beliefs import PeriodArguments, PeriodBeliefs
 from scoreboard.write_path.ports import BoardRecovery
 from scoreboard.write_path.sharded import OnOtherShard, belong_to
@@ -44,6 +49,7 @@ class BoardCall:
         self._board = board
         self._create = create
         self._deadline = asyncio.get_running_loop().time() + PATIENCE
+        self._mended = False
         self._told = False  # the settings are those that the script told this very call
 
     def unfit_ids(self, users: Sequence[str]) -> dict[int, str]:
@@ -79,11 +85,21 @@ class BoardCall:
         if answer[0] == COLD:
             await self._warm()
         elif answer[0] == SETTINGS:
-            self.text, self.settings = answer[1], BoardSettings.from_text(answer[1])
+            try:
+                self.text, self.settings = answer[1], BoardSettings.from_text(answer[1])
+            except (DecodeError, Unavailable) as error:
+                if await self._looked_at():
+                    return True
+                if isinstance(error, Unavailable):
+                    raise
+                raise Unavailable("The board's settings can't be read.") from error
             self._calls.known[self._board] = self.text, self.settings
             self._told = True
         elif answer[0] == PERIOD:
-            self._calls.beliefs.learn(self._board, answer[1:])
+            try:
+                self._calls.beliefs.learn(self._board, answer[1:])
+            except Unavailable:
+                await self._warm()
             if asyncio.get_running_loop().time() > self._deadline:
                 # Who is told the truth is right the next time, unless a clock or a calendar is
                 # wrong.
@@ -94,6 +110,23 @@ class BoardCall:
             )
         else:
             return False
+        return True
+
+    async def is_mended(self, error: ResponseError, call: ScriptCall, line: ScriptLine) -> bool:
+        """Whether the call is worth repeating after an error of its script, which has done nothing
+        then: it may be due to what the board's hash in Redis holds, and the board has been looked
+        at since, and loaded again if so. Once in a call; where another program has written over a
+        key, which is told, it does not help. Raises as ``has_to_repeat``."""
+        if WRONG_TYPE in str(error):
+            await tell(call, line.reply_of)
+            return False
+        return await self._looked_at()
+
+    async def _looked_at(self) -> bool:
+        if self._mended:
+            return False
+        self._mended = True
+        await self._warm()
         return True
 
     async def _warm(self) -> None:

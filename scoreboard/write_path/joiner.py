@@ -12,7 +12,7 @@ from scoreboard.telemetry.sparing_log import SparingLog
 from scoreboard.wire.events import JOIN, RULES, Body, format_of
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.scripts import ScriptCall, join_board
-from scoreboard.write_path.board_calls import BoardCalls
+from scoreboard.write_path.board_calls import BoardCall, BoardCalls
 from scoreboard.write_path.ports import BoardRecovery
 
 log = SparingLog(__name__)
@@ -62,8 +62,8 @@ class Joiner:
                 periods = attempt.occurrences()
                 call.keys.extend(periods.keys)
                 call.args.extend(periods.args)
-            reply = await self._run(call)
-            if await attempt.has_to_repeat(reply):
+            reply = await self._run(call, attempt)
+            if reply is None or await attempt.has_to_repeat(reply):
                 continue
             if reply[0] == b"K":
                 raise board_closed()
@@ -71,7 +71,8 @@ class Joiner:
                 raise board_full()
             return
 
-    async def _run(self, call: ScriptCall) -> list[bytes]:
+    async def _run(self, call: ScriptCall, attempt: BoardCall) -> list[bytes] | None:
+        """The script's reply; None when the call has to be made again."""
         lines = await self._lines.at(call.keys[0])
         line = await lines.acquire()
         line.unsure = False
@@ -79,6 +80,8 @@ class Joiner:
             reply: list[bytes] = (await line.run(call))[0]
             return reply
         except ResponseError as error:
+            if await attempt.is_mended(error, call, line):
+                return None
             log.warning("join_script_failed", error=str(error))
             raise Unavailable("Redis refused the call.") from error
         finally:

@@ -4,6 +4,7 @@ round trip, judge, and send each verdict with the revision of the memories that 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,17 +39,20 @@ _UNJUDGED = VerdictArguments(b"", b"-", b"", b"", b"")
 _UNAVAILABLE = VerdictArguments(b"?", b"-", b"", b"", b"")
 
 
+_revision = re.compile(rb"([1-9][0-9]{0,14}):")
+
+
 class _Memory:
     """A user's or device's memory while a call is prepared. ``revision`` is the one that the script
-    will find just before the owner's next action. A ``makeshift`` memory is not stored."""
+    will find just before the owner's next action; a text without one counts as absent there and
+    here. A ``makeshift`` memory is not stored."""
 
     __slots__ = ("makeshift", "payload", "revision")
 
     def __init__(self, text: bytes | None) -> None:
         self.revision, self.payload, self.makeshift = 0, None, False
-        if text is not None:
-            revision, _, self.payload = text.partition(b":")
-            self.revision = int(revision)
+        if text is not None and (found := _revision.match(text)):
+            self.revision, self.payload = int(found[1]), text[found.end() :]
 
     payload: bytes | None
 

@@ -297,11 +297,16 @@ class Submitter:
                     call.args.extend(map(_late, submissions))
             elif limits:
                 call.keys.append(keys.players.encode())
-            replies = await line.run(
-                call,
-                *self._waits.command(durability),
-                patience=self._waits.patience(durability),
-            )
+            try:
+                replies = await line.run(
+                    call,
+                    *self._waits.command(durability),
+                    patience=self._waits.patience(durability),
+                )
+            except ResponseError as error:
+                if await attempt.is_mended(error, call, line):
+                    continue
+                raise
             metrics.script_calls.inc()
             if not await attempt.has_to_repeat(replies[0]):
                 line.unsure = True  # some of them count now

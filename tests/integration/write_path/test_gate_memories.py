@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -171,3 +172,16 @@ async def test_a_board_that_flags_goes_on_and_remembers_once_the_ledger_is_back(
     await court.arena.persist()
     await court.arena.submit(("ann", "later-2", 1))
     assert court.gate.remembered == [0, 1, 7]
+
+
+@pytest.mark.parametrize("text", ["junk", "012:", "-1:junk", "9" * 30 + ":"])
+async def test_a_memory_that_somebody_has_written_over_counts_as_lost(
+    court: Moderated, text: str
+) -> None:
+    key = court.arena.keys.profile(b"ann")
+    await court.arena.redis.set(key, text)
+    (result,) = await court.arena.submit(("ann", "later", 1))
+    assert result.outcome is Outcome.ACCEPTED
+    assert court.gate.remembered == [5]
+    kept: Any = await court.arena.redis.get(key)
+    assert kept.startswith(b"1:")
