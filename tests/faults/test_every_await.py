@@ -15,6 +15,7 @@ from scoreboard.api.live import hub as hub_module
 from scoreboard.api.live.connections import Connection
 from scoreboard.domain import standings
 from scoreboard.domain.durability import Durability
+from scoreboard.errors import Unavailable
 from scoreboard.redisio import (
     line_pool,
     live_boards,
@@ -117,6 +118,29 @@ async def joins(parts: Parts) -> None:
             await parts.joiner.join(board, f"new{next(_numbers)}")
 
 
+async def meets_what_others_wrote(parts: Parts) -> None:
+    """A post to a board whose hash somebody has written into, and a post and a join that find a key
+    of another program."""
+    await no_load_is_under_way(parts)
+    plain, limited = map(parts.keyspace.board, (PLAIN, LIMITED))
+    await parts.redis.hset(plain.meta, "watched", "yes")
+    await parts.submit(PLAIN, new_action("ann"))
+
+    await parts.redis.hset(plain.meta, "watched", "4000000000000")
+    await parts.redis.set(plain.moves, "another program's")
+    await parts.joiner.join(LIMITED, f"new{next(_numbers)}")
+    await parts.redis.rename(limited.players, f"{limited.players}:aside")
+    await parts.redis.set(limited.players, "another program's")
+    try:
+        with pytest.raises(Unavailable, match="refused"):
+            await parts.submit(PLAIN, new_action("ann"))
+        with pytest.raises(Unavailable, match="refused"):
+            await parts.joiner.join(LIMITED, f"new{next(_numbers)}")
+    finally:
+        await parts.redis.delete(plain.moves)
+        await parts.redis.rename(f"{limited.players}:aside", limited.players)
+
+
 async def loses_subscriptions(parts: Parts) -> None:
     """The subscribers' connections are lost; they come back, or something is held for good."""
     await parts.redis.client_kill_filter(_type="pubsub")
@@ -200,7 +224,7 @@ GROUPS = {
         ],
         [
             *(posts, posts_to_cold_boards, is_judged, joins, waits_for_commits),
-            loses_subscriptions,
+            *(meets_what_others_wrote, loses_subscriptions),
         ],
         {
             ".close:": AT_THE_ENDS,
