@@ -146,7 +146,12 @@ async def test_what_could_not_be_written_is_tried_again_one_by_one_or_all(
     await page.get_by_role("button", name=f"Try again: {first}").press("Enter")
     await expect(page.locator("#letters-said")).to_have_text("Written: 1.")
     await expect(letters).to_have_count(2)
-    # However many there are: a call goes on where the one before ended.
+    # However many there are: a call goes on where the one before ended, until somebody says stop.
+    await page.route("**/dead-letters/retry", one_more_call)
+    await page.get_by_role("button", name="Try all again").press("Enter")
+    await page.get_by_role("button", name="Stop").press("Enter")
+    await expect(page.locator("#letters-said")).to_contain_text("Stopped before all were tried.")
+    await page.unroute("**/dead-letters/retry")
     await page.route("**/dead-letters/retry", one_more_call, times=1)
     await page.get_by_role("button", name="Try all again").press("Enter")
     await expect(page.locator("#letters-said")).to_have_text(
