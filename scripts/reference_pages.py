@@ -33,7 +33,7 @@ def described_calls() -> dict[str, Any]:
                 *past_operations(stand_in, stand_in),
                 *admin_operations(stand_in, stand_in, stand_in, stand_in, stand_in),
                 *operator_operations(stand_in, stand_in, stand_in, stand_in),
-                *player_operations(stand_in, stand_in, stand_in),
+                *player_operations(stand_in, stand_in, stand_in, stand_in),
                 *webhook_operations(stand_in),
             ]
         )

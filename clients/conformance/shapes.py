@@ -46,7 +46,7 @@ def schemas() -> dict[str, Schema]:
     """The schemas of ANSWERS, of MESSAGES and of what they contain, each after those that it
     needs."""
     calls = catalogue.operations(Mock(), Mock(), Mock(), Mock(), Mock(), observed_here=False)
-    calls += player_operations(Mock(), Mock(), Mock()) + past_operations(Mock(), Mock())
+    calls += player_operations(Mock(), Mock(), Mock(), Mock()) + past_operations(Mock(), Mock())
     described = json.loads(openapi.describe(calls))["components"]["schemas"]
     live = json.loads(asyncapi.describe_live())["components"]["schemas"]
     described |= {name: live[name] for name in (*MESSAGES, "Passer")}

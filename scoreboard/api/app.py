@@ -27,6 +27,7 @@ from scoreboard.api.live.websockets import LiveLeaderboard
 from scoreboard.api.openapi import describe
 from scoreboard.api.operations import Operation, add_routes
 from scoreboard.api.operator_catalogue import operator_operations
+from scoreboard.api.players.board_search import BoardSearchHandlers
 from scoreboard.api.players.catalogue import player_operations
 from scoreboard.api.players.erasures import ErasureHandlers
 from scoreboard.api.players.explanations import ExplanationHandlers
@@ -65,6 +66,7 @@ def build(
     explanations: ExplanationHandlers,
     erasures: ErasureHandlers,
     search: PlayerSearchHandlers,
+    board_search: BoardSearchHandlers,
     sign_in: SignIn,
     *,
     max_body_bytes: int,
@@ -89,7 +91,7 @@ def build(
         *past_operations(history, explanations),
         *admin_operations(admin, calendar, tokens, exports, imports),
         *operator_operations(reports, letters, audit, models),
-        *player_operations(profiles, erasures, search),
+        *player_operations(profiles, erasures, search, board_search),
         *webhook_operations(webhooks),
         *sign_in_operations(sign_in),
         Operation(

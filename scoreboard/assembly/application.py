@@ -35,6 +35,7 @@ from scoreboard.api.live_tops import LiveTops
 from scoreboard.api.pace import Pace
 from scoreboard.api.past_reads import PastReads
 from scoreboard.api.players.access import PlayerAccess
+from scoreboard.api.players.board_search import BoardSearchHandlers
 from scoreboard.api.players.erased import ErasedPlayers
 from scoreboard.api.players.erasures import ErasureHandlers
 from scoreboard.api.players.explanations import ExplanationHandlers
@@ -321,6 +322,7 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
             authenticator,
         ),
         PlayerSearchHandlers(PlayerSearch(pool), authenticator),
+        BoardSearchHandlers(PlayerSearch(archive), reader, periods, presentation, access),
         sign_in,
         max_body_bytes=settings.max_body_bytes,
         observed_here=not settings.serve_metrics_port,

@@ -211,6 +211,18 @@ async def test_a_player_is_found_among_those_around(start: Start, new_page: Open
     await expect(page.locator(".place").first).to_have_text("22")
     await expect(found).to_have_count(0)
 
+    answer = await page.request.put(
+        f"{service.url}/api/users/user15",
+        data={"displayName": "Zoë"},
+        headers={"Authorization": f"Bearer {service.token('score:write')}"},
+    )
+    assert answer.ok
+    await page.get_by_label("Find a player").fill("zo")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("link", name="Zoë").and_(page.locator("#found a")).click()
+    await expect(found.locator(".user")).to_have_text("Zoë")
+    await expect(found.locator(".place")).to_have_text("15")
+
     await page.get_by_label("Find a player").fill("user99")
     await page.get_by_role("button", name="Find").click()
     await expect(page.get_by_role("heading", name="“user99” is not in this table")).to_be_visible()

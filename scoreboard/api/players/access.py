@@ -11,12 +11,20 @@ from scoreboard.errors import Forbidden
 
 class PlayerAccess:
     """A player's own token, score:write and admin see everything of the player; who may read the
-    board sees what counts, or counted. Both methods raise UnknownBoard for what can't be a board,
+    board sees what counts, or counted. All methods raise UnknownBoard for what can't be a board,
     Unauthorized and Forbidden."""
 
     def __init__(self, authenticator: Authenticator, *, public_reads: bool) -> None:
         self._authenticator = authenticator
         self._public = public_reads
+
+    async def check_reads(self, request: web.Request, board: str) -> None:
+        """Returns when the caller may read the board."""
+        check_board_name(board)
+        if not self._public:
+            principal = await self._authenticator.authenticate(request)
+            if not principal.may_read(board):
+                raise Forbidden("The token does not allow reading this board.")
 
     async def sees_everything(self, request: web.Request, board: str, user: str) -> bool:
         """True when the caller does; False for other readers."""

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from scoreboard.api.occurrence_reads import OCCURRENCE, PERIOD
 from scoreboard.api.operations import Operation, Parameter
-from scoreboard.api.parameters import USER
+from scoreboard.api.parameters import BOARD, USER
+from scoreboard.api.players.board_search import (
+    DEFAULT_SHOWN,
+    MAX_SHOWN,
+    BoardSearchHandlers,
+    FoundOnBoard,
+)
 from scoreboard.api.players.erasures import ErasureHandlers
 from scoreboard.api.players.profiles import ProfileHandlers, ProfileList
 from scoreboard.api.players.search import (
@@ -50,12 +57,20 @@ _FOUND = Parameter(
     "query",
     {"type": "integer", "minimum": 1, "maximum": MAX_FOUND, "default": DEFAULT_FOUND},
 )
+_SHOWN = Parameter(
+    "limit",
+    "query",
+    {"type": "integer", "minimum": 1, "maximum": MAX_SHOWN, "default": DEFAULT_SHOWN},
+)
 _ERASURE = Parameter("erasure", "path", {"type": "string"})
 _READERS = (BOARD_READ, SCORE_SUBMIT, SCORE_WRITE, ADMIN)
 
 
 def player_operations(
-    profiles: ProfileHandlers, erasures: ErasureHandlers, search: PlayerSearchHandlers
+    profiles: ProfileHandlers,
+    erasures: ErasureHandlers,
+    search: PlayerSearchHandlers,
+    on_boards: BoardSearchHandlers,
 ) -> list[Operation]:
     """The calls about players."""
     put: dict[int, tuple[str, Any]] = {
@@ -112,6 +127,14 @@ def player_operations(
                    dict[str, Any]),
              400: ("invalid_request", "problem"), **_REFUSALS},
             parameters=[USER], scopes=(SCORE_SUBMIT, ADMIN), tag="players",
+        ),
+        Operation(
+            "GET", "/api/boards/{board}/users", "find_users", on_boards.find,
+            "Users of a board by the beginning of their names, but for anonymous and hidden ones",
+            {200: ("By rank", FoundOnBoard), 400: ("invalid_request", "problem"), **_REFUSALS,
+             404: ("unknown_board, unknown_period, unknown_occurrence, occurrence_gone, or "
+                   "period_required, which names the periods", "problem")},
+            parameters=[BOARD, _NAME, _SHOWN, PERIOD, OCCURRENCE], scopes=_READERS, tag="players",
         ),
         Operation(
             "GET", "/api/admin/players", "find_players", search.named,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 from aiohttp import web
 
@@ -15,6 +17,14 @@ from scoreboard.errors import Forbidden, InvalidRequest
 
 DEFAULT_FOUND = 20
 MAX_FOUND = 100
+
+
+def name_of(query: Mapping[str, str]) -> str:
+    """How the names begin that a call looks for. Raises InvalidRequest."""
+    name = query.get("name", "").strip()
+    if not 1 <= len(name) <= MAX_NAME or "\0" in name:
+        raise InvalidRequest(f"A name has 1 to {MAX_NAME} characters.", path="name")
+    return name
 
 
 class FoundPlayers(msgspec.Struct, frozen=True):
@@ -44,9 +54,7 @@ class PlayerSearchHandlers:
         if principal.boards is not None:
             raise Forbidden("A token for some boards only can't look for names.")
         query = request.query
-        name = query.get("name", "").strip()
-        if not 1 <= len(name) <= MAX_NAME or "\0" in name:
-            raise InvalidRequest(f"A name has 1 to {MAX_NAME} characters.", path="name")
+        name = name_of(query)
         limit = number(query.get("limit", str(DEFAULT_FOUND)), "limit", least=1, most=MAX_FOUND)
         found = await self._finder.named(name, limit + 1)
         return for_caller(FoundPlayers(found[:limit], len(found) > limit))

@@ -12,7 +12,7 @@ import { Periods } from "./periods.js";
 import { nameOf, playerAddress } from "./players.js";
 import { quantity } from "./quantity.js";
 import { Rows } from "./rows.js";
-import { findByName } from "./search.js";
+import { findByName, findOnBoard } from "./search.js";
 import { Standings } from "./standings.js";
 import { announce, showStatus } from "./status.js";
 import { addressOf, isSameTable, viewIn } from "./view.js";
@@ -48,7 +48,7 @@ $("find").onsubmit = (event) => {
   event.preventDefault();
   const text = $("player").value.trim();
   found = findByName(text, entriesShown());
-  if (found.length === 0) return goTo(addressOfUser(text));
+  if (found.length === 0) return findBeyond(text);
   rows.mark(found.map(({ userId }) => userId));
   rows.reveal(found[0].userId);
   const ranks = new Intl.ListFormat().format(found.map(({ rank }) => rank.toLocaleString()));
@@ -67,6 +67,27 @@ addEventListener("click", (event) => {
   goTo(link.href);
 });
 look(viewIn(location.search));
+
+// A name that is not among the rows: of somebody else in the table, or it is an id.
+async function findBeyond(text) {
+  const searched = view;
+  const { users: named, more } = await findOnBoard(api, board.name, view, text);
+  if (view !== searched || $("player").value.trim() !== text) return; // the reader has gone on
+  if (named.length === 0) return goTo(addressOfUser(text));
+  const links = named.map((one) =>
+    make(
+      "a",
+      { href: addressOfUser(one.userId) },
+      `\u2068${nameOf(one)}\u2069, rank ${one.rank.toLocaleString()}`,
+    ),
+  );
+  $("found").replaceChildren(
+    "Found by name: ",
+    ...links.flatMap((link) => [link, "; "]),
+    more ? "there are more. " : "",
+    make("a", { href: addressOfUser(text) }, "Look for this id"),
+  );
+}
 
 function addressOfUser(user) {
   const { period, occurrence } = view;
