@@ -8,7 +8,10 @@ from contextlib import suppress
 import structlog
 from msgspec import structs
 
+from scoreboard.errors import ConfigurationError
 from scoreboard.settings import Settings
+
+FEWEST = 64  # connections to servers, files, and a few clients
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +25,16 @@ def raise_limit() -> int | None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             soft = hard
     return None if soft == resource.RLIM_INFINITY else soft
+
+
+def check_limit() -> None:
+    """Raises ConfigurationError when not even a process without clients can do with the limit."""
+    limit = raise_limit()
+    if limit is not None and limit < FEWEST:
+        raise ConfigurationError(
+            f"this process may have {limit} files and connections open and needs {FEWEST} at "
+            "least: raise the hard limit (ulimit -Hn, LimitNOFILE)"
+        )
 
 
 def make_room(needed: int, *, remedy: str) -> int | None:

@@ -40,3 +40,8 @@ async def listen(
         raise ConfigurationError(
             f"Can't listen on {host}:{port}: {error.strerror}. Choose another with {variable}."
         ) from error
+    if not runner.addresses:  # asyncio goes on without a socket for which a descriptor lacks
+        raise ConfigurationError(
+            f"Can't listen on {host}:{port}: no socket can be opened. Maybe too few files may be "
+            "open (ulimit -n, LimitNOFILE)."
+        )

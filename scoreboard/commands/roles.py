@@ -8,12 +8,14 @@ from typing import Literal
 
 import uvloop
 
+from scoreboard.assembly.descriptors import check_limit
 from scoreboard.assembly.startup import configure
 
 
 def run(role: Literal["serve", "persist"], environ: Mapping[str, str]) -> None:
     """Runs until the process is told to stop. Raises ConfigurationError when the role can't run as
     it is configured."""
+    check_limit()  # before what needs descriptors itself
     if role == "serve":
         from scoreboard.assembly.service import serve as process
     else:

@@ -19,6 +19,7 @@ from scoreboard.commands.terminal import say
 from scoreboard.domain.boards import is_board_name
 from scoreboard.domain.revocations import MAX_TOKEN_ID, NEVER, Revocation
 from scoreboard.errors import ConfigurationError
+from scoreboard.files import bounded_bytes
 from scoreboard.local.running_service import DEFAULT_DATA_DIR, DEVELOPER
 
 MAX_TTL = 10 * 365 * 86_400
@@ -166,7 +167,8 @@ def _check_text(text: str, most: int, option: str) -> None:
 def _secret(data_dir: Path) -> str:
     path = data_dir / "secret"
     try:
-        return tokens.verification_key(path.read_text(encoding="utf-8").strip(), "HS256")
+        secret = bounded_bytes(str(path)).decode()
+        return tokens.verification_key(secret.strip(), "HS256")
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"no usable secret in {path} ({error}); has `scoreboard up` run with this data "

@@ -20,9 +20,17 @@ from scoreboard.settings import DATA_DIR_VARIABLE
 
 
 def up_command(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(envvar="SCOREBOARD_HOST", help="Address to listen on.")
+    ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)
+        int,
+        typer.Option(
+            envvar="SCOREBOARD_PORT",
+            help="Port to listen on; 0 picks a free one.",
+            min=0,
+            max=65535,
+        ),
     ] = 8080,
     data_dir: Annotated[
         Path,

@@ -116,12 +116,23 @@ def _make_private(directory: Path, say: Callable[[str], None]) -> None:
     for entry in directory.iterdir():
         if not any(fnmatch(entry.name, pattern) for pattern in OWN):
             strange = True
-        elif not entry.is_symlink():
+            continue
+        _check_kind(entry)
+        if not entry.is_symlink():
             _take_rights(entry)
     if not strange:
         _take_rights(directory)
     elif directory.stat().st_mode & OTHERS:
         say(f"Others can see what is in {directory}, which is not only Scoreboard's.")
+
+
+def _check_kind(path: Path) -> None:
+    """Raises OSError for a pipe, a socket or a device, at whose other end somebody may be awaited
+    for ever."""
+    with contextlib.suppress(FileNotFoundError):  # a link that leads nowhere
+        kind = path.stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            raise OSError(f"'{path}' is a pipe, a socket or a device; remove it")
 
 
 def _take_rights(path: Path) -> None:

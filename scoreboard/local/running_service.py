@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scoreboard.errors import ConfigurationError
+from scoreboard.files import bounded_bytes
 from scoreboard.settings import PREFIX
 
 DEFAULT_DATA_DIR = Path(".scoreboard")
@@ -73,7 +74,7 @@ def names_servers(environ: Mapping[str, str]) -> bool:
 def _running(data_dir: Path, *names: str) -> dict[str, str] | None:
     """What run.json says, ``names`` among it; None while no ``up`` runs there."""
     try:
-        run: dict[str, str] = json.loads((data_dir / "run.json").read_text(encoding="utf-8"))
+        run: dict[str, str] = json.loads(bounded_bytes(str(data_dir / "run.json")))
         return run if all(run[name] for name in names) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -300,10 +300,15 @@ async def test_a_second_run_on_the_same_data_is_told_who_uses_it(up: Callable[..
     assert (await first.ready())["pid"] == first.process.pid
 
 
-def test_a_port_that_is_taken_is_one_clear_line(up: Callable[..., Up]) -> None:
+@pytest.mark.parametrize("named", ["--port={}", "SCOREBOARD_PORT"])
+def test_a_port_that_is_taken_is_one_clear_line(up: Callable[..., Up], named: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        refused = up(f"--port={port}")
+        refused = (
+            up(named.format(port))
+            if named.startswith("--")
+            else up("--host=127.0.0.1", **{named: str(port)})
+        )
         assert refused.end() == 1
     assert errors(refused) == [
         f"scoreboard: can't listen on port {port} of 127.0.0.1 (Address already in use): choose "
@@ -391,6 +396,20 @@ def test_something_else_by_the_name_of_what_it_keeps_is_one_clear_line(
         assert not Path(found[0]).exists(), "it leaves nothing behind"
     assert error.startswith(f"scoreboard: can't keep data in {taken.parent}: ")
     assert f"'{taken}'" in error
+
+
+@pytest.mark.parametrize("name", ["serve.log", "secret"])
+def test_a_pipe_by_the_name_of_what_it_keeps_is_one_clear_line(
+    up: Callable[..., Up], tmp_path: Path, name: str
+) -> None:
+    """Whoever opens one waits for somebody at its other end."""
+    pipe = tmp_path / "data" / name
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    refused = up()
+    assert refused.end() == 1
+    (error,) = errors(refused)
+    assert error.startswith(f"scoreboard: can't write to the data directory: '{pipe}' is a pipe")
 
 
 def pem(key: EllipticCurvePrivateKey) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from scoreboard.assembly.descriptors import fitted
+from scoreboard.assembly import descriptors
+from scoreboard.assembly.descriptors import FEWEST, check_limit, fitted
+from scoreboard.errors import ConfigurationError
 from scoreboard.settings import Settings
 
 
@@ -33,3 +35,14 @@ def test_a_cap_that_is_low_leaves_its_room_to_the_other() -> None:
 
     assert fitted(few_watchers, 1_512, own=512).max_http_connections == 900
     assert fitted(few_callers, 1_512, own=512).max_connections == 900
+
+
+def test_a_limit_with_which_nothing_works_is_an_error_that_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for limit in (None, FEWEST):
+        monkeypatch.setattr(descriptors, "raise_limit", lambda limit=limit: limit)
+        check_limit()
+    monkeypatch.setattr(descriptors, "raise_limit", lambda: FEWEST - 1)
+    with pytest.raises(ConfigurationError, match=r"ulimit -Hn"):
+        check_limit()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from scoreboard import files
 from scoreboard.errors import ConfigurationError
 from scoreboard.local.running_service import Target, find, with_servers
 
@@ -38,6 +40,16 @@ def test_the_up_of_this_folder_is_found_by_itself() -> None:
     running_in(".scoreboard")
     assert with_servers({"PATH": "/bin"}, None) == {"PATH": "/bin", **SERVERS_OF_RUN}
     assert find(None, None, None) == Target(RUN["url"], RUN["token"])
+
+
+def test_a_pipe_in_place_of_what_an_up_tells_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(files, "PATIENCE", 0.0)
+    folder = Path(".scoreboard")
+    folder.mkdir()
+    os.mkfifo(folder / "run.json")
+    assert with_servers({}, None) == {}
 
 
 def test_without_an_up_the_environment_is_left_as_it_is() -> None:
