@@ -36,7 +36,10 @@ end
 -- at this time: as it is, or turned, when that is the next one and the known one has ended; nil when the
 -- caller is mistaken, false when what is known can't be read. One that is sealed (final 0) has no table any more, and its start is no longer known,
 -- so nothing is kept or told of it.
-local function agreed(text, named, time)
+--
+-- Of a board with shards the first says which occurrence is the latest, and the others follow (`follows`): one
+-- that nobody had named to this shard until now may be left out, and one may be named that has ended since.
+local function agreed(text, named, time, follows)
   local known = period_of(text)
   if known == false then
     return false
@@ -48,10 +51,13 @@ local function agreed(text, named, time)
   if known and known.n == next.n then
     return time < known.e and known.s == next.s and known.e == next.e and known or nil
   end
-  if next.n == (known and known.n + 1 or 1) and (not known or known.e <= time and known.e <= next.s)
-      and next.s < next.e and time < next.e and next.e <= next.f then
+  local number = known and known.n + 1 or 1
+  local fits = next.n == number and time < next.e and (not known or known.e <= next.s)
+    or follows and next.n >= number
+  if fits and (not known or known.e <= time) and next.s < next.e and next.e <= next.f then
     next.turned = true
-    next.before = known and known.f > 0 and {n = known.n, s = known.s, e = known.e, f = known.f} or nil
+    next.before = known and known.f > 0 and known.n == next.n - 1
+      and {n = known.n, s = known.s, e = known.e, f = known.f} or nil
     return next
   end
 end

@@ -6,6 +6,8 @@
 --       period   its name
 --       next     the next occurrence: number, start, end, final
 --       backlog  most entries the stream may hold
+--       follows  '1' on a board with shards: the next occurrence is what its first shard says, or what the
+--                first is to know from another; otherwise ''
 --
 -- Replies  {'!COLD'}             the board is not live under this Redis history, or what it knows of the period
 --                                can't be read; nothing written
@@ -29,7 +31,7 @@ if not meta or illegible(key_meta) then
 end
 local now = now_ms()
 local time = board_time(meta[6], now)
-local period = agreed(meta[5], arg_next, time)
+local period = agreed(meta[5], arg_next, time, arg_follows ~= '')
 if period == false then
   return {COLD}
 elseif not period then

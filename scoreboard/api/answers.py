@@ -17,7 +17,8 @@ from scoreboard.errors import InvalidRequest, ScoreboardError, Unavailable
 
 class InPeriod(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """What an action did in an occurrence of a period: the user's total there, the rank from 1
-    (null for a user who is hidden), and whether the total is another now."""
+    (null for a user who is hidden, and on a board with shards), and whether the total is another
+    now."""
 
     occurrence: int
     score: int

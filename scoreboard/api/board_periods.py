@@ -53,6 +53,10 @@ class Shown:
         """The name of its table."""
         return occurrence_table(self.board, self.period, self.occurrence.number)
 
+    def of_shard(self, shard: str) -> str:
+        """The name of what a shard of the board has of the table."""
+        return occurrence_table(shard, self.period, self.occurrence.number)
+
 
 class _Current(NamedTuple):
     """The current occurrence of a period. One that is ``closing`` may be final already, and then
@@ -173,9 +177,10 @@ class BoardPeriods:
         await self._settings_having(board, period)
         time, known = await self._states.read(board, [period])
         if (told := known[period]) is None or told.latest.ends_at <= time:
-            rule = (await self._reader.description(board)).settings.period(period)
+            settings = (await self._reader.description(board)).settings
+            rule = settings.period(period)
             if rule is not None:  # as it is now
-                await self._opener.open_due(board, rule)
+                await self._opener.open_due(board, settings, rule)
             _, known = await self._states.read(board, [period])
         if (told := known[period]) is None:
             raise UnknownPeriod("The board has no such period.")

@@ -82,6 +82,13 @@ class ReadableBoards(Protocol):
         """Up to ``limit`` users in order of rank, from the place on."""
 
 
+class UnshardedBoards(ReadableBoards, Protocol):
+    """The same, of boards without shards and of single shards."""
+
+    async def settings(self, table: str) -> BoardSettings:
+        """Those by which the table is read, of boards with shards too."""
+
+
 class ReadableShards(Protocol):
     """What shards of boards add to reads of the whole, as one place has it. Redis
     (redisio/live_shards.py) raises BoardCold for what is not live, Postgres
@@ -116,9 +123,9 @@ class PeriodStates(Protocol):
 
 
 class PeriodOpener(Protocol):
-    """Opens occurrences of boards that are live. Implemented in redisio/closing.py."""
+    """Opens occurrences of boards that are live. Implemented in workers/calendars.py."""
 
-    async def open_due(self, board: str, period: Period) -> None:
+    async def open_due(self, board: str, settings: BoardSettings, period: Period) -> None:
         """Opens the period's first occurrence, or what follows on one that has ended, unless that
         is open already. Raises BoardCold."""
 

@@ -137,13 +137,12 @@ class RankChanges:
         """What has changed of the standing, in the table of all time or in an occurrence. Raises
         UnknownBoard, or Unavailable when Postgres is away."""
         settings = await self._periods.settings(board)
-        if settings.shard_count > 1:
-            return await self._of_shard(board, settings, standing)
+        shard = await self._shards.shard(board, standing.user_id, settings.shard_count)
         today = day_start(settings.clock, time.time_ns() // 1_000_000)
         if shown is not None:
             if shown.occurrence.starts_at >= today:
                 return Delta(_change(settings, standing, Then(today, "absent", None, 0)))
-            (then,) = await self._days.then(shown.table, standing.user_id, [today])
+            (then,) = await self._days.then(shown.of_shard(shard), standing.user_id, [today])
             return Delta(_change(settings, standing, then))
         begun = {
             one.period: day_start(settings.clock, one.occurrence.starts_at)
@@ -151,7 +150,7 @@ class RankChanges:
             if one.state != "upcoming"
         }
         day, *others = await self._days.then(
-            board, standing.user_id, [today, *(max(start, 0) for start in begun.values())]
+            shard, standing.user_id, [today, *(max(start, 0) for start in begun.values())]
         )
         changes = {
             period: _change(settings, standing, then)
@@ -159,19 +158,12 @@ class RankChanges:
         }
         return Delta(_change(settings, standing, day), changes)
 
-    async def _of_shard(self, board: str, settings: BoardSettings, standing: Standing) -> Delta:
-        """Without ranks, as above."""
-        today = day_start(settings.clock, time.time_ns() // 1_000_000)
-        shard = await self._shards.shard(board, standing.user_id, settings.shard_count)
-        (then,) = await self._days.then(shard, standing.user_id, [today])
-        if then is not None and then.was == "ranked":
-            then = then._replace(was="unranked", rank=None)
-        return Delta(_change(settings, standing, then), {})
-
 
 def _change(settings: BoardSettings, now: Standing, then: Then | None) -> Change | None:
     if then is None:
         return None
+    if settings.shard_count > 1 and then.was == "ranked":
+        then = then._replace(was="unranked", rank=None)  # as above
     return Change(
         moment_of(then.moment_ms),
         None if then.rank is None else then.rank - now.rank,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from scoreboard.api.ports import BoardOpener, ReadableBoards, ReadableShards
+from scoreboard.api.ports import BoardOpener, ReadableShards, UnshardedBoards
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.descriptions import Description
 from scoreboard.domain.shards import shard_names, shard_of
@@ -40,7 +40,7 @@ from scoreboard.errors import Unavailable, UnknownBoard
 T = TypeVar("T")
 
 FRESH = 2.0  # seconds for which a board's settings are remembered
-MOST = 10_000  # boards of which they are
+MOST = 10_000  # boards, or tables, of which they are
 LOOKS = 5  # at all shards, until two in a row see the same versions
 TRIES = 3  # to find a user who moves all the time
 NEAR = 500  # users between two spots that are read to find the one at a rank
@@ -54,23 +54,32 @@ class ShardedBoards:
     by their ``shards``. Every method raises what these raise, and Unavailable while shards are
     being made or removed."""
 
-    def __init__(self, whole: ReadableBoards, shards: ReadableShards) -> None:
+    def __init__(self, whole: UnshardedBoards, shards: ReadableShards) -> None:
         self._whole = whole
         self._shards = shards
         self._known: dict[str, tuple[float, BoardSettings]] = {}
 
     async def shards_of(self, table: str) -> list[str]:
         """The names of the board's shards, as they were a moment ago at the earliest."""
-        settings = await self._settings(table)
-        return shard_names(board_of(table), settings.shard_count)
+        board = board_of(table)
+        return shard_names(board, (await self.settings(board)).shard_count)
 
     def forget(self, board: str) -> None:
         """Has the number of its shards read anew."""
         self._known.pop(board, None)
 
+    async def settings(self, table: str) -> BoardSettings:
+        """See UnshardedBoards; as they were a moment ago at the earliest."""
+        known = self._known.get(table)
+        if known is not None and time.monotonic() < known[0]:
+            return known[1]
+        settings = await self._whole.settings(table)
+        self._remember(table, settings)
+        return settings
+
     async def top(self, board: str) -> tuple[int, bytes]:
         """See ReadableBoards. The version is the sum of those of the shards."""
-        settings = await self._settings(board)
+        settings = await self.settings(board)
         if settings.shard_count == 1:
             return await self._whole.top(board)
         merged = _merged(settings, await self._parts(board, settings, settings.top_size))
@@ -98,7 +107,7 @@ class ShardedBoards:
 
     async def standings(self, board: str, users: list[str]) -> list[Standing | None]:
         """See ReadableBoards."""
-        settings = await self._settings(board)
+        settings = await self.settings(board)
         if settings.shard_count == 1:
             return await self._whole.standings(board, users)
         stamps = await self._stamps(board, settings, users)
@@ -117,7 +126,7 @@ class ShardedBoards:
 
     async def around(self, board: str, user: str, radius: int) -> list[Standing] | None:
         """See ReadableBoards."""
-        settings = await self._settings(board)
+        settings = await self.settings(board)
         if settings.shard_count == 1:
             return await self._whole.around(board, user, radius)
         found = await self._near(board, settings, user, radius, radius)
@@ -131,7 +140,7 @@ class ShardedBoards:
 
     async def user(self, board: str, user: str) -> UserStanding | None:
         """See ReadableBoards."""
-        settings = await self._settings(board)
+        settings = await self.settings(board)
         if settings.shard_count == 1:
             return await self._whole.user(board, user)
         found, top = await asyncio.gather(
@@ -149,7 +158,7 @@ class ShardedBoards:
 
     async def page(self, board: str, place: Place, limit: int) -> Page:
         """See ReadableBoards."""
-        settings = await self._settings(board)
+        settings = await self.settings(board)
         if settings.shard_count == 1:
             return await self._whole.page(board, place, limit)
         spot = await self._spot(board, settings, place)
@@ -162,19 +171,10 @@ class ShardedBoards:
             last = Place("after", zset_score, user)
         return Page(standings, merged.above + 1, merged.players, last)
 
-    async def _settings(self, table: str) -> BoardSettings:
-        board = board_of(table)
-        known = self._known.get(board)
-        if known is not None and time.monotonic() < known[0]:
-            return known[1]
-        settings = (await self._whole.description(board)).settings
-        self._remember(board, settings)
-        return settings
-
-    def _remember(self, board: str, settings: BoardSettings) -> None:
+    def _remember(self, table: str, settings: BoardSettings) -> None:
         if len(self._known) >= MOST:
             self._known.clear()
-        self._known[board] = time.monotonic() + FRESH, settings
+        self._known[table] = time.monotonic() + FRESH, settings
 
     async def _parts(
         self,

@@ -14,6 +14,7 @@ from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.shards import shard_names, shard_of
 from scoreboard.domain.standings import Rows, Spot
 from scoreboard.domain.tables import board_of
+from scoreboard.errors import BoardCold
 from scoreboard.wire.places import Places, RawPlace
 
 
@@ -28,6 +29,12 @@ class WatchedShards(Protocol):
 
     async def around(self, shard: str, spots: Sequence[Spot]) -> tuple[int, list[int], list[Rows]]:
         """The same, and of each spot the two users directly above and the one behind."""
+
+    async def unopened(self, shard: str) -> bool:
+        """Whether this is the table of an occurrence that the shard is still to open."""
+
+
+_UNOPENED = Places(b"-")
 
 
 class ShardedPlaces:
@@ -61,7 +68,7 @@ class ShardedPlaces:
         states, ids = (text.split(b"|") if text else [b""] * len(names) for text in (known, since))
         told = await asyncio.gather(
             *(
-                self._tables.places(name, (), known=state, since=id_)
+                self._part(name, state, id_)
                 for name, state, id_ in zip(names, states, ids, strict=True)
             )
         )
@@ -80,6 +87,15 @@ class ShardedPlaces:
             *_in_order(told),
             places,
         )
+
+    async def _part(self, name: str, known: bytes, since: bytes) -> Places:
+        """What has changed in a shard; nothing in one that is still to be opened."""
+        try:
+            return await self._tables.places(name, (), known=known, since=since)
+        except BoardCold:
+            if not await self._shards.unopened(name):
+                raise
+            return _UNOPENED
 
     async def _among_all(
         self, table: str, names: Sequence[str], settings: BoardSettings, users: Sequence[str]

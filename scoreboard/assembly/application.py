@@ -60,7 +60,6 @@ from scoreboard.api.webhooks import WebhookHandlers
 from scoreboard.assembly import probes
 from scoreboard.assembly.model_gates import ModelGates
 from scoreboard.assembly.moderation import (
-    closed_boards,
     eraser,
     moderator,
     profile_keeper,
@@ -153,11 +152,13 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
         backlog_limit=settings.backlog_limit,
         waits=DurabilityWaits(commits, durable.ledger, timeout=settings.durability_timeout),
         judged=JudgedCalls(redis, gates, LedgerCases(pool), keyspace=durable.keyspace),
+        calendar=durable.calendar,
         tracer=tracer,
     )
     joiner = Joiner(
         writing,
         durable.rebuilder,
+        durable.calendar,
         keyspace=durable.keyspace,
         backlog_limit=settings.backlog_limit,
     )
@@ -175,7 +176,7 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
     periods = BoardPeriods(
         reader,
         PeriodStates(reading, keyspace=durable.keyspace),
-        closed_boards(settings, redis, durable),
+        durable.calendar,
         archived,
     )
     revoked = KnownRevocations()

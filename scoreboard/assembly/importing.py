@@ -56,6 +56,7 @@ async def submitter(settings: Settings, tools: Operator) -> AsyncIterator[Sharde
         backlog_limit=settings.backlog_limit,
         waits=DurabilityWaits(commits, tools.durable.ledger, timeout=TIMEOUT),
         judged=NoJudge(),
+        calendar=tools.durable.calendar,
     )
     try:
         yield ShardedSubmitter(made)

@@ -24,7 +24,6 @@ from scoreboard.pg.removals import Removals
 from scoreboard.pg.reviews import Reviews
 from scoreboard.pg.revocations import StoredRevocations
 from scoreboard.pg.user_shards import UserShards
-from scoreboard.redisio.closing import ClosedBoards
 from scoreboard.redisio.cluster_updates import updates_of
 from scoreboard.redisio.erased_users import ErasedUsers
 from scoreboard.redisio.followed_boards import FollowedBoards
@@ -56,7 +55,7 @@ def moderator(settings: Settings, redis: Redis, pool: asyncpg.Pool, durable: Rec
         UserShards(pool),
         Occurrences(pool),
         ModeratedBoards(redis, keyspace=durable.keyspace, dedupe_window=settings.dedupe_window),
-        closed_boards(settings, redis, durable),
+        durable.calendar,
         keyspace=durable.keyspace,
     )
 
@@ -82,17 +81,13 @@ def remover(
     )
 
 
-def closed_boards(settings: Settings, redis: Redis, durable: Recovery) -> ClosedBoards:
-    """Likewise, for the steps at the end of occurrences."""
-    return ClosedBoards(redis, keyspace=durable.keyspace, backlog_limit=settings.backlog_limit)
-
-
-def closer(settings: Settings, redis: Redis, pool: asyncpg.Pool, durable: Recovery) -> Closer:
+def closer(pool: asyncpg.Pool, durable: Recovery) -> Closer:
     """Likewise, for occurrences that end."""
     return Closer(
         Occurrences(pool),
         StoredSettings(pool),
-        closed_boards(settings, redis, durable),
+        durable.closing,
+        durable.calendar,
         durable.loader,
         durable.ledger,
         durable.rebuilder,
@@ -114,15 +109,9 @@ def profile_follower(
     )
 
 
-def day_keeper(
-    settings: Settings, redis: Redis, pool: asyncpg.Pool, durable: Recovery
-) -> DayKeeper:
+def day_keeper(pool: asyncpg.Pool, durable: Recovery) -> DayKeeper:
     """Likewise, for days that have begun."""
-    return DayKeeper(
-        DailyRanks(pool),
-        durable.loader,
-        ClosedBoards(redis, keyspace=durable.keyspace, backlog_limit=settings.backlog_limit),
-    )
+    return DayKeeper(DailyRanks(pool), durable.loader, durable.closing)
 
 
 def ledger_folder(

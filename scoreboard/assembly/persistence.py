@@ -114,10 +114,10 @@ async def _persist(settings: Settings, stop: asyncio.Event, tracer: Tracer | Non
     reports = PatrolReports(redis)
     removals = remover(settings, redis, pool, durable, patience=None)
     patrol = Patrol(postgres, verifier, reports)
-    closes = closer(settings, redis, pool, durable)
+    closes = closer(pool, durable)
     follower = profile_follower(topology, settings, redis, pool, durable)
     erasures = eraser(settings, redis, pool, durable)
-    days = day_keeper(settings, redis, pool, durable)
+    days = day_keeper(pool, durable)
     folder = (
         ledger_folder(settings, pool, durable, settings.ledger_archive)
         if settings.ledger_retention

@@ -13,6 +13,7 @@ from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.pg.partition_locks import OnWait, log_wait
 from scoreboard.redisio.board_audit import RedisAudit
+from scoreboard.redisio.closing import ClosedBoards
 from scoreboard.redisio.loader import BoardLoader
 from scoreboard.redisio.reverter import LateReverter
 from scoreboard.redisio.streams import PartitionStream, PartitionStreams
@@ -20,6 +21,7 @@ from scoreboard.redisio.sweeper import BoardSweeper
 from scoreboard.redisio.topology import Topology
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
+from scoreboard.workers.calendars import Calendar
 from scoreboard.workers.rebuilder import Rebuilder
 from scoreboard.workers.verifier import Verifier
 
@@ -39,6 +41,8 @@ class Recovery:
     loader: BoardLoader
     sweeper: BoardSweeper
     rebuilder: Rebuilder
+    closing: ClosedBoards
+    calendar: Calendar
 
 
 def recovery(
@@ -93,7 +97,11 @@ def recovery(
         settings_of=settings_of,
         batch=settings.persist_batch,
     )
-    return Recovery(keyspace, ledger, streams, reverter, loader, sweeper, rebuilder)
+    closing = ClosedBoards(redis, keyspace=keyspace, backlog_limit=settings.backlog_limit)
+    calendar = Calendar(closing, rebuilder)
+    return Recovery(
+        keyspace, ledger, streams, reverter, loader, sweeper, rebuilder, closing, calendar
+    )
 
 
 def verifier_of(durable: Recovery, redis: Redis, postgres: LedgerAudit) -> Verifier:

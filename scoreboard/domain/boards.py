@@ -163,8 +163,6 @@ class BoardSettings(
             return "mode", "a gate: devices are known to a shard alone"
         if self.capacity is not None:
             return "capacity", "a capacity: each shard counts its own users"
-        if self.periods:
-            return "periods", "periods: each shard numbers the occurrences that it opens"
         return None
 
     @property

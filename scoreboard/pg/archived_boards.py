@@ -50,6 +50,12 @@ class ArchivedBoards:
             rows = await at.fetch("top", at.rules.top_size)
         return at.version, _encode([TopEntry(*shown) for shown in _shown(rows, at.rules)])
 
+    async def settings(self, table: str) -> BoardSettings:
+        """The board's settings; in a final table users share ranks by the rule that there was when
+        it became so."""
+        async with at_one_moment(self._pool, table) as at:
+            return at.rules
+
     async def description(self, board: str) -> Description:
         """The board's settings, the version persisted, and how many users it shows."""
         async with at_one_moment(self._pool, board) as at:
@@ -58,7 +64,8 @@ class ArchivedBoards:
     async def occurrence(self, board: str, period: str, number: int) -> KeptOccurrence | None:
         """The occurrence of this number, if it was opened."""
         async with at_one_moment(self._pool, board) as at:
-            return await occurrences.get(at.connection, board, period, number)
+            shards = at.rules.shard_count
+            return await occurrences.of_shards(at.connection, board, period, number, shards)
 
     async def latest_occurrences(self, board: str) -> list[KeptOccurrence]:
         """The latest two of each of the board's periods, by period, the older one first."""
@@ -71,7 +78,8 @@ class ArchivedBoards:
         """Up to ``limit`` occurrences of a period that were opened, newest first, with numbers
         below ``before`` unless that is None. Open ones, too, say how many users they have."""
         async with at_one_moment(self._pool, board) as at:
-            return await occurrences.page(at.connection, board, period, before, limit)
+            shards = at.rules.shard_count
+            return await occurrences.page(at.connection, board, period, before, limit, shards)
 
     async def listed(
         self, prefix: str, *, after: str, among: Collection[str] | None, limit: int

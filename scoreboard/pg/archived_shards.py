@@ -1,4 +1,5 @@
-"""Reads of shards in Postgres, of which reads of boards are made while a shard is not live."""
+"""Reads of shards in Postgres, of which reads of boards are made while a shard is not live, and of
+occurrences that are final."""
 
 from __future__ import annotations
 
@@ -24,6 +25,10 @@ class ArchivedShards:
         """How many stand above the spot, with up to so many users ``before`` it and ``behind``."""
         async with at_one_moment(self._pool, shard) as at:
             place = _place_of(spot)
+            if at.final:
+                above, rows = await at.final.part(place, before, behind)
+                found = [(row["user_id"], row["score"], row["reached_ms"]) for row in rows]
+                return Part(at.version, at.final.users, above, list(_stamped(found)))
             players, above = await at.fetchrow("above", *place)
             rows = list(reversed(await at.fetch("page_before", *place, before))) if before else []
             if behind:
@@ -39,6 +44,8 @@ class ArchivedShards:
     async def above(self, shard: str, spots: Sequence[Spot]) -> tuple[int, list[int]]:
         """How many users there are, and how many of them stand above each spot."""
         async with at_one_moment(self._pool, shard) as at:
+            if at.final:
+                return at.final.users, await at.final.above(list(map(_place_of, spots)))
             players = await at.players()
             rows = await at.fetch(
                 "above_spots",

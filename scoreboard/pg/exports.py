@@ -110,14 +110,14 @@ def _statement(name: str, rules: BoardSettings) -> str:
 
 def _arguments(head: Snapshot, rules: BoardSettings) -> tuple[str | list[str] | None, ...]:
     """Those of such a statement."""
-    if rules.shard_count > 1:
-        shards = shard_names(head.board, rules.shard_count)
-        return (shards,) if head.what == "standings" else (shards, None)
-    if head.period is None or head.occurrence is None:
-        return (head.board,) if head.what == "standings" else (head.board, None)
-    if head.what == "standings":
-        return (occurrence_table(head.board, head.period, head.occurrence),)
-    return head.board, f"{head.period}:{head.occurrence}"
+    name, occurrence = head.board, None
+    if head.period is not None and head.occurrence is not None:
+        occurrence = f"{head.period}:{head.occurrence}"
+        if head.what == "standings":
+            name = occurrence_table(head.board, head.period, head.occurrence)
+    shards = rules.shard_count
+    rows = name if shards == 1 else shard_names(name, shards)
+    return (rows,) if head.what == "standings" else (rows, occurrence)
 
 
 async def _occurrence(

@@ -83,6 +83,17 @@ class FinalTable(NamedTuple):
             last = Place("after", stamp(score, reached_ms), user)
         return Page(list(map(self._standing, rows)), above + 1, self.users, last)
 
+    async def part(self, spot: tuple[Any, ...], before: int, behind: int) -> tuple[int, list[Any]]:
+        """How many users stand above a spot, as ``spot_behind`` gives it, and up to so many before
+        it and behind."""
+        above = await self._above(spot)
+        rows = await self._up_to(above, before) if before else []
+        return above, rows + (await self._behind(above, behind) if behind else [])
+
+    async def above(self, spots: Sequence[tuple[Any, ...]]) -> list[int]:
+        """How many users stand above each of these spots."""
+        return [await self._above(spot) for spot in spots]
+
     async def _behind(self, above: int, limit: int) -> list[Any]:
         rows: list[Any] = await self.connection.fetch(_sql["by_place"], self.name, above, limit)
         return rows

@@ -241,7 +241,7 @@ class LedgerSession:
         if not events:
             return [], 0
         try:
-            periods = any(event.body.v == PERIODS for event in events)
+            periods = any(event.body.v >= PERIODS for event in events)
             await self.connection.copy_records_to_table(
                 "staged",
                 records=map(_row_of_periods if periods else _row, events),

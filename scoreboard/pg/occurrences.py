@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from scoreboard.domain.kept_occurrences import DueOccurrence, KeptOccurrence
+from scoreboard.domain.shards import shard_names
 from scoreboard.pg.failures import translated
 from scoreboard.pg.partition_locks import LOCK_SPACE, RANKS_LOCK
 from scoreboard.pg.sql import statements
@@ -45,6 +46,15 @@ class Occurrences:
         with translated():
             moment: int | None = await self._pool.fetchval(_sql["next_due"], now_ms)
         return moment
+
+    async def unsettled(
+        self, period: str, number: int, shards: Sequence[str]
+    ) -> list[tuple[str, bool]]:
+        """Those of these shards in which something may still count in the occurrence, and whether
+        they have opened it."""
+        with translated():
+            rows = await self._pool.fetch(_sql["unsettled"], period, number, shards)
+        return [tuple(row) for row in rows]
 
     async def latest(self, board: str) -> list[KeptOccurrence]:
         """The latest two of each of the board's periods, by period, the older one first."""
@@ -130,18 +140,22 @@ async def open_tables(connection: Any, board: str) -> list[KeptOccurrence]:
     return [KeptOccurrence(*row) for row in rows]
 
 
-async def get(connection: Any, board: str, period: str, number: int) -> KeptOccurrence | None:
-    """The occurrence of this number, if it was opened."""
-    row = await connection.fetchrow(_sql["get"], board, period, number)
+async def of_shards(
+    connection: Any, board: str, period: str, number: int, shards: int
+) -> KeptOccurrence | None:
+    """The occurrence of this number of a board with so many shards, if it was opened."""
+    others = shard_names(board, shards)[1:]
+    row = await connection.fetchrow(_sql["of_shards"], board, period, number, others)
     return None if row is None else KeptOccurrence(*row)
 
 
 async def page(
-    connection: Any, board: str, period: str, before: int | None, limit: int
+    connection: Any, board: str, period: str, before: int | None, limit: int, shards: int
 ) -> list[KeptOccurrence]:
-    """Up to ``limit`` occurrences of a period, newest first, with numbers below ``before``. Open
-    ones, too, say how many users they have."""
-    rows = await connection.fetch(_sql["page"], board, period, before, limit)
+    """Up to ``limit`` occurrences of a period of a board with so many shards, newest first, with
+    numbers below ``before``. Open ones, too, say how many users they have."""
+    others = shard_names(board, shards)[1:]
+    rows = await connection.fetch(_sql["page"], board, period, before, limit, others)
     return [KeptOccurrence(*row) for row in rows]
 
 

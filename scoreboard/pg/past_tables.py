@@ -94,8 +94,7 @@ class PastTables:
             f"shown AS ({_sql['shown']}) {_sql[name]}"
         )
         board, occurrence = board_of(at.name), occurrence_of(at.name) or ""
-        boards = shard_names(board, at.rules.shard_count)
-        tables = [at.name, *boards[1:]]  # shards have no occurrences
+        boards, tables = (shard_names(name, at.rules.shard_count) for name in (board, at.name))
         known_from = await at.connection.fetchval(_sql["detail_from"], boards)
         if at_ms < known_from:
             raise DetailGone(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from redis.asyncio import Redis
 
 from scoreboard.domain.periods import Period
 from scoreboard.domain.tables import occurrence_table
 from scoreboard.errors import BoardCold, Unavailable
 from scoreboard.redisio.commands import reachable, run_script
+from scoreboard.redisio.period_states import told_periods
 from scoreboard.wire import scripts
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.known_periods import KnownPeriod, latest
@@ -31,11 +34,25 @@ class ClosedBoards:
             seconds, micros = await self._redis.time()
         return int(seconds) * 1000 + int(micros) // 1000
 
-    async def turn(self, board: str, period: str, following: KnownPeriod) -> bool:
+    async def turn(
+        self, board: str, period: str, following: KnownPeriod, *, follows: bool = False
+    ) -> bool:
         """Opens a period's next occurrence, and tells live clients. False when there is nothing to
-        open any more, or not yet."""
-        reply = await self._turn(board, period, following)
+        open any more, or not yet. A shard ``follows`` its board: some may be left out, and this one
+        may have ended."""
+        reply = await self._turn(board, period, following, follows)
         return bool(reply[0] == DONE and reply[1])
+
+    async def known(
+        self, board: str, periods: Sequence[str]
+    ) -> tuple[int, dict[str, KnownPeriod | None]]:
+        """The board's time in Unix ms, and what it knows of each period; None: no occurrence."""
+        call = scripts.read_periods(key_meta=self._keyspace.board(board).guard)
+        call.args.extend(period.encode() for period in periods)
+        reply: list[bytes] = await run_script(self._redis, call)
+        _check_live(reply[0])
+        time, _, known = told_periods(reply, periods)
+        return time, known
 
     async def open_due(self, board: str, period: Period) -> None:
         """Opens the period's first occurrence, or what follows on one that has ended, unless that
@@ -45,7 +62,9 @@ class ClosedBoards:
             known = KnownPeriod.from_text(reply[2])
             await self._turn(board, period.name, latest(period, known, int(reply[1])))
 
-    async def _turn(self, board: str, period: str, following: KnownPeriod) -> list[bytes]:
+    async def _turn(
+        self, board: str, period: str, following: KnownPeriod, follows: bool = False
+    ) -> list[bytes]:
         keys = self._keyspace.board(occurrence_table(board, period, following.latest.number))
         reply: list[bytes] = await run_script(
             self._redis,
@@ -58,6 +77,7 @@ class ClosedBoards:
                 arg_period=period,
                 arg_next=following.to_text(),
                 arg_backlog=self._backlog_limit,
+                arg_follows=b"1" if follows else b"",
             ),
         )
         _check_live(reply[0])

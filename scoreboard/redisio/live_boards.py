@@ -22,6 +22,7 @@ from scoreboard.domain.standings import (
     ranked,
     user_standing,
 )
+from scoreboard.domain.tables import board_of
 from scoreboard.redisio.reads import Reads, readable
 from scoreboard.wire import scripts
 from scoreboard.wire.keys import BoardKeys, Keyspace
@@ -54,6 +55,10 @@ class LiveBoards:
         with readable():
             _check_top(top)
             return int(version), top
+
+    async def settings(self, table: str) -> BoardSettings:
+        """Those of its board."""
+        return (await self.description(board_of(table))).settings
 
     async def description(self, board: str) -> Description:
         """The board's settings, its version, and how many users it shows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scoreboard.domain.tables import board_of, occurrence_of
 from scoreboard.errors import BoardCold, Unavailable
 from scoreboard.redisio.reads import Reads
 from scoreboard.wire import scripts
@@ -23,13 +24,37 @@ class PeriodStates:
     ) -> tuple[int, dict[str, KnownPeriod | None]]:
         """The board's time in Unix ms, and what it knows of each period; None: no occurrence yet.
         Raises BoardCold, also when one can't be read, or Unavailable when Redis is away."""
+        time, _, known = await self._read(board, periods)
+        return time, known
+
+    async def unopened(self, table: str) -> int | None:
+        """Of an occurrence's table that the board is still to open, what its first version will be
+        above; None when it was opened, or is a board's own. Raises as above."""
+        period, _, number = (occurrence_of(table) or "").partition(":")
+        if not period:
+            return None
+        _, counter, known = await self._read(board_of(table), [period])
+        latest = known[period]
+        return counter if latest is None or latest.latest.number < int(number) else None
+
+    async def _read(
+        self, board: str, periods: Sequence[str]
+    ) -> tuple[int, int, dict[str, KnownPeriod | None]]:
         call = scripts.read_periods(key_meta=self._keyspace.board(board).guard)
         call.args.extend(period.encode() for period in periods)
-        time, *texts = await self._reads.read(call)
-        try:
-            known = {
-                name: KnownPeriod.from_text(text) for name, text in zip(periods, texts, strict=True)
-            }
-        except Unavailable as error:
-            raise BoardCold(error.detail) from None
-        return int(time), known
+        return told_periods(await self._reads.read(call), periods)
+
+
+def told_periods(
+    reply: Sequence[bytes], periods: Sequence[str]
+) -> tuple[int, int, dict[str, KnownPeriod | None]]:
+    """What lua/read_periods.lua replies of a live board. Raises BoardCold when a period can't be
+    read."""
+    time, counter, *texts = reply
+    try:
+        known = {
+            name: KnownPeriod.from_text(text) for name, text in zip(periods, texts, strict=True)
+        }
+    except Unavailable as error:
+        raise BoardCold(error.detail) from None
+    return int(time), int(counter), known

@@ -65,6 +65,8 @@ class PeriodNews(msgspec.Struct):
 # Published on a board's channel when the board is gone: whoever relays it looks for it anew.
 GONE = b'{"type":"gone"}'
 
+CLOSED = b'{"type":"closed",'  # begins the text of an occurrence's end
+
 _UPDATE = b'{"type":"update",'
 _SNAPSHOT = b'{"type":"snapshot",'
 

@@ -137,6 +137,7 @@ def turn_period(
     arg_period: Argument,
     arg_next: Argument,
     arg_backlog: Argument,
+    arg_follows: Argument,
 ) -> None: ...
 
 

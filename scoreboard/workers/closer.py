@@ -15,6 +15,8 @@ Each step may be repeated, by this process or another, and finds out what is lef
    Whoever comes second finds it so.
 4. What Redis holds of its table goes. After a crash right before this it expires by itself: it got
    a time for that before step 3, when Postgres had all of it.
+   A board with shards (domain/shards.py) has an occurrence in each of them, and each of these ends
+   by itself. The first shard's is made final when all others are: then the board's is.
 5. Final occurrences beyond those to be kept lose their users.
 6. Large final tables that a decision changed are ranked anew, which no decision waits for."""
 
@@ -30,11 +32,13 @@ import structlog
 
 from scoreboard.domain.kept_occurrences import DueOccurrence
 from scoreboard.domain.occurrences import Occurrence
+from scoreboard.domain.shards import shard_names, shard_number
 from scoreboard.domain.tables import feed_of
 from scoreboard.errors import BoardCold, Unavailable, UnknownBoard
 from scoreboard.telemetry import metrics
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.known_periods import KnownPeriod, latest
+from scoreboard.workers.calendars import Calendar
 from scoreboard.workers.postgres_ports import (
     BoardSource,
     LedgerSession,
@@ -64,6 +68,7 @@ class Closer:
         record: OccurrenceRecord,
         settings: SettingsStore,
         boards: ClosedBoards,
+        calendar: Calendar,
         loader: BoardLoader,
         locks: PartitionLocks,
         rebuilder: Rebuilder,
@@ -74,6 +79,7 @@ class Closer:
         self._record = record
         self._settings = settings
         self._boards = boards
+        self._calendar = calendar
         self._loader = loader
         self._locks = locks
         self._rebuilder = rebuilder
@@ -110,8 +116,8 @@ class Closer:
     async def finish_all(self, now: int) -> None:
         """Makes final all that is over by ``now``, Unix ms."""
         async for due in self._due(now, turning=False):
-            waiting = sorted(filter(self._ends.over, due), key=self._partition)
-            for partition, group in groupby(waiting, key=self._partition):
+            waiting = sorted(filter(self._ends.over, due), key=self._turn_to_end)
+            for (_, partition), group in groupby(waiting, key=self._turn_to_end):
                 some = list(group)
                 for start in range(0, len(some), UNDER_A_LOCK):
                     await self._finish_some(partition, some[start : start + UNDER_A_LOCK])
@@ -137,8 +143,9 @@ class Closer:
                 log.debug("closer_waits", reason=error.detail)
             await asyncio.sleep(max(SOON, wait))
 
-    def _partition(self, one: DueOccurrence) -> int:
-        return self._keyspace.partition_of(one.board)
+    def _turn_to_end(self, one: DueOccurrence) -> tuple[bool, int]:
+        """By partition; a board's first shard comes last."""
+        return not shard_number(one.board), self._keyspace.partition_of(one.board)
 
     async def _try_turn(self, one: DueOccurrence) -> None:
         with self._turns.failures(one):
@@ -151,16 +158,21 @@ class Closer:
         """Opens the next occurrence, unless it is open already. False, when it will not: the board
         has the period no longer, or Redis has nothing of the board: then whoever posts or watches
         next opens it."""
-        period = (await self._settings.get(one.board)).period(one.period)
+        settings = await self._settings.get(one.board)
+        period = settings.period(one.period)
         if period is None:
             return False
         if not await self._made_live(one.board):
             await self._sweeper.tell_gone([feed_of(one.table)])
             return False
         now = await self._boards.now_ms()
-        known = Occurrence(one.number, one.starts_at, one.ends_at)
-        named = latest(period, KnownPeriod(known, one.final_at), now)
-        if await self._boards.turn(one.board, one.period, named):
+        if settings.shard_count > 1:
+            turned = await self._calendar.turn(one.board, settings, period)
+        else:
+            known = Occurrence(one.number, one.starts_at, one.ends_at)
+            named = latest(period, KnownPeriod(known, one.final_at), now)
+            turned = await self._boards.turn(one.board, one.period, named)
+        if turned and not shard_number(one.board):
             metrics.turned_late.observe(late := (now - one.ends_at) / 1000)
             log.info("occurrence_ended", **_told(one), late=late)
         return True
@@ -172,7 +184,10 @@ class Closer:
                 if not one.turned:
                     await self._turn(one)
                 await self._made_live(one.board)
-                ready.append(one)
+                if await self._final_elsewhere(one):
+                    ready.append(one)
+                else:
+                    self._ends.rest(one, LOOK)
         await self._rank_large(partition, ready)
         final = []
         async with self._locks.locked(partition) as session:
@@ -183,6 +198,19 @@ class Closer:
         for one in final:
             with self._ends.failures(one):
                 await self._prune(one)
+
+    async def _final_elsewhere(self, one: DueOccurrence) -> bool:
+        """Whether the other shards of a board, of which the first becomes final last, have nothing
+        more to count. Those that never opened it are told of it, or of a later one."""
+        shards = (await self._settings.get(one.board)).shard_count
+        if shards == 1 or shard_number(one.board):
+            return True
+        others = shard_names(one.board, shards)[1:]
+        unsettled = await self._record.unsettled(one.period, one.number, others)
+        for shard, opened in unsettled:
+            if not opened:
+                await self._calendar.catch_up(shard, one.period)
+        return not unsettled
 
     async def _rank_large(self, partition: int, some: Sequence[DueOccurrence]) -> None:
         """Ranks the large ones of these occurrences once nothing counts in them any more."""
@@ -229,7 +257,7 @@ class Closer:
         await self._boards.let_expire(one.table)
         users = await source.finalise(one.board, one.period, one.number)
         await self._boards.forget(one.table)
-        if users is not None:
+        if users is not None and not shard_number(one.board):
             late = (await self._boards.now_ms() - one.final_at) / 1000
             metrics.final_late.observe(late)
             log.info("occurrence_final", **_told(one), users=users, late=late)

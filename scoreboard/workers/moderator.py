@@ -37,6 +37,7 @@ from scoreboard.errors import BoardCold, InvalidRequest, NotDecidable, Unavailab
 from scoreboard.telemetry import metrics
 from scoreboard.wire.events import format_of, split_id
 from scoreboard.wire.keys import Keyspace
+from scoreboard.workers.calendars import Calendar
 from scoreboard.workers.postgres_ports import (
     HeldOccurrences,
     PartitionLocks,
@@ -45,7 +46,7 @@ from scoreboard.workers.postgres_ports import (
     UserShards,
 )
 from scoreboard.workers.rebuilder import Rebuilder
-from scoreboard.workers.redis_ports import ClosedBoards, ModeratedBoards
+from scoreboard.workers.redis_ports import ModeratedBoards
 from scoreboard.workers.slots import Slots
 
 log = structlog.get_logger(__name__)
@@ -73,7 +74,7 @@ class Moderator:
         shards: UserShards,
         occurrences: HeldOccurrences,
         boards: ModeratedBoards,
-        closing: ClosedBoards,
+        calendar: Calendar,
         *,
         keyspace: Keyspace,
     ) -> None:
@@ -84,7 +85,7 @@ class Moderator:
         self._shards = shards
         self._occurrences = occurrences
         self._boards = boards
-        self._closing = closing
+        self._calendar = calendar
         self._keyspace = keyspace
         self._slots = Slots(AT_ONCE)
 
@@ -256,7 +257,7 @@ class Moderator:
         try:
             await self._rebuilder.ensure(board, create=False)
             for period in settings.periods:
-                await self._closing.open_due(board, period)
+                await self._calendar.open_due(board, settings, period)
         except (BoardCold, Unavailable) as error:
             log.warning("periods_not_opened", board=board, reason=error.detail)
 

@@ -168,6 +168,12 @@ class OccurrenceRecord(Protocol):
         """The first moment, not before ``now_ms``, at which an open occurrence ends or can be made
         final; None when there is none."""
 
+    async def unsettled(
+        self, period: str, number: int, shards: Sequence[str]
+    ) -> list[tuple[str, bool]]:
+        """Those of these shards in which something may still count in the occurrence, as far as
+        Postgres knows, and whether they have opened it."""
+
     async def large(self, tables: Sequence[str], users: int) -> set[str]:
         """Those of these tables that have more than so many users."""
 

@@ -206,9 +206,17 @@ class ClosedBoards(Protocol):
     async def now_ms(self) -> int:
         """Unix milliseconds by the clock that decides when occurrences end. Raises no BoardCold."""
 
-    async def turn(self, board: str, period: str, following: KnownPeriod) -> bool:
+    async def turn(
+        self, board: str, period: str, following: KnownPeriod, *, follows: bool = False
+    ) -> bool:
         """Opens a period's next occurrence, and tells live clients. False when there is nothing to
-        open any more, or not yet."""
+        open any more, or not yet. A shard ``follows`` its board: some may be left out, and this one
+        may have ended."""
+
+    async def known(
+        self, board: str, periods: Sequence[str]
+    ) -> tuple[int, dict[str, KnownPeriod | None]]:
+        """The board's time in Unix ms, and what it knows of each period; None: no occurrence."""
 
     async def open_due(self, board: str, period: Period) -> None:
         """Opens the period's first occurrence, or what follows on one that has ended, unless that

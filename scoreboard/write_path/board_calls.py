@@ -18,10 +18,11 @@ from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.scripts import BACKLOG, COLD, PERIOD, SETTINGS, ScriptCall
 from scoreboard.write_path.period_beliefs import PeriodArguments, PeriodBeliefs
-from scoreboard.write_path.ports import BoardRecovery
+from scoreboard.write_path.ports import BoardCalendar, BoardRecovery
 from scoreboard.write_path.sharded import OnOtherShard, belong_to
 
 PATIENCE = 1.0  # seconds a write waits for a board to become live before it is told to retry
+SKEW = 0.005  # seconds after which it is looked again whether clocks have come to an end
 
 _NONE = (b"{}", BoardSettings())
 
@@ -30,8 +31,11 @@ class BoardCalls:
     """Remembers what the scripts told last of each board, its settings and its periods, for the
     next call."""
 
-    def __init__(self, recovery: BoardRecovery, keyspace: Keyspace) -> None:
+    def __init__(
+        self, recovery: BoardRecovery, calendar: BoardCalendar, keyspace: Keyspace
+    ) -> None:
         self.recovery = recovery
+        self.calendar = calendar
         self.beliefs = PeriodBeliefs(keyspace)
         self.known: dict[str, tuple[bytes, BoardSettings]] = {}
 
@@ -74,9 +78,22 @@ class BoardCall:
             raise OnOtherShard(self.settings.shard_count)
         self.text, self.settings = _NONE
 
-    def occurrences(self) -> PeriodArguments:
-        """What the call has to say of the board's periods, of which there are some."""
-        return self._calls.beliefs.arguments(self._board, self.settings)
+    async def occurrences(self) -> PeriodArguments:
+        """What the call has to say of the board's periods, of which there are some. A shard's
+        latest are those of its board. Raises Unavailable when these can't be agreed on."""
+        beliefs, shard = self._calls.beliefs, self._board
+        if self.settings.shard_count > 1:
+            while not beliefs.knows_latest(shard, self.settings):
+                try:
+                    async with asyncio.timeout_at(self._deadline):
+                        beliefs.take(
+                            shard, *await self._calls.calendar.agreed(shard, self.settings)
+                        )
+                        if not beliefs.knows_latest(shard, self.settings):
+                            await asyncio.sleep(SKEW)  # the shards' clocks differ by some of these
+                except TimeoutError:
+                    raise _not_agreed() from None
+        return beliefs.arguments(shard, self.settings)
 
     async def has_to_repeat(self, answer: Sequence[bytes]) -> bool:
         """Whether the script, by its answer, has done nothing and the call has to be prepared and
@@ -103,7 +120,7 @@ class BoardCall:
             if asyncio.get_running_loop().time() > self._deadline:
                 # Who is told the truth is right the next time, unless a clock or a calendar is
                 # wrong.
-                raise Unavailable("The board's periods can't be agreed on now.", retry_after=2.0)
+                raise _not_agreed()
         elif answer[0] == BACKLOG:
             raise Unavailable(
                 "The write-behind backlog is full; Postgres is behind.", retry_after=5.0
@@ -136,3 +153,7 @@ class BoardCall:
                 await self._calls.recovery.ensure(self._board, create=self._create)
         except TimeoutError:
             raise Unavailable("The board is being rebuilt.", retry_after=2.0) from None
+
+
+def _not_agreed() -> Unavailable:
+    return Unavailable("The board's periods can't be agreed on now.", retry_after=2.0)

@@ -13,7 +13,7 @@ from scoreboard.wire.events import JOIN, RULES, Body, format_of
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.scripts import ScriptCall, join_board
 from scoreboard.write_path.board_calls import BoardCall, BoardCalls
-from scoreboard.write_path.ports import BoardRecovery
+from scoreboard.write_path.ports import BoardCalendar, BoardRecovery
 
 log = SparingLog(__name__)
 
@@ -24,10 +24,16 @@ class Joiner:
     """``backlog_limit`` is how many entries the stream may hold."""
 
     def __init__(
-        self, lines: ScriptLines, recovery: BoardRecovery, *, keyspace: Keyspace, backlog_limit: int
+        self,
+        lines: ScriptLines,
+        recovery: BoardRecovery,
+        calendar: BoardCalendar,
+        *,
+        keyspace: Keyspace,
+        backlog_limit: int,
     ) -> None:
         self._lines = lines
-        self._boards = BoardCalls(recovery, keyspace)
+        self._boards = BoardCalls(recovery, calendar, keyspace)
         self._keyspace = keyspace
         self._backlog = backlog_limit
 
@@ -59,7 +65,7 @@ class Joiner:
                 arg_body=body,
             )
             if attempt.settings.periods:
-                periods = attempt.occurrences()
+                periods = await attempt.occurrences()
                 call.keys.extend(periods.keys)
                 call.args.extend(periods.args)
             reply = await self._run(call, attempt)

@@ -52,21 +52,33 @@ class PeriodBeliefs:
     def learn(self, board: str, told: Sequence[bytes]) -> None:
         """Takes what the script says: Redis's time, then names of periods and what it knows of
         each."""
-        self._ahead = int(told[0]) - _own_clock()
+        texts = zip(told[1::2], told[2::2], strict=True)
+        known = {name.decode(): KnownPeriod.from_text(text) for name, text in texts}
+        self.take(board, int(told[0]), known)
+
+    def take(self, board: str, time_ms: int, known: dict[str, KnownPeriod | None]) -> None:
+        """Takes what the board knows, at this time of Redis, of each period."""
+        self._ahead = time_ms - _own_clock()
         if len(self._known) >= MOST:
             self._known.clear()
             self._ready.clear()
         self._ready.pop(board, None)
-        self._known[board] = {
-            name.decode(): KnownPeriod.from_text(text)
-            for name, text in zip(told[1::2], told[2::2], strict=True)
-        }
+        self._known[board] = known
+
+    def knows_latest(self, shard: str, settings: BoardSettings) -> bool:
+        """Whether an occurrence of each period is known that has not ended. Of a shard no other is
+        ever named."""
+        known, now = self._known.get(shard, {}), self._now()
+        latest = (known.get(period.name) for period in settings.periods)
+        return all(one is not None and now < one.latest.ends_at for one in latest)
 
     def _arguments(self, board: str, settings: BoardSettings, now: int) -> PeriodArguments:
         made = PeriodArguments(settings)
         per_player = settings.counts_players
         for period in settings.periods:
-            named = latest(period, self._known.get(board, {}).get(period.name), now)
+            named = self._known.get(board, {}).get(period.name)
+            if named is None or settings.shard_count == 1:
+                named = latest(period, named, now)
             made.until = min(made.until, named.latest.ends_at)
             number = named.latest.number
             keys = self._keyspace.board(occurrence_table(board, period.name, number))

@@ -11,6 +11,7 @@ from scoreboard.domain.durability import Durability
 from scoreboard.domain.judging import Case, Judgement
 from scoreboard.domain.submissions import Result, Submission
 from scoreboard.redisio.script_line import ScriptLine
+from scoreboard.wire.known_periods import KnownPeriod
 from scoreboard.write_path.commit_watch import Commit, Expected
 from scoreboard.write_path.plain_calls import Call
 
@@ -22,6 +23,17 @@ class BoardRecovery(Protocol):
         """Returns when the board is live; a caller that stops waiting does not stop the work.
         Raises UnknownBoard when there is none and ``create`` is False, Unavailable when it can't
         be made live now."""
+
+
+class BoardCalendar(Protocol):
+    """Says which occurrences are the latest on boards with shards. Implemented in
+    workers/calendars.Calendar."""
+
+    async def agreed(
+        self, shard: str, settings: BoardSettings
+    ) -> tuple[int, dict[str, KnownPeriod | None]]:
+        """The shard's time in Unix ms and what it knows of each period, once it has followed its
+        board. Raises Unavailable."""
 
 
 class Commits(Protocol):

@@ -166,7 +166,10 @@ class ShardedJoiner:
 
 def _without_rank(result: Result) -> Result:
     """The shard knows the rank among its own users alone."""
-    return result if result.rank is None else structs.replace(result, rank=None)
+    if result.rank is None and not result.periods:
+        return result
+    periods = tuple(structs.replace(move, rank=None) for move in result.periods)
+    return structs.replace(result, rank=None, periods=periods)
 
 
 def _together(failures: Sequence[BaseException], *, some_counted: bool) -> BaseException:

@@ -35,7 +35,7 @@ from scoreboard.write_path.board_calls import BoardCalls
 from scoreboard.write_path.durability_waits import DurabilityWaits
 from scoreboard.write_path.lanes import FULL_CALL, LANES, Entry, Lane, fail
 from scoreboard.write_path.plain_calls import PlainCalls
-from scoreboard.write_path.ports import BoardRecovery, CallMaker
+from scoreboard.write_path.ports import BoardCalendar, BoardRecovery, CallMaker
 from scoreboard.write_path.traced_calls import TracedCall
 
 if TYPE_CHECKING:
@@ -68,9 +68,10 @@ class Submitter:
         backlog_limit: int,
         waits: DurabilityWaits,
         judged: CallMaker,
+        calendar: BoardCalendar,
         tracer: Tracer | None = None,
     ) -> None:
-        self._boards = BoardCalls(recovery, keyspace)
+        self._boards = BoardCalls(recovery, calendar, keyspace)
         self._keyspace = keyspace
         self._window = b"%d" % round(dedupe_window * 1000)
         self._idle = b"%d" % round(board_idle * 1000)
@@ -290,7 +291,7 @@ class Submitter:
             call.keys.extend(prepared.keys)
             call.args.extend(prepared.args)
             if settings.periods:
-                occurrences = attempt.occurrences()
+                occurrences = await attempt.occurrences()
                 call.keys.extend(occurrences.keys)
                 call.args.extend(occurrences.args)
                 if occurrences.tells_late:

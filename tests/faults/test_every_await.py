@@ -76,6 +76,7 @@ async def posts(parts: Parts) -> None:
         *(parts.submit(PLAIN, new_action("ann")) for _ in range(2)),
         parts.submit(PLAIN, new_action("ann"), durability=Durability.DISK),
         parts.submit(JUDGED, new_action("ann")),
+        parts.submit(SEASONAL, new_action("ann")),
     )
 
 
@@ -165,6 +166,7 @@ async def reads(parts: Parts) -> None:
             parts.reader.description(board),
             parts.reader.page(board, standings.Place("rank", 1), 10),
         )
+        await parts.live.settings(board)
 
 
 async def watches(parts: Parts) -> None:

@@ -4,6 +4,7 @@ sure."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import NoReturn
 
 import pytest
 from redis import Redis as BlockingRedis
@@ -34,6 +35,9 @@ class NoRecovery:
     async def ensure(self, board: str, *, create: bool) -> None:
         raise Unavailable("Postgres can't be reached.")
 
+    async def agreed(self, *_: object) -> NoReturn:
+        raise Unavailable("Postgres can't be reached.")
+
 
 @pytest.fixture
 async def proxy(settings: Settings) -> AsyncIterator[Proxy]:
@@ -56,6 +60,7 @@ async def submitter(settings: Settings, proxy: Proxy) -> AsyncIterator[Submitter
         backlog_limit=1000,
         waits=no_durability_waits(),
         judged=PlainCalls(KEYSPACE),
+        calendar=NoRecovery(),
     )
     yield submitter
     await submitter.close()

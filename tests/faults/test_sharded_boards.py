@@ -29,6 +29,7 @@ ACTIONS = 200_000 if os.environ.get("EVERY_FAULT") else 4_000
 USERS = ACTIONS // 20
 BATCH = 500
 AT_ONCE = 4  # batches
+YEARS = {"name": "years", "every": "P3000D", "start": "2020-01-01T00:00:00Z"}
 
 
 @pytest.fixture
@@ -81,23 +82,25 @@ class Client:
                         assert answer.status == 503, await answer.text()
                 await asyncio.sleep(0.05)
 
-    async def read(self, call: str) -> Any:
-        """An answer of the board."""
+    async def read(self, call: str, of: str = "") -> Any:
+        """An answer of the board; ``of`` which table, as in ``period=years``."""
+        call += f"{'&' if '?' in call else '?'}{of}" if of else ""
         async with self._http.get(f"{self._board}/{call}") as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
-    async def lookup(self, users: list[str]) -> Any:
-        async with self._http.post(f"{self._board}/users:lookup", json={"userIds": users}) as found:
+    async def lookup(self, users: list[str], of: str) -> Any:
+        path = f"{self._board}/users:lookup?{of}"
+        async with self._http.post(path, json={"userIds": users}) as found:
             assert found.status == 200, await found.text()
             return await found.json()
 
-    async def standings(self) -> list[Any]:
+    async def standings(self, of: str) -> list[Any]:
         """The whole table, page by page."""
         found: list[Any] = []
         after = ""
         while True:
-            page = await self.read(f"standings?limit=1000{after}")
+            page = await self.read(f"standings?limit=1000{after}", of)
             found += page["standings"]
             if page["next"] is None:
                 return found
@@ -120,8 +123,9 @@ async def test_a_board_over_three_masters_ends_as_one_on_a_single_master(
     cluster = three_masters
     async with served(cluster, settings) as running:
         admin = {"Authorization": f"Bearer {running.token('admin')}"}
-        for board, rules in ((WHOLE, {}), (SPREAD, {"shards": SHARDS})):
+        for board, shards in ((WHOLE, 1), (SPREAD, SHARDS)):
             path = f"{running.url}/api/admin/boards/{board}"
+            rules = {"shards": shards, "periods": [YEARS]}
             async with http.put(path, json=rules, headers=admin) as answer:
                 assert answer.status == 200, await answer.text()
         keys = [of_board(running, shard) for shard in shard_names(SPREAD, SHARDS)]
@@ -146,24 +150,25 @@ async def test_a_board_over_three_masters_ends_as_one_on_a_single_master(
             victim.kill()
             await cluster.promoted(replica)
             await asyncio.gather(*later)
-            await agree(*clients)
-            top = (await clients[0].read("top"))["topScores"]
-            assert top == (await clients[1].read("top"))["topScores"]
+            for of in ("", "period=years"):
+                await agree(clients[0], clients[1], of)
+                top = (await clients[0].read("top", of))["topScores"]
+                assert top == (await clients[1].read("top", of))["topScores"]
             watching.cancel()
         assert seen == sorted(set(seen))
         assert len(seen) > 1
         await verified(running.settings)
 
 
-async def agree(whole: Client, spread: Client) -> None:
+async def agree(whole: Client, spread: Client, of: str) -> None:
     """Holds all reads of both against each other, once the last shard is live again."""
 
     async def complete() -> bool:
-        return len(await spread.standings()) == len(await whole.standings()) == USERS
+        return len(await spread.standings(of)) == len(await whole.standings(of)) == USERS
 
     await wait_until(complete, description="all users are on both boards")
-    standings = await whole.standings()
-    assert standings == await spread.standings()
+    standings = await whole.standings(of)
+    assert standings == await spread.standings(of)
     for one in standings[:: USERS // 20]:
         user = one["userId"]
         for call in (
@@ -171,11 +176,11 @@ async def agree(whole: Client, spread: Client) -> None:
             f"users/{user}/around?radius=7",
             f"rank?score={one['score']}",
         ):
-            assert await whole.read(call) == await spread.read(call)
-        page = await spread.read(f"standings?rank={one['rank']}&limit=1")
+            assert await whole.read(call, of) == await spread.read(call, of)
+        page = await spread.read(f"standings?rank={one['rank']}&limit=1", of)
         assert page["standings"] == [one]
     listed = [one["userId"] for one in standings[:: max(1, USERS // 400)]]
-    assert await whole.lookup(listed) == await spread.lookup(listed)
+    assert await whole.lookup(listed, of) == await spread.lookup(listed, of)
 
 
 async def verified(settings: Settings) -> None:

@@ -296,12 +296,18 @@ def test_clients_are_told_of_the_end_and_of_the_next_occurrence(client: Redis) -
     board.close()
 
 
-def turn(board: Board, period: str, named: str) -> list[str]:
+def turn(board: Board, period: str, named: str, *, follows: str = "") -> list[str]:
     number = int(named.split()[0])
     keys = board.occurrence(period, number)
     call = board.bound(
         scripts.turn_period,
-        {"board": board.name, "period": period, "next": named, "backlog": 1000},
+        {
+            "board": board.name,
+            "period": period,
+            "next": named,
+            "backlog": 1000,
+            "follows": follows,
+        },
         channel=keys.channel,
         table=keys.meta,
     )
@@ -323,6 +329,21 @@ def test_a_period_turns_though_nobody_posts_and_once_only(client: Redis) -> None
     assert (done, event) == ("!DONE", board.events()[-1].id)
     assert turn(board, "week", f"2 {end} {FAR} {FAR}") == ["!DONE", ""]
     assert [event.kind for event in board.events()].count(EventKind.OPENED) == 2
+    board.close()
+
+
+def test_a_shard_follows_over_what_it_missed_and_into_what_has_ended(client: Redis) -> None:
+    board = board_with(client, WEEK)
+    board.submit(Action("ann", "a1", 5))
+    over = f"4 {LONG_AGO} {LONG_AGO + 1} {LONG_AGO + 2}"
+    assert turn(board, "week", over, follows="1")[0] == "!PERIOD", "its own has not ended"
+    ended(board, "week")
+    assert turn(board, "week", over)[0] == "!PERIOD", "a board by itself leaves none out"
+    assert turn(board, "week", over, follows="1")[0] == "!DONE"
+    assert board.knows("week") == over, "none of the one before, which is over for good"
+    assert turn(board, "week", f"5 {LONG_AGO} {FAR} {FAR}", follows="1")[0] == "!DONE"
+    assert board.knows("week") == f"5 {LONG_AGO} {FAR} {FAR}{over.removeprefix('4')}"
+    assert turn(board, "week", over, follows="1")[0] == "!PERIOD", "there is no way back"
     board.close()
 
 

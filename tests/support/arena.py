@@ -109,6 +109,7 @@ async def opened_arena(
         backlog_limit=settings.backlog_limit,
         waits=no_durability_waits(),
         judged=judged or PlainCalls(durable.keyspace),
+        calendar=durable.calendar,
     )
     try:
         yield Arena(board, redis, durable, submitter, settings)

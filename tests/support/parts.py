@@ -14,7 +14,6 @@ from scoreboard.api.board_periods import BoardPeriods
 from scoreboard.api.board_reader import BoardReader
 from scoreboard.api.live.hub import Hub
 from scoreboard.api.live_tops import LiveTops
-from scoreboard.assembly.moderation import closed_boards
 from scoreboard.assembly.recovery import recovery
 from scoreboard.background import end, keep_running
 from scoreboard.domain.actions import ScoreAction
@@ -83,10 +82,12 @@ class Parts:
             backlog_limit=settings.backlog_limit,
             waits=waits,
             judged=JudgedCalls(self.redis, gates, LedgerCases(pool), keyspace=self.keyspace),
+            calendar=self.durable.calendar,
         )
         self.joiner = Joiner(
             self.writing,
             self.durable.rebuilder,
+            self.durable.calendar,
             keyspace=self.keyspace,
             backlog_limit=settings.backlog_limit,
         )
@@ -97,7 +98,7 @@ class Parts:
         self.periods = BoardPeriods(
             self.reader,
             PeriodStates(self.reads, keyspace=self.keyspace),
-            closed_boards(settings, self.redis, self.durable),
+            self.durable.calendar,
             archived,
         )
         self.hub = Hub(self.board_updates, LiveTops(self.reader, self.periods), settings)

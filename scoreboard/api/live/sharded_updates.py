@@ -1,5 +1,6 @@
 """The changed tops of boards with shards: a change of a shard's top may be one of the board's. The
-board is read then, once for all changes that come while that goes on."""
+board is read then, once for all changes that come while that goes on. So it is with the occurrences
+of its periods."""
 
 from __future__ import annotations
 
@@ -64,6 +65,9 @@ class ShardedUpdates:
                 on_update(name, text)
             elif text == messages.GONE:
                 on_resubscribed(board)
+            elif text.startswith(messages.CLOSED):
+                if name == board:  # the first shard speaks for all
+                    on_update(board, text)
             else:
                 self._changed.add(board)
                 if board not in self._reads:
@@ -83,9 +87,20 @@ class ShardedUpdates:
         while board in self._changed:
             self._changed.discard(board)
             try:
-                version, top = await self._reader.top(board, watched=True)
+                text = await self._update(board)
             except ScoreboardError:
                 on_resubscribed(board)  # which tries until it can be read
             else:
-                on_update(board, messages.update(board, version, top))
+                on_update(board, text)
             await asyncio.sleep(self._interval)
+
+    async def _update(self, feed: str) -> bytes:
+        """The newest top of a board, of a period's latest occurrence or of one occurrence."""
+        match feed.split(":"):
+            case [board, period]:
+                latest = await self._reader.latest_top(board, period, shown=0, watched=True)
+                return messages.period_update(board, period, *latest[:3])
+            case [board, period, number]:
+                found = await self._reader.occurrence_top(board, period, int(number), watched=True)
+                return messages.period_update(board, period, *found[:3])
+        return messages.update(feed, *await self._reader.top(feed, watched=True))

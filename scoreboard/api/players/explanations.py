@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, UnsetType
 
-from scoreboard.api.board_periods import BoardPeriods
+from scoreboard.api.board_periods import BoardPeriods, Shown
 from scoreboard.api.occurrence_reads import OfOccurrence, shown_of, told
 from scoreboard.api.paging import limit_of
 from scoreboard.api.parameters import identifier
@@ -26,7 +26,7 @@ from scoreboard.domain.moments import moment_of
 from scoreboard.domain.past import Explained, TableNeighbour
 from scoreboard.domain.profiles import Player
 from scoreboard.domain.stamps import stamp
-from scoreboard.domain.standings import percentile
+from scoreboard.domain.standings import Place, percentile
 
 By = Literal["score", "time", "userId"]
 
@@ -126,13 +126,13 @@ class ExplanationHandlers:
         shards = (await self._periods.settings(board)).shard_count
         shard = await self._shards.shard(board, user, shards)
         found = await self._past.explained(
-            shard if shown is None else table, user, before=before, limit=limit + 1
+            shard if shown is None else shown.of_shard(shard), user, before=before, limit=limit + 1
         )
         if found is None:
             raise not_on_board(user, table)
         rules, why = found
         if rules.shard_count > 1:
-            why = await self._among_all(board, rules, user, why)
+            why = await self._among_all(board, shown, rules, user, why)
         own = why.own
         around = [one.user_id for one in (why.above, why.below) if one is not None]
         seen = await self._presentation.seen(table, around, request)
@@ -159,19 +159,19 @@ class ExplanationHandlers:
         )
 
     async def _among_all(
-        self, board: str, rules: BoardSettings, user: str, why: Explained
+        self, board: str, shown: Shown | None, rules: BoardSettings, user: str, why: Explained
     ) -> Explained:
         """The same with the place among the users of all shards."""
-        around = await self._whole.around(board, user, 1) if why.own else None
-        description = await self._whole.description(board)
+        table = board if shown is None else shown.table
+        around = await self._whole.around(table, user, 1) if why.own else None
+        players = (await self._whole.page(table, Place("rank", 1), 0)).players
         if around is None:
-            return why._replace(own=None, above=None, below=None, players=description.users)
-        reached = [
-            await self._past.reached_ms(
-                await self._shards.shard(board, one.user_id, rules.shard_count), one.user_id
-            )
-            for one in around
-        ]
+            return why._replace(own=None, above=None, below=None, players=players)
+        reached = []
+        for one in around:
+            shard = await self._shards.shard(board, one.user_id, rules.shard_count)
+            part = shard if shown is None else shown.of_shard(shard)
+            reached.append(await self._past.reached_ms(part, one.user_id))
         found = {
             one.user_id: TableNeighbour(one.user_id, one.score, one.rank, ms)
             for one, ms in zip(around, reached, strict=True)
@@ -183,7 +183,7 @@ class ExplanationHandlers:
             own=found.get(user),
             above=found.get(above[0].user_id) if above else None,
             below=found.get(below[0].user_id) if below else None,
-            players=description.users,
+            players=players,
         )
 
 

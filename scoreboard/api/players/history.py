@@ -120,7 +120,7 @@ class HistoryHandlers:
         shown = await shown_of(self._periods, board, query)
         shards = (await self._periods.settings(board)).shard_count
         shard = await self._shards.shard(board, user, shards)
-        table = shard if shown is None else shown.table
+        table = shard if shown is None else shown.of_shard(shard)
         seen = await self._presentation.seen(sharded_board(table), [user], request)
         concealed = seen.conceals(user)
         about = told(shown) | known_from(await self._past.detail_from(shard))

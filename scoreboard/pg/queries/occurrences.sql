@@ -6,13 +6,24 @@ SELECT board, period, occurrence, starts_at, ends_at, final_at, turned
 FROM period_occurrence AS ended JOIN board USING (board)
      CROSS JOIN LATERAL (SELECT EXISTS (
          SELECT FROM period_occurrence AS later
-         WHERE (later.board, later.period, later.occurrence)
-             = (ended.board, ended.period, ended.occurrence + 1)) AS turned) AS next
+         WHERE (later.board, later.period) = (ended.board, ended.period)
+           AND later.occurrence > ended.occurrence) AS turned) AS next
 WHERE state <> 'final' AND ends_at BETWEEN $4 AND $1
   AND (ends_at, board, period, occurrence) > ($4, $5, $6, $7)
   AND CASE WHEN $3 THEN NOT turned ELSE final_at <= $1 END
 ORDER BY ends_at, board, period, occurrence
 LIMIT $2
+
+-- name: unsettled
+-- Those of the shards $3 in which the occurrence $2 of the period $1 is neither final nor, by a later one, left
+-- out, and whether they have opened it.
+SELECT name, own.board IS NOT NULL
+FROM unnest($3::text[]) AS name LEFT JOIN period_occurrence AS own
+     ON (own.board, own.period, own.occurrence) = (name, $1, $2)
+WHERE own.state IS DISTINCT FROM 'final'
+  AND (own.board IS NOT NULL
+       OR NOT EXISTS (SELECT FROM period_occurrence AS later
+                      WHERE (later.board, later.period) = (name, $1) AND later.occurrence > $2))
 
 -- name: next_due
 -- When there is something to do next (Unix ms), at $1 or after it.
@@ -56,19 +67,32 @@ SELECT board, period, occurrence, starts_at, ends_at, final_at, state, users, am
 FROM period_occurrence WHERE board = $1 AND starts_at <= $2 AND $2 < ends_at
 ORDER BY period
 
--- name: get
-SELECT board, period, occurrence, starts_at, ends_at, final_at, state, users, amended, pruned
-FROM period_occurrence WHERE (board, period, occurrence) = ($1, $2, $3)
+-- name: of_shards
+-- The occurrence $3 of the period $2 of the board $1 with the further shards $4: its own row, which is the last
+-- that becomes final, with what is so in any of them. One that a failover took from the first shard is told by
+-- another's.
+SELECT $1::text, period, occurrence, starts_at, ends_at, final_at,
+       CASE WHEN bool_and(state = 'final') OVER ()
+             AND EXISTS (SELECT FROM period_occurrence AS known
+                         WHERE (known.board, known.period) = ($1, $2) AND known.occurrence >= $3)
+            THEN 'final' ELSE 'open' END,
+       (sum(users) OVER ())::bigint, bool_or(amended) OVER (), bool_or(pruned) OVER ()
+FROM period_occurrence
+WHERE board = ANY ($1::text || $4::text[]) AND (period, occurrence) = ($2, $3)
+ORDER BY board LIMIT 1
 
 -- name: page
 -- Up to $4 of a period, newest first, before the number $3 (null: from the newest on), with the users
--- of those that are open, too.
-SELECT board, period, occurrence, starts_at, ends_at, final_at, state,
-       CASE state WHEN 'final' THEN users ELSE (
-           SELECT count(*) FROM user_score
-           WHERE user_score.board = table_name AND NOT hidden AND score IS NOT NULL) END AS users,
-       amended, pruned
-FROM period_occurrence
+-- of those that are open, too. What is so in one of the further shards $5 is so of the board.
+SELECT board, period, occurrence, starts_at, ends_at, final_at, state, of_shards.*
+FROM period_occurrence AS known CROSS JOIN LATERAL (
+    SELECT (sum(CASE part.state WHEN 'final' THEN part.users ELSE (
+                SELECT count(*) FROM user_score
+                WHERE user_score.board = part.table_name AND NOT hidden AND score IS NOT NULL)
+            END))::bigint AS users, bool_or(part.amended) AS amended, bool_or(part.pruned) AS pruned
+    FROM period_occurrence AS part
+    WHERE part.board = ANY ($1::text || $5::text[])
+      AND (part.period, part.occurrence) = (known.period, known.occurrence)) AS of_shards
 WHERE board = $1 AND period = $2 AND ($3::bigint IS NULL OR occurrence < $3)
 ORDER BY occurrence DESC LIMIT $4
 

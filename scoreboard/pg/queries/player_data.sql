@@ -20,9 +20,9 @@ SELECT json_build_object(
 FROM profile WHERE user_id = $1
 
 -- name: totals
--- Of the user $2 in the tables of the board $1, whose own has the name of the board if it is a shard.
+-- Of the user $2 in the tables of the board $1, whose names are those of the whole if it is a shard.
 SELECT jsonb_build_object(
-    'table', split_part(name, '.', 1), 'score', score * sign, 'reachedAt', reached_at, 'rank', rank, 'hidden', hidden,
+    'table', regexp_replace(name, '\.\d+', ''), 'score', score * sign, 'reachedAt', reached_at, 'rank', rank, 'hidden', hidden,
     'hiddenByModerator', moderated, 'hiddenByChoice', unlisted, 'created', total.created,
     'updated', total.updated)::text
 FROM (SELECT $1::text COLLATE "C" AS name
@@ -46,7 +46,7 @@ ORDER BY action.event_ms, action.event_seq
 -- name: folded
 -- What older actions came to, which are not kept one by one.
 SELECT jsonb_build_object(
-    'table', split_part(table_name, '.', 1), 'score', total * sign, 'actions', actions,
+    'table', regexp_replace(table_name, '\.\d+', ''), 'score', total * sign, 'actions', actions,
     'until', to_timestamp(detail_from($1) / 1000::double precision))::text
 FROM folded_total JOIN board ON board.board = $1
 WHERE user_id = $2 AND (table_name = $1 OR table_name IN (SELECT table_name FROM period_occurrence
@@ -62,7 +62,7 @@ FROM review WHERE (board, user_id) = ($1, $2) ORDER BY id
 
 -- name: joined
 SELECT jsonb_build_object(
-    'table', split_part(board, '.', 1), 'at', to_timestamp(event_ms / 1000::double precision))::text
+    'table', regexp_replace(board, '\.\d+', ''), 'at', to_timestamp(event_ms / 1000::double precision))::text
 FROM board_join
 WHERE user_id = $2 AND (board = $1 OR board IN (SELECT table_name FROM period_occurrence
                                                 WHERE period_occurrence.board = $1))
@@ -70,7 +70,7 @@ ORDER BY board
 
 -- name: days
 SELECT jsonb_build_object(
-    'table', split_part(table_name, '.', 1), 'day', to_timestamp(starts_at / 1000::double precision),
+    'table', regexp_replace(table_name, '\.\d+', ''), 'day', to_timestamp(starts_at / 1000::double precision),
     'rank', ranks[place], 'score', scores[place] * sign)::text
 FROM (SELECT near.*, array_position(near.users, $2) AS place
       FROM daily_table AS day CROSS JOIN LATERAL (

@@ -191,7 +191,7 @@ class Ends:
     def __init__(self, api: Api, settings: Settings, redis: Redis, pool: asyncpg.Pool) -> None:
         self._api, self._redis, self._pool = api, redis, pool
         durable = recovery(settings, topology_at(settings.redis_url), redis, redis, pool)
-        self._closer = closer(settings, redis, pool, durable)
+        self._closer = closer(pool, durable)
 
     async def __call__(self, *, emptied: bool = False) -> None:
         """With ``emptied`` Redis loses everything at the end of the week."""

@@ -98,7 +98,7 @@ async def opened(
             text,
         )
         await listen(database, "occurrence.closed")
-        closes = closer(settings, redis, pool, arena.durable)
+        closes = closer(pool, arena.durable)
         yield Season(arena, closes, ArchivedBoards(pool), database)
 
 
@@ -271,7 +271,7 @@ async def test_whoever_fails_at_a_step_another_finishes_once(
         await season.arena.submit(("ann", "a1", 5), ("bob", "b1", 7))
         await season.arena.persist()
         number = await season.over("blitz")
-        broken = closer(settings, redis, pool, season.arena.durable)
+        broken = closer(pool, season.arena.durable)
         if step == "rank_ahead":
             monkeypatch.setattr(closer_module, "LARGE", 1)
         at = getattr(broken, part)
@@ -361,7 +361,7 @@ async def test_several_at_work_close_each_occurrence_once(
     await season.arena.submit(("ann", "a1", 5))
     await season.arena.persist()
     number = await season.over("blitz")
-    several = [closer(settings, redis, pool, season.arena.durable) for _ in range(3)]
+    several = [closer(pool, season.arena.durable) for _ in range(3)]
     now = await season.now()
     await asyncio.gather(*(one.turn_all(now) for one in several))
     await asyncio.gather(*(one.finish_all(now) for one in several))

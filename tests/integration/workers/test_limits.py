@@ -58,7 +58,13 @@ async def joiner(court: Moderated, settings: Settings) -> AsyncIterator[Joiner]:
     durable = court.arena.durable
     pool = topology_at(settings.redis_url)
     lines = ScriptLines(pool, timeout=settings.redis_timeout, most=SERVERS)
-    yield Joiner(lines, durable.rebuilder, keyspace=durable.keyspace, backlog_limit=10_000)
+    yield Joiner(
+        lines,
+        durable.rebuilder,
+        durable.calendar,
+        keyspace=durable.keyspace,
+        backlog_limit=10_000,
+    )
     await lines.close()
 
 

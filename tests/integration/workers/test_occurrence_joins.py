@@ -35,7 +35,13 @@ async def configure(court: Moderated, **rules: object) -> None:
 async def joiner(court: Moderated, settings: Settings) -> AsyncIterator[Joiner]:
     durable = court.arena.durable
     lines = ScriptLines(topology_at(settings.redis_url), timeout=settings.redis_timeout, most=4)
-    yield Joiner(lines, durable.rebuilder, keyspace=durable.keyspace, backlog_limit=10_000)
+    yield Joiner(
+        lines,
+        durable.rebuilder,
+        durable.calendar,
+        keyspace=durable.keyspace,
+        backlog_limit=10_000,
+    )
     await lines.close()
 
 

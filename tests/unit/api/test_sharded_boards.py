@@ -12,7 +12,6 @@ import pytest
 
 from scoreboard.api.sharded_boards import ShardedBoards
 from scoreboard.domain.boards import BoardSettings
-from scoreboard.domain.descriptions import Description
 from scoreboard.domain.shards import shard_names, shard_of
 from scoreboard.domain.standings import Part, Place, Spot
 from scoreboard.errors import Unavailable, UnknownBoard
@@ -30,8 +29,8 @@ class Moving:
         self.versions = dict.fromkeys(SHARDS, 1)
         self.states = [dict(self.versions)]
 
-    async def description(self, board: str) -> Description:
-        return Description(BoardSettings(shards=3), 1, 1)
+    async def settings(self, table: str) -> BoardSettings:
+        return BoardSettings(shards=3)
 
     async def part(self, shard: str, spot: Spot, *, before: int, behind: int) -> Part:
         for _ in range(self.dice.randrange(3)):
@@ -71,8 +70,8 @@ class Crowd:
         }
         self.reads = 0
 
-    async def description(self, board: str) -> Description:
-        return Description(BoardSettings(shards=3), 0, 1)
+    async def settings(self, table: str) -> BoardSettings:
+        return BoardSettings(shards=3)
 
     async def part(self, shard: str, spot: Spot, *, before: int, behind: int) -> Part:
         self.reads += 1

@@ -37,6 +37,9 @@ class NobodyWatched:
     async def around(self, shard: str, spots: Sequence[Spot]) -> tuple[int, list[int], list[Rows]]:
         return 0, [], []
 
+    async def unopened(self, shard: str) -> bool:
+        return False
+
 
 async def test_moves_of_all_shards_are_told_as_if_they_were_of_one() -> None:
     async def settings_of(board: str) -> BoardSettings:

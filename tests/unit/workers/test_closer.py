@@ -57,7 +57,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 async def looks(record: Record, clock: Clock) -> list[int]:
     anything: Any = None
     closer = Closer(
-        *(record, anything, clock, anything, anything, anything, anything),  # type: ignore[arg-type]
+        *(record, anything, clock, *[anything] * 5),
         keyspace=anything,
     )
     with suppress(asyncio.CancelledError):

@@ -1,0 +1,140 @@
+"""Which occurrence of a period is the latest on a board with shards (domain/shards.py).
+
+The first shard decides, as a board without shards does for itself: numbers and bounds are what it
+has opened. The others follow: they open what it says, each by its own clock. So an action needs the
+first shard only when a shard meets an occurrence that is new to it.
+
+What a failover took from the first shard, the others may know. So before it opens what follows on
+the latest, all of them are asked, and it takes over what it lacks: no number is given twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.periods import Period
+from scoreboard.domain.shards import shard_names, shard_number, sharded_board
+from scoreboard.errors import BoardCold, Unavailable, UnknownBoard
+from scoreboard.wire.known_periods import KnownPeriod, latest
+from scoreboard.workers.redis_ports import ClosedBoards
+
+Known = dict[str, KnownPeriod | None]
+
+
+class Opener(Protocol):
+    """Implemented in rebuilder.py."""
+
+    async def ensure(self, board: str, *, create: bool) -> None:
+        """Returns when the board is live."""
+
+
+class Calendar:
+    """Every method raises BoardCold for a board without shards that is not live, Unavailable when a
+    server that is needed is away, or for as long as a clock is behind."""
+
+    def __init__(self, boards: ClosedBoards, opener: Opener) -> None:
+        self._boards = boards
+        self._opener = opener
+
+    async def open_due(self, board: str, settings: BoardSettings, period: Period) -> None:
+        """Opens the period's first occurrence, or what follows on one that has ended, unless that
+        is open already; of a board with shards in all of them, as far as these can be reached."""
+        if settings.shard_count == 1:
+            await self._boards.open_due(board, period)
+        else:
+            await self.turn(board, settings, period)
+
+    async def turn(self, shard: str, settings: BoardSettings, period: Period) -> bool:
+        """Likewise, of a board with shards: in its first shard and then in the others, or in one of
+        these what the first says. False when there was nothing to open in it."""
+        opened = await self._follow(shard, settings, period)
+        if not shard_number(shard):
+            others = shard_names(shard, settings.shard_count)[1:]
+            for told in await asyncio.gather(
+                *(self._follow(other, settings, period) for other in others), return_exceptions=True
+            ):
+                if isinstance(told, BaseException) and not isinstance(told, Unavailable):
+                    raise told
+        return opened
+
+    async def catch_up(self, shard: str, period: str) -> None:
+        """Opens in a shard what the board's first has opened, though it may have ended, or the
+        board may have the period no longer."""
+        if (newest := await self._known(sharded_board(shard), period)) is not None:
+            await self._hand_on(shard, period, newest, await self._known(shard, period))
+
+    async def agreed(self, shard: str, settings: BoardSettings) -> tuple[int, Known]:
+        """The shard's time in Unix ms and what it knows of each period, once it has followed its
+        board."""
+        for period in settings.periods:
+            await self._follow(shard, settings, period)
+        return await self._read(shard, [period.name for period in settings.periods])
+
+    async def _follow(self, shard: str, settings: BoardSettings, period: Period) -> bool:
+        board = sharded_board(shard)
+        newest, opened = await self._latest(board, settings, period)
+        if not shard_number(shard):
+            return opened
+        mine = await self._known(shard, period.name)
+        if mine is not None and mine.latest.number > newest.latest.number:
+            await self._hand_on(board, period.name, mine, newest)
+            return False
+        return await self._hand_on(shard, period.name, newest, mine)
+
+    async def _latest(
+        self, board: str, settings: BoardSettings, period: Period
+    ) -> tuple[KnownPeriod, bool]:
+        """What the first shard knows, of which an occurrence is open or to come, and whether that
+        was opened now."""
+        name, opened = period.name, False
+        now, read = await self._read(board, [name])
+        known = here = read[name]
+        if here is not None and now < here.latest.ends_at:
+            return here, False
+        others = shard_names(board, settings.shard_count)[1:]
+        for other in await asyncio.gather(*(self._known(shard, name) for shard in others)):
+            if other and (known is None or other.latest.number > known.latest.number):
+                known = other
+        if known is not None and known is not here:
+            opened = await self._hand_on(board, name, known, here)
+        following = latest(period, known, now)
+        if known is None or following.latest.number > known.latest.number:
+            opened = await self._boards.turn(board, name, following, follows=True) or opened
+        now, read = await self._read(board, [name])
+        here = read[name]
+        if here is None or here.latest.ends_at <= now:
+            raise Unavailable("The board's next occurrence can't be opened now.")
+        return here, opened
+
+    async def _hand_on(
+        self, shard: str, period: str, known: KnownPeriod, there: KnownPeriod | None
+    ) -> bool:
+        """Opens in a shard what is ``known`` elsewhere and not ``there``. False when it opened
+        nothing."""
+        opened, least = False, 0 if there is None else there.latest.number
+        for one, final_at in (
+            (known.before, known.before_final_at),
+            (known.latest, known.final_at),
+        ):
+            if one is not None and one.number > least:
+                named = KnownPeriod(one, final_at)
+                opened = await self._boards.turn(shard, period, named, follows=True) or opened
+        return opened
+
+    async def _known(self, shard: str, period: str) -> KnownPeriod | None:
+        return (await self._read(shard, [period]))[1][period]
+
+    async def _read(self, shard: str, periods: Sequence[str]) -> tuple[int, Known]:
+        with suppress(BoardCold):
+            return await self._boards.known(shard, periods)
+        try:
+            await self._opener.ensure(shard, create=False)
+        except UnknownBoard as error:
+            raise Unavailable("The board's shards are being made or removed.") from error
+        try:
+            return await self._boards.known(shard, periods)
+        except BoardCold as error:
+            raise Unavailable("The board is being rebuilt.") from error
