@@ -18,8 +18,11 @@ _VALUES = 12  # arrays of staged values, the statement's first arguments
 
 
 def _statement(insert: str, asks: int) -> str:
-    """The statement with one of the ledger's that insert; ``asks`` are the arguments of that."""
-    of_insert = re.sub(r"\$(\d)", lambda number: f"${int(number[1]) + _VALUES}", insert)
+    """The statement with one of the ledger's that insert; ``asks`` are the arguments of that. What
+    they do about a known action is left away: it costs each row a look and a record of the log,
+    and here a known action is an error."""
+    plain = insert.removesuffix("ON CONFLICT DO NOTHING")
+    of_insert = re.sub(r"\$(\d)", lambda number: f"${int(number[1]) + _VALUES}", plain)
     text = statements("plain_batches")["write"].format(
         insert_actions=of_insert, advance_totals=_ledger["advance_totals"]
     )
@@ -52,8 +55,8 @@ async def write(
     """Commits the events, that ``fits`` took; ``marks`` are those of their boards, and then the
     most by which a board's version may be ahead. ``asked`` bounds the older events among which
     their actions are looked for, Unix ms; None: there are no others. Raises an error of
-    Postgres's class 22, and nothing is written, when some action is known already or some board's
-    version is further ahead; errors of other classes as Postgres has them."""
+    Postgres's class 22 or 23, and nothing is written, when some action is known already or some
+    board's version is further ahead; errors of other classes as Postgres has them."""
     rows = zip(*map(_values, events), strict=True)
     statement = _write if asked is None else _write_unknown
     await connection.execute(

@@ -1,8 +1,8 @@
 -- name: write
 -- A batch that only adds new actions, of $m2's partition: its events by their values, then what is asked of the
 -- ledger, then boards with the versions and the event ids that they come to ($m1 to $m5), the most by which a
--- board's version may be ahead, and the batch's last event. When an action was known, or a version is further
--- ahead, the cast at the end fails, so that nothing of it is done.
+-- board's version may be ahead, and the batch's last event. When an action was known its key, or the cast
+-- at the end, fails, as that does when a version is further ahead, so that nothing of it is done.
 WITH staged AS MATERIALIZED (
     SELECT 'A' AS kind, board COLLATE "C", user_id COLLATE "C", action_id COLLATE "C", points, score,
            event_ms, event_seq, reached_ms, previous, occurred_ms, attempt_id, context,
