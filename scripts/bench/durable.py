@@ -1,10 +1,12 @@
 """What a durable action costs: posts that are answered once Postgres has them, and those that Redis
 answers for, on a whole service of our own.
 
-    python -m scripts.bench.durable [--seconds 5] [--rounds 3]
+    python -m scripts.bench.durable [--seconds 5] [--rounds 3] [--gate off]
 
 Each load runs in turn, several times over; figures are medians. CPU is that of all the service's
-processes, with what the persister and Postgres still do once the last post is answered.
+processes, with what the persister and Postgres still do once the last post is answered. The gate
+of the board is off; by itself `scoreboard up` sets it to the mode flag, in which an action takes
+about as much again.
 """
 
 from __future__ import annotations
@@ -51,11 +53,16 @@ CASES = [LONE, MANY, CROWD, Case(LEVEL, 8, size=100), SINGLE, BATCHES, CALM]
 def main(
     seconds: Annotated[float, typer.Option(help="Length of one measurement.", min=0.5)] = 5.0,
     rounds: Annotated[int, typer.Option(help="How often each is measured.", min=1)] = 3,
+    gate: Annotated[str, typer.Option(help="Mode of the board's gate: off, flag, reject.")] = "off",
     json: JsonFile = None,
 ) -> None:
     """Measure posts by the durability that they ask for; about two minutes."""
+    settings = {"SCOREBOARD_DEFAULT_GATE_MODE": gate}
     seen: defaultdict[str, list[float]] = defaultdict(list)
-    with Console().status("starting a service") as status, service.of_our_own(1) as server:
+    with (
+        Console().status("starting a service") as status,
+        service.of_our_own(1, settings) as server,
+    ):
         for turn in range(rounds + 1):  # the first makes the board live and is not counted
             for case in CASES:
                 status.update(str(case))

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,23 +50,25 @@ class _Facts(msgspec.Struct):
 
 
 @contextlib.contextmanager
-def of_our_own(workers: int) -> Iterator[Server]:
-    """A `scoreboard up` on a free port and fresh data, ended and removed afterwards. Raises
-    ConfigurationError."""
-    with temporary_folder() as folder, running_in(folder, workers) as server:
+def of_our_own(workers: int, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A `scoreboard up` on a free port and fresh data, with ``settings`` as further variables,
+    ended and removed afterwards. Raises ConfigurationError."""
+    with temporary_folder() as folder, running_in(folder, workers, settings) as server:
         yield server
 
 
 @contextlib.contextmanager
-def running_in(folder: Path, workers: int = 1) -> Iterator[Server]:
-    """A `scoreboard up` on a free port with its data in ``folder``, ended afterwards. Raises
-    ConfigurationError."""
+def running_in(
+    folder: Path, workers: int = 1, settings: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """A `scoreboard up` on a free port with its data in ``folder`` and ``settings`` as further
+    variables, ended afterwards. Raises ConfigurationError."""
     # Variables meant for this program are not settings of the server.
     environment = {
         name: value
         for name, value in os.environ.items()
         if name not in {"SCOREBOARD_URL", "SCOREBOARD_TOKEN"}
-    }
+    } | dict(settings or {})
     command = [sys.executable, "-m", "scoreboard", "up", "--port", "0"]
     command += ["--data-dir", str(folder), "--workers", str(workers)]
     up = Child("`scoreboard up`", command, log=folder / "up.log", environment=environment)
