@@ -2,7 +2,8 @@
 // Written by `python -m clients.conformance.shapes`, not by hand.
 
 /** What an action did in an occurrence of a period: the user's total there, the rank from
- * 1 (null for a user who is hidden), and whether the total is another now. */
+ * 1 (null for a user who is hidden, and on a board with shards), and whether the total
+ * is another now. */
 export interface InPeriod {
   occurrence: number;
   score: number;

@@ -5,7 +5,8 @@ using System.Collections.Generic;
 namespace ScoreboardClient
 {
     /// <summary>What an action did in an occurrence of a period: the user's total there, the rank from
-    /// 1 (null for a user who is hidden), and whether the total is another now.</summary>
+    /// 1 (null for a user who is hidden, and on a board with shards), and whether the total
+    /// is another now.</summary>
     public sealed class InPeriod
     {
         public long Occurrence { get; private set; }

@@ -12,7 +12,8 @@ from typing import Any, Literal
 @dataclass(frozen=True)
 class InPeriod:
     """What an action did in an occurrence of a period: the user's total there, the rank from
-    1 (null for a user who is hidden), and whether the total is another now."""
+    1 (null for a user who is hidden, and on a board with shards), and whether the total
+    is another now."""
 
     occurrence: int
     score: int
