@@ -24,6 +24,8 @@ from scoreboard.errors import ConfigurationError, installing
 from scoreboard.local.child_processes import Child, Keeper, Pause, nap
 
 START_TIMEOUT = 120.0
+MEGABYTE = 1024 * 1024
+ROOM = 64 * MEGABYTE  # an empty cluster takes 40, and its log some
 POSTGRES_MAJOR = "pginstall18"
 PORTS = range(20_000, 32_000)
 _given: deque[int] = deque(maxlen=len(PORTS) // 4)  # whoever got one may not listen yet
@@ -259,6 +261,7 @@ class Postgres:
             "--no-instructions",
         ]
         log = self.process.log.with_name("initdb.log")
+        free = shutil.disk_usage(self.directory).free  # later initdb has taken its files away
         initdb = Child("initdb", command, log=log, folder=self.directory)
         initdb.start()
         try:
@@ -269,8 +272,10 @@ class Postgres:
             shutil.rmtree(draft, ignore_errors=True)
             raise
         if initdb.exit_code != 0:
+            # A full disk cuts the log off before the cause.
+            room = f"; only {free // MEGABYTE} MB were free there" if free < ROOM else ""
             raise ConfigurationError(
-                f"Postgres can't make its data in {self.data}: {initdb.last_words()}"
+                f"Postgres can't make its data in {self.data}: {initdb.last_words()}{room}"
             )
         log.unlink()
         draft.rename(self.data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError
 
 from scoreboard.errors import ConfigurationError
-from scoreboard.local.embedded_servers import Postgres, Valkey, postgres_binaries
+from scoreboard.local.embedded_servers import MEGABYTE, Postgres, Valkey, postgres_binaries
 from scoreboard.local.interruption import Interrupted
 from tests.support import servers
 
@@ -107,6 +108,17 @@ def test_the_cause_of_a_cluster_that_can_not_be_made_is_told(tmp_path: Path) -> 
     )
     postgres = Postgres(tmp_path / "postgres", binaries=binaries)
     with pytest.raises(ConfigurationError, match="could not write: No space left on device"):
+        postgres.make()
+
+
+def test_a_cluster_for_which_there_is_no_room_is_told_though_its_log_was_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binaries = failing_initdb(tmp_path, "exit 1")
+    full = type(shutil.disk_usage(tmp_path))(100, 100 - 3, 3 * MEGABYTE)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    postgres = Postgres(tmp_path / "postgres", binaries=binaries)
+    with pytest.raises(ConfigurationError, match="only 3 MB were free there"):
         postgres.make()
 
 
