@@ -32,6 +32,10 @@ class BoardStatistics(msgspec.Struct, frozen=True):
     session_mean: float
     session_variance: float
 
+    def bits_at(self, at_ms: int) -> float:
+        """Returns how surprising the hour of the week is, in bits; 0 for an ordinary one."""
+        return self.week_bits[(at_ms // 3_600_000 + 72) % 168]
+
 
 def board_statistics(cases: Sequence[Case]) -> BoardStatistics:
     """Returns the statistics of ``cases``, at least one, in order of time."""

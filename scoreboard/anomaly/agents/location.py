@@ -10,6 +10,7 @@ import numpy as np
 from scoreboard.anomaly.agent import NEVER, Agent, Feature, Scene
 from scoreboard.anomaly.forest import Floats
 from scoreboard.anomaly.memory.devices import is_unknown
+from scoreboard.anomaly.memory.hours import hour_of_day, near
 from scoreboard.anomaly.memory.places import SAME_PLACE_KM, distance_km, same_place
 from scoreboard.anomaly.memory.records import KNOWN_ACTIONS, Place, Profile
 from scoreboard.anomaly.rules import GateRules
@@ -20,6 +21,8 @@ PLAUSIBLE_KMH: Final = 800.0
 """Door to door; a first trip up to this speed is never a reason for refusal by itself."""
 GPS_SLACK_KM: Final = 100.0
 """How far apart two reported locations of somebody who did not move may be."""
+MOST_HOUR_BITS: Final = 4.0
+"""An hour alone is weak evidence, however quiet it is."""
 
 FEATURES: Final = (
     Feature(
@@ -32,7 +35,7 @@ FEATURES: Final = (
     Feature("from_known", "km", "is far from every known place", NEVER, math.expm1),
     Feature("from_home", "km", "is far from the usual place", NEVER, math.expm1),
     Feature("new_country", "", "is in a country not seen before", NEVER),
-    Feature("all_new", "bits", "is at a new place on a new device", 10.3),
+    Feature("all_new", "bits", "is at a new place on a new device", 10.5),
 )
 
 
@@ -48,13 +51,16 @@ def look(scene: Scene) -> list[float] | None:
     new_country = context.country is not None and context.country not in profile.countries
     new_device = context.device_id is not None and is_unknown(profile, case)
     settled = profile.actions >= KNOWN_ACTIONS
+    news = 0.0
+    if new_device and known and settled:
+        news = _news_bits(profile, known, new_country) + _hour_bits(scene)
     hours = max(60_000, case.at_ms - profile.placed_ms) / 3_600_000
     return [
         math.log1p(max(0.0, last - GPS_SLACK_KM) / hours),
         math.log1p(known),
         math.log1p(home),
         1.0 if new_country and profile.countries else 0.0,
-        _news_bits(profile, known, new_country) if new_device and known and settled else 0.0,
+        news,
     ]
 
 
@@ -89,6 +95,15 @@ def _news_bits(profile: Profile, away_km: float, new_country: bool) -> float:
     if new_country:
         share *= (len(profile.countries) + 1) / sessions
     return max(0.0, math.log2(away_km / SAME_PLACE_KM / share))
+
+
+def _hour_bits(scene: Scene) -> float:
+    """Returns how seldom the board is played on at an hour of the week, if it is one at which the
+    user never plays: a thief seldom keeps the hours of the account, a traveller mostly does."""
+    at_ms = scene.case.at_ms
+    if scene.board is None or near(scene.profile, hour_of_day(at_ms)):
+        return 0.0
+    return min(MOST_HOUR_BITS, scene.board.bits_at(at_ms))
 
 
 def rule(scene: Scene, row: list[float], rules: GateRules) -> Reason | None:

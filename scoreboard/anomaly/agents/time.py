@@ -44,7 +44,7 @@ def look(scene: Scene) -> list[float] | None:
     same_session = profile.seen_ms and not starts_session(profile, at)
     return [
         surprise,
-        board.week_bits[(at // 3_600_000 + 72) % 168],
+        board.bits_at(at),
         math.log1p(min(LONG_ABSENCE_DAYS, max(0.0, away_s / DAY_S))),
         max(0, at - profile.session_start_ms) / 3_600_000 if same_session else 0.0,
     ]

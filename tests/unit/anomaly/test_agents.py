@@ -42,6 +42,29 @@ def test_location_refuses_a_new_device_at_a_new_place_and_goes_on_doing_so(table
     assert table.act(after=90_000, place=LONDON).refused_by == APPROVED
 
 
+def test_a_first_trip_with_a_new_phone_is_refused_only_at_an_hour_new_to_the_user(
+    table: Table,
+) -> None:
+    def next_day(hour: int) -> None:
+        table.now += DAY - (table.now - MONDAY) % DAY + hour * HOUR
+
+    def in_paris(user: str) -> tuple[str, ...]:
+        return table.act(user, place=PARIS, device=f"new phone of {user}").refused_by
+
+    for user in ("ann", "bob", "eve"):
+        table.play_evenings(9, user, device=f"phone of {user}")
+        table.now -= 9 * DAY
+    table.now += 9 * DAY
+    for _ in range(2):  # an hour that was refused is an ordinary one after a day
+        next_day(6)
+        table.act("eve", device="phone of eve")
+    next_day(20)
+    assert in_paris("ann") == APPROVED
+    next_day(6)
+    assert "location" in in_paris("bob")
+    assert in_paris("eve") == APPROVED
+
+
 def test_a_refused_device_is_an_ordinary_one_after_a_day(table: Table) -> None:
     table.play_evenings(12)
     table.now += DAY
