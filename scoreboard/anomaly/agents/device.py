@@ -12,13 +12,20 @@ from scoreboard.anomaly.forest import Floats
 from scoreboard.anomaly.memory.devices import (
     DEVICE_MEMORY_S,
     is_unknown,
+    km_from_others,
     other_accounts,
     quick_switches,
     short_hash,
 )
+from scoreboard.anomaly.memory.records import KNOWN_ACTIONS
+from scoreboard.anomaly.rules import GateRules
+from scoreboard.domain.judging import Reason
 
+NAME: Final = "device"
 HOUSEHOLD: Final = 3
 """So many accounts may take turns on a device."""
+FAR_KM: Final = 500.0
+"""Who plays on one device is near it: a household has one home."""
 
 FEATURES: Final = (
     Feature(
@@ -55,6 +62,21 @@ def look(scene: Scene) -> list[float] | None:
     ]
 
 
+def rule(scene: Scene, row: list[float], rules: GateRules) -> Reason | None:
+    """Refuses a known user on an unknown device on which others played far away just before, if it
+    is nobody's own: the accounts of a farm keep their places but share the device."""
+    case, profile, record = scene.case, scene.profile, scene.device
+    if scene.board is None or record is None:
+        return None
+    if profile.actions < KNOWN_ACTIONS or not is_unknown(profile, case):
+        return None
+    away_km = km_from_others(record, case)
+    if away_km <= FAR_KM:
+        return None
+    about = "uses a new device that other accounts use far away"
+    return Reason(NAME, "elsewhere", away_km, 0.0, FAR_KM, "km", about)
+
+
 def novelties(columns: dict[str, Floats], rng: np.random.Generator) -> None:
     """Makes first new phones and updates, and devices that a household takes turns on."""
     n = len(columns["new_devices"])
@@ -66,4 +88,4 @@ def novelties(columns: dict[str, Floats], rng: np.random.Generator) -> None:
     columns["switch"][shared] = rng.uniform(0, 2, shared.sum())
 
 
-AGENT: Final = Agent("device", FEATURES, look, novelties=novelties)
+AGENT: Final = Agent(NAME, FEATURES, look, rule=rule, novelties=novelties)

@@ -7,9 +7,16 @@ import math
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain, repeat
-from typing import Final
+from typing import Final, NamedTuple
 
-from scoreboard.anomaly.memory.records import STRANGER_S, DeviceRecord, Profile, UserDevice
+from scoreboard.anomaly.memory.places import distance_km
+from scoreboard.anomaly.memory.records import (
+    KNOWN_ACTIONS,
+    STRANGER_S,
+    DeviceRecord,
+    Profile,
+    UserDevice,
+)
 from scoreboard.domain.judging import Case
 
 MAX_DEVICES: Final = 6
@@ -24,6 +31,24 @@ QUICK_SWITCH_S: Final = 30.0
 """A change of account counts half when this long has passed since the other's attempt."""
 SWITCHES_S: Final = 600.0
 """Quick changes fade out over ten minutes."""
+HANDED_ON_S: Final = 3 * 86_400
+"""A device that nobody played on for so long may have gone anywhere."""
+
+MAX_PLACED: Final = 3
+"""So many accounts of a device have a place: with more it is a farm, wherever they are."""
+
+
+class _Account(NamedTuple):
+    """An account of a device, as its record has it."""
+
+    user: int
+    last_s: int
+    played: float
+    place: tuple[float, float] | None
+
+    def left(self, at_s: int) -> float:
+        """The attempts, of which old ones have faded."""
+        return self.played * math.pow(0.5, abs(at_s - self.last_s) / PLAYED_HALF_LIFE_S)
 
 
 @lru_cache(maxsize=16_384)
@@ -78,13 +103,32 @@ def other_accounts(record: DeviceRecord, case: Case) -> float:
     """
     user, at_s = short_hash(case.user_id), case.at_ms // 1000
     own, others = 0.0, []
-    for (account, last_s), played in _accounts(record):
-        left = played * math.pow(0.5, abs(at_s - last_s) / PLAYED_HALF_LIFE_S)
-        if account == user:
-            own = left
+    for account in _accounts(record):
+        if account.user == user:
+            own = account.left(at_s)
         else:
-            others.append(left)
+            others.append(account.left(at_s))
     return sum(min(1.0, left, MAIN_USER * left / max(own, 1.0)) for left in others)
+
+
+def km_from_others(record: DeviceRecord, case: Case) -> float:
+    """Returns how far away the nearest of the other accounts was that lately played on the device.
+
+    0 if no other did or the action has no place, and if another account played there often enough
+    to be known: then it is that user's device, and who is far away a guest.
+    """
+    context, user, at_s = case.context, short_hash(case.user_id), case.at_ms // 1000
+    if context is None or context.latitude is None or context.longitude is None:
+        return 0.0
+    away_km = []
+    for account in _accounts(record):
+        if account.user == user:
+            continue
+        if account.left(at_s) >= KNOWN_ACTIONS:
+            return 0.0
+        if account.place and abs(at_s - account.last_s) < HANDED_ON_S:
+            away_km.append(distance_km(context.latitude, context.longitude, *account.place))
+    return min(away_km, default=0.0)
 
 
 def quick_switches(record: DeviceRecord, case: Case) -> float:
@@ -105,18 +149,24 @@ def note_account(record: DeviceRecord, case: Case) -> None:
     not."""
     user, at_s = short_hash(case.user_id), case.at_ms // 1000
     record.switches = quick_switches(record, case)
-    played, others = 1.0, []
-    for account, attempts in _accounts(record):
-        if account[0] == user:
-            played += attempts * math.pow(0.5, abs(at_s - account[1]) / PLAYED_HALF_LIFE_S)
+    context, played, others = case.context, 1.0, []
+    for account in _accounts(record):
+        if account.user == user:
+            played += account.left(at_s)
         else:
-            others.append((account, attempts))
-    kept = [((user, at_s), round(played, 3)), *others][:MAX_ACCOUNTS]
-    record.accounts = [account for account, _ in kept]
-    record.played = [attempts for _, attempts in kept]
+            others.append(account)
+    place = None
+    if context and context.latitude is not None and context.longitude is not None:
+        place = round(context.latitude, 2), round(context.longitude, 2)
+    kept = [_Account(user, at_s, round(played, 3), place), *others][:MAX_ACCOUNTS]
+    record.accounts = [(account.user, account.last_s) for account in kept]
+    record.played = [account.played for account in kept]
+    record.places = [account.place for account in kept[:MAX_PLACED]]
 
 
-def _accounts(record: DeviceRecord) -> Iterator[tuple[tuple[int, int], float]]:
-    """The accounts with their attempts; those in a record from before attempts were counted have
-    one."""
-    return zip(record.accounts, chain(record.played, repeat(1.0)), strict=False)
+def _accounts(record: DeviceRecord) -> Iterator[_Account]:
+    """Those in a record from before attempts were counted have one; from before places were noted,
+    none."""
+    played, places = chain(record.played, repeat(1.0)), chain(record.places, repeat(None))
+    for (user, last_s), attempts, place in zip(record.accounts, played, places, strict=False):
+        yield _Account(user, last_s, attempts, place)

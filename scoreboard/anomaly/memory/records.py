@@ -82,12 +82,14 @@ class Profile(msgspec.Struct, array_like=True):
 class DeviceRecord(msgspec.Struct, array_like=True):
     """The accounts that a device was seen with, newest first: (short hash of the user, epoch
     seconds of the last attempt). ``played`` are their attempts at that moment, and ``switches`` the
-    quick changes of account at the newest attempt; both fade, see ``memory/devices.py``."""
+    quick changes of account at the newest attempt; both fade, see ``memory/devices.py``. ``places``
+    are the degrees at which the newest accounts were, None where one had no place."""
 
     format: int = DEVICE_FORMAT
     accounts: list[tuple[int, int]] = []
     played: list[float] = []
     switches: float = 0.0
+    places: list[tuple[float, float] | None] = []
 
 
 _encoder = msgspec.msgpack.Encoder()

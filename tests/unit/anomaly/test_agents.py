@@ -83,6 +83,30 @@ def test_device_refuses_the_accounts_of_a_farm(table: Table) -> None:
     assert all("device" in judgement.refused_by for judgement in accounts[3:])
 
 
+def test_device_refuses_known_users_of_a_new_device_that_others_use_far_away(table: Table) -> None:
+    for user in ("ann", "bob"):
+        table.play_evenings(6, user, device=f"phone of {user}")
+        table.now -= 6 * DAY
+    table.now += 7 * DAY
+    assert table.act("stranger", place=SYDNEY, device="farm").refused_by == APPROVED
+    assert table.act("ann", device="farm").refused_by == ("device",)
+    (reason,) = table.act("ann", after=300, device="farm").reasons
+    assert (reason.feature, round(reason.value, -3), reason.high) == ("elsewhere", 17_000, 500.0)
+    assert table.act("newcomer", after=300, device="farm").refused_by == APPROVED
+    table.act("seller", place=SYDNEY, device="old phone")
+    table.now += 4 * DAY
+    assert table.act("bob", device="old phone").refused_by == APPROVED
+
+
+def test_device_approves_a_guest_on_a_phone_that_is_somebodys_own(table: Table) -> None:
+    table.play_evenings(6, "ann", device="phone of ann")
+    table.now -= 6 * DAY
+    table.play_evenings(6, "owner", place=PARIS, device="phone of the owner")
+    table.play_evenings(1, "child", place=PARIS, device="new tablet")
+    assert table.act("owner", after=300, place=PARIS, device="new tablet").refused_by == APPROVED
+    assert "device" not in table.act("ann", place=SYDNEY, device="phone of the owner").refused_by
+
+
 def test_device_refuses_two_accounts_that_go_on_taking_turns_within_seconds(table: Table) -> None:
     turns = [table.act(("ann", "bob")[i % 2], after=11, device="shared") for i in range(24)]
     assert all("device" in judgement.refused_by for judgement in turns[7:])
