@@ -66,7 +66,8 @@ def rule(scene: Scene, row: list[float], rules: GateRules) -> Reason | None:
     """Refuses a known user on an unknown device on which others played far away just before, if it
     is nobody's own: the accounts of a farm keep their places but share the device."""
     case, profile, record = scene.case, scene.profile, scene.device
-    if scene.board is None or record is None:
+    others = row[0]
+    if scene.board is None or record is None or not others:
         return None
     if profile.actions < KNOWN_ACTIONS or not is_unknown(profile, case):
         return None

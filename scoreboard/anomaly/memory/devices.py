@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain, repeat
-from typing import Final, NamedTuple
+from typing import Final
 
 from scoreboard.anomaly.memory.places import distance_km
 from scoreboard.anomaly.memory.records import (
@@ -36,19 +36,6 @@ HANDED_ON_S: Final = 3 * 86_400
 
 MAX_PLACED: Final = 3
 """So many accounts of a device have a place: with more it is a farm, wherever they are."""
-
-
-class _Account(NamedTuple):
-    """An account of a device, as its record has it."""
-
-    user: int
-    last_s: int
-    played: float
-    place: tuple[float, float] | None
-
-    def left(self, at_s: int) -> float:
-        """The attempts, of which old ones have faded."""
-        return self.played * math.pow(0.5, abs(at_s - self.last_s) / PLAYED_HALF_LIFE_S)
 
 
 @lru_cache(maxsize=16_384)
@@ -103,11 +90,12 @@ def other_accounts(record: DeviceRecord, case: Case) -> float:
     """
     user, at_s = short_hash(case.user_id), case.at_ms // 1000
     own, others = 0.0, []
-    for account in _accounts(record):
-        if account.user == user:
-            own = account.left(at_s)
+    for (account, last_s), played in _accounts(record):
+        left = _faded(played, at_s - last_s)
+        if account == user:
+            own = left
         else:
-            others.append(account.left(at_s))
+            others.append(left)
     return sum(min(1.0, left, MAIN_USER * left / max(own, 1.0)) for left in others)
 
 
@@ -121,13 +109,14 @@ def km_from_others(record: DeviceRecord, case: Case) -> float:
     if context is None or context.latitude is None or context.longitude is None:
         return 0.0
     away_km = []
-    for account in _accounts(record):
-        if account.user == user:
+    places = chain(record.places, repeat(None))
+    for ((account, last_s), played), place in zip(_accounts(record), places, strict=False):
+        if account == user:
             continue
-        if account.left(at_s) >= KNOWN_ACTIONS:
+        if _faded(played, at_s - last_s) >= KNOWN_ACTIONS:
             return 0.0
-        if account.place and abs(at_s - account.last_s) < HANDED_ON_S:
-            away_km.append(distance_km(context.latitude, context.longitude, *account.place))
+        if place and abs(at_s - last_s) < HANDED_ON_S:
+            away_km.append(distance_km(context.latitude, context.longitude, *place))
     return min(away_km, default=0.0)
 
 
@@ -149,24 +138,28 @@ def note_account(record: DeviceRecord, case: Case) -> None:
     not."""
     user, at_s = short_hash(case.user_id), case.at_ms // 1000
     record.switches = quick_switches(record, case)
-    context, played, others = case.context, 1.0, []
-    for account in _accounts(record):
-        if account.user == user:
-            played += account.left(at_s)
-        else:
-            others.append(account)
-    place = None
+    context, place = case.context, None
     if context and context.latitude is not None and context.longitude is not None:
         place = round(context.latitude, 2), round(context.longitude, 2)
-    kept = [_Account(user, at_s, round(played, 3), place), *others][:MAX_ACCOUNTS]
-    record.accounts = [(account.user, account.last_s) for account in kept]
-    record.played = [account.played for account in kept]
-    record.places = [account.place for account in kept[:MAX_PLACED]]
+    played, others, places = 1.0, [], [place]
+    known = chain(record.places, repeat(None))
+    for (account, attempts), other_place in zip(_accounts(record), known, strict=False):
+        if account[0] == user:
+            played += _faded(attempts, at_s - account[1])
+        else:
+            others.append((account, attempts))
+            places.append(other_place)
+    kept = [((user, at_s), round(played, 3)), *others][:MAX_ACCOUNTS]
+    record.accounts = [account for account, _ in kept]
+    record.played = [attempts for _, attempts in kept]
+    record.places = places[:MAX_PLACED]
 
 
-def _accounts(record: DeviceRecord) -> Iterator[_Account]:
-    """Those in a record from before attempts were counted have one; from before places were noted,
-    none."""
-    played, places = chain(record.played, repeat(1.0)), chain(record.places, repeat(None))
-    for (user, last_s), attempts, place in zip(record.accounts, played, places, strict=False):
-        yield _Account(user, last_s, attempts, place)
+def _faded(attempts: float, ago_s: int) -> float:
+    return attempts * math.pow(0.5, abs(ago_s) / PLAYED_HALF_LIFE_S)
+
+
+def _accounts(record: DeviceRecord) -> Iterator[tuple[tuple[int, int], float]]:
+    """The accounts with their attempts; those in a record from before attempts were counted have
+    one."""
+    return zip(record.accounts, chain(record.played, repeat(1.0)), strict=False)
