@@ -184,6 +184,7 @@ async def test_every_line_to_paste_does_what_its_call_says(
         "GET /api/erasures/{erasure}": (404, "not_found"),
         "POST /api/users/{user}/admit": (404, "not_found"),  # nobody was erased yet
         "POST /api/admin/models/{version}/activate": (404, "not_found"),  # none was trained
+        "POST /api/admin/models/{version}/hold-back": (404, "not_found"),
         "POST /api/admin/boards/{board}/import": (409, "gate_is_on"),
     }
     boards = await database.fetch("SELECT board FROM board ORDER BY board")
