@@ -35,7 +35,7 @@ from tests.support.waiting import wait_until
 
 EVERY_FAULT = bool(os.environ.get("EVERY_FAULT"))
 SEED = 20_263
-BOUND = 20.0  # seconds within which everybody is answered at each try, whatever happens
+BOUND = 60.0  # seconds within which everybody is answered at each try, also on a busy machine
 TRIES = 5  # for what is reached by chance, after something else went wrong
 PLAIN, JUDGED, LIMITED, SEASONAL = "plain", "judged", "limited", "seasonal"
 WEEK = Period("week", cron="0 0 * * 1")
