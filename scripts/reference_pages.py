@@ -17,6 +17,7 @@ from scoreboard.api.operator_catalogue import operator_operations
 from scoreboard.api.players.catalogue import player_operations
 from scoreboard.api.players.past_catalogue import past_operations
 from scoreboard.api.reference import TAGS
+from scoreboard.api.sign_in import sign_in_operations
 from scoreboard.api.webhook_catalogue import webhook_operations
 from scoreboard.commands.program import app
 from scoreboard.telemetry import metrics
@@ -35,6 +36,7 @@ def described_calls() -> dict[str, Any]:
                 *operator_operations(stand_in, stand_in, stand_in, stand_in),
                 *player_operations(stand_in, stand_in, stand_in, stand_in),
                 *webhook_operations(stand_in),
+                *sign_in_operations(stand_in),
             ]
         )
     )

@@ -31,9 +31,9 @@ async def test_other_methods_are_refused_with_those_that_are_allowed(api: Api) -
 
 UNKNOWN_PATHS = (
     *("/api", "/api/", "/api/score/", "/api/scores/top", "/api/boards/global/", "/nowhere"),
-    *("/api/boards//top", "/api/boards/global/users", "/api/boards/global/users//around"),
+    *("/api/boards//top", "/api/boards/global/players", "/api/boards/global/users//around"),
     *("/API/score/top", "//", "/static/", "/.env", "/static/..%2F..%2Fapp.py"),
-    *("/%0A", "/api/score%0D%0AX", "/api/boards/global%0A/users"),
+    *("/%0A", "/api/score%0D%0AX", "/api/boards/global%0A/players"),
 )
 
 
