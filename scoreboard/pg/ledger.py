@@ -369,28 +369,13 @@ _COUNTED = frozenset({EventKind.ACCEPTED, EventKind.REVERTED})
 _ALWAYS_REVIEWED = frozenset({EventKind.REFUSED, EventKind.CONFLICT})
 
 
-def _text(raw: Any) -> str | None:
-    return None if raw is msgspec.UNSET else bytes(raw).decode()
-
-
 def _row(event: Event) -> tuple[Any, ...]:
     body = event.body
     taken: tuple[int | None, int | None] = split_id(body.e) if body.e else (None, None)
     return (
         event.kind.value,
-        body.b,
-        body.u,
-        body.a,
-        body.p,
-        event.score,
-        event.ms,
-        event.seq,
-        event.reached_ms,
-        event.previous,
-        None if body.i is msgspec.UNSET else body.i,
-        body.t,
-        _text(body.c),
-        _text(body.f),
+        *plain_batches.values_of(event),
+        None if body.f is msgspec.UNSET else bytes(body.f).decode(),
         *taken,
         body.w or None,
     )

@@ -57,14 +57,15 @@ async def write(
     their actions are looked for, Unix ms; None: there are no others. Raises an error of
     Postgres's class 22 or 23, and nothing is written, when some action is known already or some
     board's version is further ahead; errors of other classes as Postgres has them."""
-    rows = zip(*map(_values, events), strict=True)
+    rows = zip(*map(values_of, events), strict=True)
     statement = _write if asked is None else _write_unknown
     await connection.execute(
         statement, *rows, *(asked or ()), *marks, events[-1].ms, events[-1].seq, timeout=timeout
     )
 
 
-def _values(event: Event) -> tuple[Any, ...]:
+def values_of(event: Event) -> tuple[Any, ...]:
+    """What is staged of an action, from its board to its context, in order of the columns."""
     body = event.body
     return (
         body.b,

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from scripts.bench import http_client
 from scripts.bench.figures import Bound, JsonFile, report
-from scripts.bench.http_client import Load
+from scripts.bench.http_client import Load, Outcome
 from scripts.load import cpu, service
 from scripts.load.service import Server
 
@@ -87,23 +87,10 @@ def main(
 
 
 async def _measured(server: Server, case: Case, seconds: float, turn: int) -> dict[str, float]:
-    assert server.pid is not None
-    assert server.database_url is not None
     kind = "score" if case.size == 1 else f"scores-{case.size}"
     seed = hash((case, turn, time.monotonic_ns()))
     load = Load(server.target, kind, seconds, case.connections, case.rate, seed, case.level)
-    database = await asyncpg.connect(server.database_url)
-    try:
-        counted = await database.fetchval("SELECT count(*) FROM score_action")
-        before = cpu.parts(server.pid)
-        outcome = await http_client.run(load)
-        actions = await settled(database) - counted
-    finally:
-        await database.close()
-    after = cpu.parts(server.pid)
-    if set(outcome.statuses) != {200}:
-        raise SystemExit(f"{case}: answers {dict(outcome.statuses)}")
-    spent = {part: (after[part] - before[part]) / actions * 1e6 for part in after}
+    outcome, spent = await posted(server, load)
     return {
         "posts/s": outcome.rate,
         "p50, ms": outcome.percentile_ms(50),
@@ -111,6 +98,25 @@ async def _measured(server: Server, case: Case, seconds: float, turn: int) -> di
         "CPU, \u00b5s an action": sum(spent.values()),
         **{f"{part}, \u00b5s": value for part, value in spent.items()},
     }
+
+
+async def posted(server: Server, load: Load) -> tuple[Outcome, dict[str, float]]:
+    """What came of a load of posts, and the microseconds of CPU that each part of the service spent
+    on an action of it, with what follows on the last post."""
+    assert server.pid is not None
+    assert server.database_url is not None
+    database = await asyncpg.connect(server.database_url)
+    try:
+        counted = await settled(database)
+        before = cpu.parts(server.pid)
+        outcome = await http_client.run(load)
+        actions = await settled(database) - counted
+    finally:
+        await database.close()
+    after = cpu.parts(server.pid)
+    if set(outcome.statuses) != {200}:
+        raise SystemExit(f"{load.kind}: answers {dict(outcome.statuses)}")
+    return outcome, {part: (after[part] - before[part]) / actions * 1e6 for part in after}
 
 
 async def settled(database: asyncpg.Connection, ledger: str = "score_action") -> int:

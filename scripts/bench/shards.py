@@ -19,19 +19,17 @@ import time
 from contextlib import ExitStack, closing
 from typing import Annotated, NamedTuple
 
-import asyncpg
 import typer
 from aiohttp import ClientSession
 from redis import Redis
 from rich.console import Console
 
-from scripts.bench import http_client
-from scripts.bench.durable import settled
+from scripts.bench.durable import posted
 from scripts.bench.figures import Bound, JsonFile, report
 from scripts.bench.http_client import Load
 from scripts.bench.script_calls import FullBoard, Line, running
 from scripts.bench.shared_cores import slowdown
-from scripts.load import cpu, service
+from scripts.load import service
 from scripts.load.service import Server
 from scripts.load.target import Target
 
@@ -108,23 +106,11 @@ def _work(server: Server, kind: Kind, seconds: float, rounds: int) -> dict[str, 
 
 async def _spent(server: Server, kind: Kind, board: str, seconds: float) -> dict[str, float]:
     """What each part spends on an action, in microseconds, with what follows on the last post."""
-    assert server.pid is not None
-    assert server.database_url is not None
     requests = "score" if kind.size == 1 else f"scores-{kind.size}"
     seed = time.monotonic_ns()
     load = Load(server.target, requests, seconds, 16, kind.rate, seed, board=board)
-    database = await asyncpg.connect(server.database_url)
-    try:
-        counted = await settled(database)
-        before = cpu.parts(server.pid)
-        outcome = await http_client.run(load)
-        actions = await settled(database) - counted
-    finally:
-        await database.close()
-    after = cpu.parts(server.pid)
-    if set(outcome.statuses) != {200}:
-        raise SystemExit(f"{kind} to {board}: answers {dict(outcome.statuses)}")
-    return {part: (after[part] - before[part]) / actions * 1e6 for part in after}
+    _, spent = await posted(server, load)
+    return spent
 
 
 def _masters(seconds: float, rounds: int) -> dict[str, float]:
