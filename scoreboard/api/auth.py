@@ -89,6 +89,13 @@ class Authenticator:
             raise Forbidden("The token lacks the scope admin.")
         return principal
 
+    async def check_reads(self, request: web.BaseRequest, board: str) -> None:
+        """Returns when the caller's token allows reading the board. Raises as ``authenticate``, and
+        Forbidden."""
+        principal = await self.authenticate(request)
+        if not principal.may_read(board):
+            raise Forbidden("The token does not allow reading this board.")
+
     def check(self, reader: Reader) -> None:
         """Raises Unauthorized when the reader's token has expired or was revoked since it was
         verified, here or elsewhere; Unavailable while it is not known which ones are."""

@@ -353,9 +353,7 @@ class BoardHandlers:
         board = request.match_info.get("board", self._default_board)
         check_board_name(board)
         if not self._public:
-            principal = await self._authenticator.authenticate(request)
-            if not principal.may_read(board):
-                raise Forbidden("The token does not allow reading this board.")
+            await self._authenticator.check_reads(request, board)
         return board
 
 

@@ -22,9 +22,7 @@ class PlayerAccess:
         """Returns when the caller may read the board."""
         check_board_name(board)
         if not self._public:
-            principal = await self._authenticator.authenticate(request)
-            if not principal.may_read(board):
-                raise Forbidden("The token does not allow reading this board.")
+            await self._authenticator.check_reads(request, board)
 
     async def sees_everything(self, request: web.Request, board: str, user: str) -> bool:
         """True when the caller does; False for other readers."""
