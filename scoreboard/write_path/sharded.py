@@ -7,8 +7,8 @@ its settings, before anything has counted."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from msgspec import structs
 
@@ -18,10 +18,9 @@ from scoreboard.domain.shards import shard_of, sharded_board
 from scoreboard.domain.submissions import Result, Submission
 from scoreboard.errors import OutcomeUnknown, RetryLater, Unavailable, UnknownBoard
 
-T = TypeVar("T")
-
 MOST = 10_000  # boards of which the number of shards is remembered
 TRIES = 4  # who believed wrong is right the next time, unless the board changes again
+UNSETTLED = "The board's shards are being made or removed."
 
 
 class OnOtherShard(Exception):
@@ -68,21 +67,21 @@ class _Shards:
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
 
-    async def asked(self, board: str, ask: Callable[[int], Awaitable[T]]) -> T:
-        """What ``ask`` gives for the board's number of shards."""
-        for _ in range(TRIES):
-            shards = self._known.get(board, 1)
-            try:
-                return await ask(shards)
-            except OnOtherShard as told:
-                if len(self._known) >= MOST:
-                    self._known.clear()
-                self._known[board] = told.shards
-            except UnknownBoard:
-                if shards == 1:
-                    raise
-                self._known.pop(board, None)  # it is another board by now, or none
-        raise Unavailable("The board's shards are being made or removed.")
+    def of(self, board: str) -> int:
+        """1 for a board of which nothing else was told."""
+        return self._known.get(board, 1)
+
+    def learn(self, board: str, believed: int, told: OnOtherShard | UnknownBoard) -> None:
+        """Takes over what an attempt was ``told`` that believed in so many shards. Raises it when
+        to try again is of no use."""
+        if isinstance(told, OnOtherShard):
+            if len(self._known) >= MOST:
+                self._known.clear()
+            self._known[board] = told.shards
+        elif believed == 1:
+            raise told
+        else:
+            self._known.pop(board, None)  # it is another board by now, or none
 
 
 class ShardedSubmitter:
@@ -105,15 +104,17 @@ class ShardedSubmitter:
         ``create`` lets the first accepted action bring a board without shards into being. Raises
         UnknownBoard, Unavailable (nothing was written) or OutcomeUnknown, also when some shards
         have written and others have not."""
-
-        async def submit(shards: int) -> tuple[list[Result], Durability]:
-            if shards == 1:
-                return await self._submitter.submit(
-                    board, submissions, create=create, durability=durability
-                )
-            return await self._spread(board, shards, submissions, durability)
-
-        return await self._shards.asked(board, submit)
+        for _ in range(TRIES):
+            shards = self._shards.of(board)
+            try:
+                if shards == 1:
+                    return await self._submitter.submit(
+                        board, submissions, create=create, durability=durability
+                    )
+                return await self._spread(board, shards, submissions, durability)
+            except (OnOtherShard, UnknownBoard) as told:
+                self._shards.learn(board, shards, told)
+        raise Unavailable(UNSETTLED)
 
     async def _spread(
         self, board: str, shards: int, submissions: Sequence[Submission], durability: Durability
@@ -157,11 +158,13 @@ class ShardedJoiner:
 
     async def join(self, board: str, user: str) -> None:
         """See Joiner."""
-
-        async def join(shards: int) -> None:
-            await self._joiner.join(shard_of(board, user, shards), user)
-
-        await self._shards.asked(board, join)
+        for _ in range(TRIES):
+            shards = self._shards.of(board)
+            try:
+                return await self._joiner.join(shard_of(board, user, shards), user)
+            except (OnOtherShard, UnknownBoard) as told:
+                self._shards.learn(board, shards, told)
+        raise Unavailable(UNSETTLED)
 
 
 def _without_rank(result: Result) -> Result:
