@@ -4,7 +4,8 @@ It writes the logs of the children, which come through pipes, so that they can b
 losing a line; and it ends the children when `up` is gone without having stopped them (kill -9).
 
 `up` runs this file as a process and gives it orders over a socket. The socket ends when `up` ends,
-for whatever reason, so nothing else has to work.
+for whatever reason, so nothing else has to work. What a person has to know of the logs comes back
+over another one, for which `up` never waits: the process may stand still with its disk.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ class Caretaker:
         self.lock = lock
         self._arguments = [str(most_bytes), str(kept)]
         self._adopted: dict[Child, int] = {}
+        self._process: subprocess.Popen[bytes]
+        self._control: socket.socket
+        self._news: socket.socket
+        self._trouble = ""  # what it told last
 
     @property
     def pid(self) -> int:
@@ -64,9 +69,15 @@ class Caretaker:
 
     def look(self) -> None:
         """Starts the process again if it has ended: nobody else reads what the children write, and
-        they stand still when their pipes are full. Raises OSError when that can't be now."""
+        they stand still when their pipes are full. Raises OSError when that can't be now, and while
+        the latest lines of a log could not be written."""
         if self._process.poll() is not None:
             self._begin_again()
+        with contextlib.suppress(BlockingIOError):
+            if told := self._news.recv(CHUNK):
+                self._trouble = told.decode().splitlines()[-1]
+        if self._trouble:
+            raise OSError(self._trouble)
 
     def __enter__(self) -> Caretaker:
         self._begin()
@@ -80,6 +91,7 @@ class Caretaker:
     ) -> None:
         self._order({"do": "finish"})
         self._control.close()
+        self._news.close()
         for output in self._adopted.values():
             os.close(output)
         try:
@@ -89,20 +101,26 @@ class Caretaker:
             self._process.wait()
 
     def _begin(self) -> None:
+        self._trouble = ""
         self._control, theirs = socket.socketpair()
         self._control.settimeout(ANSWER_TIMEOUT)
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno()), *self._arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), self.lock),
-                start_new_session=True,
-            )
+            self._news, told = socket.socketpair()
+            self._news.setblocking(False)
+            with told:
+                ends = theirs.fileno(), told.fileno()
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", __name__, *map(str, ends), *self._arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=(*ends, self.lock),
+                    start_new_session=True,
+                )
 
     def _begin_again(self) -> None:
         self._control.close()
+        self._news.close()
         self._process.kill()
         self._process.wait()
         self._begin()
@@ -144,8 +162,13 @@ class _Process:
     """The process itself. ``_children`` has those to be ended, by the order of their first start:
     the last one is ended first."""
 
-    def __init__(self, control: socket.socket, most_bytes: int, kept: int) -> None:
+    def __init__(
+        self, control: socket.socket, news: socket.socket, most_bytes: int, kept: int
+    ) -> None:
         self._control = control
+        self._news = news
+        self._news.setblocking(False)
+        self._trouble = ""  # as `up` knows it
         self._limits = {"most_bytes": most_bytes, "kept": kept}
         self._files: dict[str, RotatingFile] = {}
         self._children: dict[int, tuple[int, int] | None] = {}
@@ -162,6 +185,15 @@ class _Process:
                     self._obey()
                 elif key.fd in self._outputs:
                     self._copy(key.fd)
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tells `up` of a log whose lines are lost, and when there is none any more."""
+        trouble = next((file.trouble for file in self._files.values() if file.trouble), "")
+        if trouble != self._trouble:
+            with contextlib.suppress(OSError):  # `up` is gone, or reads nothing for long
+                self._news.send(f"{trouble}\n".encode())
+            self._trouble = trouble
 
     def _obey(self) -> None:
         text, descriptors, _, _ = socket.recv_fds(self._control, 65_536, 1)
@@ -220,11 +252,12 @@ class _Process:
 
 
 def main() -> None:
-    """Works for the `up` at the other end of the socket whose descriptor is the first argument."""
+    """Works for the `up` at the other end of the sockets whose descriptors are the first two
+    arguments: for its orders, and for what it has to know."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the children's last lines are still to come
-    descriptor, most_bytes, kept = map(int, sys.argv[1:])
-    _Process(socket.socket(fileno=descriptor), most_bytes, kept).run()
+    control, news, most_bytes, kept = map(int, sys.argv[1:])
+    _Process(socket.socket(fileno=control), socket.socket(fileno=news), most_bytes, kept).run()
 
 
 if __name__ == "__main__":

@@ -118,6 +118,8 @@ def _make_private(directory: Path, say: Callable[[str], None]) -> None:
             strange = True
             continue
         _check_kind(entry)
+        if entry.is_dir() and not entry.is_symlink():
+            _check_kinds(entry)
         if not entry.is_symlink():
             _take_rights(entry)
     if not strange:
@@ -133,6 +135,17 @@ def _check_kind(path: Path) -> None:
         kind = path.stat().st_mode
         if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
             raise OSError(f"'{path}' is a pipe, a socket or a device; remove it")
+
+
+def _check_kinds(folder: Path) -> None:
+    """The same for all that is below, which the servers read."""
+    # Those of an earlier run may still be at work, and remove some of it meanwhile.
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _check_kinds(Path(entry))
+            elif not entry.is_file(follow_symlinks=False):
+                _check_kind(Path(entry))
 
 
 def _take_rights(path: Path) -> None:

@@ -11,9 +11,12 @@ KEPT = 3
 
 class RotatingFile:
     """Lines are appended to ``path``, which only its owner can read. Before it grows beyond
-    ``most_bytes`` it becomes ``<path>.1``, an older one ``<path>.2``, and so on up to ``kept``."""
+    ``most_bytes`` it becomes ``<path>.1``, an older one ``<path>.2``, and so on up to ``kept``.
+    ``trouble`` says, for a person, why the latest lines could not be written; it is empty when they
+    were."""
 
     def __init__(self, path: Path, *, most_bytes: int = MOST_BYTES, kept: int = KEPT) -> None:
+        self.trouble = ""
         self._path = path
         self._most = most_bytes
         self._kept = kept
@@ -38,8 +41,11 @@ class RotatingFile:
                     left = left[len(piece) :]
                 else:
                     self._rotate()
-        except OSError:
+        except OSError as error:
             self._lost += left.count(b"\n") or 1
+            self.trouble = f"lines of {self._path} are lost ({error.strerror})"
+        else:
+            self.trouble = ""
 
     def close(self) -> None:
         """Closes the file; a later write opens it again."""

@@ -398,13 +398,13 @@ def test_something_else_by_the_name_of_what_it_keeps_is_one_clear_line(
     assert f"'{taken}'" in error
 
 
-@pytest.mark.parametrize("name", ["serve.log", "secret"])
+@pytest.mark.parametrize("name", ["serve.log", "secret", "postgres/password", "valkey/valkey.conf"])
 def test_a_pipe_by_the_name_of_what_it_keeps_is_one_clear_line(
     up: Callable[..., Up], tmp_path: Path, name: str
 ) -> None:
     """Whoever opens one waits for somebody at its other end."""
     pipe = tmp_path / "data" / name
-    pipe.parent.mkdir()
+    pipe.parent.mkdir(parents=True)
     os.mkfifo(pipe)
     refused = up()
     assert refused.end() == 1

@@ -236,6 +236,34 @@ def test_lines_that_do_not_fit_on_the_disk_are_counted_and_the_child_goes_on(
     assert text(log) == "2 lines could not be written to this file\nthree\n"
 
 
+async def test_its_owner_learns_that_lines_of_a_log_are_lost_and_that_they_are_no_more(
+    tmp_path: Path,
+) -> None:
+    code = "signal.pthread_sigmask(signal.SIG_BLOCK, [12])\n"
+    code += "while True: print('up', flush=True), signal.sigwait([12])"
+    with kept() as caretaker:
+        child = python(tmp_path, f"import signal; {code}", caretaker)
+        child.log.mkdir()
+        child.start()
+
+        def trouble() -> str:
+            try:
+                caretaker.look()
+            except OSError as error:
+                return str(error)
+            return ""
+
+        told = await wait_until(trouble, description="it is told")
+        assert told == f"lines of {child.log} are lost (Is a directory)"
+        assert trouble() == told
+        child.log.rmdir()
+        assert child.pid is not None
+        os.kill(child.pid, 12)
+        await wait_until(lambda: not trouble(), description="the end of it is told")
+        assert text(child.log) == "1 lines could not be written to this file\nup\n"
+        child.kill()
+
+
 def test_a_data_directory_has_one_owner_at_a_time(tmp_path: Path) -> None:
     with (
         data_directory.claimed(tmp_path, nap, silent),
