@@ -22,7 +22,7 @@ from scoreboard.local.interruption import Interruption
 from scoreboard.local.postgres_roles import SERVICE, Confined
 from scoreboard.local.restarts import Restarts
 from scoreboard.local.running_service import DEVELOPER
-from scoreboard.settings import PREFIX, Settings
+from scoreboard.settings import DATA_DIR_VARIABLE, PREFIX, Settings
 
 READY_TIMEOUT = 120.0
 MIGRATE_TIMEOUT = 600.0
@@ -59,6 +59,8 @@ class Scoreboard:
         self.redis_url = plan.settings.redis_url
         self.database_url = plan.settings.database_url
         self.environment = dict(os.environ)
+        # For the commands of whoever has it there: ours are told which servers to use.
+        self.environment.pop(DATA_DIR_VARIABLE, None)
         self._migrating: dict[str, str] = {}  # settings that only `migrate` may know
         self._grants: list[str] = []
         self.children: list[Child] = []
@@ -272,11 +274,16 @@ class Scoreboard:
     def _role(self, role: str, *options: str, name: str = "", **settings: str) -> Child:
         """``name`` is that of the child and its log, by default the role's."""
         own = {f"{PREFIX}{setting}": value for setting, value in settings.items()}
+        others = {
+            variable: value
+            for variable, value in self.environment.items()
+            if variable.removesuffix("_FILE") not in own
+        }
         return Child(
             name or role,
             [sys.executable, "-m", "scoreboard", role, *options],
             log=self.plan.directory / f"{name or role}.log",
-            environment=self.environment | own,
+            environment=others | own,
             keeper=self._caretaker,
         )
 

@@ -241,7 +241,7 @@ async def test_what_runs_does_not_depend_on_who_reads_what_up_says(
 
 
 async def test_what_up_says_is_there_when_it_is_said(up: Callable[..., Up]) -> None:
-    running = up(PYTHONUNBUFFERED="")
+    running = up(PYTHONUNBUFFERED="", SCOREBOARD_DATA_DIR="/of/another")  # the option counts
     await running.ready()
     await running.banner()
 
