@@ -87,6 +87,8 @@ class Occurrences:
         transaction. Returns its name and how many have a rank; None when there is no such table, or
         another process ranks one."""
         with translated():
+            if not await self._pool.fetchval(_sql["are_unranked"]):  # as nearly always
+                return None
             async with self._pool.acquire() as connection, connection.transaction():
                 if not await connection.fetchval(_sql["ranking_turn"], LOCK_SPACE, RANKS_LOCK):
                     return None

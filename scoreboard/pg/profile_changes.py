@@ -41,9 +41,7 @@ class ProfileChanges:
         """Notes boards that users came onto while their profiles changed: a transaction that had
         begun before did not see the change, nor was it seen."""
         with translated():
-            async with self._pool.acquire() as connection:
-                await connection.execute(_sql["recheck"], limit)
-                await connection.execute(_sql["set_horizons"])
+            await self._pool.execute(_sql["recheck"], limit)
 
     async def choose(self, board: str, user: str) -> bool | None:
         """Takes over whether the user wants to be hidden, in all tables of the board; final ones

@@ -26,11 +26,13 @@ WHERE own.state IS DISTINCT FROM 'final'
                       WHERE (later.board, later.period) = (name, $1) AND later.occurrence > $2))
 
 -- name: next_due
--- When there is something to do next (Unix ms), at $1 or after it.
-SELECT min(moment)
-FROM period_occurrence JOIN board USING (board)
-     CROSS JOIN LATERAL unnest(ARRAY[ends_at, final_at]) AS moment
-WHERE state <> 'final' AND moment >= $1
+-- When there is something to do next (Unix ms), at $1 or after it. Of those that have not ended the first end is
+-- the first moment, by their index; of those that have, few are not final. Of a board that is being removed
+-- there is nothing.
+SELECT least((SELECT ends_at FROM period_occurrence JOIN board USING (board)
+              WHERE state <> 'final' AND ends_at >= $1 ORDER BY ends_at LIMIT 1),
+             (SELECT min(final_at) FROM period_occurrence JOIN board USING (board)
+              WHERE state <> 'final' AND ends_at < $1 AND final_at >= $1))
 
 -- name: latest
 -- The latest two of each of a board's periods, the older one first.
@@ -122,6 +124,10 @@ FROM (SELECT board, coalesce(settings::jsonb ->> 'rankStyle' = 'standard', false
 WHERE rules.board = ended.board AND state <> 'final'
   AND (ended.board, period, occurrence) = ($1, $2, $3)
 RETURNING users
+
+-- name: are_unranked
+SELECT EXISTS (SELECT FROM period_occurrence
+               WHERE unranked IS NOT NULL AND state = 'final' AND NOT pruned)
 
 -- name: next_unranked
 -- The smallest final table that decisions changed since it was ranked, and how many they are.

@@ -13,18 +13,17 @@ WITH noted AS (
 INSERT INTO profile_recheck (user_id, listing, boards)
 VALUES ($1, $2::boolean, ARRAY(SELECT board FROM noted))
 
--- name: set_horizons
--- Whoever begins from now on sees the profiles of the rechecks that are there.
-UPDATE profile_recheck SET beyond = pg_snapshot_xmax(pg_current_snapshot()) WHERE beyond IS NULL
-
 -- name: recheck
--- Of up to $1 rechecks of which all earlier transactions have ended: the boards that were not seen.
+-- Of up to $1 rechecks of which all earlier transactions have ended: the boards that were not seen. Whoever begins
+-- from now on sees the profiles of the rechecks that are there.
 WITH ripe AS (
     DELETE FROM profile_recheck
     WHERE (user_id, asked) IN (
         SELECT user_id, asked FROM profile_recheck
         WHERE beyond <= pg_snapshot_xmin(pg_current_snapshot()) ORDER BY asked LIMIT $1)
     RETURNING user_id, listing, boards
+), horizons AS (
+    UPDATE profile_recheck SET beyond = pg_snapshot_xmax(pg_current_snapshot()) WHERE beyond IS NULL
 )
 INSERT INTO profile_change AS known (board, user_id, listing)
 SELECT board.board, ripe.user_id, bool_or(ripe.listing) FROM ripe CROSS JOIN board
