@@ -29,6 +29,7 @@ ANSWERS = [
     "UserPlace",
     "Neighbours",
     "Lookup",
+    "FoundOnBoard",
     "OccurrencePage",
     "UserProfile",
     "ProfileList",

@@ -295,6 +295,20 @@ export interface Lookup {
   nextStartsAt?: string;
 }
 
+/** Users of the table whose names begin as was asked, by rank; `more` when there are
+ * others, or may be, since so many players have such names. Who is anonymous or hidden
+ * is not found. */
+export interface FoundOnBoard {
+  users: Standing[];
+  more: boolean;
+  period?: string;
+  occurrence?: number;
+  state?: "closing" | "final" | "open" | "upcoming";
+  startsAt?: string;
+  endsAt?: string;
+  nextStartsAt?: string;
+}
+
 /** An occurrence, and how many users are in it. `amended`: a moderator's decision changed
  * it when it was final; `gone`: its users are no longer kept. Both are left out where
  * false. */

@@ -3,6 +3,7 @@ import type {
   BoardPage,
   DescribedBoard,
   Explanation,
+  FoundOnBoard,
   History,
   Joined,
   Lookup,
@@ -266,6 +267,9 @@ export class Scoreboard {
   /** The places of up to 500 users, such as friends, in their order or, with `sort`, by rank and each
    * with its `place` among them. `day` tells the ranks as the day began as well. */
   lookup(userIds: string[], table?: Table & { sort?: "rank"; day?: boolean }): Promise<Lookup>;
+  /** The users of the board whose names begin so, whatever the capitals, by rank; nobody who is anonymous or
+   * hidden. There are others where `more` is true. */
+  find(name: string, table?: Table & { limit?: number }): Promise<FoundOnBoard>;
   /** The board's rules, how many users it shows, and its periods. */
   describe(options?: { board?: string }): Promise<DescribedBoard>;
   /** A page of the period's occurrences, newest first. */

@@ -195,6 +195,7 @@ internal static class Driver
                 var users = ((List<object>)command["userIds"]).Cast<string>();
                 var day = true.Equals(command.Maybe("day"));
                 return await _client.Lookup(users, table, Text(command, "sort") == "rank", day);
+            case "find": return await _client.Find(Text(command, "name"), table, limit);
             case "rankOf": return await _client.RankOf(Json.Integer(command["score"]), table);
             case "describe": return await _client.Describe(table.Board);
             case "occurrences": return await _client.Occurrences(table.Period, table.Board, limit, after);

@@ -796,6 +796,44 @@ namespace ScoreboardClient
         }
     }
 
+    /// <summary>Users of the table whose names begin as was asked, by rank; `more` when there are
+    /// others, or may be, since so many players have such names. Who is anonymous or hidden
+    /// is not found.</summary>
+    public sealed class FoundOnBoard
+    {
+        public IReadOnlyList<Standing> Users { get; private set; }
+
+        public bool More { get; private set; }
+
+        public string Period { get; private set; }
+
+        public long? Occurrence { get; private set; }
+
+        public string State { get; private set; }
+
+        public string StartsAt { get; private set; }
+
+        public string EndsAt { get; private set; }
+
+        public string NextStartsAt { get; private set; }
+
+        internal static FoundOnBoard From(object told)
+        {
+            var it = (Dictionary<string, object>)told;
+            return new FoundOnBoard
+            {
+                Users = Json.List(it["users"], one => Standing.From(one)),
+                More = (bool)it["more"],
+                Period = it.Maybe("period") == null ? (string)null : (string)it.Maybe("period"),
+                Occurrence = it.Maybe("occurrence") == null ? (long?)null : Json.Integer(it.Maybe("occurrence")),
+                State = it.Maybe("state") == null ? (string)null : (string)it.Maybe("state"),
+                StartsAt = it.Maybe("startsAt") == null ? (string)null : (string)it.Maybe("startsAt"),
+                EndsAt = it.Maybe("endsAt") == null ? (string)null : (string)it.Maybe("endsAt"),
+                NextStartsAt = it.Maybe("nextStartsAt") == null ? (string)null : (string)it.Maybe("nextStartsAt"),
+            };
+        }
+    }
+
     /// <summary>An occurrence, and how many users are in it. `amended`: a moderator's decision changed
     /// it when it was final; `gone`: its users are no longer kept. Both are left out where
     /// false.</summary>

@@ -232,6 +232,11 @@ namespace ScoreboardClient
             return Answer.Read(told, ScoreboardClient.Lookup.From);
         }
 
+        /// <summary>The users of the board whose names begin so, whatever the capitals, by rank; nobody who is
+        /// anonymous or hidden. There are others where More is true.</summary>
+        public Task<FoundOnBoard> Find(string name, Table table = null, int? limit = null) =>
+            Get("/users", table, Asked(table).And("name", name).And("limit", limit), FoundOnBoard.From);
+
         /// <summary>The board's rules, how many users it shows, and its periods.</summary>
         public Task<DescribedBoard> Describe(string board = null) =>
             Get("", new Table { Board = board }, new Query(), DescribedBoard.From);

@@ -145,6 +145,8 @@ func _read(command):
 			call = _client.around(command["userId"], options)
 		"lookup":
 			call = _client.lookup(command["userIds"], options)
+		"find":
+			call = _client.find(command["name"], options)
 		"rankOf":
 			call = _client.rank_of(command["score"], options)
 		"describe":

@@ -6,6 +6,7 @@ const FIRST = {
   rankOf: "score",
   occurrences: "period",
   lookup: "userIds",
+  find: "name",
   profiles: "userIds",
   user: "userId",
   history: "userId",

@@ -129,6 +129,10 @@ export class Scoreboard {
     return having("users", await this.#calls.call("POST", path, options));
   }
 
+  find(name, { board, limit, period, occurrence } = {}) {
+    return this.#get("users", board, "/users", { name, limit, period, occurrence });
+  }
+
   describe({ board } = {}) {
     return this.#get("rules", board, "", {});
   }

@@ -41,6 +41,11 @@ export async function play(): Promise<string> {
     const { delta } = await scores.user("ada", { delta: true });
     const { above } = await scores.explain("ada", { limit: 1 });
     console.log(delta?.day?.rank, above?.by, await scores.top({ at: "2026-11-28T18:20:00Z" }));
+    const { users, more } = await scores.find("ad", { limit: 5, period: "week" });
+    console.log(
+      users.map(({ player, rank: place }) => [player?.displayName, place]),
+      more,
+    );
     await scores.setProfile("ada", { displayName: "Ada", visibility: "public" });
     return `${score} ${rank} ${next?.gap} ${watch.stale}`;
   } catch (error) {

@@ -20,6 +20,7 @@ from scoreboard_client.types import (
     BoardPage,
     DescribedBoard,
     Explanation,
+    FoundOnBoard,
     History,
     Joined,
     Lookup,
@@ -295,6 +296,20 @@ class AsyncScoreboard:
         path = f"{self._path(board)}/users:lookup"
         query = {"sort": sort, "day": "true" if day else None} | _table(period, occurrence)
         return decoded(Lookup, await self._calls.call("POST", path, body, query))
+
+    async def find(
+        self,
+        name: str,
+        board: str | None = None,
+        *,
+        limit: int | None = None,
+        period: str | None = None,
+        occurrence: int | str | None = None,
+    ) -> FoundOnBoard:
+        """The users of the board whose names begin so, whatever the capitals, by rank; nobody who
+        is anonymous or hidden. There are others where ``more`` is true."""
+        query = {"name": name, "limit": limit} | _table(period, occurrence)
+        return decoded(FoundOnBoard, await self._get(board, "/users", query))
 
     async def describe(self, board: str | None = None) -> DescribedBoard:
         """The board's rules, how many users it shows, and its periods."""

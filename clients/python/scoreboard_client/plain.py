@@ -194,6 +194,7 @@ class Scoreboard:
     explain = _plain(AsyncScoreboard.explain)
     around = _plain(AsyncScoreboard.around)
     lookup = _plain(AsyncScoreboard.lookup)
+    find = _plain(AsyncScoreboard.find)
     describe = _plain(AsyncScoreboard.describe)
     occurrences = _plain(AsyncScoreboard.occurrences)
     boards = _plain(AsyncScoreboard.boards)

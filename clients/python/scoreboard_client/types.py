@@ -354,6 +354,22 @@ class Lookup:
 
 
 @dataclass(frozen=True)
+class FoundOnBoard:
+    """Users of the table whose names begin as was asked, by rank; ``more`` when there are
+    others, or may be, since so many players have such names. Who is anonymous or hidden
+    is not found."""
+
+    users: list[Standing]
+    more: bool
+    period: str | None = None
+    occurrence: int | None = None
+    state: Literal["closing", "final", "open", "upcoming"] | None = None
+    starts_at: str | None = None
+    ends_at: str | None = None
+    next_starts_at: str | None = None
+
+
+@dataclass(frozen=True)
 class ListedOccurrence:
     """An occurrence, and how many users are in it. ``amended``: a moderator's decision changed
     it when it was final; ``gone``: its users are no longer kept. Both are left out where

@@ -180,6 +180,13 @@ func lookup(user_ids, options = {}):
 	return _call("POST", _path(options) + "/users:lookup" + asked, {"userIds": user_ids})
 
 
+# The users of the board whose names begin so, whatever the capitals, by rank, `limit` of them; nobody who is
+# anonymous or hidden. There are others where `more` is true.
+func find(named, options = {}):
+	var asked = query(_only(options, ["limit", "period", "occurrence"]), query({"name": named}))
+	return _call("GET", _path(options) + "/users" + asked)
+
+
 # The board's rules, how many users it shows, and its periods.
 func describe(options = {}):
 	return _read("", options, [])
