@@ -16,7 +16,7 @@ from tests.e2e.stand_in import Feed
 from tests.e2e.test_console_operation import add_models, add_webhook, give_up
 from tests.e2e.test_widget import site
 from tests.support.dead_letters import bury
-from tests.support.extent import kept
+from tests.support.extent import further, kept
 from tests.support.whole_service import service
 
 pytestmark = [
@@ -84,6 +84,7 @@ async def test_the_review_queue_and_its_dialogs_have_no_fault(
         await page.keyboard.press("Escape")
 
 
+@further
 async def test_the_boards_of_the_console_and_their_dialogs_have_no_fault(
     new_page: OpenPage, console: Console, size: tuple[int, int]
 ) -> None:
@@ -113,6 +114,7 @@ async def test_the_boards_of_the_console_and_their_dialogs_have_no_fault(
         await page.keyboard.press("Escape")
 
 
+@further
 async def test_the_players_of_the_console_have_no_fault(
     new_page: OpenPage, console: Console, size: tuple[int, int]
 ) -> None:
@@ -130,6 +132,7 @@ async def test_the_players_of_the_console_have_no_fault(
     await expect_no_fault(page)
 
 
+@further
 async def test_the_gate_the_webhooks_and_the_audit_have_no_fault(
     new_page: OpenPage, console: Console, settings: Settings, size: tuple[int, int]
 ) -> None:
@@ -157,6 +160,7 @@ async def test_the_gate_the_webhooks_and_the_audit_have_no_fault(
     await expect_no_fault(page)
 
 
+@further
 async def test_the_health_of_the_service_has_no_fault(
     new_page: OpenPage, console: Console, settings: Settings, size: tuple[int, int]
 ) -> None:
@@ -175,6 +179,7 @@ async def test_the_health_of_the_service_has_no_fault(
     await expect_no_fault(page)
 
 
+@further
 async def test_the_description_and_the_page_of_an_unknown_address_have_no_fault(
     new_page: OpenPage, settings: Settings, size: tuple[int, int]
 ) -> None:

@@ -23,7 +23,7 @@ from tests.e2e.screens import (
 from tests.e2e.stand_in import Feed, expect_shown
 from tests.e2e.test_player_page import STANDING
 from tests.e2e.test_widget import site
-from tests.support.extent import kept
+from tests.support.extent import further, kept
 from tests.support.whole_service import service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -144,6 +144,7 @@ async def test_a_dialog_of_the_queue_gives_the_focus_back_to_what_opened_it(
     await expect(case(page, "bob")).to_be_focused()
 
 
+@further
 @SIZES
 async def test_a_moderator_reaches_all_of_the_boards(
     new_page: OpenPage, console: Console, size: tuple[int, int]
@@ -159,6 +160,7 @@ async def test_a_moderator_reaches_all_of_the_boards(
     await expect_all_reached(page)
 
 
+@further
 @SIZES
 async def test_a_moderator_reaches_all_of_a_player(
     new_page: OpenPage, console: Console, size: tuple[int, int]
@@ -175,6 +177,7 @@ async def test_a_moderator_reaches_all_of_a_player(
     await expect(opener).to_be_focused()
 
 
+@further
 async def test_a_moderator_reaches_all_of_the_health(new_page: OpenPage, console: Console) -> None:
     page = await new_page(reduced_motion="reduce")
     await open_console(page, console, "health")

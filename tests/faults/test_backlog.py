@@ -14,6 +14,7 @@ from scripts.chaos.run import drained
 from scripts.chaos.stack import VALKEY, Stack
 from scripts.load import requests
 from tests.faults.conftest import StartStack
+from tests.support.extent import further
 from tests.support.waiting import wait_until
 
 LIMIT = 1_000  # events a partition may hold
@@ -86,6 +87,7 @@ async def test_a_full_backlog_refuses_and_drains_by_itself_when_postgres_is_back
     assert poster.book.violations == []
 
 
+@further
 async def test_a_full_redis_refuses_and_goes_on_once_it_has_room(
     start_stack: StartStack, http: ClientSession
 ) -> None:

@@ -16,7 +16,7 @@ from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scripts.load.clusters import CantMove, RedisCluster
 from tests.support.cut_network import private_network
-from tests.support.extent import further
+from tests.support.extent import further, kept
 from tests.support.steady_posts import Posters, audited, heard
 from tests.support.waiting import wait_until
 from tests.support.whole_service import Service, service
@@ -71,7 +71,7 @@ async def at_once(cluster: RedisCluster, key: str, there: Valkey) -> None:
         pytest.skip(f"these servers can't move a slot at once ({error})")
 
 
-@pytest.mark.parametrize("move", [RedisCluster.move_slot, at_once])
+@pytest.mark.parametrize("move", kept([RedisCluster.move_slot, at_once], at_once))
 async def test_a_slot_that_moves_under_load_is_followed_there_and_back(
     cluster_with_replicas: RedisCluster,
     running: Service,
@@ -114,6 +114,7 @@ async def test_a_new_server_takes_a_slot_under_load(
     await ready(running, http)
 
 
+@further
 async def test_a_server_that_gives_its_slot_back_is_removed_under_load(
     cluster_with_replicas: RedisCluster, running: Service, http: ClientSession
 ) -> None:

@@ -19,6 +19,7 @@ from scripts.chaos.service import PARTITIONS
 from scripts.chaos.stack import Stack
 from scripts.chaos.valkey_faults import ValkeyFaults
 from tests.faults.conftest import StartStack
+from tests.support.extent import further
 from tests.support.waiting import wait_until
 
 FLUSH = Fault(0, "flush_redis", 0, 0.0, 0)
@@ -40,6 +41,7 @@ async def flush(stack: Stack, faults: ValkeyFaults) -> None:
     await faults.do(FLUSH, lock)
 
 
+@further
 async def test_redis_is_emptied_again_and_again_under_writers(start_stack: StartStack) -> None:
     stack = await start_stack(servers=2, persisters=1)
     book, faults = Book(3_000), ValkeyFaults(stack)

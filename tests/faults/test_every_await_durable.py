@@ -43,7 +43,7 @@ from tests.support.every_await import (
     some_parts,
     undergo,
 )
-from tests.support.extent import kept
+from tests.support.extent import further
 from tests.support.ledger_entries import START_MS, fields
 from tests.support.parts import Parts
 from tests.support.suspicious_gate import TOO_MANY
@@ -392,7 +392,8 @@ GROUPS = {
 }
 
 
-@pytest.mark.parametrize("group", kept(GROUPS, "persister"))
+@further
+@pytest.mark.parametrize("group", GROUPS)
 async def test_whatever_goes_wrong_where_the_next_action_is_committed_and_nothing_is_held(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, group: str
 ) -> None:

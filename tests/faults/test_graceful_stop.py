@@ -13,6 +13,7 @@ from scripts.chaos.actions import Book
 from scripts.chaos.audit import audit, ledger_of
 from scripts.chaos.run import drained
 from tests.faults.conftest import StartStack
+from tests.support.extent import further
 from tests.support.waiting import wait_until
 
 RESTARTING = 1012
@@ -81,6 +82,7 @@ async def test_a_stop_under_load_answers_what_it_accepted_and_says_goodbye(
     assert {action for _, _, action in ledger} == set(counted), "answered and counted are the same"
 
 
+@further
 async def test_a_persister_that_is_stopped_has_acknowledged_what_it_committed(
     start_stack: StartStack, http: ClientSession
 ) -> None:

@@ -16,7 +16,7 @@ from scoreboard.local.embedded_servers import Valkey
 from scoreboard.settings import Settings
 from scripts.load.sentinels import Watched
 from tests.faults.test_cluster import ready
-from tests.support.extent import kept
+from tests.support.extent import further, kept
 from tests.support.steady_posts import Posters, audited, heard
 from tests.support.whole_service import Service, service
 
@@ -44,6 +44,7 @@ async def running(watched: Watched, settings: Settings) -> AsyncIterator[Service
         yield running
 
 
+@further
 async def test_a_planned_failover_is_followed_and_loses_nothing(
     watched: Watched, running: Service, http: ClientSession
 ) -> None:

@@ -20,6 +20,7 @@ from scoreboard.domain.shards import shard_names
 from scoreboard.settings import Settings
 from scripts.load.clusters import RedisCluster
 from tests.faults.test_cluster import of_board, served
+from tests.support.extent import further
 from tests.support.waiting import wait_until
 from tests.support.whole_service import Service
 
@@ -116,6 +117,7 @@ async def versions(ws: ClientWebSocketResponse, seen: list[int]) -> None:
             seen.append(told["version"])
 
 
+@further
 @pytest.mark.timeout(1200)
 async def test_a_board_over_three_masters_ends_as_one_on_a_single_master(
     three_masters: RedisCluster, settings: Settings, http: ClientSession

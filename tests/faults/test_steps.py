@@ -8,12 +8,13 @@ import pytest
 
 from scripts.chaos.stalled_persister import Step
 from scripts.chaos.steps import Seen, measure
-from tests.support.extent import kept
+from tests.support.extent import further
 
 KILLS = 2
 
 
-@pytest.mark.parametrize("step", kept(Step, Step.BEFORE_ACKNOWLEDGE), ids=lambda step: step.value)
+@further
+@pytest.mark.parametrize("step", Step, ids=lambda step: step.value)
 async def test_a_persister_killed_at_a_step_loses_and_doubles_nothing(
     tmp_path: Path, step: Step
 ) -> None:

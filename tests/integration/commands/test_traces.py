@@ -19,6 +19,7 @@ from scoreboard.api.tokens import keys_from, mint
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from tests.support.command import named, started
+from tests.support.extent import further
 from tests.support.trace_receiver import TraceReceiver, receiving_traces
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -156,6 +157,7 @@ async def test_one_trace_leads_from_a_post_over_script_and_stream_to_the_commit(
         assert not any(word.encode() in body for body in receiver.bodies), word
 
 
+@further
 async def test_what_is_not_sampled_is_neither_sent_nor_carried_through_the_stream(
     settings: Settings, redis: Redis, unused_tcp_port: int
 ) -> None:

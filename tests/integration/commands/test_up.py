@@ -214,7 +214,8 @@ async def test_whatever_is_killed_is_started_again_and_nothing_is_lost(
     assert running.end(signal.SIGTERM) == 0
 
 
-@pytest.mark.parametrize("reader", kept(["stops", "leaves"], "stops"))
+@further
+@pytest.mark.parametrize("reader", ["stops", "leaves"])
 async def test_what_runs_does_not_depend_on_who_reads_what_up_says(
     up: Callable[..., Up], reader: str
 ) -> None:
@@ -238,12 +239,6 @@ async def test_what_runs_does_not_depend_on_who_reads_what_up_says(
     assert running.end(signal.SIGINT) == 0
     if reader == "stops":
         os.close(its_end)
-
-
-async def test_what_up_says_is_there_when_it_is_said(up: Callable[..., Up]) -> None:
-    running = up(PYTHONUNBUFFERED="", SCOREBOARD_DATA_DIR="/of/another")  # the option counts
-    await running.ready()
-    await running.banner()
 
 
 @further
@@ -291,9 +286,12 @@ async def test_servers_that_are_named_are_used_instead(
     assert not (running.data / "postgres").exists()
 
 
-async def test_a_second_run_on_the_same_data_is_told_who_uses_it(up: Callable[..., Up]) -> None:
-    first = up()
+async def test_what_up_says_is_there_when_it_is_said_and_a_second_run_is_told_who_uses_the_data(
+    up: Callable[..., Up],
+) -> None:
+    first = up(PYTHONUNBUFFERED="", SCOREBOARD_DATA_DIR="/of/another")  # the option counts
     await first.ready()
+    await first.banner()
     second = up()
     assert second.end() == 1
     assert f"in use by the `scoreboard up` with process id {first.process.pid}:" in second.said
@@ -353,6 +351,7 @@ def test_published_keys_without_one_that_signs_are_one_clear_line_at_once(
     assert not (refused.data / "valkey").exists()
 
 
+@further
 async def test_tokens_of_a_login_service_are_taken_beside_its_own(
     up: Callable[..., Up], tmp_path: Path
 ) -> None:

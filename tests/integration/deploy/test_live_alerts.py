@@ -19,6 +19,7 @@ from scoreboard.local.embedded_servers import Valkey, free_port
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import PartitionKeys
 from tests.support.command import named, started
+from tests.support.extent import further
 from tests.support.programs import program
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -64,6 +65,7 @@ def prometheus(folder: Path, serve: int, persist: int) -> Iterator[str]:
         process.kill()
 
 
+@further
 async def test_alerts_are_silent_while_all_is_well_and_fire_for_their_faults(
     settings: Settings, valkey: Valkey, redis: Redis, tmp_path: Path
 ) -> None:

@@ -101,6 +101,7 @@ async def test_a_training_that_fails_in_any_way_does_not_end_the_schedule(
         running.cancel()
 
 
+@further
 async def test_a_board_is_trained_on_its_own_ledger_by_a_process_apart(
     pool: asyncpg.Pool, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
