@@ -11,11 +11,11 @@ import pytest
 import uvloop
 from redis.asyncio import Redis
 
-from scoreboard.redisio.updates import SILENCE
 from scoreboard.settings import Settings
 from tests.integration.api.live.hub_server import Server, Start
+from tests.support.waiting import PATIENCE
 
-# Nobody is pinged, given up or aborted for being slow, unless a test asks for it.
+# Nobody, Redis neither, is pinged, given up or aborted for being slow, unless a test asks for it.
 SETTINGS = Settings(update_interval=0.01, shutdown_grace=0, heartbeat=600, write_timeout=600)
 
 
@@ -25,12 +25,16 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 @pytest.fixture
 async def start(redis_url: str, redis: Redis) -> AsyncIterator[Start]:
-    """Starts a server with some settings changed; ``silence`` is that of RedisUpdates."""
+    """Starts a server with some settings changed; ``silence`` and ``timeout`` are those of
+    RedisUpdates."""
     servers: list[Server] = []
 
-    async def start(*, silence: float = SILENCE, **changes: Any) -> Server:
+    async def start(
+        *, silence: float = PATIENCE, timeout: float = PATIENCE, **changes: Any
+    ) -> Server:
         settings = msgspec.structs.replace(SETTINGS, **changes)
-        servers.append(await Server(redis_url, redis, settings, silence).__aenter__())
+        server = Server(redis_url, redis, settings, silence=silence, timeout=timeout)
+        servers.append(await server.__aenter__())
         return servers[-1]
 
     yield start

@@ -98,10 +98,12 @@ class Tokens:
 class Server:
     """A relay on a free port."""
 
-    def __init__(self, url: str, redis: Redis, settings: Settings, silence: float) -> None:
+    def __init__(
+        self, url: str, redis: Redis, settings: Settings, *, silence: float, timeout: float
+    ) -> None:
         self.boards, self.tokens = Boards(), Tokens()
         self.redis = redis
-        updates = updates_of(topology_at(url), channel_of, timeout=1.0, silence=silence)
+        updates = updates_of(topology_at(url), channel_of, timeout=timeout, silence=silence)
         self.hub = Hub(updates, self.boards, settings)
         none: Any = None  # nobody follows players here
         live = LiveLeaderboard(

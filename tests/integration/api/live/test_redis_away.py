@@ -27,7 +27,7 @@ async def test_updates_come_again_after_redis_was_away(start: Start, valkey: Val
 
 
 async def test_a_redis_that_went_silent_is_given_up(start: Start, valkey: Valkey) -> None:
-    server = await start(silence=0.2)
+    server = await start(silence=0.2, timeout=1.0)
     ws = await server.connect()
     await next_message(ws)
     with capture_logs() as logs:
