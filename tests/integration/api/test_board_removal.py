@@ -101,6 +101,20 @@ async def test_a_removal_that_takes_long_answers_202_and_writes_get_503(
     assert (await api.score("ann", 5, board="arena")).status == 200
 
 
+async def test_the_occurrences_of_a_cleared_board_are_gone_and_counted_from_the_first_again(
+    api: Api,
+) -> None:
+    every = {"name": "era", "every": "P3660D", "start": "2026-01-01T00:00:00Z"}
+    made = await api.call("PUT", "/api/admin/boards/cup", json={"periods": [every]})
+    assert made.status == 200
+    for action in ("a1", "a2"):
+        answer = await api.score("ann", 5, action, board="cup")
+        assert answer.json["periods"]["era"] == {
+            "occurrence": 1, "score": 5, "rank": 1, "changed": True,
+        }  # fmt: skip
+        assert (await api.call("POST", "/api/admin/boards/cup/clear?confirm=cup")).status == 200
+
+
 async def test_a_role_with_the_rights_of_before_serves_all_but_this(
     api: Api, start_api: StartApi, settings: Settings, database: asyncpg.Connection
 ) -> None:
