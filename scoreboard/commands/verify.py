@@ -41,7 +41,10 @@ async def _verify(settings: Settings, board: str | None, repair: bool) -> bool:
     """Returns True when something differs at the end."""
     differs = False
     async with operator(settings, on_wait=tell_wait) as tools:
-        for name in await tools.boards(board):
+        names = await tools.boards(board)
+        if not names:
+            say("There are no boards yet.")
+        for name in names:
             if not await tools.durable.ledger.knows(name):
                 raise no_such_board(name)
             report = await _compare(tools, name)

@@ -335,8 +335,11 @@ async def test_what_up_left_behind_names_the_servers_unless_the_environment_does
     run = {"redis_url": settings.redis_url, "database_url": settings.database_url}
     (tmp_path / ".scoreboard").mkdir()
     (tmp_path / ".scoreboard" / "run.json").write_text(json.dumps(run))
+    await running.make_board("arena")
     partitions = str(settings.partitions)
-    found = await scoreboard("verify", folder=tmp_path, SCOREBOARD_PARTITIONS=partitions)
+    found = await scoreboard(
+        "verify", "--board=arena", folder=tmp_path, SCOREBOARD_PARTITIONS=partitions
+    )
     nowhere = f"postgresql://scoreboard@127.0.0.1:{free_port()}/scoreboard"
     named = await scoreboard("verify", folder=tmp_path, SCOREBOARD_DATABASE_URL=nowhere)
 

@@ -261,6 +261,7 @@ async def test_an_import_that_was_killed_is_finished_by_the_next(
     file = await asyncio.to_thread(csv_file, tmp_path, rows)
     key, redis = court.arena.keys.board, court.arena.redis
     servers = named(settings.redis_url, settings.database_url)
+    ours = {client["id"] for client in await redis.client_list()}
 
     async with started("import", str(file), "--board", "arena", **servers) as process:
 
@@ -268,8 +269,15 @@ async def test_an_import_that_was_killed_is_finished_by_the_next(
             return int(await redis.zcard(key)) > 0
 
         await wait_until(begun, description="some rows are imported")
+        others = {client["id"] for client in await redis.client_list()} - ours
         process.send_signal(signal.SIGKILL)
         await process.wait()
+
+    async def parted() -> bool:
+        """Redis has done what was on its way to it when the process ended."""
+        return others.isdisjoint(client["id"] for client in await redis.client_list())
+
+    await wait_until(parted, description="the process's connections are gone")
     counted = int(await redis.zcard(key))
     counts = await import_standings(settings, "arena", Given(file))
 

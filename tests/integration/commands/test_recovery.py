@@ -24,6 +24,7 @@ async def bury(arena: Arena, **changed: Any) -> None:
 async def test_verify_ends_well_where_all_is_well_and_with_1_where_it_is_not(
     arena: Arena, run: Run, database: asyncpg.Connection
 ) -> None:
+    assert (await run("verify")).out.startswith("There are no boards yet.\n")
     await arena.submit(*ACTIONS)
     said = (await run("verify")).out
     assert said.splitlines()[0] == "arena: 5 users, 20 receipts, 0 differences"
