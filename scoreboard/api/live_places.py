@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from scoreboard.api.board_periods import BoardPeriods
 from scoreboard.api.board_reader import BoardReader
+from scoreboard.api.ports import WatchedTables
 from scoreboard.domain.standings import Place
 from scoreboard.domain.tables import board_of, occurrence_of
 from scoreboard.errors import BoardCold
@@ -14,18 +14,6 @@ from scoreboard.wire.places import Places, raw_place
 
 _FINAL = b"final"
 _EMPTY = b"empty"
-
-
-class WatchedTables(Protocol):
-    """Implemented in redisio/watched_boards.py. Raises BoardCold, and Unavailable."""
-
-    async def watch(self, board: str) -> bytes:
-        """Has it noted for 30 s who moves on the board; behind the id that this returns."""
-
-    async def places(
-        self, table: str, users: Sequence[str], *, known: bytes, since: bytes
-    ) -> Places:
-        """Where users stand in a table; see lua/read_places.lua."""
 
 
 class LivePlaces:

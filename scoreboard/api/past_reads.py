@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from scoreboard.api.board_periods import BoardPeriods, Shown
 from scoreboard.api.occurrence_reads import wanted_of
 from scoreboard.api.operations import Parameter
+from scoreboard.api.ports import PastTables
 from scoreboard.domain.periods import is_period_name
 from scoreboard.domain.standings import TopEntry, UserStanding
 from scoreboard.errors import UnknownPeriod
@@ -18,20 +18,6 @@ AT = Parameter(
     {"type": "string", "format": "date-time"},
     "a moment: reads the table as it was then, from the ledger",
 )
-
-
-class PastTables(Protocol):
-    """Tables as they were at a moment, Unix ms. Every method raises UnknownBoard, DetailGone,
-    TooExpensive, or Unavailable when Postgres is away. Implemented in pg/past_tables.py."""
-
-    async def occurrence(self, board: str, period: str, at_ms: int) -> int:
-        """The number of the latest occurrence that had started; 0: none had."""
-
-    async def top(self, table: str, at_ms: int) -> list[TopEntry]:
-        """The top as it was."""
-
-    async def user(self, table: str, user: str, at_ms: int) -> UserStanding | None:
-        """The user's place as it was; None when the user was not in the table."""
 
 
 class PastReads:

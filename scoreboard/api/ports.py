@@ -1,35 +1,35 @@
 """What the API needs of the write path, the workers, Redis and Postgres, whose rooms it may not
 import; ``assembly`` hands it what fits. Every method raises Unavailable when a server that it needs
-is away."""
+is away. What only the calls about players need is in players/ports.py."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
 from scoreboard.domain.admin_audit import AuditEntry, AuditFilter
 from scoreboard.domain.boards import BoardSettings, SettingsChange
+from scoreboard.domain.daily_ranks import DayRanks, Then
 from scoreboard.domain.descriptions import Description, ListedBoard
 from scoreboard.domain.durability import Durability
-from scoreboard.domain.erasures import Erasure, ErasureMode
-from scoreboard.domain.found_players import FoundPlayer, PlayerOnBoard
 from scoreboard.domain.gate_models import Activated, GateModel, HeldBack
 from scoreboard.domain.imports import Refused, SourceRow
 from scoreboard.domain.kept_occurrences import KeptOccurrence
 from scoreboard.domain.ledger import DeadLetter, DeadPlace
 from scoreboard.domain.periods import Period
-from scoreboard.domain.profiles import KnownProfile, Privacy, Profile, UserProfile
 from scoreboard.domain.removals import RemovalKind
 from scoreboard.domain.reviews import Decision, FeatureDecisions, Filter, Review, ReviewDetails
 from scoreboard.domain.revocations import Revocation
 from scoreboard.domain.snapshots import Rows, Snapshot, Wanted
-from scoreboard.domain.standings import Page, Part, Place, Spot, Standing, UserStanding
+from scoreboard.domain.standings import Page, Part, Place, Spot, Standing, TopEntry, UserStanding
+from scoreboard.domain.standings import Rows as StampedRows
 from scoreboard.domain.submissions import Result, Submission
 from scoreboard.domain.urgency import Urgency
 from scoreboard.domain.webhooks import Delivery, NewWebhook, Webhook
 from scoreboard.wire.known_periods import KnownPeriod
+from scoreboard.wire.places import Places
 
 
 class ScoreSubmitter(Protocol):
@@ -104,8 +104,65 @@ class ReadableShards(Protocol):
         """How many users there are, and how many of them stand above each spot."""
 
 
+class WatchedShards(Protocol):
+    """Reads of live shards for clients that watch players. Every method raises BoardCold.
+    Implemented in redisio/live_shards.py."""
+
+    async def stamps(self, shard: str, users: Sequence[str]) -> list[float | None]:
+        """The zset score of each user in order; None for one who is not there."""
+
+    async def above(self, shard: str, spots: Sequence[Spot]) -> tuple[int, list[int]]:
+        """How many users there are, and how many of them stand above each spot."""
+
+    async def around(
+        self, shard: str, spots: Sequence[Spot]
+    ) -> tuple[int, list[int], list[StampedRows]]:
+        """The same, and of each spot the two users directly above and the one behind."""
+
+    async def unopened(self, shard: str) -> bool:
+        """Whether this is the table of an occurrence that the shard is still to open."""
+
+
+class WatchedTables(Protocol):
+    """Reads of live tables for clients that watch players. Both methods raise BoardCold.
+    Implemented in redisio/watched_boards.py, and for boards with shards in sharded_places.py."""
+
+    async def watch(self, board: str) -> bytes:
+        """Has it noted for 30 s who moves on the board; behind the id that this returns."""
+
+    async def places(
+        self, table: str, users: Sequence[str], *, known: bytes, since: bytes
+    ) -> Places:
+        """Where users stand in a table; see lua/read_places.lua."""
+
+
+class PastTables(Protocol):
+    """Tables as they were at a moment, Unix ms. Every method raises UnknownBoard, DetailGone or
+    TooExpensive. Implemented in pg/past_tables.py."""
+
+    async def occurrence(self, board: str, period: str, at_ms: int) -> int:
+        """The number of the latest occurrence that had started; 0: none had."""
+
+    async def top(self, table: str, at_ms: int) -> list[TopEntry]:
+        """The top as it was."""
+
+    async def user(self, table: str, user: str, at_ms: int) -> UserStanding | None:
+        """The user's place as it was; None when the user was not in the table."""
+
+
+class KeptDays(Protocol):
+    """The ranks that users had when a day began. Implemented in pg/daily_ranks.py."""
+
+    async def then(self, table: str, user: str, days: Sequence[int]) -> list[Then | None]:
+        """The user in the table at the start of each of these days, Unix ms, or as soon after that
+        as it was kept; None where nothing is kept."""
+
+    async def ranks(self, table: str, users: Sequence[str], day: int) -> DayRanks | None:
+        """The ranks of these users, one at least, likewise."""
+
+
 class UserShards(Protocol):
-    """Implemented in pg/user_shards.py."""
+    """Knows on which shard of a board a user is. Implemented in pg/user_shards.py."""
 
     async def shard(self, board: str, user: str, shards: int) -> str:
         """The name of the shard, of so many, that has the user; the board's own name where there is
@@ -211,44 +268,6 @@ class BoardRemover(Protocol):
         Unavailable it may be repeated."""
 
 
-class ProfileWriter(Protocol):
-    """Changes profiles. Implemented in workers/profile_keeper.py."""
-
-    async def put(self, user: str, profile: Profile) -> KnownProfile:
-        """Makes it the user's profile, and tells all processes what is shown of it."""
-
-
-class ProfileReader(Protocol):
-    """Reads profiles. Implemented in pg/profiles.py."""
-
-    async def whole(self, users: Collection[str]) -> dict[str, UserProfile]:
-        """The profiles of these users, of those who have one."""
-
-
-class KnownProfiles(Protocol):
-    """Reads what is shown of users. Implemented in pg/profiles.py."""
-
-    async def known(self, users: Collection[str]) -> Mapping[str, KnownProfile]:
-        """What is shown of each of these users, also of those without a profile."""
-
-    async def privacy(self) -> Privacy:
-        """Whether there are profiles, and anybody whom not all may see."""
-
-    async def secret(self) -> bytes:
-        """What only this installation knows."""
-
-
-class PrivacyCopy(Protocol):
-    """The copy of ``privacy``, for when it can't be read. Implemented in
-    redisio/shared_profiles.py."""
-
-    async def privacy(self) -> Privacy | None:
-        """What it says; None when there is none."""
-
-    async def keep(self, privacy: Privacy) -> None:
-        """Keeps it, unless what is there says more."""
-
-
 class RevocationReader(Protocol):
     """Reads the revoked tokens. Implemented in pg/revocations.py."""
 
@@ -345,16 +364,6 @@ class ModelRecord(Protocol):
         """Takes it out of force, if it is. Raises NotFound."""
 
 
-class PlayerFinder(Protocol):
-    """Finds players for operators. Implemented in pg/player_search.py."""
-
-    async def named(self, beginning: str, limit: int) -> list[FoundPlayer]:
-        """Up to ``limit`` players whose names begin so, by name, whoever may see them."""
-
-    async def boards(self, user: str) -> list[PlayerOnBoard]:
-        """The boards that have a total of the user, by name."""
-
-
 class SettingsReader(Protocol):
     """Reads boards' settings. Implemented in pg/board_settings.py."""
 
@@ -390,58 +399,3 @@ class WebhookRecord(Protocol):
 
     async def retry(self, number: int, messages: Sequence[str] | None, *, by: str) -> int:
         """Gives dead deliveries, all or those with these ids, another day; how many."""
-
-
-class PlayerEraser(Protocol):
-    """Erases players. Implemented in workers/eraser.py."""
-
-    async def ask(self, user: str, mode: ErasureMode, *, by: str) -> Erasure:
-        """From now on the player is erased to everybody; a persister does the rest. Raises
-        ErasureRunning when it is under way in the other mode."""
-
-    async def admit(self, user: str, *, by: str) -> bool:
-        """Lets the id of an erased player be a new player's. False when no erased player had it.
-        Raises ErasureRunning."""
-
-
-class ErasureReader(Protocol):
-    """Reads what became of erasures. Implemented in pg/erasures.py."""
-
-    async def get(self, name: str) -> Erasure:
-        """Raises NotFound."""
-
-
-class ErasedReader(Protocol):
-    """Reads which ids are those of erased players. Implemented in pg/erasures.py."""
-
-    async def key(self) -> bytes:
-        """By which ids are digested."""
-
-    async def since(self, moment: datetime | None) -> list[tuple[bytes, bool, datetime]]:
-        """The digests that changed since a moment, or all (None), in the order of the changes: each
-        with whether the id is an erased player's, and when it changed."""
-
-
-class PlayerSnapshot(Protocol):
-    """What there is of a player at one moment."""
-
-    async def boards(self) -> list[str]:
-        """The boards that have something of the player."""
-
-    def json(self, memory_of: Callable[[str], object]) -> AsyncIterator[bytes]:
-        """All of it as one JSON object, in parts; ``memory_of`` gives what the agents remember of
-        the player on a board."""
-
-
-class PlayerReader(Protocol):
-    """Reads all that Postgres has about a player. Implemented in pg/player_data.py."""
-
-    def open(self, user: str) -> AbstractAsyncContextManager[PlayerSnapshot]:
-        """One moment."""
-
-
-class MemoryReader(Protocol):
-    """Reads what the agents remember. Implemented in redisio/erased_users.py."""
-
-    async def memory(self, board: str, user: str) -> object:
-        """What they remember of the user on the board; None: nothing."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -13,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from scoreboard.api.board_periods import BoardPeriods, Shown
 from scoreboard.api.operations import Parameter
 from scoreboard.api.parameters import choice
-from scoreboard.api.ports import UserShards
+from scoreboard.api.ports import KeptDays, UserShards
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.daily_ranks import DayRanks, Then, Was
 from scoreboard.domain.days import day_start
@@ -65,17 +64,6 @@ class DayBegan(msgspec.Struct, frozen=True):
 
     since: datetime
     ranks: dict[str, int]
-
-
-class KeptDays(Protocol):
-    """Implemented in pg/daily_ranks.py."""
-
-    async def then(self, table: str, user: str, days: Sequence[int]) -> list[Then | None]:
-        """The user in the table at the start of each of these days, Unix ms, or as soon after that
-        as it was kept; None where nothing is kept."""
-
-    async def ranks(self, table: str, users: Sequence[str], day: int) -> DayRanks | None:
-        """The ranks of these users, one at least, likewise."""
 
 
 def wants_day(query: Mapping[str, str]) -> bool:

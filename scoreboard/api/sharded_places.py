@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from math import floor
 from operator import itemgetter
-from typing import Protocol
 
-from scoreboard.api.live_places import WatchedTables
+from scoreboard.api.ports import WatchedShards, WatchedTables
 from scoreboard.api.sharded_boards import best_first, first_with
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.shards import shard_names, shard_of
@@ -16,23 +15,6 @@ from scoreboard.domain.standings import Rows, Spot
 from scoreboard.domain.tables import board_of
 from scoreboard.errors import BoardCold
 from scoreboard.wire.places import Places, RawPlace
-
-
-class WatchedShards(Protocol):
-    """Implemented in redisio/live_shards.py. Raises BoardCold, and Unavailable."""
-
-    async def stamps(self, shard: str, users: Sequence[str]) -> list[float | None]:
-        """The zset score of each user in order; None for one who is not there."""
-
-    async def above(self, shard: str, spots: Sequence[Spot]) -> tuple[int, list[int]]:
-        """How many users there are, and how many of them stand above each spot."""
-
-    async def around(self, shard: str, spots: Sequence[Spot]) -> tuple[int, list[int], list[Rows]]:
-        """The same, and of each spot the two users directly above and the one behind."""
-
-    async def unopened(self, shard: str) -> bool:
-        """Whether this is the table of an occurrence that the shard is still to open."""
-
 
 _UNOPENED = Places(b"-")
 

@@ -32,7 +32,7 @@ CONNECT_TIMEOUT = 5.0  # seconds, for connections that have no time limit of the
 
 
 class Connects(Protocol):
-    """Makes clients. Implemented in redisio/topology.py."""
+    """Makes clients. Implemented in topology.py, which imports this module."""
 
     def client(self, *, timeout: float | None, connections: int = ...) -> Redis:
         """A client with so many connections; ``timeout`` in seconds, None for blocking reads."""

@@ -31,7 +31,7 @@ TIDY = 60.0  # seconds between two looks for what was kept long enough
 
 
 class Post(Protocol):
-    """Makes one attempt. Implemented in webhooks/sender.py."""
+    """Makes one attempt. Implemented in sender.py; a test has one that fails."""
 
     async def send(self, due: DueDelivery) -> str:
         """Why it failed, empty when it did not."""

@@ -12,32 +12,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Protocol
 
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.periods import Period
 from scoreboard.domain.shards import shard_names, shard_number, sharded_board
 from scoreboard.errors import BoardCold, Unavailable, UnknownBoard
 from scoreboard.wire.known_periods import KnownPeriod, latest
+from scoreboard.workers.rebuilder import Rebuilder
 from scoreboard.workers.redis_ports import ClosedBoards
 
 Known = dict[str, KnownPeriod | None]
-
-
-class Opener(Protocol):
-    """Implemented in rebuilder.py."""
-
-    async def ensure(self, board: str, *, create: bool) -> None:
-        """Returns when the board is live."""
 
 
 class Calendar:
     """Every method raises BoardCold for a board without shards that is not live, Unavailable when a
     server that is needed is away, or for as long as a clock is behind."""
 
-    def __init__(self, boards: ClosedBoards, opener: Opener) -> None:
+    def __init__(self, boards: ClosedBoards, rebuilder: Rebuilder) -> None:
         self._boards = boards
-        self._opener = opener
+        self._rebuilder = rebuilder
 
     async def open_due(self, board: str, settings: BoardSettings, period: Period) -> None:
         """Opens the period's first occurrence, or what follows on one that has ended, unless that
@@ -131,7 +124,7 @@ class Calendar:
         with suppress(BoardCold):
             return await self._boards.known(shard, periods)
         try:
-            await self._opener.ensure(shard, create=False)
+            await self._rebuilder.ensure(shard, create=False)
         except UnknownBoard as error:
             raise Unavailable("The board's shards are being made or removed.") from error
         try:

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
 
 import structlog
 
 from scoreboard.domain.ledger_parts import LedgerPart
 from scoreboard.errors import ConfigurationError, Unavailable
-from scoreboard.workers.ledger_ports import LedgerFolds, LedgerParts, PartRows
+from scoreboard.formats.ledger_archive import LedgerArchive
+from scoreboard.workers.ledger_ports import LedgerFolds, LedgerParts
 from scoreboard.workers.postgres_ports import PartitionLocks
 from scoreboard.workers.rebuilder import Rebuilder
 
@@ -40,13 +40,6 @@ def unheard(_: LedgerPart, __: str, ___: int) -> None:
     """Tells nobody."""
 
 
-class Archive(Protocol):
-    """Where parts are written before they are folded. Implemented in formats/ledger_archive.py."""
-
-    async def write(self, name: str, chunks: PartRows) -> int:
-        """Writes all rows; returns how many. Raises ConfigurationError."""
-
-
 class LedgerFolder:
     """``retention`` is for how many seconds actions are kept one by one; ``partitions`` how many
     partitions there are."""
@@ -59,7 +52,7 @@ class LedgerFolder:
         *,
         retention: float,
         partitions: int,
-        archive: Archive | None = None,
+        archive: LedgerArchive | None = None,
     ) -> None:
         self._folds = folds
         self._locks = locks

@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
-from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.imports import Plan, Refused, Source, SourceRow
 from scoreboard.errors import GateIsOn
 from scoreboard.write_path.importer import BEFORE, NEW, Importer
-from scoreboard.write_path.ports import ImportedActions, SubmitsScores
-
-
-class SettingsReader(Protocol):
-    """Reads boards' settings. Implemented in pg/board_settings.py."""
-
-    async def get(self, board: str) -> BoardSettings:
-        """Raises UnknownBoard."""
-
-
-class ErasedReader(Protocol):
-    """Knows erased players. Implemented in pg/erasures.py."""
-
-    async def erased_among(self, users: Collection[str]) -> set[str]:
-        """Which of these ids are those of erased players."""
-
-
-class ImportRecord(ImportedActions, Protocol):
-    """What was imported, and the audit of it. Implemented in pg/imports.py."""
-
-    async def note(self, board: str, *, by: str, details: str) -> None:
-        """Writes a line into the audit; ``details`` is JSON."""
+from scoreboard.write_path.ports import ErasedReader, ImportRecord, SettingsReader, SubmitsScores
 
 
 class BatchImport:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -134,3 +134,24 @@ class ImportedActions(Protocol):
     ) -> Mapping[tuple[str, str], int]:
         """The points of those of the actions (user, action id) that the ledger has. Raises
         Unavailable."""
+
+
+class SettingsReader(Protocol):
+    """Reads boards' settings. Implemented in pg/board_settings.py."""
+
+    async def get(self, board: str) -> BoardSettings:
+        """Raises UnknownBoard."""
+
+
+class ErasedReader(Protocol):
+    """Knows erased players. Implemented in pg/erasures.py."""
+
+    async def erased_among(self, users: Collection[str]) -> set[str]:
+        """Which of these ids are those of erased players."""
+
+
+class ImportRecord(ImportedActions, Protocol):
+    """What was imported, and the audit of it. Implemented in pg/imports.py."""
+
+    async def note(self, board: str, *, by: str, details: str) -> None:
+        """Writes a line into the audit; ``details`` is JSON."""

@@ -41,7 +41,8 @@ def belong_to(shard: str, settings: BoardSettings, users: Iterable[str]) -> bool
 
 
 class Submits(Protocol):
-    """Submits actions to one shard, or to a board without any. Implemented in submitter.py."""
+    """Submits actions to one shard, or to a board without any. Implemented in submitter.py, which
+    imports this module by way of board_calls.py."""
 
     async def submit(
         self,
@@ -55,7 +56,8 @@ class Submits(Protocol):
 
 
 class Joins(Protocol):
-    """Lets users into one shard, or into a board without any. Implemented in joiner.py."""
+    """Lets users into one shard, or into a board without any. Implemented in joiner.py, which
+    imports this module likewise."""
 
     async def join(self, board: str, user: str) -> None:
         """See Joiner. Raises OnOtherShard, too."""

@@ -10,9 +10,9 @@ from scoreboard.api.board_periods import BoardPeriods
 from scoreboard.api.occurrence_reads import NoUsers, OfOccurrence, Tables, shown_of, told
 from scoreboard.api.parameters import number
 from scoreboard.api.players.access import PlayerAccess
+from scoreboard.api.players.ports import PlayerFinder
 from scoreboard.api.players.presentation import Presentation
 from scoreboard.api.players.search import name_of
-from scoreboard.api.ports import PlayerFinder
 from scoreboard.api.written import as_json
 from scoreboard.domain.standings import Standing
 from scoreboard.errors import Unavailable

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from scoreboard.api.live.ports import UpdateSource
-from scoreboard.api.ports import ErasedReader
+from scoreboard.api.players.ports import ErasedReader
 from scoreboard.background import keep_running
 from scoreboard.backoff import Backoff
 from scoreboard.domain.erasures import digest_of

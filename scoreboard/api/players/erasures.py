@@ -9,7 +9,7 @@ from aiohttp import web
 from scoreboard.api.auth import Authenticator
 from scoreboard.api.parameters import choice, identifier
 from scoreboard.api.players.erased import ErasedPlayers
-from scoreboard.api.ports import ErasureReader, MemoryReader, PlayerEraser, PlayerReader
+from scoreboard.api.players.ports import ErasureReader, MemoryReader, PlayerEraser, PlayerReader
 from scoreboard.api.principals import Principal
 from scoreboard.api.problems import HEADERS
 from scoreboard.api.tokens import ADMIN, SCORE_WRITE

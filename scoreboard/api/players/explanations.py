@@ -4,7 +4,7 @@ neighbours."""
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 from aiohttp import web
@@ -17,11 +17,11 @@ from scoreboard.api.parameters import identifier
 from scoreboard.api.players.access import PlayerAccess
 from scoreboard.api.players.history import known_from
 from scoreboard.api.players.past_actions import LedgerAction, event_after, told_action
+from scoreboard.api.players.ports import ExplainedUsers
 from scoreboard.api.players.presentation import Presentation, Seen
 from scoreboard.api.ports import ReadableBoards, UserShards
 from scoreboard.api.written import as_json
 from scoreboard.domain.boards import BoardSettings, Operator, Order, RankStyle, not_on_board
-from scoreboard.domain.ledger import EventId
 from scoreboard.domain.moments import moment_of
 from scoreboard.domain.past import Explained, TableNeighbour
 from scoreboard.domain.profiles import Player
@@ -77,22 +77,6 @@ class Explanation(OfOccurrence, frozen=True, kw_only=True, rename="camel"):
     actions: list[LedgerAction]
     next: str | None
     detail_from: datetime | UnsetType = UNSET
-
-
-class ExplainedUsers(Protocol):
-    """Implemented in pg/histories.py, which says more."""
-
-    async def explained(
-        self, table: str, user: str, *, before: EventId | None, limit: int
-    ) -> tuple[BoardSettings, Explained] | None:
-        """The rules of the table, and why the user stands where; None for who is not known
-        there."""
-
-    async def reached_ms(self, table: str, user: str) -> int | None:
-        """The Unix ms at which the user reached the total; None for who is not in the table."""
-
-    async def detail_from(self, board: str) -> int | None:
-        """The Unix ms from which on everything of the board is known; None: all that ever was."""
 
 
 class ExplanationHandlers:

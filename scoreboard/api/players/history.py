@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import msgspec
 from aiohttp import web
@@ -23,11 +23,11 @@ from scoreboard.api.players.past_actions import (
     start_after,
     told_action,
 )
+from scoreboard.api.players.ports import PastOfUsers
 from scoreboard.api.players.presentation import Presentation
 from scoreboard.api.ports import UserShards
 from scoreboard.api.written import as_json
 from scoreboard.domain.days import Resolution, bounds
-from scoreboard.domain.ledger import EventId
 from scoreboard.domain.moments import moment_of
 from scoreboard.domain.past import PastAction, PastScore
 from scoreboard.domain.shards import sharded_board
@@ -63,32 +63,6 @@ class History(OfOccurrence, frozen=True, rename="camel"):
     zone: str | UnsetType = UNSET
     scores: list[ScoreAt] | UnsetType = UNSET
     detail_from: datetime | UnsetType = UNSET
-
-
-class PastOfUsers(Protocol):
-    """Implemented in pg/histories.py, which says more."""
-
-    async def actions(
-        self,
-        table: str,
-        user: str,
-        *,
-        from_ms: int,
-        to_ms: int,
-        before: EventId | None,
-        limit: int,
-        refused: bool,
-    ) -> list[PastAction]:
-        """Up to ``limit`` actions, newest first."""
-
-    async def scores(
-        self, table: str, user: str, bounds: Sequence[int]
-    ) -> tuple[list[PastScore], bool]:
-        """The totals at the ends of hours or days, newest first, and whether something happened
-        before them."""
-
-    async def detail_from(self, board: str) -> int | None:
-        """The Unix ms from which on everything of the board is known; None: all that ever was."""
 
 
 class HistoryHandlers:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from scoreboard.api.ports import KnownProfiles, PrivacyCopy
+from scoreboard.api.players.ports import KnownProfiles, PrivacyCopy
 from scoreboard.backoff import Backoff
 from scoreboard.domain.profiles import KnownProfile, Privacy
 from scoreboard.errors import ScoreboardError, Unavailable, cause_of

@@ -11,7 +11,7 @@ from scoreboard.api.pace import Pace
 from scoreboard.api.parameters import identifier
 from scoreboard.api.players.erased import ErasedPlayers
 from scoreboard.api.players.memory import ProfileMemory
-from scoreboard.api.ports import ProfileReader, ProfileWriter
+from scoreboard.api.players.ports import ProfileReader, ProfileWriter
 from scoreboard.api.principals import Principal
 from scoreboard.api.tokens import BOARD_READ, SCORE_WRITE
 from scoreboard.api.written import for_caller

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from scoreboard.api.auth import Authenticator
 from scoreboard.api.parameters import identifier, number
-from scoreboard.api.ports import PlayerFinder
+from scoreboard.api.players.ports import PlayerFinder
 from scoreboard.api.written import for_caller
 from scoreboard.domain.found_players import FoundPlayer, PlayerOnBoard
 from scoreboard.domain.profiles import MAX_NAME
