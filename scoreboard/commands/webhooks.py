@@ -12,7 +12,7 @@ import typer
 
 from scoreboard.assembly.operator import load_settings, operator
 from scoreboard.assembly.webhook_targets import webhook_targets
-from scoreboard.commands.options import DataDirOption, command_group
+from scoreboard.commands.options import ACTOR, DataDirOption, command_group
 from scoreboard.commands.terminal import say
 from scoreboard.domain.webhook_signatures import new_secret
 from scoreboard.domain.webhooks import DELIVERY_STATES, EVENT_TYPES, Delivery, NewWebhook, Webhook
@@ -20,7 +20,6 @@ from scoreboard.errors import ConfigurationError
 from scoreboard.pg.webhooks import Webhooks
 from scoreboard.settings import Settings
 
-ACTOR = "command line"  # in the audit
 MOST = 10_000  # deliveries in one answer
 
 webhooks_command = command_group("Tell other services what happens, by signed HTTP calls.")

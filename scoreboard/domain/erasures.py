@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -77,9 +76,6 @@ class ErasedEvents(NamedTuple):
     board: str
     user_id: str
     action_ids: tuple[str, ...]
-
-
-Tombstones = Mapping[bytes, Tombstone]
 
 
 def digest_of(user: str, key: bytes) -> bytes:

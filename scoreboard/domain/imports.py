@@ -46,14 +46,6 @@ class Refused(NamedTuple):
     reason: str
 
 
-class Imported(NamedTuple):
-    """What the ledger has of an import: the points of one of its actions."""
-
-    user_id: str
-    action_id: str
-    points: int
-
-
 @dataclass(slots=True)
 class Source:
     """Standings elsewhere. ``rows`` is how many there are, ``chunks`` gives them in their order,

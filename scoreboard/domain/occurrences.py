@@ -40,10 +40,6 @@ class Occurrence(msgspec.Struct, frozen=True):
     starts_at: int
     ends_at: int
 
-    def contains(self, moment_ms: int) -> bool:
-        """True when the occurrence is open at the moment."""
-        return self.starts_at <= moment_ms < self.ends_at
-
 
 def first(period: Period, moment_ms: int) -> Occurrence:
     """Occurrence 1: the one that contains the moment, or when none does, the next one."""
