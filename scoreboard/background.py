@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 # Seconds in which a cancelled task ends, unless it missed that it was. Less could cut short what it
 # does at its end, on a busy machine, such as closing connections.
 CANCEL_AGAIN = 2.0
-LOOKS = 10  # within that time, so that one in which the whole process stands still counts as one
+LOOKS = 10  # waits into which that time is cut: when the whole process stands still, one is used up
 RESTART = 1.0  # seconds until a part that ended is run again, unless it names others
 
 T = TypeVar("T")

@@ -152,15 +152,15 @@ class UnknownOccurrence(NotFound):
 
 
 class OccurrenceGone(NotFound):
-    """The users of this occurrence were kept for as long as the board says."""
+    """The users of this occurrence are no longer kept; the board says for how long they are."""
 
     code = "occurrence_gone"
     title = "Occurrence gone"
 
 
 class DetailGone(NotFound):
-    """What is asked for followed from single actions, which were kept for as long as the retention
-    says. ``detailFrom`` is the moment from which on it is known."""
+    """The answer would need single actions that are no longer kept. ``detailFrom`` is the moment
+    from which on they are."""
 
     code = "detail_gone"
     title = "Detail gone"

@@ -54,7 +54,7 @@ class Shown:
         return occurrence_table(self.board, self.period, self.occurrence.number)
 
     def of_shard(self, shard: str) -> str:
-        """The name of what a shard of the board has of the table."""
+        """The name of a shard's part of the table."""
         return occurrence_table(shard, self.period, self.occurrence.number)
 
 

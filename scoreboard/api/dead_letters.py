@@ -134,7 +134,7 @@ class DeadLetterHandlers:
 
 
 def _cursor(letter: DeadLetter) -> str:
-    """A cursor to what stands behind this letter, also when that is gone by then."""
+    """A cursor to the letters behind this one, good even after this one is gone."""
     created, partition, event = letter.place
     return f"{(created - _EPOCH) // _MICROSECOND}:{partition}:{event}"
 

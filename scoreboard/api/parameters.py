@@ -53,7 +53,8 @@ def moment(text: str, name: str) -> int:
 
 
 def span(query: Mapping[str, str]) -> tuple[int, int]:
-    """The Unix milliseconds of FROM and TO. Raises InvalidRequest."""
+    """FROM and TO in Unix milliseconds; without them, the widest span there is. Raises
+    InvalidRequest."""
     from_ms = moment(query[FROM.name], FROM.name) if FROM.name in query else 0
     to_ms = moment(query[TO.name], TO.name) if TO.name in query else LATEST_MS
     if from_ms >= to_ms:

@@ -67,12 +67,13 @@ class DayBegan(msgspec.Struct, frozen=True):
 
 
 def wants_day(query: Mapping[str, str]) -> bool:
-    """Whether the ranks of then are asked for. Raises InvalidRequest."""
+    """Whether the ranks at the start of the day are asked for. Raises InvalidRequest."""
     return choice(query.get(DAY.name), ("true", "false"), DAY.name) == "true"
 
 
 def wants_changes(query: Mapping[str, str]) -> bool:
-    """Whether they are asked for. Raises InvalidRequest."""
+    """Whether the changes since the day and each period began are asked for. Raises
+    InvalidRequest."""
     return choice(query.get(DELTA.name), ("true", "false"), DELTA.name) == "true"
 
 

@@ -71,7 +71,7 @@ class ShardedPlaces:
         )
 
     async def _part(self, name: str, known: bytes, since: bytes) -> Places:
-        """What has changed in a shard; nothing in one that is still to be opened."""
+        """What has changed in a shard; nothing in one that has not opened the occurrence yet."""
         try:
             return await self._tables.places(name, (), known=known, since=since)
         except BoardCold:

@@ -391,4 +391,4 @@ def _end_unfit(app: web.Application, starting: asyncio.Task[None]) -> None:
     log.error("start_failed", reason=str(error))
     if END in app and not app[END].done():
         app[END].set_exception(error)
-        app[END].exception()  # seen, should a port that is taken end the process before
+        app[END].exception()  # counts as read, in case the process ends first: its port is taken

@@ -28,7 +28,7 @@ def raise_limit() -> int | None:
 
 
 def check_limit() -> None:
-    """Raises ConfigurationError when not even a process without clients can do with the limit."""
+    """Raises ConfigurationError when the limit is too low even for a process without clients."""
     limit = raise_limit()
     if limit is not None and limit < FEWEST:
         raise ConfigurationError(

@@ -40,7 +40,7 @@ async def listen(
         raise ConfigurationError(
             f"Can't listen on {host}:{port}: {error.strerror}. Choose another with {variable}."
         ) from error
-    if not runner.addresses:  # asyncio goes on without a socket for which a descriptor lacks
+    if not runner.addresses:  # asyncio leaves out a socket when there is no descriptor for it
         raise ConfigurationError(
             f"Can't listen on {host}:{port}: no socket can be opened. Maybe too few files may be "
             "open (ulimit -n, LimitNOFILE)."

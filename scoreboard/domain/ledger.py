@@ -179,8 +179,8 @@ class BoardState(NamedTuple):
     """What Redis holds of a board: ``live`` when it was loaded under the present ``epoch`` and
     nothing of it is gone; ``event`` is the last event that it has seen, None when it is cold;
     ``lost`` when one of its zsets, or the table of an occurrence, is gone while the rest is there,
-    or something can't be read; ``damage`` names it: a key, and the field of a hash. ``now_ms`` is
-    Redis's clock. ``tables`` are those of occurrences that Redis knows of, and whether each is
+    or something can't be read; then ``damage`` names the keys, and the fields of hashes. ``now_ms``
+    is Redis's clock. ``tables`` are those of occurrences that Redis knows of, and whether each is
     there and whole."""
 
     epoch: str

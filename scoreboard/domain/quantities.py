@@ -4,5 +4,5 @@ from __future__ import annotations
 
 
 def quantity(number: int, thing: str, form: str = "") -> str:
-    """``1 user``, ``2 users``; the number written as the format ``form`` says."""
+    """``1 user``, ``2 users``. ``form`` is Python's format of the number, such as ``,``."""
     return f"{number:{form}} {thing}{'' if number == 1 else 's'}"

@@ -2,8 +2,8 @@
 the others have it with their number, as ``arena.3``; no board that somebody names has a dot in its
 name. Each user belongs to one of them, by a hash of the user's id.
 
-What has a name that begins with that of its board, a table (``arena:week:12``) or a feed, is one of
-each shard (``arena.3:week:12``)."""
+A table (``arena:week:12``) or a feed, whose name begins with that of its board, has a part in each
+shard, with a name that begins with the shard's (``arena.3:week:12``)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ def shard_of(name: str, user: str, shards: int) -> str:
 
 
 def sharded_board(shard: str) -> str:
-    """What the shard is one of: a board, or a table of one. The same for a first, or only,
-    shard."""
+    """The board, or the table, that has this shard. A first or only shard has the same name."""
     name, colon, rest = shard.partition(":")
     return name.partition(".")[0] + colon + rest
 

@@ -60,8 +60,8 @@ class Move(msgspec.Struct, frozen=True, gc=False):
 
 class PeriodMove(msgspec.Struct, frozen=True, gc=False):
     """What an action did in an occurrence of a period: the user's total there and rank from 1
-    (None: hidden, on a board with shards, or the occurrence is over), and whether the total
-    is another."""
+    (None: hidden, on a board with shards, or the occurrence is over), and whether the total has
+    changed."""
 
     period: str
     occurrence: int

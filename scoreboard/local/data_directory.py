@@ -129,8 +129,7 @@ def _make_private(directory: Path, say: Callable[[str], None]) -> None:
 
 
 def _check_kind(path: Path) -> None:
-    """Raises OSError for a pipe, a socket or a device, at whose other end somebody may be awaited
-    for ever."""
+    """Raises OSError for a pipe, a socket or a device: reading one might wait for ever."""
     with contextlib.suppress(FileNotFoundError):  # a link that leads nowhere
         kind = path.stat().st_mode
         if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):

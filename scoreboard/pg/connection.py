@@ -167,8 +167,9 @@ class Session(asyncpg.Connection):  # type: ignore[misc]  # asyncpg comes withou
 def chunks_of(
     connection: Any, query: str, *args: Any, **limits: Any
 ) -> AsyncGenerator[list[Any], None]:
-    """``Session.chunks`` of a connection that may be of a pool. Raises InterfaceError when it has
-    ended by now: then a pool has taken it away, which asyncpg tells of its own methods only."""
+    """``Session.chunks``, of a connection that may come from a pool. Raises InterfaceError when it
+    has ended: the pool's wrapper has no ``chunks`` then, and asyncpg raises this error only for its
+    own methods."""
     chunks = getattr(connection, "chunks", None)
     if chunks is None:
         raise asyncpg.InterfaceError("the connection has ended")

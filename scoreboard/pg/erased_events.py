@@ -42,8 +42,8 @@ async def leave_out(
     *,
     timeout: float | None,
 ) -> tuple[Sequence[tuple[Event, Entry]], Sequence[DeadEntry], list[ErasedEvents]]:
-    """The events and the dead letters without those of erased players, and these. ``key`` is that
-    of digests, hex; None: nobody was ever erased."""
+    """The events and the dead letters without those of erased players, and then what was left out.
+    ``key`` makes the digests (hex); None: nobody was ever erased."""
     if key is None:
         return events, dead, []
     secret = bytes.fromhex(key)

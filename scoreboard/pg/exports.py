@@ -101,15 +101,15 @@ class BoardExports:
 
 
 def _statement(name: str, rules: BoardSettings) -> str:
-    """About the rows of a board; of one with shards about those of all. Without any, Postgres reads
-    rows in order, which it would not do for a list of one."""
+    """The statement about a board's rows; on a board with shards about those of all. Without shards
+    there is no list of one board: for that, Postgres would not read the rows in order."""
     if rules.shard_count == 1:
         return _sql[name]
     return _sql[name].replace("board = $1", "board = ANY ($1)")
 
 
 def _arguments(head: Snapshot, rules: BoardSettings) -> tuple[str | list[str] | None, ...]:
-    """Those of such a statement."""
+    """The arguments of such a statement."""
     name, occurrence = head.board, None
     if head.period is not None and head.occurrence is not None:
         occurrence = f"{head.period}:{head.occurrence}"

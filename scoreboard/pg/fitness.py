@@ -36,9 +36,9 @@ async def check_sessions(address: Address, *, timeout: float) -> None:
                 async with other.transaction():  # keeps the process that it has now
                     meanwhile = await _process_now(other)
                     shared = meanwhile == own or await _process(one) != own
-                # Again, now that the other has given back what it had last: a pooler that hands out
-                # what it got last could otherwise give each its own for ever; and twice, as could
-                # one that hands out two in turn.
+                # Looked at again after the other's transaction has ended: a pooler that hands out
+                # the session that came back last would otherwise give each client its own every
+                # time. And looked at twice, since a pooler might hand out two sessions in turn.
                 if shared or (shared := {await _process(one), await _process(one)} != {own}):
                     break
     if shared:

@@ -350,9 +350,9 @@ class LedgerSession:
 
 
 class _Progress(NamedTuple):
-    """``ms`` and ``seq``: the highest event persisted of a partition; ``older``: below which events
-    (Unix ms) there are other parts of the ledger, None while it has none; ``secret``: the key of
-    digests, hex, if anybody was ever erased."""
+    """``ms`` and ``seq`` are the highest event of the partition that is persisted. Events before
+    ``older`` (Unix ms) are in other parts of the ledger; None: it has no other parts. ``secret`` is
+    the key of the digests of erased players, hex; None: nobody was ever erased."""
 
     ms: int
     seq: int

@@ -13,14 +13,14 @@ from scoreboard.pg.sql import statements
 from scoreboard.wire.events import PERIODS, Event, EventKind
 
 _ledger = statements("ledger")
-MOST = 500  # events; of 1,000 on COPY into the staging table takes less CPU than arrays
+MOST = 500  # events; from 1,000 on, COPY into the staging table takes less CPU than arrays
 _VALUES = 12  # arrays of staged values, the statement's first arguments
 
 
 def _statement(insert: str, asks: int) -> str:
-    """The statement with one of the ledger's that insert; ``asks`` are the arguments of that. What
-    they do about a known action is left away: it costs each row a look and a record of the log,
-    and here a known action is an error."""
+    """The statement around one of the ledger's inserts, which has ``asks`` arguments of its own.
+    ON CONFLICT is left out: it costs each row a look and a record in the log, and here an action
+    that is known already is an error."""
     plain = insert.removesuffix("ON CONFLICT DO NOTHING")
     of_insert = re.sub(r"\$(\d)", lambda number: f"${int(number[1]) + _VALUES}", plain)
     text = statements("plain_batches")["write"].format(
@@ -52,11 +52,11 @@ async def write(
     asked: tuple[int, int] | None,
     timeout: float | None,
 ) -> None:
-    """Commits the events, that ``fits`` took; ``marks`` are those of their boards, and then the
-    most by which a board's version may be ahead. ``asked`` bounds the older events among which
-    their actions are looked for, Unix ms; None: there are no others. Raises an error of
-    Postgres's class 22 or 23, and nothing is written, when some action is known already or some
-    board's version is further ahead; errors of other classes as Postgres has them."""
+    """Commits events for which ``fits`` is true. ``marks`` are the arguments about their boards,
+    the last of them by how much a board's version may be ahead. ``asked`` says between which
+    moments (Unix ms) older events are searched for the same actions; None: there are no older
+    ones. When an action is known already, or a board's version is further ahead, it writes nothing
+    and raises an error of Postgres's class 22 or 23; other errors of Postgres pass unchanged."""
     rows = zip(*map(values_of, events), strict=True)
     statement = _write if asked is None else _write_unknown
     await connection.execute(

@@ -15,7 +15,7 @@ from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.known_periods import KnownPeriod
 
 SCAN = 5_000
-PERIOD = b"period:"  # with a period's name behind it a field of a board's meta hash
+PERIOD = b"period:"  # begins the field of a period, by its name, in a board's meta hash
 
 
 class RedisAudit:
@@ -71,8 +71,8 @@ class RedisAudit:
     async def periods(
         self, board: str, names: Sequence[str]
     ) -> tuple[int, dict[str, KnownPeriod | str]]:
-        """The board's time in Unix ms, and what it knows of these periods, by their names: the text
-        itself, where no script can have written it."""
+        """The board's time in Unix ms, and what it knows of these periods, by their names. Where
+        the text is not one that a script writes, that text."""
         fields = [b"event", *(PERIOD + name.encode() for name in names)]
         with reachable():
             async with self._redis.pipeline(transaction=True) as pipe:

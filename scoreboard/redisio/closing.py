@@ -38,8 +38,8 @@ class ClosedBoards:
         self, board: str, period: str, following: KnownPeriod, *, follows: bool = False
     ) -> bool:
         """Opens a period's next occurrence, and tells live clients. False when there is nothing to
-        open any more, or not yet. A shard ``follows`` its board: some may be left out, and this one
-        may have ended."""
+        open any more, or not yet. With ``follows``, for a board with shards, numbers may be
+        skipped, and the occurrence may have ended already."""
         reply = await self._turn(board, period, following, follows)
         return bool(reply[0] == DONE and reply[1])
 

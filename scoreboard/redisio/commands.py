@@ -30,7 +30,7 @@ SILENCE = 1.0  # seconds for which one server of several may say nothing
 
 
 class Overwritten(Unavailable):
-    """A key holds what another program has written. It stays so until somebody removes it."""
+    """Another program has written over a key. That stays so until somebody removes the key."""
 
 
 class _Reachable:

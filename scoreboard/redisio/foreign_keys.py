@@ -17,8 +17,8 @@ log = SparingLog(__name__)
 
 WRONG_TYPE = "WRONGTYPE"
 
-# By the third part of a key's name (lua/README.md): a command that its type answers. What holds
-# text is replaced where it is anything else.
+# By the third part of a key's name (lua/README.md): a command for keys of its type. Keys that hold
+# text are not here: a SET replaces whatever there is.
 _ANSWERED = {
     b"board": b"ZCARD",
     b"hidden": b"ZCARD",
@@ -32,7 +32,7 @@ _ANSWERED = {
 
 
 def check_of(call: ScriptCall) -> ScriptCall | None:
-    """The call that finds them among the keys of this one; None when it has none that matter."""
+    """The call that finds such keys among those of ``call``; None when none could be one."""
     asked = [
         (key, command)
         for key in dict.fromkeys(call.keys)
@@ -48,8 +48,8 @@ def check_of(call: ScriptCall) -> ScriptCall | None:
 
 
 async def tell(call: ScriptCall, run: Callable[[ScriptCall], Awaitable[list[Any]]]) -> None:
-    """Logs which keys made a script fail with WRONG_TYPE; ``run`` runs a script where that one
-    ran."""
+    """Logs which keys made a script fail with WRONG_TYPE. ``run`` has to run a script on the same
+    server."""
     check = check_of(call)
     if check is None:
         return

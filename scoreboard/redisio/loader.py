@@ -44,8 +44,8 @@ class BoardLoader:
         self._window_ms = round(dedupe_window * 1000)
 
     async def state(self, board: str) -> BoardState:
-        """Reads the board's state, without the tables of a period of which Redis has a text that
-        can't be read."""
+        """Reads the board's state. The tables of a period whose text in Redis can't be read are
+        left out."""
         reply = await read_state(self._redis, self._keyspace, board)
         tables: dict[str, bool] = {}
         gone, illegible = list[str](), list[str]()
@@ -85,8 +85,8 @@ class BoardLoader:
         return [user.decode() for user in users]
 
     async def forget(self, board: str, tables: Iterable[str] = ()) -> None:
-        """Makes the board cold: from then on nothing is read from it or written to it. Of these
-        tables nothing is known any more, either."""
+        """Makes the board cold: from then on nothing is read from it or written to it. These tables
+        of its occurrences are forgotten as well."""
         with reachable():
             for name in (board, *tables):
                 await self._redis.delete(self._keyspace.board(name).meta)

@@ -32,8 +32,8 @@ async def read_state(
 
 
 async def tables_of(redis: Redis, keyspace: Keyspace, board: str) -> list[str]:
-    """The tables that Redis may have of a board. Raises Unavailable when Redis is away, or what it
-    knows of a period is nothing that can be read."""
+    """The tables that Redis may have of a board. Raises Unavailable when Redis is away, or the text
+    of a period can't be read."""
     tables, unreadable = tables_known(board, await read_state(redis, keyspace, board))
     if unreadable is not None:
         raise unreadable
@@ -41,9 +41,9 @@ async def tables_of(redis: Redis, keyspace: Keyspace, board: str) -> list[str]:
 
 
 def tables_known(board: str, state: Sequence[Any]) -> tuple[dict[str, bool], Unavailable | None]:
-    """The tables that Redis may have of a board with this reply of ``read_state``, and whether it
-    must have each: it does not once they are final. When what it knows of a period is nothing that
-    can be read, that period is left out and an error says so."""
+    """The tables that Redis may have of a board, by this reply of ``read_state``, and whether each
+    must be there, as all must that are not final. A period whose text can't be read is left out,
+    and then there is an error that says so."""
     tables = dict[str, bool]()
     unreadable: Unavailable | None = None
     texts = iter(state[8])

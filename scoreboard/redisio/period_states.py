@@ -28,8 +28,8 @@ class PeriodStates:
         return time, known
 
     async def unopened(self, table: str) -> int | None:
-        """Of an occurrence's table that the board is still to open, what its first version will be
-        above; None when it was opened, or is a board's own. Raises as above."""
+        """The version above which an occurrence's table will begin, if the board has not opened it
+        yet; None when it has, or for a board's own table. Raises as ``read``."""
         period, _, number = (occurrence_of(table) or "").partition(":")
         if not period:
             return None

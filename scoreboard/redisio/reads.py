@@ -219,13 +219,13 @@ _readable = _Readable()
 
 
 def readable() -> AbstractContextManager[None]:
-    """Turns the errors of a conversion of what Redis holds into BoardUnreadable."""
+    """A block that decodes what Redis holds: its errors become BoardUnreadable."""
     return _readable
 
 
 def unreadable(error: ResponseError) -> Unavailable:
-    """What an error of a script that reads a board means: a load does not help where another
-    program has written over a key."""
+    """The error for a script that failed to read a board. BoardUnreadable has the board loaded
+    again, which does not help where another program has written over a key."""
     if WRONG_TYPE in str(error):
         return Unavailable(UNREADABLE)
     return BoardUnreadable(UNREADABLE)

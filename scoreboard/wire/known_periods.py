@@ -15,7 +15,7 @@ from scoreboard.domain.occurrences import Occurrence, containing_after, final_at
 from scoreboard.domain.periods import Period
 from scoreboard.errors import Unavailable
 
-# As lua/lib_periods.lua reads it: what one of both can read, the other can.
+# Exactly the texts that lua/lib_periods.lua can read.
 _TEXT = re.compile(r"(?:[0-9]{1,18}(?: [0-9]{1,18}){3}(?:(?: [0-9]{1,18}){3})?)?")
 
 
@@ -43,8 +43,8 @@ class KnownPeriod(msgspec.Struct, frozen=True):
         return self.final_at == 0
 
     def settled(self, now: int) -> KnownPeriod:
-        """The same with all sealed in which nothing can be counted any more at ``now``, whether
-        that was done or is still to be."""
+        """The same with every occurrence sealed that is final by ``now``, whether or not Redis has
+        been told so yet."""
         known = self
         if known.before_final_at <= now:
             known = msgspec.structs.replace(known, before=None, before_final_at=0)
@@ -65,7 +65,7 @@ class KnownPeriod(msgspec.Struct, frozen=True):
     @classmethod
     def from_text(cls, text: str | bytes) -> KnownPeriod | None:
         """What a text says; None for the empty one, without an occurrence. Raises Unavailable for
-        any other that is none of these texts: somebody has changed it by hand."""
+        a text of any other form, which somebody has written by hand."""
         told = text if isinstance(text, str) else text.decode(errors="replace")
         if not _TEXT.fullmatch(told):
             raise Unavailable("What Redis knows of a period of the board can't be read.")

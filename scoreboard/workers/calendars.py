@@ -1,11 +1,13 @@
 """Which occurrence of a period is the latest on a board with shards (domain/shards.py).
 
-The first shard decides, as a board without shards does for itself: numbers and bounds are what it
-has opened. The others follow: they open what it says, each by its own clock. So an action needs the
-first shard only when a shard meets an occurrence that is new to it.
+The first shard decides, as a board without shards does for itself: an occurrence has the number and
+the bounds with which the first shard opened it. The others follow: they open the same occurrence,
+each by its own clock. So an action needs the first shard only when its own shard meets an
+occurrence for the first time.
 
-What a failover took from the first shard, the others may know. So before it opens what follows on
-the latest, all of them are asked, and it takes over what it lacks: no number is given twice."""
+After a failover the first shard may have forgotten an occurrence that others still know. So before
+it opens the next one, all of them are asked, and it takes over what it lacks: no number is given
+twice."""
 
 from __future__ import annotations
 
@@ -25,8 +27,8 @@ Known = dict[str, KnownPeriod | None]
 
 
 class Calendar:
-    """Every method raises BoardCold for a board without shards that is not live, Unavailable when a
-    server that is needed is away, or for as long as a clock is behind."""
+    """Every method raises BoardCold for a board without shards that is not live, and Unavailable
+    when a server that it needs is away, or while the clock of one is behind that of another."""
 
     def __init__(self, boards: ClosedBoards, rebuilder: Rebuilder) -> None:
         self._boards = boards
@@ -41,8 +43,9 @@ class Calendar:
             await self.turn(board, settings, period)
 
     async def turn(self, shard: str, settings: BoardSettings, period: Period) -> bool:
-        """Likewise, of a board with shards: in its first shard and then in the others, or in one of
-        these what the first says. False when there was nothing to open in it."""
+        """Likewise, on a board with shards. In the first shard it opens the occurrence there and
+        then in all others; in another shard, what the first has opened. False when there was
+        nothing to open in ``shard``."""
         opened = await self._follow(shard, settings, period)
         if not shard_number(shard):
             others = shard_names(shard, settings.shard_count)[1:]
@@ -54,8 +57,8 @@ class Calendar:
         return opened
 
     async def catch_up(self, shard: str, period: str) -> None:
-        """Opens in a shard what the board's first has opened, though it may have ended, or the
-        board may have the period no longer."""
+        """Opens in a shard the occurrence that the first shard opened last, even if it has ended by
+        now, or the board no longer has the period."""
         if (newest := await self._known(sharded_board(shard), period)) is not None:
             await self._hand_on(shard, period, newest, await self._known(shard, period))
 
@@ -80,8 +83,8 @@ class Calendar:
     async def _latest(
         self, board: str, settings: BoardSettings, period: Period
     ) -> tuple[KnownPeriod, bool]:
-        """What the first shard knows, of which an occurrence is open or to come, and whether that
-        was opened now."""
+        """What the first shard knows of the period, once its latest occurrence has not ended; and
+        whether that one was opened just now."""
         name, opened = period.name, False
         now, read = await self._read(board, [name])
         known = here = read[name]
@@ -105,8 +108,8 @@ class Calendar:
     async def _hand_on(
         self, shard: str, period: str, known: KnownPeriod, there: KnownPeriod | None
     ) -> bool:
-        """Opens in a shard what is ``known`` elsewhere and not ``there``. False when it opened
-        nothing."""
+        """Opens in a shard the occurrences that are ``known`` to another and newer than what is
+        known ``there``. False when it opened none."""
         opened, least = False, 0 if there is None else there.latest.number
         for one, final_at in (
             (known.before, known.before_final_at),

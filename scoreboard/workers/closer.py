@@ -8,17 +8,18 @@ Each step may be repeated, by this process or another, and finds out what is lef
    needs no lock: the first who names a fitting one decides.
 2. When latecomers no longer count, Redis is told so (lua/seal_period), under the partition's lock,
    and the stream is drained; then Postgres has all that ever counted in the occurrence. A large
-   table is ranked now, for which the lock is given up: nobody reads these ranks yet, and who takes
-   the lock may change the table. Then this step is done again.
+   table is then ranked ahead, without the lock, since that takes long: nobody reads these ranks
+   yet, and whoever has the lock meanwhile may change the table. Afterwards this step is repeated.
 3. One statement, under that lock, stores the ranks and the event for outsiders and makes
-   the occurrence final. Of ranks that are stored it changes those that are not right any more.
-   Whoever comes second finds it so.
-4. What Redis holds of its table goes. After a crash right before this it expires by itself: it got
-   a time for that before step 3, when Postgres had all of it.
-   A board with shards (domain/shards.py) has an occurrence in each of them, and each of these ends
-   by itself. The first shard's is made final when all others are: then the board's is.
+   the occurrence final. Of ranks that were stored ahead it changes only those that are wrong by
+   now. A second process that tries finds the occurrence final.
+4. What Redis holds of its table is unlinked. After a crash right before this it expires by itself:
+   its expiry was set before step 3, when Postgres had all of it.
 5. Final occurrences beyond those to be kept lose their users.
-6. Large final tables that a decision changed are ranked anew, which no decision waits for."""
+6. Large final tables that a decision changed are ranked anew, which no decision waits for.
+
+A board with shards (domain/shards.py) has an occurrence in each of them, and each of these ends by
+itself. The first shard's is made final when all others are: then the board's is."""
 
 from __future__ import annotations
 
@@ -155,8 +156,8 @@ class Closer:
             self._turns.rest(one, seconds)
 
     async def _turn(self, one: DueOccurrence) -> bool:
-        """Opens the next occurrence, unless it is open already. False, when it will not: the board
-        has the period no longer, or Redis has nothing of the board: then whoever posts or watches
+        """Opens the next occurrence, unless it is open already. False when it does not: the board
+        no longer has the period, or Redis has nothing of the board; then whoever posts or watches
         next opens it."""
         settings = await self._settings.get(one.board)
         period = settings.period(one.period)

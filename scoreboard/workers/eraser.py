@@ -5,8 +5,8 @@ and refuse what comes for it. What a process counts that was not told yet goes w
 when that is done, is left out by the persisters, who take it out of Redis again. All that is held
 goes in steps that may be repeated, beside live traffic:
 
-1. What is of no board. Of the profile it stays who may see the player: until the end others see
-   the pseudonym of who was anonymous, and nobody of who was hidden.
+1. What belongs to no board. The profile's visibility stays until the end: an anonymous player is
+   still shown by the pseudonym, and a hidden one not at all.
 2. Board by board, under the partition's lock with the stream drained, so that the ledger has all
    that Redis has: first in Redis by one script, then in Postgres in transactions of some rows. A
    Redis that loses the script in a crash has the board below a version that Postgres knows by

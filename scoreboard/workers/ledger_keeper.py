@@ -90,8 +90,8 @@ class LedgerFolder:
             tell(part, "sums", sums)
 
     async def _end(self, part: LedgerPart, tell: Told) -> None:
-        """What changes all the time is left to the last step; after the part was written to the
-        archive nothing may have changed."""
+        """Sums up those who changed, until few enough are left for the last step, which everybody
+        waits for. With an archive none may have changed since the part was written to it."""
         last, archived = LAST_USERS, False
         for _ in range(TRIES):
             while await self._folds.sum_up_changed(part) > last:

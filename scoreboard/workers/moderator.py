@@ -6,9 +6,9 @@ repeated. Then the stream is drained again, so that the ledger has the change. T
 committed, together with its entry in the audit. A crash at any point leaves the case open, and
 deciding it again does only what is left to do.
 
-What has no event in the stream, who is hidden and boards' settings, is committed in Postgres first,
-while the board is fenced. Should Redis or this process be gone before the board has it and is live
-again, its next load brings what was committed, or that nothing was.
+Hidden users and boards' settings have no event in the stream. They are committed in Postgres first,
+while the board is fenced. If Redis or this process fails before the board is live again, its next
+load brings what Postgres has: the change, or the state before it.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ class Moderator:
 
         settings = await self._configure(board, checked, by)
         for shard in shard_names(board, settings.shard_count)[1:]:
-            # Those that stand now: who changes the board at the same time has changed it by then.
+            # Read again for each: somebody else may have changed the board meanwhile.
             await self._configure_as(board, shard, by)
         log.info("board_set", board=board, settings=settings.to_text(), by=by)
         if settings.periods:
@@ -252,8 +252,8 @@ class Moderator:
         return settings
 
     async def _open_due(self, board: str, settings: BoardSettings) -> None:
-        """Opens an occurrence of each period that has none, or that is back, so that it ends in
-        time though nobody posts. Otherwise the first action does it."""
+        """Opens an occurrence of each period that is new, or is back after it was taken out, so
+        that it ends in time even if nobody posts. If that fails, the first action opens it."""
         try:
             await self._rebuilder.ensure(board, create=False)
             for period in settings.periods:
@@ -290,9 +290,9 @@ class Moderator:
     async def _fencing(
         self, board: str, apply: Callable[[str], Awaitable[None]]
     ) -> AsyncIterator[Callable[[], Awaitable[str]]]:
-        """Gives what fences the board, to be called right before the commit, and tells the epoch.
-        If it was, ``apply`` gets the epoch behind the block, and brings what was committed to
-        Redis. Without that, as after an error in the block, the board's next load does."""
+        """Gives a function that fences the board and returns its epoch; call it right before the
+        commit. If it was called, ``apply`` gets the epoch after the block, to bring what was
+        committed to Redis. After an error the board's next load does that."""
         epoch: str | None = None
 
         async def fence() -> str:
@@ -433,7 +433,7 @@ class Moderator:
 
 
 def _always(settings: BoardSettings, _: BoardSettings | None) -> BoardSettings:
-    """A change that makes these of any settings."""
+    """A change to ``settings``, whatever they were before."""
     return settings
 
 
@@ -457,7 +457,7 @@ def _counted(decision: Decision) -> Decision:
 
 
 def _check_kept(review: Review, kept_from: int) -> None:
-    """Raises NotDecidable for a case whose action the ledger does not keep, or not for long."""
+    """Raises NotDecidable for a case whose action the ledger no longer keeps one by one."""
     if split_id(review.event_id)[0] < kept_from:
         raise NotDecidable(
             "The ledger keeps no single actions of that time any more. What counted stays counted, "

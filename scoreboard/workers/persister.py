@@ -89,12 +89,13 @@ async def persist_batches(
     """Moves up to ``most`` batches of ``limit`` entries into the ledger, under the partition's
     lock; None when there was none. While Postgres writes one full batch, the next is read. After
     one that somebody waited for, the next is waited for a moment: whoever waits posts again. Raises
-    Unavailable when Redis or Postgres is away; entries that were read then stay pending."""
+    Unavailable when Redis or Postgres is away; entries that were read then stay in the stream."""
     try:
         return await _persist_batches(stream, session, reverter, limit, most=most, current=False)
     except Overtaken:
-        # Maybe of a server that another has replaced, and by now the board is live there without
-        # these events: then nobody may count them. Else they are still there, and are read again.
+        # These events may come from a server that another has replaced, where the board is live
+        # without them: then nobody may count them. Otherwise they are still in the stream, and are
+        # read again.
         await stream.find_again()
         return await _persist_batches(stream, session, reverter, limit, most=1, current=True)
 

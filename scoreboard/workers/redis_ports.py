@@ -130,8 +130,8 @@ class BoardLoader(Protocol):
         """The users who are hidden in Redis."""
 
     async def forget(self, board: str, tables: Iterable[str] = ()) -> None:
-        """Makes the board cold: from then on nothing is read from it or written to it. Of these
-        tables nothing is known any more, either."""
+        """Makes the board cold: from then on nothing is read from it or written to it. These tables
+        of its occurrences are forgotten as well."""
 
     def oldest_receipt(self, state: BoardState) -> EventId:
         """The id of an event whose receipt expired at ``state``. Raises nothing."""
@@ -210,8 +210,8 @@ class ClosedBoards(Protocol):
         self, board: str, period: str, following: KnownPeriod, *, follows: bool = False
     ) -> bool:
         """Opens a period's next occurrence, and tells live clients. False when there is nothing to
-        open any more, or not yet. A shard ``follows`` its board: some may be left out, and this one
-        may have ended."""
+        open any more, or not yet. With ``follows``, for a board with shards, numbers may be
+        skipped, and the occurrence may have ended already."""
 
     async def known(
         self, board: str, periods: Sequence[str]
@@ -254,8 +254,8 @@ class AuditedBoards(Protocol):
     async def periods(
         self, board: str, names: Sequence[str]
     ) -> tuple[int, dict[str, KnownPeriod | str]]:
-        """The board's time in Unix ms, and what it knows of these periods, by their names: the text
-        itself, where no script can have written it."""
+        """The board's time in Unix ms, and what it knows of these periods, by their names. Where
+        the text is not one that a script writes, that text."""
 
     def members(self, table: str) -> AsyncIterator[list[str]]:
         """All users of the table in chunks; some may come twice."""

@@ -22,7 +22,7 @@ from scoreboard.write_path.ports import BoardCalendar, BoardRecovery
 from scoreboard.write_path.sharded import OnOtherShard, belong_to
 
 PATIENCE = 1.0  # seconds a write waits for a board to become live before it is told to retry
-SKEW = 0.005  # seconds after which it is looked again whether clocks have come to an end
+SKEW = 0.005  # seconds between two looks: the clocks of shards differ by some of these
 
 _NONE = (b"{}", BoardSettings())
 
@@ -79,8 +79,9 @@ class BoardCall:
         self.text, self.settings = _NONE
 
     async def occurrences(self) -> PeriodArguments:
-        """What the call has to say of the board's periods, of which there are some. A shard's
-        latest are those of its board. Raises Unavailable when these can't be agreed on."""
+        """What the call says of the board's periods, of which there is at least one. On a shard the
+        latest occurrences are those of its board. Raises Unavailable when these can't be agreed
+        on."""
         beliefs, shard = self._calls.beliefs, self._board
         if self.settings.shard_count > 1:
             while not beliefs.knows_latest(shard, self.settings):
@@ -90,7 +91,7 @@ class BoardCall:
                             shard, *await self._calls.calendar.agreed(shard, self.settings)
                         )
                         if not beliefs.knows_latest(shard, self.settings):
-                            await asyncio.sleep(SKEW)  # the shards' clocks differ by some of these
+                            await asyncio.sleep(SKEW)
                 except TimeoutError:
                     raise _not_agreed() from None
         return beliefs.arguments(shard, self.settings)
@@ -130,10 +131,11 @@ class BoardCall:
         return True
 
     async def is_mended(self, error: ResponseError, call: ScriptCall, line: ScriptLine) -> bool:
-        """Whether the call is worth repeating after an error of its script, which has done nothing
-        then: it may be due to what the board's hash in Redis holds, and the board has been looked
-        at since, and loaded again if so. Once in a call; where another program has written over a
-        key, which is told, it does not help. Raises as ``has_to_repeat``."""
+        """Whether the call is worth repeating after an error of its script, which then has done
+        nothing. The cause may be something in the board's hash that no script has written: so the
+        board was looked at, and loaded again if necessary; once in a call. Where another program
+        has written over a key, which is logged, repeating does not help. Raises as
+        ``has_to_repeat``."""
         if WRONG_TYPE in str(error):
             await tell(call, line.reply_of)
             return False

@@ -66,8 +66,8 @@ class PeriodBeliefs:
         self._known[board] = known
 
     def knows_latest(self, shard: str, settings: BoardSettings) -> bool:
-        """Whether an occurrence of each period is known that has not ended. Of a shard no other is
-        ever named."""
+        """Whether the latest occurrence that is known of each period has not ended. A call on a
+        shard may name no other."""
         known, now = self._known.get(shard, {}), self._now()
         latest = (known.get(period.name) for period in settings.periods)
         return all(one is not None and now < one.latest.ends_at for one in latest)
