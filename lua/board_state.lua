@@ -8,9 +8,9 @@
 --           milliseconds since 1970, periods, tables}
 --          the board's epoch, version (the highest of any of its tables) and event are '' when the board
 --          is cold, or they can't be read; lost is 1 when one of its zsets is gone while its meta hash lives,
---          and '<key> <field>' where that hash holds what can't be read; periods are
---          {name, text, ...}, what it knows of those of its settings (lib_periods; '': no occurrence); tables say of each occurrence
---          asked about whether it is there and whole (1), or what of it can't be read, likewise
+--          and '<key> <field>' where that hash holds what can't be read; periods are {name, text, ...},
+--          what it knows of those of its settings (lib_periods; '': no occurrence); tables say of each
+--          occurrence that is asked about whether it is there and whole (1) or not (0), or '<key> <field>'
 -- include: lib_epoch
 -- include: lib_lost
 -- include: lib_rules

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- find_foreign: which keys hold what another program has written: Redis's own words do not name them.
+-- find_foreign: which keys hold what another program has written; Redis's own error does not name them.
 --
 -- KEYS  none; then those to look at
 -- ARGV  for each of them: a command that its type answers

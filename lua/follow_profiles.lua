@@ -34,14 +34,7 @@ local now = now_ms()
 
 local function move(from, into, users)
   for _, user in ipairs(users) do
-    local stamped = redis.call('ZSCORE', from, user)
-    if stamped then
-      redis.call('ZREM', from, user)
-      redis.call('ZADD', into, double(tonumber(stamped)), user)
-      if meta[3] then
-        redis.call('PEXPIREAT', into, meta[3]) -- the zset may just have been made
-      end
-    end
+    move_user(from, into, user, meta[3])
   end
 end
 

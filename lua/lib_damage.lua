@@ -1,4 +1,4 @@
--- What a board's meta hash holds that no script can have written, as after an HSET by hand. Needs
+-- Finds what a board's meta hash holds that no script can have written, as after an HSET by hand. Needs
 -- lib_settings.
 
 -- A version, a clock or a time: a whole number that doubles hold. nil for any other text.

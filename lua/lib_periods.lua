@@ -32,13 +32,14 @@ local function period_text(period)
     .. integer(before.f) or text
 end
 
--- What is known, of which `text` (false: nothing) is the field, once a caller has named `named` (`n s e f`)
--- at this time: as it is, or turned, when that is the next one and the known one has ended; nil when the
--- caller is mistaken, false when what is known can't be read. One that is sealed (final 0) has no table any more, and its start is no longer known,
--- so nothing is kept or told of it.
+-- What a board knows of a period once a caller has named `named` (`n s e f`) at this time; `text` is the field
+-- (false: there is none). What was known is returned as it is; or, when it has ended and `named` is the next
+-- one, that, with `turned`; nil when the caller is mistaken, false when the field can't be read. A sealed
+-- occurrence (final 0) has no table any more, and its start is no longer known, so it is not kept as the one
+-- before.
 --
--- Of a board with shards the first says which occurrence is the latest, and the others follow (`follows`): one
--- that nobody had named to this shard until now may be left out, and one may be named that has ended since.
+-- On a board with shards the first shard says which occurrence is the latest, and the others follow
+-- (`follows`): then numbers may be skipped, and the one that is named may have ended already.
 local function agreed(text, named, time, follows)
   local known = period_of(text)
   if known == false then

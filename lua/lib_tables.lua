@@ -1,11 +1,10 @@
 -- The tables that a call changes: the board's own, of all time, and those of occurrences that are named
--- behind the fixed KEYS and ARGV. Needs lib_lost, lib_damage, lib_stamps,
--- lib_top.
+-- behind the fixed KEYS and ARGV. Needs lib_lost, lib_damage, lib_stamps, lib_top.
 
 -- `own` is the board's. Each other has five KEYS (board, hidden, meta, channel, players) and `width`
--- ARGV, among them its name (`week:12`) at `place`; `arguments` is where they begin. Redis does not have
--- those that are final any more; they are left out. nil when one has lost a zset, or holds
--- what can't be read.
+-- ARGV, among them its name (`week:12`) at `place`; `arguments` is where they begin. Those that are final
+-- are left out: Redis does not have them any more. nil when one has lost a zset, or its hash holds what
+-- can't be read.
 local function tables_of(own, first_key, first_arg, place, width)
   local tables = {own}
   own.subject = about(arg_board)
@@ -26,6 +25,21 @@ local function tables_of(own, first_key, first_arg, place, width)
     end
   end
   return tables
+end
+
+-- Moves a user with the total and its stamp between the zset of those who are shown and that of those who
+-- are hidden; true when the user was in the first. `expires` is that field of the board's meta hash.
+local function move_user(from, into, user, expires)
+  local stamped = redis.call('ZSCORE', from, user)
+  if not stamped then
+    return false
+  end
+  redis.call('ZREM', from, user)
+  redis.call('ZADD', into, double(tonumber(stamped)), user)
+  if expires then
+    redis.call('PEXPIREAT', into, expires) -- the zset may just have been made
+  end
+  return true
 end
 
 -- Notes in the table's meta hash whether anybody is hidden.

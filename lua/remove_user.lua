@@ -37,13 +37,7 @@ for _, one in ipairs(tables) do
   if arg_hide ~= '1' then
     from, into = into, from
   end
-  local stamped = redis.call('ZSCORE', from, arg_user)
-  if stamped then
-    redis.call('ZREM', from, arg_user)
-    redis.call('ZADD', into, double(tonumber(stamped)), arg_user)
-    if meta[3] then
-      redis.call('PEXPIREAT', into, meta[3]) -- the zset may just have been made
-    end
+  if move_user(from, into, arg_user, meta[3]) then
     note_hidden(one)
   end
 end
