@@ -21,7 +21,7 @@ version=$(.venv/bin/scoreboard --version)
 names() { python3 -m zipfile --list "$1" | awk 'NR > 1 { print $1 }' | grep -v "\.dist-info/" | sort; }
 .venv/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$work/again" dist/*.tar.gz
 diff <(names "$wheel") <(names "$work"/again/*.whl) || fail "the sdist makes another wheel"
-carried='\.(py|typed|sql|lua|js|css|html|svg|woff2|txt)$'
+carried='\.(py|typed|sql|lua|js|css|html|svg|woff2|gz|txt)$'
 kept() { git ls-files scoreboard lua | sed 's#^lua/#scoreboard/lua/#' | grep -E "$carried" | sort; }
 diff <(kept) <(names "$wheel" | grep -E "$carried") || fail "the wheel does not hold what git has"
 

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "requirements"
-LOCKS = ["service", "run", "dev", "docs", "build"]
+LOCKS = ["service", "otel", "run", "dev", "docs", "build"]
 
 
 def pins(lock: str) -> set[str]:
@@ -19,7 +19,7 @@ def pins(lock: str) -> set[str]:
     return set(re.findall(r"^[a-z]\S*==\S+", text, re.MULTILINE))
 
 
-@pytest.mark.parametrize("lock", ["service", "run", "build"])
+@pytest.mark.parametrize("lock", ["service", "otel", "run", "build"])
 def test_users_get_the_versions_that_the_tests_run_on(lock: str) -> None:
     assert pins(lock)
     assert pins(lock) - pins("dev") == set()
