@@ -42,6 +42,6 @@ async def listen(
         ) from error
     if not runner.addresses:  # asyncio leaves out a socket when there is no descriptor for it
         raise ConfigurationError(
-            f"Can't listen on {host}:{port}: no socket can be opened. Maybe too few files may be "
-            "open (ulimit -n, LimitNOFILE)."
+            f"Can't listen on {host}:{port}: no socket can be opened. The limit of open files may "
+            "be too low (ulimit -n, LimitNOFILE)."
         )

@@ -76,7 +76,7 @@ async def check_owner(connection: Any) -> None:
         role = await connection.fetchval(_sql["no_owner"])
     if role is not None:
         raise ConfigurationError(
-            f"the role {role!r} does not own the tables, as this needs: name their owner in "
+            f"the role {role!r} does not own the tables, but this needs their owner: name it in "
             "SCOREBOARD_MIGRATION_URL"
         )
 

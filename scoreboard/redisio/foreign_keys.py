@@ -1,5 +1,5 @@
-"""Which key holds what another program has written. Redis's words do not name it, and whoever has
-to remove it needs the name."""
+"""Which key holds what another program has written. Redis's own error does not name the key, and
+whoever has to remove it needs the name."""
 
 from __future__ import annotations
 
@@ -63,5 +63,5 @@ async def tell(call: ScriptCall, run: Callable[[ScriptCall], Awaitable[list[Any]
             "redis_key_of_another_type",
             keys=keys[:3],
             script=call.script.name,
-            remedy="find out which program wrote it, and DEL it: the board is loaded again",
+            remedy="find out which program wrote the key, and DEL it: the board is loaded again",
         )

@@ -22,8 +22,8 @@ const SECTIONS = {
 const USUAL = "review"; // what /admin by itself shows
 const $ = (id) => document.getElementById(id);
 
-let provider = null; // where people may sign in, beside with a token
-let isFromProvider = false; // whether they did
+let provider = null; // where people may sign in, if not with a token
+let isFromProvider = false; // whether somebody did so
 
 $("login").onsubmit = (event) => {
   event.preventDefault();

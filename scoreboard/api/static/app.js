@@ -68,7 +68,7 @@ addEventListener("click", (event) => {
 });
 look(viewIn(location.search));
 
-// A name that is not among the rows: of somebody else in the table, or it is an id.
+// A text that names nobody among the rows: the name of somebody else in the table, or an id.
 async function findBeyond(text) {
   const searched = view;
   const { users: named, more } = await findOnBoard(api, board.name, view, text);
@@ -124,7 +124,7 @@ function queue(message) {
   drawSoon();
 }
 
-// Once for each connection, on which the answer may be another.
+// Asked once for each connection: after a reconnect the answer may have changed.
 function ask(id) {
   if (asked) return;
   asked = true;
@@ -146,7 +146,7 @@ function closed({ period, occurrence }) {
   board.readSoon(board.name);
 }
 
-// What the board is was read.
+// Called when it was read what the board is.
 function follow() {
   const { rules } = board;
   $("find").hidden = false;
@@ -162,7 +162,7 @@ function follow() {
   count(view);
 }
 
-// How many there are in the table of a period: what the board is tells only those of all time.
+// How many players the table of a period has: `board` knows only how many the table of all time has.
 async function count(counted) {
   if (!counted.period) return;
   const told = await board.usersOf(counted);
@@ -202,7 +202,7 @@ function draw() {
   notice();
 }
 
-// A past occurrence has no day that has just begun.
+// In a past occurrence no day has just begun.
 function withDay(entries) {
   if (view.occurrence !== null) return entries;
   return dayRanks.of(board.name, view.period, entries);
@@ -231,7 +231,7 @@ function showState(next) {
   showStatus(next);
   if (next.name === "connecting") asked = false;
   if (next.name === "nowhere") showPager(view, null);
-  // Then nothing else comes that would lead to it, and its tabs lead on.
+  // No message will come that has the board asked for; its tabs still lead somewhere.
   if (view.board && (next.name === "nowhere" || next.reason === "unknown")) ask(view.board);
   $("rows").classList.toggle("stale", next.name === "waiting" || next.name === "locked");
   notice();

@@ -67,7 +67,7 @@ function measured({ falseAlarmRate, quality }) {
   return make("dl", { className: "pairs" }, ...pairs);
 }
 
-// Counts are whole, shares are not; of those that are 0 or 1 no harm is done.
+// Counts are whole numbers and shares are not; a share of 0 or 1 reads the same as a count.
 function written(value) {
   return Number.isInteger(value) ? whole.format(value) : share.format(value);
 }

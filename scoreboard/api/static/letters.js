@@ -35,7 +35,7 @@ function show({ letters, more }) {
   $("letters-about").hidden = letters.length === 0;
   $("more-letters").hidden = !more;
   setChildren($("letters"), ...letters.map(letter));
-  // The elements of letters that stay are those of before, with their buttons.
+  // A letter that was listed before keeps its element and its button.
   for (const button of $("letters").querySelectorAll("button")) {
     button.onclick = () => retry([button.value]);
   }

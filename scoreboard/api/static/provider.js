@@ -10,7 +10,7 @@ const LEEWAY = 300; // seconds that the clock here may be wrong
 const HERE = new URL("admin", ROOT).href; // the one address to which the provider sends people back
 
 /** What the address brought back from a provider, with what was remembered when the sign-in began; null when it
- * brought nothing. Neither is there any more then. */
+ * brought nothing. Afterwards both are gone from here. */
 export function takeAnswer() {
   const told = new URLSearchParams(location.search);
   if (!told.has("state")) return null;
@@ -85,7 +85,7 @@ class Provider {
     return given.access_token;
   }
 
-  /** Another access token without asking anybody; "" where the provider gives none any more. */
+  /** Another access token, without a page for the person; "" where the provider gives no more. */
   async renew() {
     if (!this.#refreshToken) return "";
     const refresh = this.#refreshToken;
@@ -187,7 +187,7 @@ class Provider {
 
 class RefusedByProvider extends Error {}
 
-/** For `catch`: nothing in place of such an error; others are thrown on. */
+/** For `catch`: takes an error of this kind for no result, and throws any other. */
 function only(kind) {
   return (error) => {
     if (!(error instanceof kind)) throw error;
@@ -210,7 +210,7 @@ function base64Url(bytes) {
     .replaceAll("=", "");
 }
 
-/** The claims of a token, whoever signed it; none of what is no token. */
+/** The claims of a token, whoever signed it; none for a text that is no token. */
 function claimsOf(token) {
   try {
     const text = atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"));
@@ -229,7 +229,7 @@ async function json(response) {
   }
 }
 
-/** The address with these beside what its query has. */
+/** The address with these parameters added to its query. */
 function withQuery(address, parameters) {
   const url = new URL(address);
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
