@@ -20,7 +20,7 @@ from scoreboard.redisio.commands import reachable
 from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.wire.events import format_of
 from scoreboard.wire.keys import BoardKeys, Keyspace
-from scoreboard.wire.scripts import ActionArguments, VerdictArguments
+from scoreboard.wire.scripts import action_arguments, verdict_arguments
 from scoreboard.write_path.plain_calls import Call, body_of
 from scoreboard.write_path.ports import Gate, Gates, PastActions
 
@@ -34,9 +34,13 @@ RECALL_PATIENCE = 2.0  # seconds that this query may take
 # A revision that matches no memory. It is sent with an action that has a receipt and is therefore
 # not judged: if the receipt expires before the script runs, the action is answered as stale and
 # judged then.
-_UNJUDGED = VerdictArguments(b"", b"-", b"", b"", b"")
+_UNJUDGED = verdict_arguments(
+    agents=b"", profile_revision=b"-", profile=b"", device_revision=b"", device=b""
+)
 # Sent with an action that can't be judged now: answered as unavailable unless it has a receipt.
-_UNAVAILABLE = VerdictArguments(b"?", b"-", b"", b"", b"")
+_UNAVAILABLE = verdict_arguments(
+    agents=b"?", profile_revision=b"-", profile=b"", device_revision=b"", device=b""
+)
 
 
 _revision = re.compile(rb"([1-9][0-9]{0,14}):")
@@ -133,7 +137,7 @@ class JudgedCalls:
                 judgement = next(judgements) if judged else None
                 found = judgement.reasons + judgement.noted if judgement else None
                 findings = _encode(found) if found else None
-                args += ActionArguments(
+                args += action_arguments(
                     user=user,
                     points=b"%d" % action.points,
                     attempt=submission.attempt.encode(),
@@ -253,11 +257,11 @@ def _payloads(memories: Mapping[str, _Memory]) -> dict[str, bytes | None]:
 
 def _verdict(
     judgement: Judgement, rejecting: bool, user: _Memory, device: _Memory | None
-) -> VerdictArguments:
+) -> tuple[bytes, ...]:
     """Returns the arguments of a judged action and updates the memories as the script will."""
     refused = rejecting and bool(judgement.refused_by)
     profile = judgement.profile_if_refused if refused else judgement.profile
-    return VerdictArguments(
+    return verdict_arguments(
         agents=",".join(judgement.refused_by).encode() if refused else b"",
         profile_revision=user.expect(),
         profile=user.replace(profile),

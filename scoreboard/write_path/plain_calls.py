@@ -11,7 +11,7 @@ from scoreboard.domain.submissions import Submission
 from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.wire.events import Body, format_of
 from scoreboard.wire.keys import Keyspace
-from scoreboard.wire.scripts import ActionArguments
+from scoreboard.wire.scripts import action_arguments
 
 _encode = msgspec.json.Encoder().encode
 
@@ -73,7 +73,7 @@ class PlainCalls:
             keys.append(keys_of.action(user, action.action_id.encode()))
             if rated:
                 keys.append(keys_of.rate(user))
-            args += ActionArguments(
+            args += action_arguments(
                 user=user,
                 points=b"%d" % action.points,
                 attempt=submission.attempt.encode(),

@@ -27,7 +27,7 @@ from scoreboard.redisio.script_source import digest, source
 from scoreboard.wire.events import format_of
 from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.wire.known_periods import KnownPeriod
-from scoreboard.wire.scripts import ActionArguments, submit_scores
+from scoreboard.wire.scripts import action_arguments, submit_scores
 from scoreboard.write_path.plain_calls import body_of
 from scripts.load.servers import temporary_folder
 
@@ -161,7 +161,9 @@ def submit_call(
             board, format_of(settings), Submission(action, attempt, LOADED_MS, LOADED_MS)
         )
         points = b"%d" % action.points
-        call.args.extend(ActionArguments(user, points, attempt.encode(), body))
+        call.args.extend(
+            action_arguments(user=user, points=points, attempt=attempt.encode(), body=body)
+        )
     for period in settings.periods:
         table = _first(board, period.name)
         names = (table.board, table.hidden, table.meta, table.channel)

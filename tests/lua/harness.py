@@ -21,7 +21,7 @@ from scoreboard.wire import scripts
 from scoreboard.wire.events import FORMAT, Body, Event, decode_event, format_of
 from scoreboard.wire.keys import BoardKeys, Keyspace
 from scoreboard.wire.messages import BoardMessage
-from scoreboard.wire.scripts import ActionArguments, Script, ScriptCall, VerdictArguments
+from scoreboard.wire.scripts import Script, ScriptCall, action_arguments, verdict_arguments
 from scoreboard.write_path.plain_calls import body_of
 from tests.support.waiting import PATIENCE
 
@@ -158,13 +158,15 @@ class Board:
             if fixed["rate"]:
                 call.keys.append(self.keys.rate(user))
             points, attempt = b"%d" % action.points, action.attempt.encode()
-            call.args.extend(ActionArguments(user, points, attempt, self.body(action)))
+            call.args.extend(
+                action_arguments(user=user, points=points, attempt=attempt, body=self.body(action))
+            )
             if gated:
                 verdict = action.verdict or Verdict()
                 device = self.keys.device(verdict.device_id.encode())
                 call.keys.extend((self.keys.profile(user), device))
                 call.args.extend(
-                    VerdictArguments(
+                    verdict_arguments(
                         agents=verdict.refused_by.encode(),
                         profile_revision=verdict.profile_revision.encode(),
                         profile=verdict.profile.encode(),

@@ -48,7 +48,11 @@ def test_the_locals_of_lua_have_the_keywords_names() -> None:
 
 
 def test_a_script_of_many_actions_knows_where_each_argument_of_an_action_stands() -> None:
-    fields = scripts.ActionArguments._fields + scripts.VerdictArguments._fields
+    fields = [
+        name
+        for arguments in (scripts.action_arguments, scripts.verdict_arguments)
+        for name in scripts.names_of(arguments)
+    ]
     names, _, values = scripts.submit_scores.prelude().rpartition("local ")[2].partition(" = ")
     positions = dict(zip(names.split(", "), map(int, values.split(", ")), strict=True))
     assert positions.pop("FIXED_KEYS") == 6
