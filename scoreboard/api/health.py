@@ -10,9 +10,9 @@ import msgspec
 from aiohttp import web
 
 from scoreboard import __version__
-from scoreboard.api.route_metrics import publish_routes
 from scoreboard.errors import ScoreboardError
 from scoreboard.telemetry.exposition import CONTENT_TYPE, exposition
+from scoreboard.telemetry.tallies import publish_all
 
 PROBE_TIMEOUT = 1.5  # seconds
 
@@ -63,7 +63,7 @@ class HealthHandlers:
     async def metrics(self, request: web.Request) -> web.Response:
         """The metrics of this process, or of all that share theirs, for Prometheus."""
         await self._parts()
-        publish_routes()
+        publish_all()
         shown = await asyncio.to_thread(exposition)
         return web.Response(body=shown, headers={"Content-Type": CONTENT_TYPE})
 

@@ -11,10 +11,10 @@ from aiohttp import web
 
 from scoreboard.api.auth import Authenticator
 from scoreboard.api.health import HealthHandlers, Readiness
-from scoreboard.api.route_metrics import publish_routes
 from scoreboard.api.written import for_caller
 from scoreboard.telemetry.figures import figures
 from scoreboard.telemetry.metrics import LATENCIES
+from scoreboard.telemetry.tallies import publish_all
 
 
 class Latency(msgspec.Struct, frozen=True, rename="camel"):
@@ -54,7 +54,7 @@ class HealthReports:
         """How the service fares. Answers 200 whatever it is, since it is told to people."""
         await self._authenticator.administrator(request)
         found = await self._health.readiness()
-        publish_routes()
+        publish_all()
         seen = await asyncio.to_thread(figures)
         traffic = Traffic(
             datetime.now(UTC),

@@ -1,23 +1,15 @@
-"""Counts each route's answers and their latency.
-
-Counted are plain numbers, which are added to the metrics before they are shown: three of
-prometheus_client's locked values would cost a small read some percent of its time, and when
-processes share their figures (telemetry/sharing.py) three times as much.
-"""
+"""Counts each route's answers and their latency (telemetry/tallies.py)."""
 
 from __future__ import annotations
 
-import asyncio
 from bisect import bisect_left
-from weakref import WeakSet
 
 from scoreboard.telemetry import metrics
+from scoreboard.telemetry.tallies import publish_later
 
 UNMATCHED = ("any", "unmatched")  # method and route of a request that no operation matches
-INTERVAL = 1.0  # seconds after which another process sees what was counted here
 
 _BOUNDS = metrics.LATENCIES
-_routes: WeakSet[RouteMetrics] = WeakSet()
 
 
 class RouteMetrics:
@@ -29,7 +21,7 @@ class RouteMetrics:
     def __init__(self, method: str, route: str) -> None:
         self._labels = method, route
         self._clear()
-        _routes.add(self)
+        publish_later(self)
 
     @property
     def route(self) -> str:
@@ -55,19 +47,3 @@ class RouteMetrics:
         self._answered: dict[int, int] = {}
         self._latencies = [0] * (len(_BOUNDS) + 1)
         self._seconds = 0.0
-
-
-def publish_routes() -> None:
-    """Adds what all routes have counted to the metrics. Call it where the event loop runs."""
-    for route in list(_routes):
-        route.publish()
-
-
-async def keep_published() -> None:
-    """Does so every second until cancelled, for processes that share their figures."""
-    try:
-        while True:
-            await asyncio.sleep(INTERVAL)
-            publish_routes()
-    finally:
-        publish_routes()

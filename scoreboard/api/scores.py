@@ -35,12 +35,13 @@ from scoreboard.errors import (
     UnknownBoard,
 )
 from scoreboard.telemetry import metrics
+from scoreboard.telemetry.tallies import Tally
 
 _encode = msgspec.json.Encoder().encode
 _action = msgspec.json.Decoder(ScoreAction)
 _batch = msgspec.json.Decoder(RawActionBatch)
 
-_counts = {outcome: metrics.actions.labels(outcome.name.lower()) for outcome in Outcome}
+_counts = {outcome: Tally(metrics.actions.labels(outcome.name.lower())) for outcome in Outcome}
 
 # A duplicate's answer acknowledges the action as much as the first answer did.
 _ACKNOWLEDGED = (Outcome.ACCEPTED, Outcome.DUPLICATE)

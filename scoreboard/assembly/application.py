@@ -48,7 +48,6 @@ from scoreboard.api.players.search import PlayerSearchHandlers
 from scoreboard.api.published_keys import published_keys
 from scoreboard.api.rank_changes import RankChanges
 from scoreboard.api.revocation_watch import RevocationWatch
-from scoreboard.api.route_metrics import keep_published
 from scoreboard.api.scores import ScoreHandlers
 from scoreboard.api.sharded_boards import ShardedBoards, ShardedOpener
 from scoreboard.api.sharded_places import ShardedPlaces
@@ -108,6 +107,7 @@ from scoreboard.redisio.watched_boards import WatchedBoards
 from scoreboard.redisio.write_watch import WriteWatch
 from scoreboard.settings import Settings
 from scoreboard.telemetry import sharing
+from scoreboard.telemetry.tallies import keep_published
 from scoreboard.wire.keys import ERASED, PROFILES_CHANGED, REVOKED
 from scoreboard.write_path.batch_import import BatchImport
 from scoreboard.write_path.commit_watch import CommitWatch

@@ -42,6 +42,8 @@ from scoreboard.redisio.persister_reports import PersisterReports
 from scoreboard.redisio.topologies import topology_of
 from scoreboard.redisio.write_watch import WriteWatch
 from scoreboard.settings import Settings
+from scoreboard.telemetry import sharing
+from scoreboard.telemetry.tallies import keep_published
 from scoreboard.workers.ledger_keeper import LedgerKeeper
 from scoreboard.workers.patrol import PAUSE, Patrol
 from scoreboard.workers.persister import ROUNDS, Persister
@@ -168,6 +170,8 @@ async def _persist(settings: Settings, stop: asyncio.Event, tracer: Tracer | Non
                         keep_running("troubles", partial(_tell, persister, troubles))
                     ),
                 ]
+                if sharing.folder() is not None:
+                    beside.append(tasks.create_task(keep_running("figures", keep_published)))
                 if settings.retrain_interval:
                     retrainer = Retrainer(
                         Models(pool), train_apart, interval=settings.retrain_interval

@@ -66,11 +66,12 @@ redis_refusals = Counter(
     "scoreboard_redis_refusals", "Commands that Redis refused, by the word of its reply", ["reason"]
 )
 # By server, as far as node_figures.MOST goes.
-redis_call_seconds = Histogram(
+REDIS_LATENCIES = (0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1)
+redis_call_seconds = BulkHistogram(
     "scoreboard_redis_call_seconds",
     "Time of a round trip of scripts to a server of Redis, by its address",
     ["node"],
-    buckets=(0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1),
+    buckets=REDIS_LATENCIES,
 )
 redis_connections = Counter(
     "scoreboard_redis_connections", "Connections that were made to a server of Redis", ["node"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from scoreboard.telemetry import metrics
+from scoreboard.telemetry.tallies import LatencyTally
 
 MOST = 64  # addresses with figures of their own: in a long life, a process may see many
 OTHERS = "others"
@@ -18,7 +19,9 @@ class NodeFigures:
     __slots__ = ("call_seconds", "connections", "lost", "refused")
 
     def __init__(self, node: str) -> None:
-        self.call_seconds = metrics.redis_call_seconds.labels(node)
+        self.call_seconds = LatencyTally(
+            metrics.redis_call_seconds.labels(node), metrics.REDIS_LATENCIES
+        )
         self.connections = metrics.redis_connections.labels(node)
         self.lost = metrics.redis_failures.labels(node, "lost")
         self.refused = metrics.redis_failures.labels(node, "refused")

@@ -28,6 +28,7 @@ from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.redisio.script_line import LOST_REPLY, ScriptLine
 from scoreboard.telemetry import metrics
 from scoreboard.telemetry.sparing_log import SparingLog
+from scoreboard.telemetry.tallies import Tally
 from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.replies import parse_reply
 from scoreboard.wire.scripts import submit_scores
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from scoreboard.telemetry.tracing import Tracer
 
 log = SparingLog(__name__)
+
+_calls = Tally(metrics.script_calls)
 
 MAX_QUEUED = 20_000  # actions waiting in a lane; with more, the process is overloaded
 SPACING = 0.002  # least seconds between the starts of two calls of a busy lane
@@ -245,7 +248,8 @@ class Submitter:
                     results[i] = reply
             todo = [i for i in todo if results[i] is None]
             most = REJUDGED if stale else 2 * most
-            metrics.rejudged.inc(stale)
+            if stale:
+                metrics.rejudged.inc(stale)
         return results, reached  # type: ignore[return-value]  # none is None any more
 
     async def _run(
@@ -308,7 +312,7 @@ class Submitter:
                 if await attempt.is_mended(error, call, line):
                     continue
                 raise
-            metrics.script_calls.inc()
+            _calls.inc()
             if not await attempt.has_to_repeat(replies[0]):
                 line.unsure = True  # some of them count now
                 results = [parse_reply(reply, settings.sign) for reply in replies[0]]

@@ -17,7 +17,9 @@ from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.redisio.script_source import digest
 from scoreboard.redisio.topologies import topology_at
 from scoreboard.redisio.write_watch import WriteWatch
+from scoreboard.telemetry.metrics import redis_call_seconds
 from scoreboard.telemetry.node_figures import figures_of
+from scoreboard.telemetry.tallies import publish_all
 from scoreboard.wire import scripts
 from scoreboard.wire.keys import Keyspace, PartitionKeys
 from scripts.load.clusters import RedisCluster
@@ -88,7 +90,9 @@ async def sweep(lines: ScriptLines, partition: int) -> None:
 def figures(server: Valkey) -> tuple[float, float, float]:
     """Calls that a server has answered, connections made to it, and what it refused."""
     known = figures_of(f"{server.host}:{server.port}")
-    calls = sum(bucket.get() for bucket in known.call_seconds._buckets)
+    publish_all()
+    seconds = redis_call_seconds.labels(f"{server.host}:{server.port}")
+    calls = sum(bucket.get() for bucket in seconds._buckets)
     return calls, known.connections._value.get(), known.refused._value.get()
 
 
