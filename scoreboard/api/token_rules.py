@@ -16,8 +16,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from scoreboard.api.principals import Principal
-from scoreboard.domain.actions import Identifier
+from scoreboard.domain.actions import NO_CONTROL_CHARACTERS, Identifier
 from scoreboard.domain.boards import is_board_name
+from scoreboard.domain.revocations import MAX_TOKEN_ID
 
 Reason = Literal[
     "missing",
@@ -91,6 +92,10 @@ _Scopes = (
 )
 
 
+# None that could not be revoked by it (token_admin.py); an empty one counts as none.
+_TokenId = Annotated[str, Meta(max_length=MAX_TOKEN_ID, pattern=rf"^$|{NO_CONTROL_CHARACTERS}")]
+
+
 class _Claims(msgspec.Struct):
     """The claims that are looked at; others are ignored."""
 
@@ -100,7 +105,7 @@ class _Claims(msgspec.Struct):
     iat: _Moment | UnsetType = UNSET
     iss: str | UnsetType = UNSET
     aud: str | list[str] | UnsetType = UNSET
-    jti: str | UnsetType = UNSET
+    jti: _TokenId | UnsetType = UNSET
     scope: _Scopes = ""
     scp: _Scopes = ""
     boards: Annotated[list[str], Meta(max_length=256)] | UnsetType = UNSET

@@ -70,7 +70,7 @@ class HttpConnection(web.RequestHandler):
             lingering_time=LINGERING,
             read_bufsize=BUFFERED,
         )
-        self._parser = StrictParser(self, loop)
+        self._parser: StrictParser | None = StrictParser(self, loop)
         self._admission = admission
         self._header_timeout = header_timeout
         self._write_timeout = write_timeout
@@ -101,15 +101,16 @@ class HttpConnection(web.RequestHandler):
                 timer.cancel()
 
     def eof_received(self) -> bool:  # type: ignore[override] # to asyncio it means what follows
-        """The client will say no more. What it has asked in full is answered before the end, for
-        which this returns True (RFC 9112, section 9.6)."""
+        """The client will say no more. What it has asked is answered before the end, for which this
+        returns True (RFC 9112, section 9.6): with an error where the body is not complete."""
         if self._request_count == 0 or self._is_idle():
             return False
+        self._lingering_time = 0  # nothing is left to be read
         try:
             assert self._parser is not None
             self._parser.feed_eof()
-        except PayloadEncodingError:  # the body is not complete, and never will be
-            return False
+        except PayloadEncodingError:
+            self._end_body(ConnectionResetError("The client has said its last before."))
         except HttpProcessingError:  # the beginning of one more head
             pass
         if self._messages:
@@ -118,6 +119,12 @@ class HttpConnection(web.RequestHandler):
         else:
             self.close()
         return True
+
+    def _end_body(self, error: Exception) -> None:
+        """Ends the reading of the body that is on its way, if there is one."""
+        body = self._parser.latest_body if self._parser is not None else None
+        if body is not None and not body.is_eof():
+            body.set_exception(error)
 
     def _until_all_are_answered(self, handler: Handler) -> Handler:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
@@ -219,9 +226,7 @@ class HttpConnection(web.RequestHandler):
     def broken(self) -> None:
         """What comes can't be parsed any more (called by the parser): ends the reading of the body
         that it may have been a part of."""
-        request = self._current_request
-        if request is not None and not request.content.is_eof():
-            request.content.set_exception(web.RequestPayloadError("The body is malformed."))
+        self._end_body(web.RequestPayloadError("The body is malformed."))
 
     def lacks(self, error: MemoryError) -> None:
         """There is no memory for what comes (called by the parser): hangs up, after which the

@@ -70,7 +70,8 @@ def _status(error: BaseException | None) -> HTTPStatus:
 
 
 class StrictParser(HttpRequestParser):
-    """The parser of a connection's requests."""
+    """The parser of a connection's requests. ``latest_body`` is that of the latest one; no other
+    can be on its way."""
 
     def __init__(self, connection: HttpConnection, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
@@ -83,6 +84,7 @@ class StrictParser(HttpRequestParser):
             payload_exception=web.RequestPayloadError,
             max_msg_queue_size=MAX_AHEAD,
         )
+        self.latest_body: StreamReader | None = None
         self._connection = connection
         self._first_line: bytes | None = b""  # what has come of it; None when it has been checked
 
@@ -96,6 +98,7 @@ class StrictParser(HttpRequestParser):
             found = super().feed_data(data)
             if found[0]:
                 self._first_line = None
+                _, self.latest_body = found[0][-1]
             elif self._first_line is not None:
                 self._check_first_line(self._first_line + data)
         except HttpProcessingError:

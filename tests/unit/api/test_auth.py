@@ -199,6 +199,8 @@ def refused_tokens() -> dict[str, str]:
         "iat is not a number": signed(HEADER, json.dumps(claims(iat=math.nan))),
         "jti is a number": token(jti=1),
         "jti is half a surrogate pair": token(jti="\ud800"),
+        "jti holds a NUL": token(jti="a\0b"),
+        "jti is longer than one that can be revoked": token(jti="j" * 513),
         "no sub": token(sub=...),
         "sub is empty": token(sub=""),
         "sub is a number": token(sub=7),

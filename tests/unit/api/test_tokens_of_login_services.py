@@ -41,6 +41,8 @@ def accepted_tokens() -> dict[str, dict[str, Any]]:
         "both": {"scope": "score:write", "scp": ["board:read"]},
         "several audiences": {"aud": ["https://elsewhere.example", AUDIENCE]},
         "jti": {"jti": "b9a1"},
+        "a long jti": {"jti": "j" * 512},
+        "an empty jti": {"jti": ""},
         "claims of no concern here": {"azp": None, "roles": [{"deep": [1]}], "email": 7},
     }
 

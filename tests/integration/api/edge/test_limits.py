@@ -11,7 +11,10 @@ from aiohttp import ClientWebSocketResponse, web
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
+from scoreboard.api.edge import http_connection
 from scoreboard.api.health import HealthHandlers
+from scoreboard.api.large_bodies import PART
+from scoreboard.telemetry.sparing_log import SparingLog
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Api
 from tests.integration.api.live.hub_server import close_code, next_message
@@ -75,6 +78,22 @@ async def test_who_reads_nothing_of_an_answer_is_given_up(start_api: StartApi) -
     with capture_logs():
         await raw.send(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 400)
         await wait_until(lambda: reached("write_time") > before, description="it is given up")
+
+
+async def test_of_a_large_answer_that_nobody_reads_only_a_part_waits(
+    start_api: StartApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_connection, "sparing_log", SparingLog("test"))
+    api = await start_api(write_timeout=0.2)
+    raw = await api.connect(receive_buffer=4096)
+    with capture_logs() as logs:
+        await raw.send(b"GET /static/redoc.js HTTP/1.1\r\nHost: x\r\n\r\n")  # two megabytes
+
+        def given_up() -> list[int]:
+            return [line["waiting"] for line in logs if line["event"] == "reader_stalled"]
+
+        [waiting] = await wait_until(given_up, description="it is given up")
+    assert 0 < waiting < 4 * PART
 
 
 async def test_when_all_places_are_taken_newcomers_get_those_of_the_idle(
