@@ -20,7 +20,7 @@
 --          {'!RANGE'}      the total would leave +-2^50; nothing written
 --          {score, event}  the user's total, as it is kept, and the event's id
 --
--- Once the receipt has expired, only the ledger knows whether the action counted; so the caller
+-- Once the receipt has expired, or can't be read, only the ledger knows whether the action counted; so the caller
 -- first asks the ledger, with the partition's stream drained.
 -- include: lib_epoch
 -- include: lib_live
@@ -33,6 +33,7 @@
 -- include: lib_damage
 -- include: lib_tables
 -- include: lib_moved
+-- include: lib_receipts
 
 local meta = live_meta(key_meta, 'version', 'clock', 'expires', 'settings', 'counter')
 local tables = meta and tables_of({board = key_board, hidden = key_hidden, meta = key_meta,
@@ -48,7 +49,7 @@ for _, one in ipairs(tables) do
   end
 end
 local receipt = redis.call('GET', key_receipt)
-if receipt then
+if receipt and (string.find(receipt, COUNTED) or string.find(receipt, REFUSED)) then
   local kept, attempt = string.match(receipt, '^(%a)[^,]*,[^,]*,([^,]*),')
   if kept ~= 'R' then
     return {attempt == arg_attempt and '!DONE' or '!OTHER'}

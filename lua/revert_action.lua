@@ -45,6 +45,7 @@
 -- include: lib_damage
 -- include: lib_tables
 -- include: lib_moved
+-- include: lib_receipts
 
 local meta
 if arg_epoch == '' then
@@ -64,7 +65,8 @@ if arg_late == '1' then
   end
 else
   local receipt = redis.call('GET', key_receipt)
-  if receipt and string.sub(receipt, 1, 1) ~= 'A' then
+  if receipt and string.sub(receipt, 1, 1) ~= 'A'
+      and (string.find(receipt, COUNTED) or string.find(receipt, REFUSED)) then
     return {'!DONE'}
   end
 end

@@ -65,7 +65,8 @@
 -- A receipt always wins over a verdict. Lua does not roll back, so every read and every check of an
 -- argument, and with them all errors, come before the first write; memory is checked by Redis before
 -- the script runs (the #!lua line without allow-oom). Receipts and memories of another type than
--- text count as absent and are replaced. Numbers go to redis.call as they are: it writes 17 digits.
+-- text, and receipts that can't be read, count as absent and are replaced; the ledger, which has the
+-- actions, has what was counted again taken back. Numbers go to redis.call as they are: it writes 17 digits.
 -- include: lib_epoch
 -- include: lib_live
 -- include: lib_lost
@@ -73,6 +74,7 @@
 -- include: lib_rules
 -- include: lib_totals
 -- include: lib_top
+-- include: lib_receipts
 local call = redis.call
 
 local limited, periodic = arg_limits ~= '', arg_periods ~= ''
@@ -144,7 +146,13 @@ local shown = call('ZMSCORE', key_board, unpack(users))
 local concealed = meta[6] and call('ZMSCORE', key_hidden, unpack(users))
 -- A zset with some user of the call in it is there.
 local board_seen, hidden_seen = false, not concealed
+local unreadable -- receipts
 for i = 1, count do
+  local text = found[i]
+  if text and not string.find(text, COUNTED) and not string.find(text, REFUSED) then
+    found[i], unreadable = false, unreadable or {}
+    unreadable[#unreadable + 1] = receipt_keys[i]
+  end
   board_seen = board_seen or shown[i]
   hidden_seen = hidden_seen or concealed[i]
 end
@@ -236,6 +244,9 @@ if limited or periodic then
       return {COLD}
     end
   end
+end
+if unreadable then
+  call('DEL', unpack(unreadable)) -- or who prepares the call would take them for receipts again
 end
 local receipts = {} -- by key: what this call leaves
 local pending = {} -- memories to store, by key; the last one wins

@@ -22,6 +22,7 @@ from scoreboard.domain.shards import shard_number
 from scoreboard.redisio.commands import Overwritten, reachable, run_script
 from scoreboard.redisio.erased_users import take_out
 from scoreboard.redisio.occurrence_tables import tell_tables
+from scoreboard.telemetry.sparing_log import SparingLog
 from scoreboard.wire import scripts
 from scoreboard.wire.events import FORMAT, PERIODS, SHARDS, Body
 from scoreboard.wire.keys import Keyspace
@@ -29,6 +30,7 @@ from scoreboard.wire.receipts import Kept, receipt
 from scoreboard.wire.scripts import COLD, MOVED, RANGE, ScriptCall
 
 log = structlog.get_logger(__name__)
+sparing_log = SparingLog(__name__)
 
 UNKNOWN = LeftTotal(None, None)  # what the script works out itself
 
@@ -122,14 +124,21 @@ class LateReverter:
 
     async def revert(self, duplicate: LateDuplicate) -> bool:
         """Takes the duplicate's points back, once, and restores the original's receipt, so that the
-        next retry gets the first result. Returns False when that can't be done now; then the
-        board's next load does it. Must be called in the order of events. Raises Unavailable when
-        Redis is away."""
-        keys = self._keyspace.board(duplicate.board)
+        next retry gets the first result. A receipt that should still have been there is told.
+        Returns False when that can't be done now; then the board's next load does it. Must be
+        called in the order of events. Raises Unavailable when Redis is away."""
+        keys, original = self._keyspace.board(duplicate.board), duplicate.original
+        if duplicate.event.ms - original.event.ms < self._window_ms:
+            sparing_log.warning(
+                "receipt_lost",
+                board=duplicate.board,
+                about=str(original.event),
+                cause="its key was deleted, evicted or written over, or kept for a shorter window",
+            )
         call = revert_call(
             self._keyspace,
             duplicate.board,
-            duplicate.original,
+            original,
             duplicate.event,
             points=duplicate.points,
             attempt=duplicate.attempt,
@@ -138,7 +147,7 @@ class LateReverter:
             event_format=_format_of(duplicate),
             tables={move.occurrence: LeftTotal(None, move.reached_ms) for move in duplicate.moves},
             total=LeftTotal(None, duplicate.reached_ms),
-            receipt=receipt_of(duplicate.original),
+            receipt=receipt_of(original),
             window_ms=self._window_ms,
         )
         try:

@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 
 from scoreboard.wire import scripts
 from scoreboard.wire.scripts import COLD
-from tests.lua.harness import Action, Board
+from tests.lua.harness import Action, Board, revert
 from tests.lua.test_load_board import state
 from tests.lua.test_lost_keys import approve, take_back
 from tests.lua.test_remove_user import finish
@@ -60,6 +60,18 @@ def test_moderation_writes_nothing_on_top_of_it(board: Board, field: str) -> Non
     assert finish(board, "ann", epoch=epoch) == [COLD]
     board.redis.hset(board.keys.meta, "epoch", epoch)
     assert board.dump() == before
+
+
+def test_a_decision_does_not_rest_on_a_receipt_that_cannot_be_read(board: Board) -> None:
+    """The ledger, which was asked before, says that there is something to do."""
+    action = Action("ann", "k1", 5)
+    (accepted,) = board.submit(action)
+    board.redis.set(board.receipt_key(action), "junk")
+    score, _ = revert(board, action, accepted.split(" ")[3], late=False)
+    assert score == b"0"
+    board.redis.set(board.receipt_key(Action("ann", "other", 5)), "junk")
+    score, _ = approve(board)
+    assert score == b"5"
 
 
 def test_a_key_of_moves_that_is_no_stream_stops_an_action_before_it_counts(board: Board) -> None:

@@ -109,12 +109,6 @@ def test_only_the_first_conflict_of_an_action_is_recorded(board: Board) -> None:
     assert board.submit(action, replace(action, attempt="u")) == [accepted, f"D 15 {event}"]
 
 
-def test_a_receipt_that_makes_no_sense_records_one_conflict(board: Board) -> None:
-    board.redis.set(board.receipt_key(Action("ann", "k1")), "nonsense")
-    assert board.submit(Action("ann", "k1"), Action("ann", "k1")) == ["C", "C"]
-    assert len(board.events()) == 1
-
-
 def test_an_action_twice_in_one_call_counts_once(board: Board) -> None:
     action = Action("ann", "k1", 15)
     accepted, duplicate, conflict = board.submit(
@@ -224,3 +218,25 @@ def test_any_name_is_kept_byte_for_byte(board: Board, name: str) -> None:
     (event,) = board.events()
     assert (event.body.u, event.body.a) == (name, name)
     assert board.submit(Action(name, name, 7))[0].startswith("D 7 ")
+
+
+BY_HAND = ("junk", "", "A15", "X15,15,t,1-0,", "A15,,t,1-0,", "A15,15,t,later,", "R15,,t")
+
+
+@pytest.mark.parametrize("text", BY_HAND)
+def test_a_receipt_that_cannot_be_read_counts_as_absent_and_is_replaced(
+    board: Board, text: str
+) -> None:
+    action = Action("ann", "k1", 15)
+    board.redis.set(board.receipt_key(action), text)
+    (accepted,) = board.submit(action)
+    assert accepted.startswith("A 15 1 ")
+    assert board.submit(action) == [accepted]
+
+
+def test_a_gated_action_with_such_a_receipt_is_judged_when_it_comes_again(board: Board) -> None:
+    """Who prepares the call judges no action that has a receipt."""
+    action = Action("ann", "k1", 15, verdict=Verdict(profile_revision="none"))
+    board.redis.set(board.receipt_key(action), "junk")
+    assert board.submit(action) == ["S"]
+    assert not board.redis.exists(board.receipt_key(action))

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from scoreboard.domain.audit import PatrolReport
 from scoreboard.domain.tables import occurrence_table
-from scoreboard.redisio import foreign_keys
+from scoreboard.redisio import foreign_keys, reverter
 from scoreboard.redisio.board_audit import RedisAudit
 from scoreboard.redisio.patrol_reports import PatrolReports
 from scoreboard.redisio.persister_reports import PersisterReports
@@ -21,6 +21,7 @@ from scoreboard.redisio.tickets import RedisTickets
 from scoreboard.telemetry.sparing_log import SparingLog
 from scoreboard.wire.keys import PATROL, PERSISTER_TROUBLES, Keyspace, ticket
 from tests.integration.api.described_api import Answer, Api
+from tests.support.waiting import wait_until
 
 KEYSPACE = Keyspace(8)
 WEEK = {"name": "week", "cron": "0 0 * * 1", "grace": 3600}
@@ -102,6 +103,29 @@ async def test_a_key_of_another_program_is_named_and_left_to_people(
     assert await redis.get(keys.board) == b"somebody's"
     await redis.delete(keys.board)
     assert (await POST(api, "arena")).json["score"] == 7
+
+
+async def test_a_receipt_that_cannot_be_read_is_told_and_set_right_by_the_ledger(
+    api: Api, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reverter, "sparing_log", SparingLog("test"))
+    receipt = KEYSPACE.board("arena").action(b"ann", b"a1")
+    with capture_logs() as logs:
+        async with api.service.persisting():
+            await played(api, "arena")
+            written: Any = await redis.get(receipt)
+            await redis.set(receipt, "somebody's")
+            assert (await api.score("ann", 5, board="arena")).status == 200
+
+            async def is_set_right() -> bool:
+                return bool(await redis.get(receipt) == written)
+
+            await wait_until(is_set_right, description="the receipt is there again")
+            answer = await api.score("ann", 5, board="arena")
+            assert (*answer.outcome, answer.json["score"]) == (409, "duplicate_action", 5)
+            assert (await READ(api, "arena")).json["score"] == 5
+    [told] = [line for line in logs if line["event"] == "receipt_lost"]
+    assert (told["board"], told["about"]) == ("arena", written.split(b",")[3].decode())
 
 
 async def test_reports_and_tickets_that_cannot_be_read_count_as_absent(redis: Redis) -> None:
