@@ -26,6 +26,7 @@ from scoreboard.domain.webhooks import NewWebhook
 from scoreboard.local.embedded_servers import Postgres, Valkey
 from scoreboard.pg.outside_events import tell_of_erasure
 from scoreboard.pg.webhooks import Webhooks
+from scoreboard.redisio.loader import BoardDraft
 from scoreboard.settings import Settings
 from tests.support import servers
 from tests.support.command import named, started
@@ -192,6 +193,51 @@ async def test_redis_is_set_back_and_a_limited_player_waits_no_longer(
     status, told = await game.post("d2", board="dice")
     assert status == 429
     assert told["retryAfter"] <= WINDOW
+    await game.goes_on()
+    await game.audited()
+
+
+async def test_redis_is_turned_amid_rebuilds(
+    redis_of_the_clock: Valkey,
+    clock: FakedClock,
+    open_game: OpenGame,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A step ahead of more than their window ends receipts: what counts again is taken back."""
+    game = await open_game(redis_url=redis_of_the_clock.url)
+    await game.goes_on()
+    for step, offset in (("add", "-1h"), ("finish", "+3d"), ("restore_receipts", "+0")):
+        action = await game.counts()
+        await game.drained()
+        done, turned = getattr(BoardDraft, step), list[str]()
+
+        async def turning(
+            draft: BoardDraft,
+            *arguments: Any,
+            done: Callable[..., Awaitable[Any]] = done,
+            turned: list[str] = turned,
+            offset: str = offset,
+            **options: Any,
+        ) -> Any:
+            if not turned:
+                turned.append(offset)
+                await turn(clock, redis_of_the_clock, offset)
+            return await done(draft, *arguments, **options)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(BoardDraft, step, turning)
+            async with Redis.from_url(redis_of_the_clock.url) as redis:
+                await redis.flushall()
+            status, _ = await game.answered(action)
+        assert turned
+        assert status == (200 if step == "finish" else 409)
+
+        async def is_right() -> bool:
+            _, told = await game.get("/api/boards/global/users/ann")
+            return bool(told.get("score") == game.total)
+
+        await wait_until(is_right, description="the total is right")
+        assert (await game.answered(action))[0] == 409
     await game.goes_on()
     await game.audited()
 
