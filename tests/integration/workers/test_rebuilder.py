@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from types import SimpleNamespace
 
 import asyncpg
@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from scoreboard.domain.ledger import FIRST_EVENT, VERSION_STRIDE, BoardRecord, EventId, UserTotal
 from scoreboard.domain.submissions import Outcome
+from scoreboard.domain.urgency import Urgency
 from scoreboard.errors import Unavailable, UnknownBoard
 from scoreboard.pg.ledger import Ledger
 from scoreboard.redisio.loader import DRAFT_TTL_MS, BoardDraft
@@ -45,6 +46,34 @@ async def test_an_unknown_board_stays_unknown_unless_it_may_be_made(
         await arena.durable.rebuilder.ensure("arena", create=False)
     assert await database.fetchval("SELECT count(*) FROM board") == 0
     assert await arena.redis.keys() == []
+
+
+async def test_only_so_many_boards_are_looked_for_because_somebody_reads_them(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilder_module, "MOST_FOR_READERS", 1)
+    rebuilder, knows = arena.durable.rebuilder, Ledger.knows
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def answers_late(ledger: Ledger, board: str) -> bool:
+        asked.set()
+        await answer.wait()
+        return await knows(ledger, board)
+
+    def read(board: str) -> Awaitable[None]:
+        return rebuilder.ensure(board, create=False, urgency=Urgency.READ)
+
+    monkeypatch.setattr(Ledger, "knows", answers_late)
+    first = asyncio.ensure_future(read("one"))
+    await asked.wait()
+    with pytest.raises(Unavailable, match="Many boards are being rebuilt"):
+        async with asyncio.timeout(PATIENCE):
+            await read("another")
+    await rebuilder.ensure("written", create=True)
+    answer.set()
+    for reading in (first, read("another")):
+        with pytest.raises(UnknownBoard):
+            await reading
 
 
 async def test_a_board_that_is_made_while_somebody_asks_for_it_is_known_from_then_on(
