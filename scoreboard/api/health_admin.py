@@ -53,9 +53,8 @@ class HealthReports:
     async def get_health(self, request: web.Request) -> web.Response:
         """How the service fares. Answers 200 whatever it is, since it is told to people."""
         await self._authenticator.administrator(request)
-        found = await self._health.readiness()
         publish_all()
-        seen = await asyncio.to_thread(figures)
+        found, seen = await asyncio.gather(self._health.readiness(), asyncio.to_thread(figures))
         traffic = Traffic(
             datetime.now(UTC),
             dict(seen.answers),
