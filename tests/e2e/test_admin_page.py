@@ -27,8 +27,9 @@ async def test_an_episode_is_one_card_and_several_are_decided_at_once(
     for user in ("ann", "bob"):
         await case(page, user).get_by_label("Select").check()
     await expect(page.locator("#selected")).to_have_text("2 selected")
-    await page.get_by_role("button", name="Approve selected").click()
+    await page.get_by_role("button", name="Approve selected").press("Enter")
     await expect(page.locator(".case")).to_have_count(2)
+    await expect(page.locator(".case").first).to_be_focused()
     assert await queue.has(5, "?status=approved")
 
 
@@ -152,11 +153,13 @@ async def test_a_decision_that_did_not_get_through_can_be_made_again(
     page = await new_page()
     await open_queue(page, queue)
     await page.route("**/confirm", lambda route: route.abort())
-    await page.keyboard.press("c")
+    button = case(page, "dan").get_by_role("button", name="Take back")
+    await button.press("Enter")
     await expect(case(page, "dan").get_by_role("alert")).to_have_text(
         "The server can't be reached. Nothing is lost: try again."
     )
     await page.unroute("**/confirm")
+    await expect(button).to_be_focused()
     await page.keyboard.press("c")
     await expect(page.locator("#announcer")).to_have_text("dan: confirmed, 1 taken back.")
 

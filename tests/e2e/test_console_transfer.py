@@ -45,6 +45,7 @@ async def test_an_export_is_saved_as_a_file_and_can_be_imported_elsewhere(
         ["3", "cy", "10"],
     ]
     await expect(page.locator("#export-said")).to_have_text("arena-standings.csv has 3 rows.")
+    await expect(page.get_by_role("button", name="Export", exact=True)).to_be_focused()
 
     await console.api.service.make_board("copy")
     await go_to(page, "copy")
@@ -52,6 +53,7 @@ async def test_an_export_is_saved_as_a_file_and_can_be_imported_elsewhere(
     await take(page)
     await expect(page.locator("#import-said")).to_contain_text("copy, done: 3 imported")
     await expect(page.locator("#board-users")).to_have_text("3 players")
+    await expect(page.get_by_role("button", name="Import", exact=True)).to_be_focused()
     assert await console.api.top("copy") == {"ann": 30, "bob": 20, "cy": 10}
 
     # On laps less is better.

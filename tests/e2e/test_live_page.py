@@ -219,7 +219,8 @@ async def test_a_player_is_found_among_those_around(start: Start, new_page: Open
     assert answer.ok
     await page.get_by_label("Find a player").fill("zo")
     await page.keyboard.press("Enter")
-    await page.get_by_role("link", name="Zoë").and_(page.locator("#found a")).click()
+    await page.get_by_role("link", name="Zoë").and_(page.locator("#found a")).press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_be_focused()
     await expect(found.locator(".user")).to_have_text("Zoë")
     await expect(found.locator(".place")).to_have_text("15")
 
@@ -308,6 +309,7 @@ async def test_a_private_board_opens_with_a_pasted_token_that_never_gets_into_an
     await field.fill(service.token("score:write"))
     await field.press("Enter")
     await expect(page.get_by_role("alert")).to_contain_text("not accepted")
+    await expect(field).to_be_focused()
 
     token = service.token("board:read")
     await field.fill(token)
@@ -316,6 +318,7 @@ async def test_a_private_board_opens_with_a_pasted_token_that_never_gets_into_an
     await service.score("bob", 70)
     await expect_rows(page, ("bob", "70"), ("ann", "50"))
     await expect(field).to_be_hidden()
+    await expect(page.get_by_role("heading", level=1)).to_be_focused()
     assert any("?ticket=" in address for address in addresses)
     assert not any(token in address or "eyJ" in address for address in addresses)
 

@@ -92,9 +92,16 @@ async def test_a_reader_may_reconnect_at_once(new_page: OpenPage, feed: Feed) ->
     await feed.open(page)
     await expect(page.get_by_role("heading", name="Too many viewers")).to_be_visible()
     feed.refusal = None
-    await page.get_by_role("button", name="Try now").click()
+    await page.get_by_role("button", name="Try now").press("Enter")
     await feed.connected(2)
+    trying = page.get_by_role("button", name="Trying…")
+    await expect(trying).to_be_focused()
+    await expect(trying).to_have_attribute("aria-disabled", "true")
+    await page.keyboard.press("Enter")
+    assert len(feed.sockets) == 2
     feed.send("snapshot", 1, {"ann": 50})
+    await expect(trying).to_be_hidden()
+    await expect(page.get_by_role("heading", level=1)).to_be_focused()
     await expect_shown(page, {"ann": 50})
     await expect(page.get_by_role("heading", name="Too many viewers")).to_be_hidden()
 

@@ -105,6 +105,7 @@ async def test_it_tells_the_place_the_scores_and_the_actions(
     await expect(actions.nth(1)).to_contain_text("taken back")
     await page.get_by_role("button", name="Show more").press("Enter")
     await expect(actions).to_have_count(3)
+    await expect(actions.nth(2)).to_be_focused()
     await expect(page.get_by_role("button", name="Show more")).to_be_hidden()
     await expect(page.get_by_role("link", name="bob")).to_have_attribute(
         "href", feed.url.replace("/?board=arena", "/players/arena/bob")
@@ -235,10 +236,16 @@ async def test_while_the_service_is_away_the_page_can_try_again(
     feed.rules = 503
     await open_player(page, feed)
     await expect(page.get_by_role("heading", name="The service can't be reached")).to_be_visible()
+    feed.tell.clear()
+    await page.get_by_role("button", name="Try now").press("Enter")
+    await expect(page.get_by_role("button", name="Trying…")).to_be_focused()
+    feed.tell.set()
+    await expect(page.get_by_role("button", name="Try now")).to_be_focused()
     feed.rules = {}
-    await page.get_by_role("button", name="Try now").click()
+    await page.keyboard.press("Enter")
     await expect(page.locator(".figures > div").first).to_have_text("Rank2 of 3")
     await expect(page.locator("#notice")).to_be_hidden()
+    await expect(page.get_by_role("heading", level=1)).to_be_focused()
 
 
 async def test_while_postgres_is_away_the_place_is_told_without_a_history(

@@ -6,6 +6,7 @@ import { Board } from "./board.js";
 import { DayRanks } from "./day_ranks.js";
 import { make } from "./dom.js";
 import { Feed } from "./feed.js";
+import { setShown } from "./focus.js";
 import { noticeFor } from "./notices.js";
 import { showPager } from "./pager.js";
 import { Periods } from "./periods.js";
@@ -14,7 +15,7 @@ import { quantity } from "./quantity.js";
 import { Rows } from "./rows.js";
 import { findByName, findOnBoard } from "./search.js";
 import { Standings } from "./standings.js";
-import { announce, showStatus } from "./status.js";
+import { announce, showStatus, whenRetried } from "./status.js";
 import { addressOf, isSameTable, viewIn } from "./view.js";
 
 const LONG = 20; // characters of a name that is written smaller
@@ -38,7 +39,7 @@ let queued = false;
 let state = { name: "connecting" };
 
 lay(SLOTS);
-$("retry").onclick = () => source.connect();
+whenRetried(() => source.connect());
 $("unlock").onsubmit = (event) => {
   event.preventDefault();
   source.unlock($("token").value.trim());
@@ -107,6 +108,7 @@ function look(next) {
   newest = null;
   users = null;
   found = [];
+  if ($("found").contains(document.activeElement)) $("name").focus();
   $("found").textContent = "";
   asked = false;
   rows.clear();
@@ -238,14 +240,16 @@ function showState(next) {
 }
 
 function notice() {
+  // While a token is tried its form stays, which has the focus.
+  if (state.name === "connecting" && !$("unlock").hidden) return;
   const told = newest && (newest.standings ?? newest.topScores);
   const said = noticeFor(state, {
     view,
     isEmpty: rows.isEmpty,
     isBare: told?.length === 0,
   });
-  $("notice").hidden = !said;
-  $("unlock").hidden = state.name !== "locked";
+  setShown($("unlock"), state.name === "locked", $("name"));
+  setShown($("notice"), said !== null, $("name"));
   if (!said) return;
   [$("notice-title").textContent, $("notice-text").textContent] = said;
   $("token-error").textContent = state.refused

@@ -20,6 +20,7 @@ export class Case {
   #reason;
   #recent = make("figure", { className: "recent" });
   #error = make("p", { className: "error" });
+  #busy = false;
   #selected = make("input", { type: "checkbox" });
 
   /** `on.approve`, `on.confirm` and `on.options` are told of pressed buttons, `on.select` of a
@@ -50,8 +51,15 @@ export class Case {
     return this.#reason?.value.trim() ?? "";
   }
 
+  /** Whether a decision is under way. Its buttons keep the focus meanwhile. */
+  get busy() {
+    return this.#busy;
+  }
+
   set busy(busy) {
-    for (const each of this.element.querySelectorAll("button")) each.disabled = busy;
+    this.#busy = busy;
+    const told = busy ? "true" : null;
+    for (const each of this.element.querySelectorAll("button")) each.ariaDisabled = told;
   }
 
   get selected() {

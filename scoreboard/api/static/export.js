@@ -1,6 +1,7 @@
 // A board's export, saved as a file, with how much of it has come.
 
 import { attemptsIn } from "./attempts.js";
+import { isBusy, setBusy } from "./focus.js";
 import { quantity } from "./quantity.js";
 import { save } from "./saving.js";
 import { ask } from "./session.js";
@@ -15,10 +16,11 @@ let board = "";
 
 $("export").onsubmit = async (event) => {
   event.preventDefault();
-  $("export-start").disabled = true;
+  if (isBusy($("export-start"))) return;
+  setBusy($("export-start"), "Exporting…");
   if (!(await attempt(() => run(board)))) say("");
   $("export-progress").hidden = true;
-  $("export-start").disabled = false;
+  setBusy($("export-start"), null);
 };
 
 /** The board that is exported from now on. */

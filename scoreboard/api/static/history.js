@@ -2,6 +2,7 @@
 
 import { curveOf, DAY } from "./curve.js";
 import { make } from "./dom.js";
+import { leadTo } from "./focus.js";
 
 const ACTIONS = 10;
 const DAYS = 90;
@@ -57,6 +58,7 @@ export class History {
       $("actions").hidden = $("action-rows").childElementCount === 0;
       $("actions-said").textContent = $("actions").hidden ? "Nothing is kept yet." : "";
       $("more").hidden = page.next === null;
+      if (place.after) leadTo(rows);
     } catch {
       $("actions-said").textContent = "The actions can't be read now.";
     }

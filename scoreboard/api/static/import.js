@@ -3,6 +3,7 @@
 import { attemptsIn } from "./attempts.js";
 import { CsvReader } from "./csv.js";
 import { make } from "./dom.js";
+import { setBusy, setShown } from "./focus.js";
 import { save } from "./saving.js";
 import { call } from "./session.js";
 
@@ -57,7 +58,7 @@ export function offerImport(name, changed) {
 function begin() {
   isRunning = true;
   isStopped = false;
-  $("import-start").disabled = true;
+  setBusy($("import-start"), "Importing…");
   $("import-stop").hidden = $("import-progress").hidden = false;
   showLeftOut([]);
   say("");
@@ -65,8 +66,9 @@ function begin() {
 
 function end() {
   isRunning = false;
-  $("import-start").disabled = false;
-  $("import-stop").hidden = $("import-progress").hidden = true;
+  setBusy($("import-start"), null);
+  setShown($("import-stop"), false, $("import-start"));
+  $("import-progress").hidden = true;
   done();
 }
 

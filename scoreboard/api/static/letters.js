@@ -3,16 +3,21 @@
 import { announce } from "./announcer.js";
 import { attemptsIn } from "./attempts.js";
 import { make, setChildren } from "./dom.js";
+import { setShown } from "./focus.js";
 import { told } from "./moments.js";
 import { call } from "./session.js";
 
+const FIRST = 20; // shown at first
+const MORE = 100; // at each press of the button
+const MOST = 200; // of a call
 const TRY_ALL = "Try all again";
 const whole = new Intl.NumberFormat();
 const $ = (id) => document.getElementById(id);
 const attempt = attemptsIn("letters-error");
 
+let wanted = FIRST; // how many are shown, if there are
+let reading = 0; // the number of the latest read
 let isBusy = false;
-
 let isStopped = false;
 
 $("retry-letters").onclick = () => {
@@ -20,25 +25,54 @@ $("retry-letters").onclick = () => {
   else retry(undefined);
 };
 
-/** Reads them anew. A token for some boards is told that it may not. */
+$("more-letters").onclick = async () => {
+  const had = buttons().length;
+  wanted = had + MORE;
+  await readLetters();
+  buttons()[had]?.focus();
+};
+
+/** Reads them anew, as many as are shown. A token for some boards is told that it may not. */
 export async function readLetters() {
   if (isBusy) return;
+  const mine = ++reading;
   try {
-    show(await call("GET", "api/admin/dead-letters"));
+    const found = await oldest(wanted);
+    if (mine === reading) show(found);
   } catch ({ message }) {
-    $("no-letters").textContent = message;
+    if (mine === reading) $("no-letters").textContent = message;
   }
+}
+
+/** So many letters, by as many calls as it takes, and whether there are more. */
+async function oldest(count, before = [], cursor = null) {
+  const query = new URLSearchParams({ limit: Math.min(MOST, count - before.length) });
+  if (cursor) query.set("cursor", cursor);
+  const page = await call("GET", `api/admin/dead-letters?${query}`);
+  const letters = [...before, ...page.letters];
+  if (!page.next || letters.length >= count) return { letters, more: page.more };
+  return oldest(count, letters, page.next);
+}
+
+function buttons() {
+  return [...$("letters").querySelectorAll("button")];
 }
 
 function show({ letters, more }) {
   $("no-letters").textContent = letters.length ? "" : "None: all could be written.";
-  $("letters-about").hidden = letters.length === 0;
-  $("more-letters").hidden = !more;
+  const place = buttons().indexOf(document.activeElement);
+  const held = document.activeElement?.value;
   setChildren($("letters"), ...letters.map(letter));
+  const now = buttons();
   // A letter that was listed before keeps its element and its button.
-  for (const button of $("letters").querySelectorAll("button")) {
-    button.onclick = () => retry([button.value]);
+  for (const button of now) button.onclick = () => retry([button.value]);
+  // The focus stays with its letter, or passes to the one that has come to its place.
+  if (place >= 0) {
+    const heir = now.find(({ value }) => value === held) ?? now[place] ?? now.at(-1);
+    (heir ?? $("letters-title")).focus();
   }
+  setShown($("letters-about"), letters.length > 0, $("letters-title"));
+  setShown($("more-letters"), more, $("letters-title"));
 }
 
 function letter({ name, created, error }) {
@@ -60,9 +94,6 @@ async function retry(names) {
   isBusy = false;
   $("retry-letters").textContent = TRY_ALL;
   await readLetters();
-  if (!document.activeElement || document.activeElement === document.body) {
-    $(names && $("letters").children.length ? "retry-letters" : "letters-title").focus();
-  }
 }
 
 async function tryAgain(names) {

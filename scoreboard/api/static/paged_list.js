@@ -1,5 +1,7 @@
 // A list that is read page by page, the newest first, with a button for what is older.
 
+import { leadTo } from "./focus.js";
+
 const $ = (id) => document.getElementById(id);
 
 export class PagedList {
@@ -33,9 +35,7 @@ export class PagedList {
     const entries = await this.#page(this.#next);
     if (!entries) return;
     this.#list.append(...entries);
-    const [first] = entries;
-    if (first) first.tabIndex = -1;
-    first?.focus();
+    leadTo(entries);
   }
 
   async #page(cursor) {

@@ -3,6 +3,7 @@
 
 import { boardPath } from "./api.js";
 import { make, setChildren } from "./dom.js";
+import { leadTo } from "./focus.js";
 import { quantity } from "./quantity.js";
 import { addressOf } from "./view.js";
 
@@ -25,7 +26,7 @@ export class Periods {
     this.#api = api;
     this.#board = board;
     $("past-open").onclick = () => this.#open();
-    $("past-more").onclick = () => this.#list();
+    $("past-more").onclick = async () => leadTo(await this.#list());
     $("past").onclick = ({ target }) => target.closest("a") && $("past").close();
     setInterval(() => document.hidden || this.#tick(), 1_000);
   }
@@ -76,6 +77,7 @@ export class Periods {
     this.#list();
   }
 
+  /** Reads on; the entries that were added. */
   async #list() {
     const { board, period } = this.#view;
     const query = new URLSearchParams({ limit: PAGE });
@@ -87,11 +89,14 @@ export class Periods {
       if (!response.ok) throw new Error(response.status);
       const { occurrences, next } = await response.json();
       this.#next = next;
-      $("occurrences").append(...occurrences.map((one) => this.#entry(one)));
+      const entries = occurrences.map((one) => this.#entry(one));
+      $("occurrences").append(...entries);
       $("past-more").hidden = !next;
+      return entries;
     } catch {
       $("past-error").textContent = "The list could not be read.";
       $("past-more").hidden = false;
+      return [];
     }
   }
 

@@ -5,11 +5,12 @@ import { Api, boardPath, ROOT } from "./api.js";
 import { Backoff } from "./backoff.js";
 import { make, setChildren } from "./dom.js";
 import { Feed } from "./feed.js";
+import { isBusy, setBusy, setShown } from "./focus.js";
 import { History } from "./history.js";
 import { noticeFor } from "./notices.js";
 import { hueOf, nameOf, pictureAt, playerAddress } from "./players.js";
 import { Rules } from "./rules.js";
-import { showStatus } from "./status.js";
+import { showStatus, whenRetried } from "./status.js";
 import { addressOf } from "./view.js";
 
 const LONG = 20; // characters of a name that is written smaller
@@ -40,8 +41,8 @@ let isOld = false; // whether all is to be read then
 
 for (const id of ["back", "leave"]) $(id).href = boardAddress({});
 $("board").textContent = board;
-$("again").onclick = () => read();
-$("retry").onclick = () => feed.connect();
+$("again").onclick = () => isBusy($("again")) || read();
+whenRetried(() => feed.connect());
 $("unlock").onsubmit = (event) => {
   event.preventDefault();
   api.token = $("token").value.trim();
@@ -69,6 +70,7 @@ async function get(path) {
 async function read({ again = false } = {}) {
   clearTimeout(timer);
   heard = null;
+  if (!again) setBusy($("again"), "Trying…");
   let now; // by the service's clock
   try {
     const answer = await ask(boardPath(board));
@@ -105,7 +107,7 @@ function follow() {
 function unfollow() {
   feed?.close();
   followed = undefined;
-  $("state").hidden = true;
+  setShown($("state"), false, $("heading"));
 }
 
 function showState(state) {
@@ -198,7 +200,7 @@ async function placeOf(about) {
 function show(found, now) {
   places = found;
   table = places[0].period;
-  $("notice").hidden = true;
+  setShown($("notice"), false, $("heading"));
   $("told").hidden = false;
   showPlaces(now);
 }
@@ -289,11 +291,12 @@ function fail(status) {
   const locked = isLocked(status);
   const unknown = isUnknown(status);
   unfollow();
-  $("told").hidden = true;
+  setBusy($("again"), null);
+  setShown($("told"), false, $("heading"));
   $("notice").hidden = false;
-  $("unlock").hidden = !locked;
   $("leave").hidden = !unknown;
-  $("again").hidden = locked || unknown;
+  setShown($("unlock"), locked, $("heading"));
+  setShown($("again"), !(locked || unknown), $("heading"));
   $("token-error").textContent =
     locked && api.token
       ? "This token was not accepted: it may have expired, or lacks board:read."

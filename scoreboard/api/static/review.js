@@ -2,6 +2,7 @@
 
 import { announce } from "./announcer.js";
 import { Case } from "./case.js";
+import { setShown } from "./focus.js";
 import { decidedRows } from "./quality.js";
 import { quantity } from "./quantity.js";
 import { call } from "./session.js";
@@ -35,7 +36,7 @@ $("filter").onsubmit = (event) => {
   load(null);
 };
 $("status").onchange = () => load(null);
-$("more").onclick = () => load(next);
+$("more").onclick = goOn;
 $("decisions").ontoggle = showDecisions;
 $("approve-selected").onclick = () => decideSelected("approved");
 $("confirm-selected").onclick = () => decideSelected("confirmed");
@@ -58,6 +59,7 @@ function listed(cursor) {
 
 /** Reads the queue, and lets the keys act on its first case. */
 async function show() {
+  $("review-title").focus();
   if (await load(null)) focusOn(first());
 }
 
@@ -79,6 +81,12 @@ async function load(cursor) {
     problem(message);
     return false;
   }
+}
+
+/** Reads on, and leads the focus to what is new. */
+async function goOn() {
+  const last = cases.get(Number($("cases").lastElementChild?.dataset.id));
+  if (await load(next)) focusOn(last ? neighbour(last, 1) : first());
 }
 
 /** Puts cases that came meanwhile on top. */
@@ -140,6 +148,7 @@ async function explain(card) {
 
 /** Decides the whole episode of a case. */
 async function decide(card, verb, wanted = {}) {
+  if (card.busy) return;
   const body = { ...wanted, episode: true, ...(card.reason && { reason: card.reason }) };
   card.busy = true;
   card.showError("");
@@ -162,7 +171,8 @@ async function decide(card, verb, wanted = {}) {
 
 /** Decides all selected cases, each with its episode. */
 async function decideSelected(verdict) {
-  const selected = [...cases.values()].filter((card) => card.selected);
+  const selected = [...cases.values()].filter((card) => card.selected && !card.busy);
+  if (selected.length === 0) return;
   const body = { ids: selected.map(({ id }) => id), verdict, episode: true };
   for (const card of selected) card.busy = true;
   try {
@@ -196,10 +206,18 @@ function leave(card, said) {
   if (held) focusOn(after);
   announce(said);
   tell();
-  if (!cases.size) load(null);
+  if (!cases.size) refill();
+}
+
+// The next cases, of which the first gets the focus if nothing else has it.
+async function refill() {
+  const held = [document.body, $("review-title")].includes(document.activeElement);
+  if (held) $("review-title").focus();
+  if ((await load(null)) && held) focusOn(first());
 }
 
 function options(card) {
+  if (card.busy) return;
   chosen = card;
   const { userId, board, points, kind } = card.review;
   const own =
@@ -262,7 +280,7 @@ function tell() {
   const done = total ? ` · ${total} decided` : "";
   $("tally").textContent = `${cases.size}${more} ${open ? "open" : "shown"}${done}`;
   const selected = [...cases.values()].filter((card) => card.selected).length;
-  $("selection").hidden = selected === 0;
+  setShown($("selection"), selected > 0, first()?.element ?? $("review-title"));
   $("selected").textContent = `${selected} selected`;
   $("more").hidden = !next;
   $("empty").hidden = cases.size > 0;

@@ -1,5 +1,7 @@
 // How the connection fares: the lamp, its words, and what a screen reader hears.
 
+import { isBusy, setBusy, setShown } from "./focus.js";
+
 const QUIET = 10_000; // a screen reader hears of changes at most this often
 const WORDS = {
   connecting: "Connecting",
@@ -20,7 +22,7 @@ export function showStatus(state) {
   clearInterval(countdown);
   const isAbsent = state.name === "absent" || state.reason === "unknown";
   $("state").dataset.state = isAbsent ? "absent" : state.name;
-  $("retry").hidden = state.name !== "waiting";
+  showRetry(state.name);
   if (state.name === "waiting") {
     countdown = setInterval(showWait, 1_000, state);
     showWait(state);
@@ -34,6 +36,19 @@ export function showStatus(state) {
     announce("Connection lost. Reconnecting.");
     wasLive = "lost";
   }
+}
+
+// While it tries anew the button stays, which may have the focus.
+function showRetry(name) {
+  const button = $("retry");
+  const isTrying = name === "connecting" && !button.hidden;
+  setBusy(button, isTrying ? "Trying…" : null);
+  setShown(button, isTrying || name === "waiting", document.querySelector("h1"));
+}
+
+/** `then()` is called when the reader does not want to wait. */
+export function whenRetried(then) {
+  $("retry").onclick = () => isBusy($("retry")) || then();
 }
 
 function showWait({ reason, until }) {

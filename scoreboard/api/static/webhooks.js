@@ -47,7 +47,10 @@ $("webhook-fields").append(...fields.map(({ element }) => element));
 const USUAL = { url: "", events: [], boards: null, interval: 60, realIds: false, description: "" };
 
 $("webhook-open").onclick = () => openForm(true);
-$("webhook-cancel").onclick = () => openForm(false);
+$("webhook-cancel").onclick = () => {
+  openForm(false);
+  $("webhook-open").focus();
+};
 $("webhook-form").onsubmit = (event) => {
   event.preventDefault();
   add();
