@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-
 from scoreboard.telemetry import metrics
-from scoreboard.telemetry.tallies import publish_later
+from scoreboard.telemetry.tallies import Latencies, publish_later
 
 UNMATCHED = ("any", "unmatched")  # method and route of a request that no operation matches
-
-_BOUNDS = metrics.LATENCIES
 
 
 class RouteMetrics:
     """The figures of one method and path template. They have no lines in a scrape before the first
     answer."""
 
-    __slots__ = ("__weakref__", "_answered", "_labels", "_latencies", "_seconds")
+    __slots__ = ("__weakref__", "_answered", "_labels", "_latencies")
 
     def __init__(self, method: str, route: str) -> None:
         self._labels = method, route
-        self._clear()
+        self._answered: dict[int, int] = {}
+        self._latencies = Latencies(metrics.LATENCIES)
         publish_later(self)
 
     @property
@@ -30,8 +27,7 @@ class RouteMetrics:
 
     def count(self, status: int, seconds: float) -> None:
         """Counts an answer that took so long."""
-        self._latencies[bisect_left(_BOUNDS, seconds)] += 1
-        self._seconds += seconds
+        self._latencies.observe(seconds)
         self._answered[status] = self._answered.get(status, 0) + 1
 
     def publish(self) -> None:
@@ -39,11 +35,5 @@ class RouteMetrics:
         if self._answered:
             for status, count in self._answered.items():
                 metrics.http_requests.labels(*self._labels, str(status)).inc(count)
-            latency = metrics.http_request_seconds.labels(*self._labels)
-            latency.observe_many(self._latencies, self._seconds)
-            self._clear()
-
-    def _clear(self) -> None:
-        self._answered: dict[int, int] = {}
-        self._latencies = [0] * (len(_BOUNDS) + 1)
-        self._seconds = 0.0
+            self._latencies.move_to(metrics.http_request_seconds.labels(*self._labels))
+            self._answered = {}

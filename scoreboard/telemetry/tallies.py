@@ -72,28 +72,41 @@ class Tally:
             self._count = 0
 
 
-class LatencyTally:
-    """Observes for a histogram with these bounds, in seconds."""
+class Latencies:
+    """What was observed for a histogram with these bounds, in seconds, and is not in it yet."""
 
-    __slots__ = ("__weakref__", "_bounds", "_counts", "_histogram", "_seconds")
+    __slots__ = ("__weakref__", "_bounds", "_counts", "_seconds")
 
-    def __init__(self, histogram: BulkHistogram, bounds: Sequence[float]) -> None:
-        self._histogram = histogram
+    def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = bounds
         self._clear()
-        publish_later(self)
 
     def observe(self, seconds: float) -> None:
         """Counts what took so long."""
         self._counts[bisect_left(self._bounds, seconds)] += 1
         self._seconds += seconds
 
-    def publish(self) -> None:
-        """See Publishes."""
+    def move_to(self, histogram: BulkHistogram) -> None:
+        """Adds it to the histogram."""
         if any(self._counts):
-            self._histogram.observe_many(self._counts, self._seconds)
+            histogram.observe_many(self._counts, self._seconds)
             self._clear()
 
     def _clear(self) -> None:
         self._counts = [0] * (len(self._bounds) + 1)
         self._seconds = 0.0
+
+
+class LatencyTally(Latencies):
+    """Observes for a histogram."""
+
+    __slots__ = ("_histogram",)
+
+    def __init__(self, histogram: BulkHistogram, bounds: Sequence[float]) -> None:
+        super().__init__(bounds)
+        self._histogram = histogram
+        publish_later(self)
+
+    def publish(self) -> None:
+        """See Publishes."""
+        self.move_to(self._histogram)

@@ -18,16 +18,12 @@ from rich.console import Console
 from rich.table import Table
 
 from scoreboard.domain.boards import BoardSettings
-from scoreboard.domain.periods import Period
 from scoreboard.local.embedded_servers import valkey_binary
 from scripts.bench.figures import JsonFile, write
+from scripts.bench.periods import PERIODS
 from scripts.bench.script_calls import FullBoard, Line, running
 
 CALLS = {1: 600, 10: 80, 100: 20}  # by the actions of a call
-_PERIODS = tuple(
-    Period(name, cron=cron)
-    for name, cron in (("day", "0 0 * * *"), ("week", "0 0 * * 1"), ("month", "0 0 1 * *"))
-)
 
 
 class Callgrind:
@@ -65,7 +61,7 @@ def main(
             pid = redis.info("server")["process_id"]
             line = Line(valkey.url)
             boards = [
-                FullBoard(redis, f"board-{n}", users, BoardSettings(periods=_PERIODS[:n]))
+                FullBoard(redis, f"board-{n}", users, BoardSettings(periods=PERIODS[:n]))
                 for n in (0, 1, 3)
             ]
             for board in boards:

@@ -17,18 +17,14 @@ import typer
 from rich.console import Console
 
 from scoreboard.domain.boards import BoardSettings
-from scoreboard.domain.periods import Period
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scripts.bench.figures import Bound, JsonFile, report
+from scripts.bench.periods import PERIODS
 from scripts.load import cpu, service
 
 SETTLE = 20.0  # seconds after the start until it rests
 ALL = "all of it, % of a core"
-PERIODS = tuple(
-    Period(name, cron=cron)
-    for name, cron in (("day", "0 0 * * *"), ("week", "0 0 * * 1"), ("month", "0 0 1 * *"))
-)
 OPENED, ENDS = 0, 4_000_000_000_000  # Unix ms; none of them ends meanwhile
 
 

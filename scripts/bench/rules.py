@@ -17,17 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from scoreboard.domain.boards import BoardSettings
-from scoreboard.domain.periods import Period
 from scripts.bench.figures import JsonFile, write
+from scripts.bench.periods import PERIODS
 from scripts.bench.script_calls import FullBoard, Line, running
 
 USERS = 100_000
 CALLS = {1: 1_000, 10: 150, 100: 20}  # in a round, by the actions of a call
 IN_FLIGHT = 16
-_PERIODS = tuple(
-    Period(name, cron=cron)
-    for name, cron in (("day", "0 0 * * *"), ("week", "0 0 * * 1"), ("month", "0 0 1 * *"))
-)
 RULES = {
     "none": BoardSettings(),
     "asc": BoardSettings(order="asc"),
@@ -38,8 +34,8 @@ RULES = {
     "best, asc, standard": BoardSettings(operator="best", order="asc", rank_style="standard"),
     "opens": BoardSettings(opens=datetime(2026, 1, 1, tzinfo=UTC)),
     "attempts, capacity": BoardSettings(attempts=1_000_000, capacity=1_000_000),
-    "1 period": BoardSettings(periods=_PERIODS[:1]),
-    "3 periods": BoardSettings(periods=_PERIODS),
+    "1 period": BoardSettings(periods=PERIODS[:1]),
+    "3 periods": BoardSettings(periods=PERIODS),
 }
 
 
