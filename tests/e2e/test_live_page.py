@@ -382,6 +382,7 @@ async def test_the_keyboard_reaches_every_control_and_shows_where_it_is(
     await page.goto(service.url)
     await expect_state(page, "live")
     reached = []
+    await expect(page.get_by_role("link", name="ann")).to_be_visible()
     await expect(page.get_by_label("Find a player")).to_be_visible()
     for _ in range(6):
         await page.keyboard.press("Tab")
