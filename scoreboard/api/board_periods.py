@@ -6,6 +6,7 @@ counts, not that of this machine."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -95,6 +96,9 @@ class _Known(NamedTuple):
         )
 
 
+_NOT_READ: tuple[float, None] = (-math.inf, None)
+
+
 class BoardPeriods:
     """The periods of boards. Every method raises UnknownBoard, or Unavailable when neither Redis
     nor Postgres can say."""
@@ -113,6 +117,11 @@ class BoardPeriods:
         self._settings: dict[str, tuple[float, BoardSettings]] = {}
         self._known: dict[str, _Known] = {}
         self._ahead = 0  # ms by which Redis's clock is ahead of this machine's
+
+    def surely_all_time(self, board: str) -> bool:
+        """True when it is known without waiting that the board shows a table of all time."""
+        settings = self._remembered(board)
+        return settings is not None and settings.all_time
 
     async def check_all_time(self, board: str) -> None:
         """Raises PeriodRequired when the board shows no table of all time."""
@@ -233,17 +242,20 @@ class BoardPeriods:
         self, board: str, will_do: Callable[[BoardSettings], bool]
     ) -> BoardSettings:
         """The board's settings; those that are remembered only when they will do."""
-        remembered = self._settings.get(board)
-        if remembered is not None:
-            read_at, settings = remembered
-            if time.monotonic() < read_at + FRESH and will_do(settings):
-                return settings
+        remembered = self._remembered(board)
+        if remembered is not None and will_do(remembered):
+            return remembered
         read_at = time.monotonic()
         settings = (await self._reader.description(board)).settings
         if len(self._settings) >= MOST:
             self._settings.clear()
         self._settings[board] = read_at, settings
         return settings
+
+    def _remembered(self, board: str) -> BoardSettings | None:
+        """The board's settings as they were a moment ago; None when they have to be read."""
+        read_at, settings = self._settings.get(board, _NOT_READ)
+        return settings if time.monotonic() < read_at + FRESH else None
 
     async def _read(self, board: str, settings: BoardSettings) -> _Known:
         names = [period.name for period in settings.periods]

@@ -220,13 +220,25 @@ class BoardHandlers:
         """The top 10, with the board's version as ETag; where players have profiles, and of an
         occurrence or a moment in the past, with a digest: names and states change without a new
         version."""
-        if request.query_string and AT.name in request.query:
-            return await self._get_past_top(request)
-        table = await self._table_of(await self._board(request), request)
+        # This is what most readers ask for, so it waits for the read of the top and nothing else.
+        board = self._named(request) if self._public else await self._board(request)
+        if request.query_string or not self._periods.surely_all_time(board):
+            return await self._get_wanted_top(board, request)
+        top = await self._reader.shared_top(board)
+        if self._presentation.needed:
+            return await self._presented_top(_Table(board, self._reader, None), top[1], request)
+        return self._plain_top(top, request)
+
+    async def _get_wanted_top(self, board: str, request: web.Request) -> web.Response:
+        if AT.name in request.query:
+            return await self._get_past_top(board, request)
+        table = await self._table_of(board, request)
         top = await table.boards.shared_top(table.name)
         if table.shown is not None or self._presentation.needed:
-            entries = await self._presentation.entries(table.name, top[1], request)
-            return tagged(request, TopScores(_ready(entries), **told(table.shown)))
+            return await self._presented_top(table, top[1], request)
+        return self._plain_top(top, request)
+
+    def _plain_top(self, top: tuple[int | None, bytes], request: web.Request) -> web.Response:
         if top is not self._answer.top:  # else the previous reader had the same
             self._answer = _TopAnswer(top)
         answer = self._answer
@@ -234,8 +246,11 @@ class BoardHandlers:
             return not_changed(answer.tag)
         return web.Response(body=answer.body, headers=answer.headers)
 
-    async def _get_past_top(self, request: web.Request) -> web.Response:
-        board = await self._board(request)
+    async def _presented_top(self, table: _Table, top: bytes, request: web.Request) -> web.Response:
+        entries = await self._presentation.entries(table.name, top, request)
+        return tagged(request, TopScores(_ready(entries), **told(table.shown)))
+
+    async def _get_past_top(self, board: str, request: web.Request) -> web.Response:
         at_ms = moment(request.query[AT.name], AT.name)
         shown = await self._past.shown(board, request.query, at_ms)
         table = board if shown is None else shown.table
@@ -349,9 +364,15 @@ class BoardHandlers:
         shown = await self._periods.find(board, *wanted)
         return _Table(shown.table, self._reader if shown.exists else _NO_USERS, shown)
 
-    async def _board(self, request: web.Request) -> str:
-        board = request.match_info.get("board", self._default_board)
+    def _named(self, request: web.Request) -> str:
+        board = request.match_info.get("board")
+        if board is None:
+            return self._default_board
         check_board_name(board)
+        return board
+
+    async def _board(self, request: web.Request) -> str:
+        board = self._named(request)
         if not self._public:
             await self._authenticator.check_reads(request, board)
         return board
