@@ -32,6 +32,7 @@ _ASCENDING = 0
 
 _LEFT_OUT = {
     "subscores": "subscores are left out; of equal scores the better one stands higher",
+    "joined": "players have joined and not scored; they are left out",
     "earlier": "records of earlier resets are left out",
 }
 
@@ -67,6 +68,8 @@ async def _source(connection: Any, leaderboard: str, name: str) -> Source:
         ) from error
     order: Order = "asc" if found["sort_order"] == _ASCENDING else "desc"
     warnings = [f"{told[kind]:,} {what}" for kind, what in _LEFT_OUT.items() if told[kind]]
+    if found["expired"]:
+        warnings.append(f"the records expired at {expires:%Y-%m-%d %H:%M %Z}; there are none since")
     sign = -1 if order == "asc" else 1
     records = _records(connection, leaderboard, expires, sign, warnings)
     return Source(name, told["records"], records, order, warnings)

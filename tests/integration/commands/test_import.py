@@ -28,39 +28,10 @@ from scoreboard.write_path.importer import BEFORE, NEW
 from tests.integration.commands.conftest import Run
 from tests.support.command import named, started
 from tests.support.moderated_arena import Moderated
+from tests.support.nakama import Record, nakama_database
 from tests.support.waiting import wait_until
 
 ROWS = [("bob", 20), ("cy", 20), ("ann", 6)]
-
-# As Nakama's migrations make them.
-NAKAMA = """
-CREATE TABLE leaderboard (
-    PRIMARY KEY (id),
-    id             VARCHAR(128) NOT NULL,
-    authoritative  BOOLEAN      DEFAULT FALSE,
-    sort_order     SMALLINT     DEFAULT 1 NOT NULL,
-    operator       SMALLINT     DEFAULT 0 NOT NULL,
-    reset_schedule VARCHAR(64),
-    metadata       JSONB        DEFAULT '{}' NOT NULL,
-    create_time    TIMESTAMPTZ  DEFAULT now() NOT NULL
-);
-CREATE TABLE leaderboard_record (
-    PRIMARY KEY (leaderboard_id, expiry_time, score, subscore, owner_id),
-    FOREIGN KEY (leaderboard_id) REFERENCES leaderboard (id) ON DELETE CASCADE,
-    leaderboard_id VARCHAR(128)  NOT NULL,
-    owner_id       UUID          NOT NULL,
-    username       VARCHAR(128),
-    score          BIGINT        DEFAULT 0 CHECK (score >= 0) NOT NULL,
-    subscore       BIGINT        DEFAULT 0 CHECK (subscore >= 0) NOT NULL,
-    num_score      INT           DEFAULT 1 CHECK (num_score >= 0) NOT NULL,
-    max_num_score  INT           DEFAULT 1000000 NOT NULL,
-    metadata       JSONB         DEFAULT '{}' NOT NULL,
-    create_time    TIMESTAMPTZ   DEFAULT now() NOT NULL,
-    update_time    TIMESTAMPTZ   DEFAULT now() NOT NULL,
-    expiry_time    TIMESTAMPTZ   DEFAULT '1970-01-01 00:00:00 UTC' NOT NULL,
-    UNIQUE (owner_id, leaderboard_id, expiry_time)
-);
-"""
 
 
 def csv_file(folder: Path, rows: list[tuple[str, Any]] = ROWS) -> Path:
@@ -189,57 +160,46 @@ async def test_what_is_no_sorted_set_is_said(
 async def test_a_leaderboard_of_nakama_is_imported_in_its_order(
     settings: Settings, court: Moderated, pool: asyncpg.Pool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    owners = [f"00000000-0000-0000-0000-00000000000{at}" for at in range(1, 6)]
-    database = court.database
+    owners = [f"00000000-0000-0000-0000-00000000000{at}" for at in range(1, 7)]
+    ann, bob, cy, dan, eve, fay = owners
     await make(court)
     profiles = StoredProfiles(pool)
-    url = f"{settings.database_url}?search_path=nakama"
-    weekly, laps, nobody = (
-        Given(nakama=url, leaderboard=name) for name in ("weekly", "laps", "nobody")
-    )
-    await database.execute(f"CREATE SCHEMA nakama; SET search_path = nakama; {NAKAMA}")
-    try:
-        await database.execute(
-            "INSERT INTO leaderboard (id, sort_order) VALUES ('weekly', 1), ('laps', 0)"
+    await profiles.put(cy, Profile(display_name="My own"))
+    reset, next_reset = "2025-11-30", "2025-12-31"
+    records = [
+        Record(ann, "Ann", 50, "2025-12-01", next_reset, metadata='{"clan":"red"}'),
+        Record(bob, "Bob\u200b", 70, "2025-12-03", next_reset, subscore=1),
+        Record(cy, "Cy", 70, "2025-12-02", next_reset, 1, metadata=f'{{"a":"{"x" * 1100}"}}'),
+        Record(dan, None, 70, "2025-12-04", next_reset, subscore=9),
+        Record(eve, "Eve", 99, "2025-11-01", reset),
+        Record(fay, "Fay", 0, "2025-12-05", next_reset, writes=0),
+    ]
+    async with nakama_database(settings.database_url, *records) as url:
+        weekly, laps, nobody = (
+            Given(nakama=url, leaderboard=name) for name in ("weekly", "laps", "nobody")
         )
-        await database.executemany(
-            "INSERT INTO leaderboard_record (leaderboard_id, owner_id, username, score, subscore,"
-            " update_time, expiry_time, metadata) VALUES ('weekly', $1::text::uuid, $6, $2, $3,"
-            " $4::text::timestamptz, $5::text::timestamptz, $7::text::jsonb)",
-            [
-                # owner, score, subscore, reached, expires, name, metadata
-                (owners[0], 50, 0, "2026-11-01", "2026-11-30", "Ann", '{"clan":"red"}'),
-                (owners[1], 70, 1, "2026-11-03", "2026-11-30", "Bob\u200b", "{}"),
-                (owners[2], 70, 1, "2026-11-02", "2026-11-30", "Cy", f'{{"a":"{"x" * 1100}"}}'),
-                (owners[3], 70, 9, "2026-11-04", "2026-11-30", None, "{}"),
-                (owners[4], 99, 0, "2026-10-01", "2026-10-31", "Eve", "{}"),
-            ],
-        )
-        await database.execute("SET search_path = public")
-
-        await profiles.put(owners[2], Profile(display_name="My own"))
         assert await import_standings(settings, "arena", weekly) == {NEW: 4}
         assert await import_standings(settings, "arena", weekly) == {BEFORE: 4}
         with pytest.raises(ConfigurationError, match="would stand upside down"):
             await import_standings(settings, "arena", laps)
         with pytest.raises(InvalidRequest, match="Nakama has no leaderboard 'nobody'"):
             await import_standings(settings, "arena", nobody)
-    finally:
-        await database.execute("SET search_path = public; DROP SCHEMA nakama CASCADE")
 
     said = capsys.readouterr().err
     assert "3 subscores are left out" in said
+    assert "1 players have joined and not scored; they are left out" in said
     assert "1 records of earlier resets are left out" in said
+    assert "the records expired at 2025-12-31" in said
     assert "1 names are no names here, and left out" in said
     assert "1 records have metadata that a profile can't hold; it is left out" in said
     kept = await profiles.whole(owners)
     assert {user: one.display_name for user, one in kept.items()} == {
-        owners[0]: "Ann",
-        owners[2]: "My own",
+        ann: "Ann",
+        cy: "My own",
     }
-    assert json.loads(bytes(kept[owners[0]].metadata)) == {"clan": "red"}  # type: ignore[arg-type]
+    assert json.loads(bytes(kept[ann].metadata)) == {"clan": "red"}  # type: ignore[arg-type]
     assert await board(court) == [
-        *((owners[3], 70), (owners[2], 70), (owners[1], 70), (owners[0], 50)),
+        *((dan, 70), (cy, 70), (bob, 70), (ann, 50)),
     ]
     await check_clean(court, pool)
 
