@@ -62,8 +62,8 @@ VALUES ('weekly', $1::text::uuid, $2, $3, $4::text::timestamptz, $5::text::times
 
 @asynccontextmanager
 async def nakama_database(database_url: str, *weekly: Record) -> AsyncIterator[str]:
-    """The URL of one with two leaderboards: ``weekly``, which has these records, and ``laps``, where
-    less is better."""
+    """The URL of one with two leaderboards: ``weekly``, which has these records, and the empty
+    ``laps``, where less is better."""
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute(

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from scoreboard.local.embedded_servers import postgres_binaries
 from tests.support.command import named
 from tests.support.waiting import PATIENCE, wait_until
 from tests.support.whole_service import Service
 
 _BLOCK = re.compile(r"(?:^    .*\n)+", re.MULTILINE)
-_CALL = re.compile(r"curl |for |NEXT=|\.venv/bin/(?:scoreboard|python) ")
+_CALL = re.compile(r"curl |for |psql |NEXT=|\.venv/bin/(?:scoreboard|python) ")
 _ANSWER = re.compile(r"\{|HTTP/")
 _BETWEEN = "====="  # the answers of two calls
 _PROGRAM = re.compile(r"\.venv/bin/(scoreboard|python)")
@@ -84,7 +85,7 @@ async def pasted(calls: list[str], running: Service) -> list[str]:
         "bash", "-ec", text,
         env={
             **named(running.settings.redis_url, running.settings.database_url),
-            "PATH": "/usr/bin:/bin",
+            "PATH": f"{postgres_binaries()}:/usr/bin:/bin",
             "URL": running.url,
             "PLAYFAB_SECRET": "secret",
             "TOKEN": running.token(),
