@@ -80,7 +80,7 @@ class ScoreHandlers:
         principal = self._authenticator.principal(request)
         if principal is None:
             principal = await self._authenticator.authenticate(request)
-        board, durability = self._target(request, principal)
+        board, durability, preferences = self._target(request, principal)
         body = await self._bodies.read(request, most=ONE_ACTION)
         submission = self._submission(decode(_action, body), principal, board)
         try:
@@ -90,12 +90,12 @@ class ScoreHandlers:
             raise
         result = results[0]
         _counts[result.outcome].inc()
-        return _answer(submission.action, result, durability, reached, request)
+        return _answer(submission.action, result, durability, reached, preferences)
 
     async def post_scores(self, request: web.Request) -> web.Response:
         """Up to 1,000 score actions, each with its own answer."""
         principal = await self._authenticator.authenticate(request)
-        board, durability = self._target(request, principal)
+        board, durability, preferences = self._target(request, principal)
         body = await self._bodies.read(request)
         answers, submissions = self._submissions(body, principal, board)
         reached = durability
@@ -119,17 +119,22 @@ class ScoreHandlers:
             body=b'{"results":[' + b",".join(map(_encoded, answers)) + b"]}",
             content_type="application/json",
         )
-        return _with_preference(response, request, durability, reached)
+        return _with_preference(response, preferences, durability, reached)
 
-    def _target(self, request: web.Request, principal: Principal) -> tuple[str, Durability]:
-        board = request.match_info.get("board", self._default_board)
-        check_board_name(board)
+    def _target(self, request: web.Request, principal: Principal) -> tuple[str, Durability, str]:
+        """The board, the durability that is wanted, and the preferences, of which it is one."""
+        board = request.match_info.get("board")
+        if board is None:
+            board = self._default_board
+        else:
+            check_board_name(board)
         if not (
             principal.is_trusted_on(board) or principal.may_submit_for(principal.subject, board)
         ):
             raise Forbidden("The token does not allow submitting scores to this board.")
         preferences = _preferences(request)
-        return board, self._preferred(preferences) if preferences else self._durability
+        durability = self._preferred(preferences) if preferences else self._durability
+        return board, durability, preferences
 
     def _preferred(self, header: str) -> Durability:
         for preference in header.split(","):
@@ -244,7 +249,7 @@ def _answer(
     result: Result,
     asked: Durability,
     reached: Durability,
-    request: web.Request,
+    preferences: str,
 ) -> web.Response:
     if result.outcome is Outcome.ACCEPTED:
         late = UNSET if reached is asked else reached.value
@@ -261,14 +266,14 @@ def _answer(
         if result.retry_after is not None:
             response.headers["Retry-After"] = retry_after(result.retry_after)
     if result.outcome in _ACKNOWLEDGED:
-        return _with_preference(response, request, asked, reached)
+        return _with_preference(response, preferences, asked, reached)
     return response
 
 
 def _with_preference(
-    response: web.Response, request: web.Request, asked: Durability, reached: Durability
+    response: web.Response, preferences: str, asked: Durability, reached: Durability
 ) -> web.Response:
-    if reached is asked and (told := _preferences(request)) and "durability" in told.lower():
+    if reached is asked and "durability" in preferences.lower():
         response.headers["Preference-Applied"] = f"durability={reached.value}"
     return response
 
