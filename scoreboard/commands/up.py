@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -74,6 +75,7 @@ def _banner(scoreboard: supervisor.Scoreboard, data_dir: Path) -> str:
     hours = supervisor.TOKEN_TTL // 3600
     # As it was called, since in a checkout it is not where a shell looks for programs.
     program = sys.argv[0] if Path(sys.argv[0]).name == "scoreboard" else "scoreboard"
+    elsewhere = "" if data_dir == DEFAULT_DATA_DIR else f" --data-dir {shlex.quote(str(data_dir))}"
     gate = {
         "off": "off: nothing is judged",
         "flag": "flag: what looks like cheating counts, and is listed for review",
@@ -90,7 +92,7 @@ Scoreboard is running.
                (SCOREBOARD_DEFAULT_GATE_MODE, for a new default board)
 
 Post a score and see it on the page. The token may do everything for {hours} hours;
-`{program} token` prints a new one.
+`{program} token{elsewhere}` prints a new one.
 
 TOKEN={scoreboard.token}
 curl -s {scoreboard.url}/api/score -H 'Content-Type: application/json' \\

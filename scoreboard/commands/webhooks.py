@@ -54,6 +54,8 @@ def add_command(
     data_dir: DataDirOption = None,
 ) -> None:
     """Add a webhook; print its secret, which is never shown again."""
+    if not set(event) <= set(EVENT_TYPES):
+        raise typer.BadParameter(f"one of {', '.join(EVENT_TYPES)}", param_hint="--event")
     given = {
         "url": url,
         "events": event,

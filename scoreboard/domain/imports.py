@@ -111,8 +111,9 @@ class Plan:
             score = Decimal(repr(score))
         decimals = _decimals_of(score)
         if decimals > self._decimals:
-            taken = f"{self._decimals} are taken" if self._decimals else "none is taken"
-            raise ValueError(f"the score has {decimals} decimals, of which {taken} (--decimals)")
+            has = f"{decimals} decimal{'s' * (decimals > 1)}"
+            taken = f"at most {self._decimals} are taken"
+            raise ValueError(f"the score has {has}; {taken} (--decimals)")
         return int(score * self._factor)
 
     def _parts(self, total: int) -> list[int]:

@@ -49,7 +49,7 @@ class NewWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             if _repeats(getattr(self, field) or ()):
                 raise FieldFlaw("Each once", field=field)
         if "top.changed" in self.events and self.boards is None:
-            raise FieldFlaw("top.changed is of boards that are named", field="boards")
+            raise FieldFlaw("top.changed needs the names of its boards", field="boards")
 
 
 def _repeats(texts: Iterable[str]) -> bool:

@@ -80,7 +80,7 @@ async def test_rows_in_quotes_and_with_decimals_are_taken_and_those_left_out_are
     await expect(refused).to_have_text(
         [
             "Row 2, bad with x: the score is no number",
-            "Row 3, long with 1.2345: the score has 4 decimals, of which 3 are taken (--decimals)",
+            "Row 3, long with 1.2345: the score has 4 decimals; at most 3 are taken (--decimals)",
         ]
     )
     top = await console.api.top("laps")

@@ -96,7 +96,7 @@ async def test_rows_that_are_left_out_are_told_and_in_the_file(
 
     assert (counts[NEW], sum(counts.values())) == (1, 33)
     said = capsys.readouterr().err.splitlines()
-    assert said[0].startswith("row 1, 'bob' with 7.5: the score has 1 decimals")
+    assert said[0].startswith("row 1, 'bob' with 7.5: the score has 1 decimal; at most 0")
     assert said[-1] == "... 12 more rows are left out; all are in the file"
     assert len(said) == SHOWN + 1
     told = [json.loads(line) for line in left_out.read_bytes().splitlines()]
@@ -118,7 +118,7 @@ async def test_a_sorted_set_of_another_library_is_imported_in_its_order(
     given = Given(redis=settings.redis_url, key="highscores")
 
     refused = await import_standings(settings, "arena", given, dry=True)
-    assert refused["the score has 3 decimals, of which none is taken (--decimals)"] == 1
+    assert refused["the score has 3 decimals; at most 0 are taken (--decimals)"] == 1
     assert await import_standings(settings, "arena", given, decimals=3) == {NEW: 5}
 
     read: Any = redis.zrange if order == "asc" else redis.zrevrange
@@ -284,6 +284,6 @@ async def test_the_command_prints_what_became_of_the_rows(
     dry = await run("import", file, "--board", "arena", "--dry-run", code=1)
     ended = await run("import", file, "--board", "arena", code=1)
 
-    reason = "1 the score has 1 decimals, of which none is taken (--decimals)"
+    reason = "1 the score has 1 decimal; at most 0 are taken (--decimals)"
     assert [line.strip() for line in dry.out.splitlines()] == ["3 would be imported", reason]
     assert [line.strip() for line in ended.out.splitlines()] == ["3 imported", reason]

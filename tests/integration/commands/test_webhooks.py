@@ -52,6 +52,8 @@ async def test_what_is_wrong_is_said_in_a_line(run: Run) -> None:
     wrong = await run(
         "webhooks", "add", "https://hooks.example.com", "--event", "top.changed", code=1
     )
-    assert "boards that are named" in wrong.err
+    assert "top.changed needs the names of its boards" in wrong.err
+    unknown = await run("webhooks", "add", "https://hooks.example.com", "--event", "x", code=2)
+    assert "--event: one of occurrence.closed" in unknown.err
     refused = await run("webhooks", "add", "https://10.0.0.1", "--event", "player.erased", code=1)
     assert "not on the Internet" in refused.err

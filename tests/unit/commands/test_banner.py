@@ -31,5 +31,14 @@ def test_the_program_is_named_as_it_was_called(
     assert named in _banner(RUNNING, Path(".scoreboard"))
 
 
+def test_the_data_directory_is_named_where_the_command_would_not_find_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["scoreboard", "up"])
+    assert "`scoreboard token --data-dir '/srv/my games'`" in _banner(
+        RUNNING, Path("/srv/my games")
+    )
+
+
 def test_the_page_for_administrators_has_the_name_that_the_documents_give_it() -> None:
     assert "  Console      http://127.0.0.1:8080/admin\n" in _banner(RUNNING, Path(".scoreboard"))

@@ -45,10 +45,10 @@ def test_a_score_is_taken_exactly(score: Any, decimals: int, total: int) -> None
 @pytest.mark.parametrize(
     ("score", "decimals", "reason"),
     [
-        (83.204, 2, "3 decimals, of which 2 are taken"),
-        (0.1 + 0.2, 1, "17 decimals, of which 1 are taken"),
-        (1.5, 0, "1 decimals, of which none is taken"),
-        (Decimal("1." + "0" * 33 + "1"), 6, "34 decimals, of which 6 are taken"),
+        (83.204, 2, "3 decimals; at most 2 are taken"),
+        (0.1 + 0.2, 1, "17 decimals; at most 1 are taken"),
+        (1.5, 0, "1 decimal; at most 0 are taken"),
+        (Decimal("1." + "0" * 33 + "1"), 6, "34 decimals; at most 6 are taken"),
         (INF, 0, "no number"),
         (-INF, 0, "no number"),
         (float("nan"), 0, "no number"),
