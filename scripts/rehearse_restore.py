@@ -79,7 +79,7 @@ def commands(name: str) -> str:
     page = PAGE.read_text(encoding="utf-8")
     found = re.search(f"<!-- {name} -->\n(.*?)<!-- end of {name} -->", page, re.DOTALL)
     assert found, name
-    return textwrap.dedent(found[1])
+    return textwrap.dedent(re.sub("^```.*\n", "", found[1], flags=re.MULTILINE))
 
 
 class Site:

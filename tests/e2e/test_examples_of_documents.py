@@ -154,11 +154,10 @@ async def test_the_calls_to_try_answer_as_they_say(settings: Settings) -> None:
         for example in found:
             await check(example, running)
 
-        program = re.search(r"python - <<'END'\n(.*?)^    END$", text, re.DOTALL | re.MULTILINE)
+        program = re.search(r"python - <<'END'\n(.*?)^END$", text, re.DOTALL | re.MULTILINE)
         assert program
         watcher = await asyncio.create_subprocess_exec(
-            sys.executable, "-c",
-            textwrap.dedent(program[1]).replace("http://127.0.0.1:8080", running.url),
+            sys.executable, "-c", program[1].replace("http://127.0.0.1:8080", running.url),
             stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         assert watcher.stdout

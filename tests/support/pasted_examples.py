@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from tests.support.waiting import PATIENCE, wait_until
 from tests.support.whole_service import Service
 
 _BLOCK = re.compile(r"(?:^    .*\n)+", re.MULTILINE)
+_FENCED = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)  # what must not be indented
 _CALL = re.compile(r"curl |for |psql |NEXT=|\.venv/bin/(?:scoreboard|python) ")
 _ANSWER = re.compile(r"\{|HTTP/")
 _BETWEEN = "====="  # the answers of two calls
@@ -42,6 +44,7 @@ class Example:
 
 def examples(text: str) -> Iterator[Example]:
     """The examples with calls of the Markdown ``text``, in order."""
+    text = _FENCED.sub(lambda fenced: textwrap.indent(fenced[1], "    "), text)
     for block in _BLOCK.findall(text):
         example = Example()
         answering = True
