@@ -224,6 +224,13 @@ async def test_a_tab_keeps_the_focus_when_its_table_is_shown(
     await expect(day).to_have_attribute("aria-current", "page")
     await expect(day).to_be_focused()
 
+    await feed.connected(2)
+    feed.send("snapshot", 1, TOP_NINE, period="day", occurrence=80)
+    await page.get_by_role("link", name="user3").focus()
+    await page.go_back()
+    await expect(page.get_by_role("link", name="week")).to_have_attribute("aria-current", "page")
+    await expect(page.get_by_role("heading", level=1)).to_be_focused()
+
 
 async def test_a_player_keeps_the_focus_when_the_row_moves(new_page: OpenPage, feed: Feed) -> None:
     page = await new_page()
@@ -236,6 +243,21 @@ async def test_a_player_keeps_the_focus_when_the_row_moves(new_page: OpenPage, f
         feed.send("update", version, by_score)
         await expect_shown(page, by_score)
         await expect(link).to_be_focused()
+
+
+async def test_a_player_who_leaves_the_top_passes_the_focus_to_the_one_in_its_place(
+    new_page: OpenPage, feed: Feed
+) -> None:
+    page = await new_page()
+    await a_board(page, feed)
+    await page.get_by_role("link", name="user3").focus()
+    left = {"zoe": 6000} | {user: score for user, score in TOP_NINE.items() if user != "user3"}
+    feed.send("update", 3, left)
+    await expect(page.get_by_role("link", name="user4")).to_be_focused()
+    feed.send("update", 4, {"zoe": 6000})
+    await expect(page.get_by_role("link", name="zoe")).to_be_focused()
+    feed.send("update", 5, {})
+    await expect(page.get_by_role("heading", level=1)).to_be_focused()
 
 
 async def test_a_link_among_a_players_figures_keeps_the_focus_when_they_change(

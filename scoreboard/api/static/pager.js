@@ -18,7 +18,7 @@ export function showPager(view, told, board) {
   setChildren($("pager"), ...links);
   if (!had) return;
   const way = $("pager").querySelector(`[data-way="${had}"]`) ?? $("pager").querySelector("a");
-  way?.focus();
+  (way ?? $("name")).focus();
 }
 
 function linksOf(view, { standings, topScores, next }, { rules, users }) {

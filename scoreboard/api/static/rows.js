@@ -13,13 +13,16 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 export class Rows {
   #list;
   #address;
+  #heir;
   #rows = new Map();
   #counting = new Counting();
 
-  /** `address(userId)` is where a user's row leads, "" for nowhere. */
-  constructor(list, address = () => "") {
+  /** `address(userId)` is where a user's row leads, "" for nowhere. `heir` gets the focus of a row that goes
+   * and leaves none to pass it to. */
+  constructor(list, address = () => "", heir = null) {
     this.#list = list;
     this.#address = address;
+    this.#heir = heir;
   }
 
   get isEmpty() {
@@ -41,9 +44,11 @@ export class Rows {
 
   /** Shows nobody, at once. */
   clear() {
+    const isFocused = this.#list.contains(document.activeElement);
     this.#counting.stop();
     this.#rows.clear();
     this.#list.replaceChildren();
+    if (isFocused) this.#heir?.focus();
   }
 
   /** Shows `entries` ({userId, score, rank, player, rankBefore}, best first) by `rules` and returns what changed,
@@ -53,7 +58,8 @@ export class Rows {
     const isTop = entries[0]?.rank === 1; // else who enters may have stood just beyond
     const before = new Map([...this.#rows].map(([id, row]) => [id, row.top]));
     const leader = this.#list.firstElementChild?.dataset.user;
-    const focused = this.#list.contains(document.activeElement) && document.activeElement;
+    const held = document.activeElement?.closest(".row");
+    const heldPlace = [...this.#list.children].indexOf(held);
     const news = [];
 
     const present = new Set(entries.map(({ userId }) => userId));
@@ -75,8 +81,7 @@ export class Rows {
       row.update(index, entries, rules);
       return row;
     });
-    // What is moved in the document has lost the focus.
-    if (focused && !focused.closest(".leaving")) focused.focus({ preventScroll: true });
+    if (heldPlace >= 0) this.#focus(rows, held, heldPlace);
     this.#counting.start(rows, rules.sign);
     this.#list.classList.toggle(
       "long",
@@ -90,6 +95,14 @@ export class Rows {
       news.unshift(`${calledInWords(entries[0])} takes the lead with ${total}${unit}.`);
     }
     return news.join(" ");
+  }
+
+  // What is moved in the document has lost the focus; a row that goes passes it to the one in its place.
+  #focus(rows, held, place) {
+    const stays = rows.some(({ element }) => element === held);
+    const row = stays ? held : rows[Math.min(place, rows.length - 1)]?.element;
+    const link = row?.querySelector("a") ?? this.#heir;
+    link?.focus({ preventScroll: true });
   }
 }
 
@@ -191,7 +204,7 @@ class Row {
     element.style.top = `${this.top}px`;
     element.style.height = `${element.offsetHeight}px`;
     element.classList.add("leaving");
-    element.ariaHidden = "true";
+    element.inert = true;
     element.parentElement.append(element);
     element.animate([{}, BELOW], GLIDE).onfinish = () => element.remove();
   }
