@@ -67,6 +67,9 @@ async def test_a_board_without_periods_has_no_tabs(new_page: OpenPage, feed: Fee
     feed.send("snapshot", 1, {"ann": 50})
     await expect_shown(page, {"ann": 50})
     await expect(page.get_by_role("navigation", name="Periods")).to_be_hidden()
+    await expect(page.locator("#when")).to_have_text("3 players", use_inner_text=True)
+    feed.send("update", 2, {"ann": 50, "bob": 40, "cy": 30, "dan": 20})
+    await expect(page.locator("#players")).to_have_text("4 players")
 
 
 async def test_a_tab_shows_the_table_of_its_period_and_has_its_own_address(
@@ -97,6 +100,7 @@ async def test_a_tab_shows_the_table_of_its_period_and_has_its_own_address(
     assert "period" not in socket.url
     feed.send("snapshot", 10, {"ann": 510})
     await expect_shown(page, {"ann": 510})
+    await expect(page.locator("#when")).to_have_text("3 players", use_inner_text=True)
     assert await page.evaluate("window.sameDocument")
 
 
@@ -390,6 +394,17 @@ async def test_what_is_not_there_is_said_and_the_tabs_lead_on(
     assert not await page.evaluate(red)
 
 
+async def expect_ten_rows_and_the_way_on(page: Page) -> None:
+    """All of it is seen without scrolling."""
+    await expect(page.locator(".row")).to_have_count(10)
+    await expect(page.get_by_role("link", name="Next")).to_be_in_viewport(ratio=1)
+    for row in await page.locator(".row").all():
+        await expect(row).to_be_in_viewport(ratio=1)
+    assert await page.evaluate(
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    )
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
 async def test_ten_rows_tabs_and_the_way_on_are_seen_without_scrolling(
@@ -405,10 +420,14 @@ async def test_ten_rows_tabs_and_the_way_on_are_seen_without_scrolling(
         [DAY, WEEK],
         f"{feed.url}&period=week",
     )
+    feed.users = 1234
     await feed.open(page)
     feed.send("snapshot", 1, {f"user{n}": 5000 - n for n in range(10)}, occurrence=12)
-    await expect(page.locator(".row")).to_have_count(10)
-    await expect(page.get_by_role("link", name="Next")).to_be_in_viewport(ratio=1)
-    for row in await page.locator(".row").all():
-        await expect(row).to_be_in_viewport(ratio=1)
-    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    await expect_ten_rows_and_the_way_on(page)
+
+    await page.get_by_role("link", name="All time").press("Enter")
+    await feed.connected(2)
+    feed.send("snapshot", 1, {f"user{n}": 5000 - n for n in range(10)})
+    await expect(page.locator("#players")).to_have_text("1,234 players")
+    await expect(page.locator("#players")).to_be_in_viewport(ratio=1)
+    await expect_ten_rows_and_the_way_on(page)

@@ -11,7 +11,6 @@ import { noticeFor } from "./notices.js";
 import { showPager } from "./pager.js";
 import { Periods } from "./periods.js";
 import { nameOf, playerAddress } from "./players.js";
-import { quantity } from "./quantity.js";
 import { Rows } from "./rows.js";
 import { findByName, findOnBoard } from "./search.js";
 import { Standings } from "./standings.js";
@@ -25,7 +24,7 @@ const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 const $ = (id) => document.getElementById(id);
 const api = new Api();
 const board = new Board(api, follow);
-const rows = new Rows($("rows"), (user) => playerAddress(board.name, user));
+const rows = new Rows($("rows"), (user) => playerAddress(board.name, user), $("name"));
 const periods = new Periods(api, board);
 const dayRanks = new DayRanks(api, drawSoon);
 
@@ -174,7 +173,15 @@ async function count(counted) {
 }
 
 function showPeriods() {
-  periods.show({ ...view, board: board.name ?? view.board }, newest?.standings && newest);
+  const told = { over: newest?.standings && newest, users: usersShown() };
+  periods.show({ ...view, board: board.name ?? view.board }, told);
+}
+
+/** How many players the table has, null while that is not known. It was counted a while ago, and is no
+ * less than what is seen. */
+function usersShown() {
+  const counted = view.period ? users : board.users || null;
+  return counted && newest ? Math.max(counted, entriesShown().length) : counted;
 }
 
 function lay(slots) {
@@ -199,7 +206,6 @@ function draw() {
   if (news) announce(news);
   showPeriods();
   showPager({ ...view, board: board.name, users }, newest, board);
-  $("players").textContent = users === null ? "" : quantity(users, "player");
   $("updated").textContent = updated(newest);
   notice();
 }

@@ -31,16 +31,22 @@ export class Periods {
     setInterval(() => document.hidden || this.#tick(), 1_000);
   }
 
-  /** Shows where the view is; `over` is what the standings say of a past occurrence. */
-  show(view, over = null) {
+  /** Shows where the view is; `over` is what the standings say of a past occurrence, `users` how many
+   * players the table has, null while that is not known. */
+  show(view, { over = null, users = null }) {
     this.#view = view;
     this.#over = over;
     const { periods, rules } = this.#board;
-    $("tables").hidden = periods.length === 0;
+    const isPeriod = periods.some(({ name }) => name === view.period);
+    $("tabs").hidden = periods.length === 0;
+    $("players").textContent = users === null ? "" : quantity(users, "player");
     const tabs = periods.map(({ name }) => this.#tab(name, name));
     if (rules?.allTime !== false) tabs.unshift(this.#tab("", "All time"));
     setChildren($("tabs"), ...tabs);
-    $("when").hidden = !periods.some(({ name }) => name === view.period);
+    $("of-period").hidden = !isPeriod;
+    $("past-open").hidden = !isPeriod;
+    $("when").hidden = !isPeriod && users === null;
+    $("tables").hidden = $("tabs").hidden && $("when").hidden;
     this.#tick();
   }
 
