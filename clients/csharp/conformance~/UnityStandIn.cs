@@ -1,6 +1,6 @@
 // As much of Unity as the sample needs, so that it is compiled and played where there is no Unity: everything happens
 // on one thread, frame by frame; what is awaited there goes on at the beginning of a frame. The player hits the first
-// button every twentieth frame, and leaves when nothing is on its way any more.
+// button every twentieth frame, and leaves when nothing is on its way any more and what the board shows is new.
 using System;
 using System.Collections.Concurrent;
 using System.Linq;
@@ -50,7 +50,8 @@ namespace UnityEngine
                 script.GetField(name).SetValue(scene, Environment.GetEnvironmentVariable($"SCOREBOARD_{name.ToUpper()}"));
             var hits = int.Parse(arguments[0]);
             Send(scene, "Start");
-            for (var frame = 1; hits > 0 || GUILayout.Shown.Contains("on their way"); frame++)
+            var waits = new[] { "on their way", "may be old" };
+            for (var frame = 1; hits > 0 || waits.Any(GUILayout.Shown.Contains); frame++)
             {
                 frames.Begin();
                 GUILayout.Hit = frame % 20 == 0 && hits-- > 0;

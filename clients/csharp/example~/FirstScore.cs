@@ -17,6 +17,7 @@ public static class FirstScore
             Token = () => Task.FromResult(Environment.GetEnvironmentVariable("SCOREBOARD_TOKEN")),
             // What is not settled when the process ends is sent next time.
             Store = new Journal("scores.journal"),
+            Retried = retry => Console.WriteLine($"{retry.Error.Message} Again in {retry.Seconds:F1} s."),
         });
         var counted = await scores.Submit("ada", 15);
         Console.WriteLine($"ada has {counted.Score} points and is number {counted.Rank}");

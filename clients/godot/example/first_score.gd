@@ -11,6 +11,8 @@ func _init():
 	scores.connect("token_needed", self, "_give_token") # again whenever the service refuses the last one
 	scores.store = "user://scores.journal" # what is not settled when the game ends is sent next time
 	scores.connect("settled", self, "_settled")
+	scores.connect("refused", self, "_refused")
+	scores.connect("retried", self, "_retried")
 	root.call_deferred("add_child", scores)
 	scores.open()
 	scores.submit("ada", 15)
@@ -23,6 +25,16 @@ func _give_token():
 func _settled(_action, counted):
 	print("ada has %d points and is number %s" % [counted["score"], counted["rank"]])
 	scores.standings().connect("completed", self, "_show")
+
+
+func _refused(_action, error):
+	print("does not count: %s" % error.code)
+	scores.close()
+	quit()
+
+
+func _retried(_board, _user, error, seconds):
+	print("%s: again in %.1f s" % [error.code, seconds])
 
 
 func _show(call):

@@ -11,6 +11,8 @@ func _initialize():
 	scores.token_needed.connect(_give_token) # again whenever the service refuses the last one
 	scores.store = "user://scores.journal" # what is not settled when the game ends is sent next time
 	scores.settled.connect(_settled)
+	scores.refused.connect(_refused)
+	scores.retried.connect(_retried)
 	root.add_child(scores)
 	scores.open()
 	scores.submit("ada", 15)
@@ -23,6 +25,16 @@ func _give_token():
 func _settled(_action, counted):
 	print("ada has %d points and is number %s" % [counted["score"], counted["rank"]])
 	scores.standings().completed.connect(_show)
+
+
+func _refused(_action, error):
+	print("does not count: %s" % error.code)
+	scores.close()
+	quit()
+
+
+func _retried(_board, _user, error, seconds):
+	print("%s: again in %.1f s" % [error.code, seconds])
 
 
 func _show(call):
