@@ -411,7 +411,11 @@ def load(environ: Mapping[str, str]) -> Settings:
         name = variable.removeprefix(PREFIX)
         if name.endswith("_FILE") and name.removesuffix("_FILE") in known:
             name = name.removesuffix("_FILE")
+            if environ.get(PREFIX + name):
+                raise ConfigurationError(f"{PREFIX}{name} and {variable} are both set; unset one")
             value = _kept_in(value, variable)
+        elif not value and f"{variable}_FILE" in environ:
+            continue
         if name in OF_CLIENTS:
             continue
         if name not in known:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,11 @@ CONNECTIONS = 4
 FOR_PEOPLE = {"SCOREBOARD_LOG_FORMAT": "console", "SCOREBOARD_LOG_LEVEL": "warning"}
 
 
+def _for_people(environ: Mapping[str, str]) -> dict[str, str]:
+    unset = {name: v for name, v in FOR_PEOPLE.items() if f"{name}_FILE" not in environ}
+    return {**unset, **environ}
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """Both servers, and the parts built on them."""
@@ -66,7 +71,7 @@ def load_settings(data_dir: Path | None = None) -> Settings:
     error: warnings in a form for people, unless the environment says otherwise."""
     environ = with_servers(os.environ, data_dir)
     # The command's own last line says why Postgres could not be reached.
-    settings = configure({**FOR_PEOPLE, **environ}, leave_out=("postgres_fails",))
+    settings = configure(_for_people(environ), leave_out=("postgres_fails",))
     if not names_servers(environ):
         log.warning(
             "no_server_named",

@@ -68,6 +68,20 @@ def test_bytes_that_are_no_utf8_are_refused_without_showing_them(tmp_path: Path)
         assert "secret" not in refused.value.detail
 
 
+def test_a_setting_given_both_ways_is_refused_in_either_order(tmp_path: Path) -> None:
+    kept = tmp_path / "issuer"
+    kept.write_text("kept")
+    both = {"SCOREBOARD_JWT_ISSUER": "named", "SCOREBOARD_JWT_ISSUER_FILE": str(kept)}
+    for environ in (both, dict(reversed(both.items()))):
+        with pytest.raises(ConfigurationError, match="_ISSUER and SCOREBOARD_JWT_ISSUER_FILE are"):
+            load(environ)
+
+    # As compose files write what is not set.
+    empty = both | {"SCOREBOARD_JWT_ISSUER": ""}
+    for environ in (empty, dict(reversed(empty.items()))):
+        assert load(environ).jwt_issuer == "kept"
+
+
 NUMBERS = [
     one.name.upper() for one in structs.fields(Settings) if type(one.default) in (int, float)
 ]
