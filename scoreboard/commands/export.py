@@ -93,8 +93,8 @@ async def _export(
 
 @contextmanager
 def _opened(output: Path | None) -> Iterator[BinaryIO]:
-    """Standard output, or a file that has its name at the end and not before. Raises
-    ConfigurationError for one that can't be written."""
+    """Standard output, a pipe or a device that has a name, or a file that has its name at the end
+    and not before. Raises ConfigurationError for one that can't be written."""
     if output is None:
         try:
             yield sys.stdout.buffer
@@ -104,14 +104,24 @@ def _opened(output: Path | None) -> Iterator[BinaryIO]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise ConfigurationError("standard output was closed before the end") from None
         return
-    part = output.with_name(f"{output.name}.part")
+    in_place = output.is_file() or not output.exists()
+    try:
+        with _put_in_place(output) if in_place else output.open("wb") as file:
+            yield file
+    except OSError as error:
+        raise ConfigurationError(f"{output} can't be written: {error.strerror}") from error
+
+
+@contextmanager
+def _put_in_place(output: Path) -> Iterator[BinaryIO]:
+    """A file that replaces ``output``, or the file that this is a link to, once it is complete."""
+    place = Path(os.path.realpath(output))
+    part = place.with_name(f"{place.name}.part")
     try:
         with part.open("wb") as file:
             yield cast(BinaryIO, file)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(output)
-    except OSError as error:
-        raise ConfigurationError(f"{output} can't be written: {error.strerror}") from error
+        part.replace(place)
     finally:
         part.unlink(missing_ok=True)

@@ -64,6 +64,27 @@ async def test_a_file_that_can_not_be_written_is_an_error_in_a_line_and_leaves_n
     assert ended.err.splitlines()[-1].endswith("can't be written: No such file or directory")
 
 
+async def test_a_pipe_and_a_link_stay_what_they_are(
+    played: Arena, run: Run, tmp_path: Path
+) -> None:
+    pipe, link, linked = tmp_path / "pipe", tmp_path / "link", tmp_path / "linked"
+    os.mkfifo(pipe)
+    link.symlink_to(linked)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for output in (pipe, link):
+            await run("export", "--board", "arena", "--output", str(output))
+        through_pipe = os.read(reader, 65536)
+    finally:
+        os.close(reader)
+
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    for written in (through_pipe, linked.read_bytes()):
+        assert [row.split(b",")[1] for row in written.splitlines()[2:]] == [b"bob", b"cy", b"ann"]
+    assert len(await asyncio.to_thread(os.listdir, tmp_path)) == 3
+
+
 async def test_standings_as_parquet(played: Arena, run: Run, tmp_path: Path) -> None:
     arrow = pytest.importorskip("pyarrow.parquet", reason="the extra parquet is not installed")
     file = tmp_path / "arena.parquet"
