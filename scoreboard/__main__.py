@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
-from scoreboard.commands.terminal import check_texts, say, tolerate_any_encoding, write_out
+from scoreboard.commands.terminal import (
+    check_texts,
+    open_closed_streams,
+    say,
+    tolerate_any_encoding,
+    write_out,
+)
 from scoreboard.errors import ConfigurationError, ScoreboardError, Unavailable
 
 
@@ -13,6 +19,7 @@ def main() -> None:
     """Runs the command; an error that says what to do is one line, not a traceback, and so is one
     of the system, such as a full disk. A role that can't run as it is configured ends with
     os.EX_CONFIG: to start it again is of no use."""
+    open_closed_streams()
     tolerate_any_encoding()
     try:
         check_texts(sys.argv[1:])

@@ -41,6 +41,22 @@ def console(*, err: bool = False) -> Console:
     return Console(stderr=err, markup=False, emoji=False, highlight=False)
 
 
+def open_closed_streams() -> None:
+    """Fills the places of standard input, output and error that were closed when the process
+    began. Otherwise files and connections would get their numbers, with which libuv closes none:
+    it ends the process. On an output that was closed every print fails, so that nobody takes what
+    was never written for written; on a closed error it is lost."""
+    for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, mode)  # the lowest number that is free
+            os.set_inheritable(opened, True)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
+
+
 def tolerate_any_encoding() -> None:
     """From now on, characters that the locale's encoding lacks are printed as escapes."""
     for stream in (sys.stdout, sys.stderr):
@@ -59,8 +75,6 @@ def check_texts(arguments: Iterable[str]) -> None:
 def write_out() -> None:
     """Writes what standard output still holds. Raises OSError, and then drops it: at its end Python
     would try again and print an error of its own."""
-    if sys.stdout is None:
-        return
     try:
         sys.stdout.flush()
     except OSError:

@@ -23,6 +23,7 @@ from scoreboard.files import bounded_bytes
 from scoreboard.local.running_service import DEFAULT_DATA_DIR, DEVELOPER
 
 MAX_TTL = 10 * 365 * 86_400
+LONGEST = 16 * 1024  # characters of a token; no server reads one of half as many
 
 token_command = typer.Typer(
     add_completion=False,
@@ -128,7 +129,7 @@ def revoke_command(
     else:
         until = NEVER
         if stdin:
-            jti, until = _identity(sys.stdin.read().strip())
+            jti, until = _identity(sys.stdin.read(LONGEST).strip())
         _check_text(jti, MAX_TOKEN_ID, "--jti")
         revocation = Revocation(token=jti, until=until)
     if asyncio.run(_revoke(revocation, reason, data_dir)):

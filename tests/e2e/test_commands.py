@@ -368,6 +368,44 @@ def test_output_that_cant_be_written_is_one_line(arguments: tuple[str, ...]) -> 
     assert ended.stderr == b"scoreboard: [Errno 28] No space left on device\n"
 
 
+CLOSES_A_SOCKET = """
+import asyncio, os, sys, uvloop
+from scoreboard.commands.terminal import open_closed_streams
+open_closed_streams()
+async def connect():
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    server.close()
+uvloop.run(connect())
+print("inherited by", [os.get_inheritable(stream) for stream in range(3)], file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_a_role_works_whichever_standard_streams_were_closed_at_its_start(closed: str) -> None:
+    ended = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", CLOSES_A_SOCKET],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended
+    said = "" if "2>" in closed else "inherited by [True, True, True]\n"
+    assert (ended.stdout, ended.stderr) == ("", said)
+
+
+@pytest.mark.parametrize("arguments", ["calendar --cron '0 0 * * *'", "--version"])
+def test_output_that_was_closed_is_an_error_in_one_line(arguments: str) -> None:
+    ended = subprocess.run(
+        f"exec '{sys.executable}' -m scoreboard {arguments} >&-",
+        shell=True,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == b"scoreboard: [Errno 9] Bad file descriptor\n"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

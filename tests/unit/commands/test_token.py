@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from scoreboard.api.auth import Authenticator
 from scoreboard.api.principals import Principal
 from scoreboard.api.token_rules import ClaimRules
 from scoreboard.api.tokens import SCOPES, local_keys
-from scoreboard.commands.token import token_command
+from scoreboard.commands.token import revoke_command, token_command
 from scoreboard.errors import ConfigurationError
 
 KEYS = {"new": "n" * 32, "old": "o" * 32}
@@ -95,3 +97,15 @@ def test_a_mistyped_option_is_pointed_out(option: str, value: str, complaint: st
     result = CliRunner().invoke(cli, arguments, env=environment)
     assert result.exit_code == 2
     assert complaint in result.stderr
+
+
+def test_input_without_an_end_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless(io.StringIO):
+        def read(self, size: int | None = -1) -> str:
+            assert size is not None
+            assert size > 0, "it would be read for ever"
+            return "\0" * size
+
+    monkeypatch.setattr(sys, "stdin", Endless())
+    with pytest.raises(ConfigurationError, match="standard input holds no token"):
+        revoke_command(stdin=True)
