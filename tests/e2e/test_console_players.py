@@ -64,9 +64,12 @@ async def test_a_player_is_shown_on_every_board_with_what_was_done_there(
     await expect(cards).to_have_count(2)
     await expect(cards.first).to_contain_text("Rank 1 · 30")
     await expect(cards.last).to_contain_text("Rank 1 · 83.204")
-    await cards.last.get_by_text("Recent actions").click()
+    await cards.last.get_by_text("recent actions").press("Enter")
     row = cards.last.get_by_role("row").last
     await expect(row).to_contain_text("+83.204")
+    await expect(cards.last.locator(".curve svg .line")).to_have_count(1)
+    by_hour = cards.last.get_by_role("table", name="Score by hour")
+    await expect(by_hour.get_by_role("cell")).to_have_text(["83.204"])
     await cards.first.get_by_role("link", name="arena").press("Enter")
     await expect(page.get_by_role("heading", name="arena", exact=True)).to_be_focused()
 

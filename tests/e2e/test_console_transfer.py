@@ -10,6 +10,7 @@ from playwright.async_api import FilePayload, Page, expect
 
 from tests.e2e.conftest import OpenPage
 from tests.e2e.console import Console, open_board
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -62,6 +63,38 @@ async def test_an_export_is_saved_as_a_file_and_can_be_imported_elsewhere(
     await take(page)
     await expect(page.locator("#import-error")).to_contain_text("worse on this board")
     assert await console.api.top("laps") == {}
+
+
+async def test_an_occurrence_of_a_period_is_exported_by_its_number(
+    console: Console, new_page: OpenPage
+) -> None:
+    change = {"periods": [{"name": "week", "cron": "0 0 * * 1"}]}
+    assert (await console.admin.call("PATCH", "/api/admin/boards/arena", json=change)).status == 200
+    assert (await console.api.score("bob", 5, "a2", board="arena")).status == 200
+    number = (await console.api.get("/api/boards/arena")).json["periods"][0]["occurrence"]
+
+    async def is_known() -> bool:
+        found = await console.admin.get("/api/admin/boards/arena/export?period=week")
+        return b"bob" in found.body
+
+    await wait_until(is_known, description="what bob did in the week is in Postgres")
+    page = await new_page()
+    await open_board(page, console)
+    occurrence = page.get_by_label("No.", exact=True)
+    await expect(occurrence).to_be_hidden()
+    await page.get_by_label("Of", exact=True).select_option("week")
+    for typed in ("", str(number)):
+        await occurrence.fill(typed)
+        async with page.expect_download() as downloading:
+            await occurrence.press("Enter")
+        download = await downloading.value
+        assert download.suggested_filename == f"arena-week-{number}-standings.csv"
+        saved = await asyncio.to_thread(Path(await download.path()).read_text)
+        assert [line.split(",")[:3] for line in saved.splitlines()[2:]] == [["1", "bob", "5"]]
+        await expect(page.get_by_role("button", name="Export", exact=True)).to_be_visible()
+    await occurrence.fill(str(number + 7))
+    await occurrence.press("Enter")
+    await expect(page.locator("#export-error")).to_contain_text("no such occurrence")
 
 
 async def test_rows_in_quotes_and_with_decimals_are_taken_and_those_left_out_are_told(

@@ -5,7 +5,7 @@ import { make } from "./dom.js";
 import { offerExport } from "./export.js";
 import { Field, showRefusal } from "./field.js";
 import { offerImport } from "./import.js";
-import { told as toldMoment } from "./moments.js";
+import { serverTime, told as toldMoment } from "./moments.js";
 import { quantity } from "./quantity.js";
 import { GROUPS } from "./rule_fields.js";
 import { ask, call } from "./session.js";
@@ -63,7 +63,7 @@ async function read() {
     showRules();
     showState(serverTime(answer));
     showPeriods(board, settings.periods, setPeriods);
-    offerExport(board);
+    offerExport(board, settings);
     offerImport(board, readUsers);
     await readUsers();
   } catch ({ message }) {
@@ -84,10 +84,6 @@ async function readUsers() {
   } catch {
     if (name === board) $("board-users").textContent = "Players can't be counted now";
   }
-}
-
-function serverTime(answer) {
-  return Date.parse(answer.headers.get("Date")) || Date.now();
 }
 
 function showState(now) {
@@ -140,6 +136,7 @@ async function change(rules) {
   settings = await answer.json();
   showRules();
   for (const [field, value] of begun) field.restore(value);
+  offerExport(board, settings);
   showChanges();
   showState(serverTime(answer));
 }

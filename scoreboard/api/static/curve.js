@@ -5,12 +5,27 @@ import { draw, make } from "./dom.js";
 const WIDTH = 600;
 const HEIGHT = 160;
 const EDGE = 8;
-export const HOUR = 3_600_000;
-export const DAY = 24 * HOUR;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const DAYS = 90; // as many are shown
+const HOURS = 48;
 
-/** What goes into a figure for `history` (the service's answer to a history by `resolution`), up to
- * `now` (Unix ms), in numbers of `rules`; empty when nothing is left to draw. */
-export function curveOf({ scores, resolution, zone }, rules, now) {
+/** What goes into a figure with the class `curve` for a player whose history `get(query)` reads, up to
+ * `now` (Unix ms), in numbers of `rules`. */
+export async function readCurve(get, rules, now) {
+  let history = await get({ resolution: "day", limit: DAYS });
+  const first = history.scores.at(-1);
+  // Of a player of a few hours, days would be one point.
+  if (first && history.next === null && now - Date.parse(first.start) <= 2 * DAY) {
+    history = await get({ resolution: "hour", limit: HOURS });
+  }
+  const parts = curveOf(history, rules, now);
+  return parts.length ? parts : ["Nothing is kept yet."];
+}
+
+/** What goes into the figure for `history` (the service's answer to a history by `resolution`); empty when
+ * nothing is left to draw. */
+function curveOf({ scores, resolution, zone }, rules, now) {
   const points = pointsOf(scores, resolution === "day" ? DAY : HOUR, now);
   const totals = points.map(({ score }) => score).filter((score) => score !== null);
   if (totals.length === 0) return [];

@@ -1,6 +1,7 @@
 // A board's export, saved as a file, with how much of it has come.
 
 import { attemptsIn } from "./attempts.js";
+import { make } from "./dom.js";
 import { isBusy, setBusy } from "./focus.js";
 import { quantity } from "./quantity.js";
 import { save } from "./saving.js";
@@ -9,11 +10,13 @@ import { ask } from "./session.js";
 const HOUR = 3_600_000; // the service gives an export no longer
 const NEWLINE = 10;
 const COMMENT = /^#/;
+const FILE = /filename="(.*)"/;
 const $ = (id) => document.getElementById(id);
 const attempt = attemptsIn("export-error");
 
 let board = "";
 
+$("export-period").onchange = showOccurrence;
 $("export").onsubmit = async (event) => {
   event.preventDefault();
   if (isBusy($("export-start"))) return;
@@ -23,15 +26,30 @@ $("export").onsubmit = async (event) => {
   setBusy($("export-start"), null);
 };
 
-/** The board that is exported from now on. */
-export function offerExport(name) {
+/** The board that is exported from now on, of whose tables its rules tell. */
+export function offerExport(name, { allTime, periods }) {
+  const chosen = name === board ? $("export-period").value : "";
   if (name !== board) say("");
   board = name;
+  const options = periods.map((one) => make("option", { value: one.name }, one.name));
+  if (allTime) options.unshift(make("option", { value: "" }, "all time"));
+  $("export-period").replaceChildren(...options);
+  if (periods.some((one) => one.name === chosen)) $("export-period").value = chosen;
+  showOccurrence();
+}
+
+function showOccurrence() {
+  $("export-of-period").hidden = $("export-period").value === "";
+  $("export-occurrence").value = "";
 }
 
 async function run(name) {
   const [what, format] = ["what", "format"].map((one) => $(`export-${one}`).value);
   const query = new URLSearchParams({ what, format });
+  for (const one of ["period", "occurrence"]) {
+    const { value } = $(`export-${one}`);
+    if (value) query.set(one, value);
+  }
   say("Postgres puts the rows in order…");
   const path = `api/admin/boards/${name}/export?${query}`;
   const answer = await ask("GET", path, undefined, HOUR);
@@ -43,7 +61,7 @@ async function run(name) {
   } catch {
     throw new Error("The export broke off. Nothing was saved.");
   }
-  const file = `${name}-${what}.${format}`;
+  const [, file] = answer.headers.get("Content-Disposition").match(FILE);
   save(came.parts, file);
   say(`${file} has ${quantity(came.rows ?? 0, "row")}.`);
 }

@@ -1,12 +1,10 @@
 // What a player did: the score over time, and the actions, newest first.
 
-import { curveOf, DAY } from "./curve.js";
+import { readCurve } from "./curve.js";
 import { make } from "./dom.js";
 import { leadTo } from "./focus.js";
 
 const ACTIONS = 10;
-const DAYS = 90;
-const HOURS = 48;
 const WORDS = { reverted: "taken back", refused: "refused" };
 
 const $ = (id) => document.getElementById(id);
@@ -33,16 +31,9 @@ export class History {
     return Promise.all([this.#readCurve(now), this.#isLong || this.#readActions()]);
   }
 
-  // Of a player of a few hours, days would be one point.
   async #readCurve(now) {
     try {
-      let history = await this.#get({ resolution: "day", limit: DAYS });
-      const first = history.scores.at(-1);
-      if (first && history.next === null && now - Date.parse(first.start) <= 2 * DAY) {
-        history = await this.#get({ resolution: "hour", limit: HOURS });
-      }
-      const parts = curveOf(history, this.#rules, now);
-      $("curve").replaceChildren(...(parts.length ? parts : ["Nothing is kept yet."]));
+      $("curve").replaceChildren(...(await readCurve(this.#get, this.#rules, now)));
     } catch {
       $("curve").replaceChildren("The history can't be read now.");
     }

@@ -6,6 +6,11 @@ const MINUTE = 60_000;
 /** The zone of the reader's clock. */
 export const OWN_ZONE = full.resolvedOptions().timeZone;
 
+/** The moment of a service's response, by its clock, in Unix ms. */
+export function serverTime(response) {
+  return Date.parse(response.headers.get("Date")) || Date.now();
+}
+
 /** A moment by the reader's clock. */
 export function told(moment) {
   return full.format(new Date(moment));

@@ -7,6 +7,7 @@ import { make, setChildren } from "./dom.js";
 import { Feed } from "./feed.js";
 import { isBusy, setBusy, setShown } from "./focus.js";
 import { History } from "./history.js";
+import { serverTime } from "./moments.js";
 import { noticeFor } from "./notices.js";
 import { hueOf, nameOf, pictureAt, playerAddress } from "./players.js";
 import { Rules } from "./rules.js";
@@ -74,7 +75,7 @@ async function read({ again = false } = {}) {
   let now; // by the service's clock
   try {
     const answer = await ask(boardPath(board));
-    now = Date.parse(answer.headers.get("Date")) || Date.now();
+    now = serverTime(answer);
     const told = await answer.json();
     rules = new Rules(told.rules);
     const tables = told.periods.map(({ name }) => name);

@@ -2,8 +2,9 @@
 
 import { boardPath } from "./api.js";
 import { attemptsIn } from "./attempts.js";
+import { readCurve } from "./curve.js";
 import { make } from "./dom.js";
-import { told } from "./moments.js";
+import { serverTime, told } from "./moments.js";
 import { playerAddress } from "./players.js";
 import { Rules } from "./rules.js";
 import { save } from "./saving.js";
@@ -71,8 +72,8 @@ async function card(id, { board, score, hidden, unlisted }) {
   const button = make("button", { type: "button", className: "quiet" }, hidden ? "Show" : "Hide");
   button.ariaLabel = `${hidden ? "Show" : "Hide"} on ${board}`;
   button.onclick = () => attempt(() => setHidden(board, !hidden));
-  const past = make("details", {}, make("summary", {}, "Recent actions"));
-  past.ontoggle = () => past.open && showActions(past, board, path, rules);
+  const past = make("details", {}, make("summary", {}, "Score over time, recent actions"));
+  past.ontoggle = () => past.open && showPast(past, board, path, rules);
   return make(
     "li",
     { className: "period" },
@@ -83,37 +84,45 @@ async function card(id, { board, score, hidden, unlisted }) {
   );
 }
 
-// Where everybody sees the player, with the score over time.
+// Where everybody sees the player.
 function pageOf(id, board) {
   const href = playerAddress(board, id);
-  return href ? [make("a", { className: "way", href }, "Page with the score over time")] : [];
+  return href ? [make("a", { className: "way", href }, "Public page")] : [];
 }
 
-async function showActions(past, board, path, rules) {
-  const query = new URLSearchParams({ limit: ACTIONS });
-  let shown;
+async function showPast(past, board, path, rules) {
+  const get = (query) =>
+    call("GET", boardPath(board, `${path}/history?${new URLSearchParams(query)}`));
+  const shown = [curve(get, board, rules), actions(get, board, rules)].map(orWhy);
+  past.replaceChildren(past.firstChild, ...(await Promise.all(shown)));
+}
+
+async function curve(get, board, rules) {
+  const now = serverTime(await ask("GET", boardPath(board)));
+  return make("figure", { className: "curve" }, ...(await readCurve(get, rules, now)));
+}
+
+async function actions(get, board, rules) {
+  const page = await get({ limit: ACTIONS });
+  if (page.actions.length === 0) return make("p", { className: "soft" }, "Nothing is kept.");
+  const head = ["Time", "Points", "Score"].map((text) => make("th", { scope: "col" }, text));
+  const rows = page.actions.map(({ at, points, status, score }) => {
+    const when = [told(at), WORDS[status]].filter(Boolean).join(" · ");
+    const after = score === null ? "–" : rules.written(score);
+    const cells = [when, rules.signed(points), after].map((text) => make("td", {}, text));
+    return make("tr", {}, ...cells);
+  });
+  const caption = make("caption", { className: "unseen" }, `Recent actions on ${board}`);
+  return make("table", { className: "listing" }, caption, make("tr", {}, ...head), ...rows);
+}
+
+/** The element that is made, or one that says why it can't be. */
+async function orWhy(making) {
   try {
-    const { actions } = await call("GET", boardPath(board, `${path}/history?${query}`));
-    const head = ["Time", "Points", "Score"].map((text) => make("th", { scope: "col" }, text));
-    const rows = actions.map(({ at, points, status, score }) => {
-      const when = [told(at), WORDS[status]].filter(Boolean).join(" · ");
-      const after = score === null ? "–" : rules.written(score);
-      const cells = [when, rules.signed(points), after].map((text) => make("td", {}, text));
-      return make("tr", {}, ...cells);
-    });
-    const caption = make("caption", { className: "unseen" }, `Recent actions on ${board}`);
-    const table = make(
-      "table",
-      { className: "listing" },
-      caption,
-      make("tr", {}, ...head),
-      ...rows,
-    );
-    shown = rows.length ? table : make("p", { className: "soft" }, "Nothing is kept.");
+    return await making;
   } catch ({ message }) {
-    shown = make("p", { className: "error" }, message);
+    return make("p", { className: "error" }, message);
   }
-  past.replaceChildren(past.firstChild, shown);
 }
 
 async function setHidden(board, isHidden) {
