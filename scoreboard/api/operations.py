@@ -95,8 +95,9 @@ def add_routes(
             if page := unknown_address(request):
                 return page
             raise NotFound("No such resource.")
-        response = problem(MethodNotAllowed("Method Not Allowed"))
-        response.headers["Allow"] = ",".join(sorted(allowed))
+        methods = sorted(allowed)
+        response = problem(MethodNotAllowed(f"Allowed here: {', '.join(methods)}."))
+        response.headers["Allow"] = ",".join(methods)
         return response
 
     rest = _Rest("/")

@@ -98,7 +98,8 @@ def _check_problem(answer: Answer) -> None:
     if answer.status in (429, 503):
         assert 1 <= int(answer.headers["Retry-After"]) <= 60
     if answer.status == 405:
-        assert answer.headers["Allow"]
+        methods = answer.headers["Allow"].split(",")
+        assert problem["detail"] == f"Allowed here: {', '.join(methods)}."
 
 
 class Api:
