@@ -247,8 +247,8 @@ async def test_a_heartbeat_of_the_next_occurrence_shows_that_its_beginning_was_m
 @pytest.mark.parametrize(
     ("period", "text"),
     [
-        (WEEK | {"state": "closing"}, "starts in 2 d 3 h"),
-        (WEEK | {"state": "final"}, "starts in 2 d 3 h"),
+        (WEEK | {"state": "closing"}, "over, the next starts in 2 d 3 h"),
+        (WEEK | {"state": "final"}, "over, the next starts in 2 d 3 h"),
         (NEXT_WEEK | {"occurrence": 1, "state": "upcoming", "nextStartsAt": WEEK["endsAt"]},
          "starts in 2 d 3 h"),
     ],

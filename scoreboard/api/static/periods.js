@@ -123,9 +123,10 @@ function wordsOf({ occurrence, state, startsAt, endsAt, users, amended, gone }) 
   return words.join(" · ");
 }
 
-/** What a period's current occurrence goes towards: {at, verb}. */
+/** What a period's latest occurrence goes towards: {at, verb}. */
 function goalOf({ state, endsAt, nextStartsAt }) {
-  return state === "open" ? { at: endsAt, verb: "ends" } : { at: nextStartsAt, verb: "starts" };
+  if (state === "open") return { at: endsAt, verb: "ends" };
+  return { at: nextStartsAt, verb: state === "upcoming" ? "starts" : "over, the next starts" };
 }
 
 function spanOf({ startsAt, endsAt }) {
