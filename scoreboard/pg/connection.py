@@ -63,7 +63,10 @@ class Session(asyncpg.Connection):  # type: ignore[misc]  # asyncpg comes withou
         )
 
     async def reset(self, *, timeout: float | None = None) -> None:
-        """Like asyncpg's."""
+        """Like asyncpg's, but without an error in the log for a transaction whose own end came to
+        nothing, as that of a call that Postgres did not answer."""
+        if self.is_in_transaction():
+            await self.execute("ROLLBACK", timeout=timeout)
         await super().reset(timeout=timeout)
         self._leaves = False  # the pool closes a connection whose reset fails
 

@@ -84,9 +84,12 @@ _KINDS = {
     "3F000": NO_SCHEMA,
     "40": BUSY,
     "42501": NO_RIGHTS,
-    "42883": NO_SCHEMA,  # one of its functions is not there
-    "42P01": NO_SCHEMA,
+    "42703": NO_SCHEMA,  # a column is not there
+    "42704": NO_SCHEMA,  # a type
+    "42883": NO_SCHEMA,  # a function
+    "42P01": NO_SCHEMA,  # a table
     "42P05": POOLER,
+    "42P10": NO_SCHEMA,  # the unique index that an ON CONFLICT names by its columns
     "53": EXHAUSTED,
     "53100": DISK_FULL,
     "55P03": BUSY,  # lock_timeout

@@ -13,6 +13,8 @@ from scoreboard.pg.failures import CLIENT
 # Before the snapshot, which the first query makes: so a part of the ledger that is folded meanwhile
 # can't be missing in it as rows and as sums.
 LEDGER = "LOCK TABLE score_action IN ACCESS SHARE MODE"
+# Some statements may take minutes, for their work; not because somebody else locks a table.
+WAIT = "SET LOCAL lock_timeout = '4s'"
 
 
 @asynccontextmanager
@@ -22,8 +24,8 @@ async def snapshot(pool: asyncpg.Pool) -> AsyncIterator[Any]:
     async with pool.acquire() as connection:
         transaction = connection.transaction(isolation="repeatable_read", readonly=True)
         await transaction.start()
-        await connection.execute(LEDGER)
         try:
+            await connection.execute(f"{WAIT};{LEDGER}")
             yield connection
         finally:
             # One whose connection is dead has ended already.

@@ -246,6 +246,23 @@ async def hears_of_another(impatient: Ledger) -> bool:
     return refused.value.detail == "Another process works on this partition."
 
 
+async def test_a_transaction_that_was_left_open_is_ended_without_a_line_in_the_log(
+    database_url: str,
+) -> None:
+    told: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    pool = await open_pool(database_url, connections=1, timeout=PATIENCE)
+    async with pool.acquire() as connection:
+        process = connection.get_server_pid()
+        await connection.execute("BEGIN")
+    async with pool.acquire() as connection:
+        assert connection.get_server_pid() == process
+        assert not connection.is_in_transaction()
+    await pool.close()
+
+    assert told == []
+
+
 async def test_limits_that_a_role_was_given_mean_come_back_later(
     role: str, database: asyncpg.Connection, ledger: Ledger
 ) -> None:

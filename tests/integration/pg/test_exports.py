@@ -18,6 +18,7 @@ from scoreboard.errors import (
     UnknownOccurrence,
     UnknownPeriod,
 )
+from scoreboard.pg import snapshots
 from scoreboard.pg.exports import BoardExports
 from scoreboard.pg.pool import open_pool
 from tests.support.moderated_arena import Moderated
@@ -133,3 +134,21 @@ async def test_an_action_that_was_taken_back_or_refused_says_so(
         *(("a1", 5, "accepted", None), ("a2", 11, "reverted", "9-1")),
         ("a3", None, "refused", None),
     ]
+
+
+async def test_a_table_that_somebody_locks_is_waited_for_a_moment_however_long_a_statement_may_take(
+    court: Moderated,
+    pool: asyncpg.Pool,
+    database: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert snapshots.WAIT == "SET LOCAL lock_timeout = '4s'"
+    monkeypatch.setattr(snapshots, "WAIT", "SET LOCAL lock_timeout = '20ms'")
+    await configure(court)
+    wanted = Wanted("arena", "standings")
+    for table in ("board", "user_score", "score_action"):
+        async with database.transaction():
+            await database.execute(f"LOCK TABLE {table}")
+            with pytest.raises(Unavailable, match="waited or took too long"):
+                await exported(pool, wanted)
+    assert (await exported(pool, wanted))[1] == []

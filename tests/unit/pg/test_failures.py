@@ -75,6 +75,9 @@ def test_a_postgres_that_can_not_now_means_come_back_later(
         (asyncpg.InsufficientPrivilegeError, "no_rights", "--grant-to"),
         (asyncpg.UndefinedTableError, "no_schema", "scoreboard migrate"),
         (asyncpg.UndefinedFunctionError, "no_schema", "scoreboard migrate"),
+        (asyncpg.UndefinedColumnError, "no_schema", "scoreboard migrate"),
+        (asyncpg.UndefinedObjectError, "no_schema", "scoreboard migrate"),
+        (asyncpg.InvalidColumnReferenceError, "no_schema", "scoreboard migrate"),
         (asyncpg.DuplicatePreparedStatementError, "pooler", "pool_mode=session"),
         (asyncpg.ProtocolViolationError, "pooler", "SCOREBOARD_DATABASE_URL"),
         (ssl.SSLCertVerificationError, "tls", "sslrootcert"),
@@ -99,7 +102,7 @@ def test_a_postgres_that_refuses_tells_the_operator_what_to_change_and_the_publi
         asyncpg.UniqueViolationError("twice"),
         asyncpg.NumericValueOutOfRangeError("large"),
         asyncpg.PostgresSyntaxError("SELCT"),
-        asyncpg.UndefinedColumnError("no such column"),
+        asyncpg.AmbiguousColumnError("which of them"),
         KeyError("a mistake of our own"),
     ],
 )
