@@ -22,9 +22,9 @@ for version in 3.11 3.12 3.13; do
   fi
   echo "Python $version"
   "$python" -m venv --clear "$folder/$version"
-  # What is imported is compiled then; the rest, which is most of it, never.
-  pip=("$folder/$version/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile)
-  "${pip[@]}" --require-hashes --requirement requirements/dev.txt
-  "${pip[@]}" --no-deps --no-build-isolation --editable .
+  # uv takes a seventh of pip's processor time, which CI is short of.
+  install=(.venv/bin/uv pip install --quiet --python "$folder/$version/bin/python")
+  "${install[@]}" --require-hashes --requirement requirements/dev.txt
+  "${install[@]}" --no-deps --no-build-isolation --editable .
   "$folder/$version/bin/python" -m pytest -n 2 tests/unit tests/lua
 done
