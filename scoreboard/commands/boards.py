@@ -15,6 +15,7 @@ from scoreboard.assembly.operator import load_settings, operator
 from scoreboard.commands.options import (
     ACTOR,
     DataDirOption,
+    OfBoard,
     announced_events,
     command_group,
     moment,
@@ -41,7 +42,7 @@ from scoreboard.errors import ConfigurationError, Unavailable
 from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.settings import Settings
 
-Board = Annotated[str, typer.Argument(metavar="BOARD")]
+Board = Annotated[str, typer.Argument(metavar="BOARD", help="Its name; --board NAME as well.")]
 Confirm = Annotated[str, typer.Option(metavar="BOARD", help="The board's name, again.")]
 
 boards_command = command_group("Show and set boards: gate's mode, bounds of points, rates.")
@@ -54,14 +55,14 @@ def list_command(data_dir: DataDirOption = None) -> None:
         say(f"{board}  {_described(settings)}")
 
 
-@boards_command.command("show")
+@boards_command.command("show", cls=OfBoard)
 def show_command(board: Board, data_dir: DataDirOption = None) -> None:
     """Show as JSON what a board sets otherwise than by default."""
     settings = asyncio.run(_get(load_settings(data_dir), board))
     say(msgspec.json.format(msgspec.json.encode(settings)).decode())
 
 
-@boards_command.command("set")
+@boards_command.command("set", cls=OfBoard)
 def set_command(
     board: Board,
     mode: Annotated[
@@ -215,7 +216,7 @@ def set_command(
     say(f"{board}  {_described(settings)}")
 
 
-@boards_command.command("delete")
+@boards_command.command("delete", cls=OfBoard)
 def delete_command(board: Board, confirm: Confirm, data_dir: DataDirOption = None) -> None:
     """Delete a board for good.
 
@@ -226,7 +227,7 @@ def delete_command(board: Board, confirm: Confirm, data_dir: DataDirOption = Non
     say(f"{board}  deleted")
 
 
-@boards_command.command("clear")
+@boards_command.command("clear", cls=OfBoard)
 def clear_command(board: Board, confirm: Confirm, data_dir: DataDirOption = None) -> None:
     """Delete a board's scores for good; its settings stay.
 

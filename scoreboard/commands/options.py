@@ -6,10 +6,11 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
+from typer.core import TyperCommand
 
 from scoreboard.domain.announced import AnnouncedEvent
 from scoreboard.errors import ConfigurationError
@@ -40,6 +41,21 @@ def command_group(description: str) -> typer.Typer:
     return typer.Typer(
         add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=description
     )
+
+
+class OfBoard(TyperCommand):
+    """A command whose argument is a board. It takes the board by ``--board`` as well, as commands
+    do of which the board is only an option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Like typer's."""
+        for place, arg in enumerate(args):
+            name, given, board = arg.partition("=")
+            if name == "--board":  # what follows it, or stands in it, is left as the argument
+                return super().parse_args(
+                    ctx, args[:place] + [board] * bool(given) + args[place + 1 :]
+                )
+        return super().parse_args(ctx, args)
 
 
 def writable(path: Path | None) -> Path | None:

@@ -66,7 +66,8 @@ async def test_a_board_is_made_shown_and_changed_bit_by_bit(run: Run, pool: asyn
     listed = (await run("boards", "list")).out
     assert listed == "duel  mode reject, points 1 to 9, no rate, ids nfc-visible\n"
     await run("boards", "set", "duel", "--ids", "any")
-    assert '"ids": "any"' in (await run("boards", "show", "duel")).out
+    for named in (["duel"], ["--board", "duel"], ["--board=duel"]):
+        assert '"ids": "any"' in (await run("boards", "show", *named)).out
     audited = await pool.fetch("SELECT actor, decision, board FROM admin_audit ORDER BY id")
     assert [tuple(row) for row in audited] == [("command line", "board_set", "duel")] * 4
 
@@ -199,6 +200,7 @@ async def test_whoever_posts_while_a_command_removes_the_board_counts_after_it_o
         (("boards", "set", "duel", "--drop-period", "week"), "no period 'week'"),
         (("boards", "set", "duel", "--no-all-time"), "needs a period"),
         (("boards", "show", "duel"), "There is no board 'duel'"),
+        (("boards", "set", "--top-size=3", "--board", "no board"), "can't be the name of a board"),
         (("models", "activate", "7"), "There is no model 7"),
         (("models", "rollback"), "no earlier model"),
         (("train", "--board", "duel"), "There is no board 'duel'"),
