@@ -223,7 +223,8 @@ class BoardFull(ScoreboardError):
 
 
 class AlreadyDecided(ScoreboardError):
-    """The case was decided before; ``extra['decision']`` is the first decision."""
+    """The case was decided before; ``extra['decision']`` is the first decision. Or the action
+    was taken back before, without a case."""
 
     code = "already_decided"
     status = 409

@@ -19,6 +19,7 @@ from scoreboard.api.ports import BoardRemover, CaseModerator, ReviewReader, Sett
 from scoreboard.api.principals import Principal
 from scoreboard.api.told_settings import BoardRules, told
 from scoreboard.api.written import for_caller
+from scoreboard.domain.actions import Identifier
 from scoreboard.domain.boards import (
     SettingsChange,
     SettingsGiven,
@@ -54,6 +55,9 @@ PATIENCE = 10.0  # seconds in which cases of a selection are begun
 
 # Lines and tabs are allowed, other control characters are not.
 _Reason = Annotated[str, Meta(max_length=MAX_REASON, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$")]
+
+
+_Why = Annotated[_Reason, Meta(min_length=1)]
 
 
 class Explanation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,6 +112,21 @@ class ReviewPage(msgspec.Struct, frozen=True):
     next: str | None
 
 
+class Revert(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The action that is taken back, and why; kept in the audit."""
+
+    action_id: Identifier
+    reason: _Why
+
+
+class Reverted(msgspec.Struct, frozen=True, rename="camel"):
+    """The action that no longer counts."""
+
+    board: str
+    user_id: str
+    action_id: str
+
+
 class UserVisibility(msgspec.Struct, frozen=True, rename="camel"):
     """Whether the board hides the user."""
 
@@ -152,6 +171,7 @@ class AdminHandlers:
         self._explanation = msgspec.json.Decoder(Explanation)
         self._confirmation = msgspec.json.Decoder(Confirmation)
         self._bulk = msgspec.json.Decoder(BulkDecision)
+        self._revert = msgspec.json.Decoder(Revert)
         self._settings_given = msgspec.json.Decoder(SettingsGiven)
 
     async def list_reviews(self, request: web.Request) -> web.Response:
@@ -259,6 +279,16 @@ class AdminHandlers:
     async def show_user(self, request: web.Request) -> web.Response:
         """Shows a hidden user on the board again."""
         return await self._set_hidden(request, hidden=False)
+
+    async def revert_action(self, request: web.Request) -> web.Response:
+        """Takes one action of a user back."""
+        board, principal = await self._board(request)
+        user = identifier(request.match_info["user"], "userId")
+        wanted = decode(self._revert, await self._bodies.read(request, most=MODERATION))
+        await self._moderator.revert(
+            board, user, wanted.action_id, by=principal.subject, reason=wanted.reason
+        )
+        return for_caller(Reverted(board, user, wanted.action_id))
 
     async def get_board(self, request: web.Request) -> web.Response:
         """A board's settings."""

@@ -16,6 +16,8 @@ from scoreboard.api.admin import (
     Confirmation,
     DecidedFeatures,
     Explanation,
+    Revert,
+    Reverted,
     ReviewPage,
     UserVisibility,
 )
@@ -68,14 +70,14 @@ _REFUSALS: dict[int, tuple[str, Any]] = {
     503: ("unavailable, maybe half done: repeat the call after Retry-After", "problem"),
 }
 _HAS_SCORES = ("board_has_scores: the rule named by path can't change any more", "problem")
-_DECIDED: dict[int, tuple[str, Any]] = {
-    200: ("Decided", Decision),
+_DECIDED_ERRORS: dict[int, tuple[str, Any]] = {
     **BAD_BODY,
     **_REFUSALS,
     404: ("not_found", "problem"),
     409: ("already_decided, with the first decision; not_decidable", "problem"),
     422: ("score_out_of_range: nothing was decided", "problem"),
 }
+_DECIDED = {200: ("Decided", Decision), **_DECIDED_ERRORS}
 
 
 def admin_operations(
@@ -213,6 +215,17 @@ def admin_operations(
             {200: ("Refused from now on; within a second by every process", Revoked),
              **BAD_BODY, **_REFUSALS},
             body=TokenRevocation, example={"jti": "7f1c09", "reason": "lost"},
+        ),
+        call(
+            "POST", f"{board}/users/{{user}}/revert", "revert_action", handlers.revert_action,
+            "Take back an action that counts, from all tables in which it does",
+            {200: ("Taken back, and audited", Reverted), **_DECIDED_ERRORS,
+             404: ("unknown_board; not_found: the user has no such action that counted",
+                   "problem"),
+             409: ("already_decided: it was taken back before; not_decidable: a case about it is "
+                   "open, or the ledger keeps no single actions of that time", "problem")},
+            body=Revert, example={"actionId": "match-7:kill-31", "reason": "a script"},
+            parameters=(BOARD, USER),
         ),
         visibility("hide", handlers.hide_user, "Hide a user; the total goes on counting"),
         visibility("show", handlers.show_user, "Show a hidden user again"),

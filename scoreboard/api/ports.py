@@ -248,6 +248,10 @@ class CaseModerator(Protocol):
     ) -> None:
         """Hides a user or shows the user again. Raises UnknownBoard or UnknownUser."""
 
+    async def revert(self, board: str, user: str, action_id: str, *, by: str, reason: str) -> None:
+        """Takes one action back. Raises UnknownBoard, NotFound, AlreadyDecided, NotDecidable or
+        ScoreOutOfRange."""
+
     async def configure(self, board: str, change: SettingsChange, *, by: str) -> BoardSettings:
         """Changes the settings of a board, which may be new, and returns them. Raises what
         ``change`` raises."""

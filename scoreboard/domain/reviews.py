@@ -18,6 +18,7 @@ KINDS: tuple[str, ...] = get_args(ReviewKind)
 STATUSES: tuple[str, ...] = get_args(ReviewStatus)
 
 MAX_REASON = 500
+TAKEN_BACK = "taken back by "  # so begins, in the ledger, why an action without a case was
 
 
 class Review(msgspec.Struct, frozen=True, rename="camel"):

@@ -12,6 +12,7 @@ from scoreboard.domain.judging import Reason
 from scoreboard.domain.ledger import EventId, KeptAction
 from scoreboard.domain.moments import moment_of
 from scoreboard.domain.reviews import (
+    TAKEN_BACK,
     Decision,
     FeatureDecisions,
     Filter,
@@ -96,6 +97,35 @@ class Reviews:
         with translated():
             row = await self._pool.fetchrow(_sql["action"], board, user, action)
         return None if row is None else kept_action(*row)
+
+    async def open_case(self, board: str, user: str, action: str) -> int | None:
+        """The open case of an action that was flagged; None when there is none."""
+        with translated():
+            found: int | None = await self._pool.fetchval(_sql["open_case"], board, user, action)
+        return found
+
+    async def record_revert(
+        self, board: str, user: str, action: str, *, by: str, reason: str
+    ) -> bool:
+        """Writes the audit of an action that a person took back and the ledger has as such, once;
+        False when there is nothing to write."""
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                event = await connection.fetchval(
+                    _sql["unaudited_revert"], board, user, action, TAKEN_BACK
+                )
+                if event is not None:
+                    await admin_audit.record(
+                        connection,
+                        "action_reverted",
+                        by=by,
+                        board=board,
+                        user=user,
+                        action=action,
+                        reason=reason,
+                        details=msgspec.json.encode({"event": event}).decode(),
+                    )
+        return event is not None
 
     async def decidable_from(self) -> int:
         """The Unix ms of the first events whose actions may be decided about; earlier ones are not

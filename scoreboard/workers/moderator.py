@@ -31,9 +31,17 @@ from scoreboard.domain.boards import (
     not_on_board,
 )
 from scoreboard.domain.ledger import EventId, Fenced, KeptAction, LeftTotal
-from scoreboard.domain.reviews import Decision, Review, already_decided
+from scoreboard.domain.reviews import TAKEN_BACK, Decision, Review, already_decided
 from scoreboard.domain.shards import shard_names
-from scoreboard.errors import BoardCold, InvalidRequest, NotDecidable, Unavailable, UnknownBoard
+from scoreboard.errors import (
+    AlreadyDecided,
+    BoardCold,
+    InvalidRequest,
+    NotDecidable,
+    NotFound,
+    Unavailable,
+    UnknownBoard,
+)
 from scoreboard.telemetry import metrics
 from scoreboard.wire.events import format_of, split_id
 from scoreboard.wire.keys import Keyspace
@@ -196,6 +204,35 @@ class Moderator:
         await self._on_live_board(shard, change)
         log.info("user_hidden" if hidden else "user_shown", board=board, by=by)
 
+    async def revert(self, board: str, user: str, action_id: str, *, by: str, reason: str) -> None:
+        """Takes one action back that counts and waits for no decision on a case. Raises
+        UnknownBoard, NotFound, AlreadyDecided, NotDecidable or ScoreOutOfRange."""
+        shards = (await self._settings.get(board)).shard_count
+        shard = await self._shards.shard(board, user, shards)
+        why = f"{TAKEN_BACK}{by}: {reason}"
+
+        async def settle(persist: Persist) -> None:
+            action = await self._reviews.action(shard, user, action_id)
+            if action is None or action.kept == "R":
+                raise NotFound("The ledger has no such action that counted.")
+            if action.kept == "A":
+                await self._check_revertible(shard, action)
+                if not await self._revert(shard, user, _only(action), why, persist):
+                    raise Unavailable("The action can't be taken back now.")
+            await self._boards.forget_memory(shard, user)
+            if not await self._reviews.record_revert(shard, user, action_id, by=by, reason=reason):
+                raise AlreadyDecided("The action was taken back already.")
+
+        await self._rebuilder.ensure(shard, create=False)
+        await self._on_live_board(shard, settle)
+        log.info("action_reverted", board=board, by=by)
+
+    async def _check_revertible(self, board: str, action: KeptAction) -> None:
+        _check_kept(action.event.ms, await self._reviews.decidable_from())
+        case = await self._reviews.open_case(board, action.user_id, action.action_id)
+        if case is not None:
+            raise NotDecidable(f"Case {case} about the action is open: decide on that.")
+
     async def configure(self, board: str, change: SettingsChange, *, by: str) -> BoardSettings:
         """Changes the settings of a board, which may be new, and returns them; running servers use
         them from their next call on, or after the load that a limit needs which counts players.
@@ -314,7 +351,7 @@ class Moderator:
 
     async def _count(self, review: Review, persist: Persist) -> None:
         board, user = review.board, review.user_id
-        _check_kept(review, await self._reviews.decidable_from())
+        _check_kept(split_id(review.event_id)[0], await self._reviews.decidable_from())
         action = await self._reviews.action(board, user, review.action_id)
         if action is None or action.points != review.points:
             raise NotDecidable("The ledger does not have this action with these points.")
@@ -335,11 +372,22 @@ class Moderator:
     async def _take_back(self, review: Review, why: str, persist: Persist, *, earlier: bool) -> int:
         """Takes a flagged action back, and with ``earlier`` those before the case. Returns how many
         it took back; the ledger has all of them."""
-        board, user = review.board, review.user_id
+        accused = self._accused(review, earlier=earlier)
+        return await self._revert(review.board, review.user_id, accused, why, persist)
+
+    async def _revert(
+        self,
+        board: str,
+        user: str,
+        actions: AsyncIterator[KeptAction],
+        why: str,
+        persist: Persist,
+    ) -> int:
+        """Takes a user's actions back. Returns how many it took back; the ledger has them all."""
         settings = await self._settings.get(board)
         event_format, reverted = format_of(settings), 0
         if settings.operator == "sum":
-            async for action in self._accused(review, earlier=earlier):
+            async for action in actions:
                 reverted += await self._boards.revert(board, event_format, action, why)
             await persist()
             return reverted
@@ -349,7 +397,7 @@ class Moderator:
             epoch = await fence()
             await persist()
             left_out: list[str] = []
-            async for action in self._accused(review, earlier=earlier):
+            async for action in actions:
                 left_out.append(action.action_id)
                 occurrences = [move.occurrence for move in action.moves]
                 total, *others = [
@@ -367,7 +415,7 @@ class Moderator:
         board, user = review.board, review.user_id
         kept_from = await self._reviews.decidable_from()
         if review.kind == "flagged":
-            _check_kept(review, kept_from)
+            _check_kept(split_id(review.event_id)[0], kept_from)
             action = await self._reviews.action(board, user, review.action_id)
             if action and action.kept == "A" and action.attempt == review.attempt_id:
                 yield action
@@ -456,9 +504,13 @@ def _counted(decision: Decision) -> Decision:
     return decision
 
 
-def _check_kept(review: Review, kept_from: int) -> None:
-    """Raises NotDecidable for a case whose action the ledger no longer keeps one by one."""
-    if split_id(review.event_id)[0] < kept_from:
+async def _only(action: KeptAction) -> AsyncIterator[KeptAction]:
+    yield action
+
+
+def _check_kept(event_ms: int, kept_from: int) -> None:
+    """Raises NotDecidable for an action, by its event, that the ledger no longer keeps alone."""
+    if event_ms < kept_from:
         raise NotDecidable(
             "The ledger keeps no single actions of that time any more. What counted stays counted, "
             "and what was refused stays refused; the user can be hidden."

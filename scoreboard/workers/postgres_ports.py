@@ -266,6 +266,15 @@ class ReviewQueue(Protocol):
     async def action(self, board: str, user: str, action: str) -> KeptAction | None:
         """The action as the ledger has it."""
 
+    async def open_case(self, board: str, user: str, action: str) -> int | None:
+        """The open case of an action that was flagged; None when there is none."""
+
+    async def record_revert(
+        self, board: str, user: str, action: str, *, by: str, reason: str
+    ) -> bool:
+        """Writes the audit of an action that a person took back, which the ledger says, once; False
+        when there is nothing to write."""
+
     async def decidable_from(self) -> int:
         """The Unix ms of the first events whose actions may be decided about."""
 

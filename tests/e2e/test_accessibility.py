@@ -129,6 +129,11 @@ async def test_the_players_of_the_console_have_no_fault(
     await expect(page.locator("#player-boards .listing tr")).to_have_count(2)
     await expect(page.locator("#player-boards .curve svg")).to_have_count(1)
     await expect_no_fault(page)
+    await page.get_by_role("button", name="Take back").click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await expect_no_fault(page)
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
     await page.get_by_role("button", name="Erase…").click()
     await expect_no_fault(page)
 

@@ -89,6 +89,34 @@ async def test_a_player_is_hidden_on_a_board_and_shown_again(
     assert "ann" in await console.api.top("arena")
 
 
+async def test_one_action_is_taken_back_for_a_reason(console: Console, new_page: OpenPage) -> None:
+    assert (await console.api.score("ann", 5, "a2", board="arena")).status == 200
+    page = await new_page()
+    await open_player(page, console, "ann")
+    card = page.locator("#player-boards > li")
+    await card.get_by_text("recent actions").press("Enter")
+    opener = card.get_by_role("button", name="Take back +30")
+    await opener.press("Enter")
+    dialog = page.get_by_role("dialog", name="Take back an action of ann")
+    await expect(dialog).to_contain_text("takes the action a1, +30 of")
+    await expect(dialog.get_by_label("Why")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(dialog).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await expect(opener).to_be_focused()
+
+    await page.keyboard.press("Enter")
+    await dialog.get_by_label("Why").fill("a script")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#players-said")).to_contain_text("Taken back on arena: +30 of")
+    await expect(card).to_contain_text("Rank 3 · 5")
+    await expect(card.locator("summary")).to_be_focused()
+    await expect(card.get_by_role("row").filter(has_text="taken back")).to_contain_text("+30")
+    await expect(card.get_by_role("button", name="Take back")).to_have_count(1)
+    assert await console.api.top("arena") == {"bob": 20, "cy": 10, "ann": 5}
+
+
 async def test_all_that_is_held_about_a_player_is_saved_as_a_file(
     console: Console, new_page: OpenPage
 ) -> None:

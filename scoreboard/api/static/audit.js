@@ -13,6 +13,7 @@ const FILTERS = ["actor", "decision", "board", "user"];
 const WORDS = {
   approved: "approved a case",
   confirmed: "confirmed a case",
+  action_reverted: "took an action back",
   user_hidden: "hid a player",
   user_shown: "showed a player again",
   board_set: "set a board's rules",

@@ -9,7 +9,7 @@ import { playerAddress } from "./players.js";
 import { Rules } from "./rules.js";
 import { save } from "./saving.js";
 import { ask, call } from "./session.js";
-import { isSure } from "./sure.js";
+import { isSure, reasonFor } from "./sure.js";
 
 const ACTIONS = 10;
 const WAIT = 1_000; // until an erasure is asked after again
@@ -74,7 +74,7 @@ async function card(id, { board, score, hidden, unlisted }) {
   button.onclick = () => attempt(() => setHidden(board, !hidden));
   const past = make("details", {}, make("summary", {}, "Score over time, recent actions"));
   past.ontoggle = () => past.open && showPast(past, board, path, rules);
-  return make(
+  const entry = make(
     "li",
     { className: "period" },
     make("h3", {}, make("a", { href: `#boards/${board}` }, board)),
@@ -82,6 +82,8 @@ async function card(id, { board, score, hidden, unlisted }) {
     past,
     make("p", { className: "actions" }, button, ...pageOf(id, board)),
   );
+  entry.dataset.board = board;
+  return entry;
 }
 
 // Where everybody sees the player.
@@ -106,14 +108,48 @@ async function actions(get, board, rules) {
   const page = await get({ limit: ACTIONS });
   if (page.actions.length === 0) return make("p", { className: "soft" }, "Nothing is kept.");
   const head = ["Time", "Points", "Score"].map((text) => make("th", { scope: "col" }, text));
-  const rows = page.actions.map(({ at, points, status, score }) => {
+  head.push(make("td"));
+  const rows = page.actions.map((action) => {
+    const { at, points, status, score } = action;
     const when = [told(at), WORDS[status]].filter(Boolean).join(" · ");
     const after = score === null ? "–" : rules.written(score);
-    const cells = [when, rules.signed(points), after].map((text) => make("td", {}, text));
+    const way = status === "accepted" ? revertButton(action, board, rules) : "";
+    const cells = [when, rules.signed(points), after, way].map((part) => make("td", {}, part));
     return make("tr", {}, ...cells);
   });
   const caption = make("caption", { className: "unseen" }, `Recent actions on ${board}`);
-  return make("table", { className: "listing" }, caption, make("tr", {}, ...head), ...rows);
+  return make(
+    "table",
+    { className: "listing actions-done" },
+    caption,
+    make("tr", {}, ...head),
+    ...rows,
+  );
+}
+
+function revertButton({ actionId, at, points }, board, rules) {
+  const button = make("button", { type: "button", className: "quiet" }, "Take back…");
+  const worth = `${rules.signed(points)}${rules.unit && ` ${rules.unit}`}`;
+  button.ariaLabel = `Take back ${worth} of ${told(at)} on ${board}`;
+  button.onclick = () => attempt(() => revert(board, actionId, `${worth} of ${told(at)}`));
+  return button;
+}
+
+async function revert(board, actionId, worth) {
+  const name = user;
+  const title = `Take back an action of ${name}`;
+  const text = `This takes the action ${actionId}, ${worth}, out of the total of ${name} on ${board} and of every period in which it counted. It can't count again.`;
+  const reason = await reasonFor({ title, text, verb: "Take back" });
+  if (reason === null) return;
+  const path = `api/admin/boards/${board}/users/${encodeURIComponent(name)}/revert`;
+  await call("POST", path, { actionId, reason });
+  if (name !== user) return;
+  await readBoards(name);
+  say(`Taken back on ${board}: ${worth}.`);
+  const past = $("player-boards").querySelector(`[data-board="${board}"] details`);
+  if (!past) return;
+  past.open = true;
+  past.firstChild.focus();
 }
 
 /** The element that is made, or one that says why it can't be. */

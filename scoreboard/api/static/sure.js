@@ -24,3 +24,18 @@ export function isSure({ title, text, verb, name = "" }) {
     dialog.onclose = () => resolve(dialog.returnValue === "yes");
   });
 }
+
+/** The reader's reason for doing what `question` (as for isSure) says; null who is not sure. */
+export async function reasonFor(question) {
+  const reason = $("sure-reason");
+  reason.value = "";
+  ask(true);
+  const sure = await isSure(question);
+  ask(false);
+  return sure ? reason.value.trim() : null;
+
+  function ask(isAsked) {
+    $("sure-why").hidden = !isAsked;
+    reason.required = isAsked;
+  }
+}

@@ -51,6 +51,21 @@ WHERE board = $1 AND user_id = $2 AND action_id = $3
 ORDER BY event_ms DESC, event_seq DESC
 LIMIT 1
 
+-- name: open_case
+-- The open case of an action that an agent flagged.
+SELECT id FROM review
+WHERE board = $1 AND user_id = $2 AND action_id = $3 AND kind = 'flagged' AND status = 'open'
+LIMIT 1
+
+-- name: unaudited_revert
+-- The event by which a person took an action back of whose why ($4) the ledger has the beginning, unless
+-- the audit has a line about it.
+SELECT reverted_event_ms || '-' || reverted_event_seq AS event FROM score_action
+WHERE board = $1 AND user_id = $2 AND action_id = $3 AND starts_with(revert_reason, $4)
+  AND NOT EXISTS (SELECT FROM admin_audit AS known
+                  WHERE known.decision = 'action_reverted' AND known.user_id = $2
+                    AND known.details ->> 'event' = reverted_event_ms || '-' || reverted_event_seq)
+
 -- name: decidable_from
 -- Actions with earlier events (Unix ms) are folded, or are being folded.
 SELECT greatest((SELECT max(to_ms) FROM ledger_part WHERE state <> 'open'),

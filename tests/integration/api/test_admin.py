@@ -101,8 +101,9 @@ async def test_a_token_for_some_boards_moderates_only_those(moderation: Moderati
     answer = await limited.post(f"{REVIEWS}/{foreign['id']}/approve", {})
     assert answer.outcome == (403, "forbidden")
     assert (await moderation.put("arena", {}, limited)).outcome == (403, "forbidden")
-    answer = await limited.post("/api/admin/boards/arena/users/ann/hide", {})
-    assert answer.outcome == (403, "forbidden")
+    for verb, body in (("hide", {}), ("revert", {"actionId": "k1", "reason": "a script"})):
+        answer = await limited.post(f"/api/admin/boards/arena/users/ann/{verb}", body)
+        assert answer.outcome == (403, "forbidden")
 
 
 async def test_a_case_says_why_and_what_the_user_did_lately(moderation: Moderation) -> None:
@@ -206,6 +207,30 @@ async def test_confirming_can_take_back_and_hide(moderation: Moderation) -> None
     assert answer.outcome == (404, "unknown_user")
     answer = await moderation.admin.post("/api/admin/boards/nowhere/users/bob/hide", {})
     assert answer.outcome == (404, "unknown_board")
+
+
+async def test_an_action_that_counts_is_taken_back_by_its_id(moderation: Moderation) -> None:
+    for number, points in enumerate((7, 5)):
+        await moderation.game.score("ann", points, f"k{number}", board="arena")
+    path, body = "/api/admin/boards/arena/users/ann/revert", {"actionId": "k0", "reason": "a bot"}
+    for wrong in ({"actionId": "k0"}, body | {"reason": ""}, body | {"actionId": ""}):
+        answer = await moderation.admin.post(path, wrong)
+        assert answer.outcome == (400, "invalid_request"), wrong
+    answer = await moderation.admin.post(path, body)
+    assert answer.json == {"board": "arena", "userId": "ann", "actionId": "k0"}
+    assert await moderation.game.top("arena") == {"ann": 5}
+    past = await moderation.game.get("/api/boards/arena/users/ann/history")
+    assert [one["status"] for one in past.json["actions"]] == ["accepted", "reverted"]
+    assert (await moderation.admin.post(path, body)).outcome == (409, "already_decided")
+    answer = await moderation.admin.post(path, body | {"actionId": "k9"})
+    assert answer.outcome == (404, "not_found")
+    answer = await moderation.admin.post(path.replace("arena", "nowhere"), body)
+    assert answer.outcome == (404, "unknown_board")
+    (entry,) = (await moderation.admin.get("/api/admin/audit?decision=action_reverted")).json[
+        "entries"
+    ]
+    assert (entry["userId"], entry["actionId"], entry["reason"]) == ("ann", "k0", "a bot")
+    assert entry["details"] == {"event": past.json["actions"][1]["reverted"]}
 
 
 async def test_a_decision_needs_no_body_and_takes_no_unknown_field(

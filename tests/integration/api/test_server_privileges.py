@@ -154,6 +154,11 @@ async def use_everything(api: Api, impatient: Api, *, again: bool = False) -> No
     for verb in ("hide", "show"):
         path = f"/api/admin/boards/global/users/bob/{verb}"
         assert (await reader.post(path, {})).status == 200
+    mistake = f"mistake {again}"
+    assert (await api.score("bob", 1, mistake)).status == 200
+    path = "/api/admin/boards/global/users/bob/revert"
+    reverted = await reader.post(path, {"actionId": mistake, "reason": "a script"})
+    assert reverted.status == 200
     await use_webhooks(reader)
     await use_letters_and_models(reader)
 

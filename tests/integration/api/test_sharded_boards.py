@@ -397,6 +397,10 @@ async def test_people_decide_about_users_of_any_shard(api: Api) -> None:
     assert (await some.get("/api/admin/reviews")).json["reviews"] == queue
     details = (await some.get(f"/api/admin/reviews/{queue[0]['id']}")).json
     assert details["review"] == queue[0]
+    for board in BOARDS:
+        mistake = {"actionId": "a20", "reason": "a script"}
+        reverted = await change.post(f"/api/admin/boards/{board}/users/user-20/revert", mistake)
+        assert reverted.outcome == (200, None), reverted
     decided = await some.post(
         f"/api/admin/reviews/{queue[0]['id']}/confirm", {"revertEarlier": True, "hideUser": True}
     )

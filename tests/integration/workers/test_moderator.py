@@ -241,6 +241,72 @@ async def test_a_confirmation_that_dies_halfway_takes_each_action_back_once(
     await court.agree({"ann": 0})
 
 
+async def test_an_action_without_a_case_is_taken_back_once_and_stays_out_after_a_rebuild(
+    court: Moderated,
+) -> None:
+    await court.arena.submit(("ann", "k0", 5), ("ann", "k1", 7), ("bob", "k1", 3))
+    await court.moderator.revert("arena", "ann", "k1", by="eve", reason="a script")
+    await court.agree({"ann": 5, "bob": 3})
+    (retry,) = await court.arena.submit(("ann", "k1", 7))
+    assert retry.outcome is Outcome.DUPLICATE
+    with pytest.raises(AlreadyDecided):
+        await court.moderator.revert("arena", "ann", "k1", by="mod", reason="again")
+    await court.arena.redis.flushall()
+    await court.agree({"ann": 5, "bob": 3})
+    assert await court.audited() == [("eve", "action_reverted", "a script")]
+    reason = await court.database.fetchval(
+        "SELECT revert_reason FROM score_action WHERE action_id = 'k1' AND user_id = 'ann'"
+    )
+    assert reason == "taken back by eve: a script"
+
+
+async def test_only_an_action_that_counts_and_waits_for_no_decision_is_taken_back(
+    court: Moderated,
+) -> None:
+    await court.case("ann", "refused", 100)
+    await court.set_mode("flag")
+    flagged = await court.case("bob", "flagged", 100)
+    for user, action in (("ann", "refused"), ("ann", "flagged"), ("cy", "k0")):
+        with pytest.raises(NotFound):
+            await court.moderator.revert("arena", user, action, by="eve", reason="")
+    with pytest.raises(NotDecidable, match=f"Case {flagged.id} "):
+        await court.moderator.revert("arena", "bob", "flagged", by="eve", reason="")
+    await court.moderator.confirm(flagged.id, by="eve", reason="")
+    with pytest.raises(AlreadyDecided):
+        await court.moderator.revert("arena", "bob", "flagged", by="eve", reason="")
+    assert [what for _, what, _ in await court.audited()] == ["confirmed"]
+
+
+@pytest.mark.parametrize(
+    ("dying", "step"), [(Rebuilder, "drain"), (ModeratedBoards, "forget_memory"),
+                        (Reviews, "record_revert")],
+)  # fmt: skip
+async def test_a_revert_that_dies_halfway_is_completed_by_repeating_it(
+    court: Moderated, monkeypatch: pytest.MonkeyPatch, dying: type, step: str
+) -> None:
+    await court.arena.submit(("ann", "k0", 5), ("ann", "k1", 7))
+    await court.arena.persist()
+    revert = ModeratedBoards.revert
+
+    async def die(*_: object, **__: object) -> bool:
+        raise Unavailable("gone")
+
+    with monkeypatch.context() as patch:
+
+        async def revert_and_then_die(*arguments: Any) -> bool:
+            done = await revert(*arguments)
+            patch.setattr(dying, step, die)
+            return done
+
+        patch.setattr(ModeratedBoards, "revert", revert_and_then_die)
+        with pytest.raises(Unavailable):
+            await court.moderator.revert("arena", "ann", "k1", by="eve", reason="a script")
+    assert await court.audited() == []
+    await court.moderator.revert("arena", "ann", "k1", by="eve", reason="a script")
+    await court.agree({"ann": 5})
+    assert await court.audited() == [("eve", "action_reverted", "a script")]
+
+
 async def test_a_hidden_user_stays_hidden_across_a_rebuild_and_can_be_shown_again(
     court: Moderated,
 ) -> None:

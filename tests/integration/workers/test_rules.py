@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import pytest
@@ -17,6 +18,7 @@ from scoreboard.domain.boards import BoardSettings, GateMode
 from scoreboard.domain.periods import Period
 from scoreboard.domain.reviews import Filter
 from scoreboard.domain.submissions import Outcome
+from scoreboard.errors import NotDecidable
 from scoreboard.pg.archived_boards import ArchivedBoards
 from scoreboard.pg.ledger_audit import LedgerAudit
 from tests.support.extent import kept
@@ -166,6 +168,18 @@ class Season:
             }
         self.model.counted = [known for known in self.model.counted if known not in gone]
 
+    async def take_back(self) -> None:
+        """An action that counts, without a case about it."""
+        await self.persist()
+        if not self.model.counted:
+            return
+        user, name, _ = action = self.random.choice(self.model.counted)
+        case = await self.court.reviews.open_case("arena", user, name)
+        with pytest.raises(NotDecidable) if case else nullcontext():
+            await self.court.moderator.revert("arena", user, name, by="eve", reason="")
+        if not case:
+            self.model.counted.remove(action)
+
     async def end_some(self) -> None:
         """A period's occurrence ends; the next action opens another."""
         periods = self.model.rules.periods
@@ -247,7 +261,7 @@ async def test_all_three_agree_with_the_rules_whatever_happens(
     await season.set_mode("flag")
     for _ in range(4):
         await season.post()
-    steps = [season.post] * 6 + [season.repeat_late, season.decide] * 2
+    steps = [season.post] * 6 + [season.repeat_late, season.decide] * 2 + [season.take_back]
     steps += [season.lose_redis, season.restart_redis]
     if rules.periods:
         steps += [season.end_some] * 2 + [season.close_some]
