@@ -9,6 +9,7 @@ import select
 import time
 from importlib import resources
 from importlib.resources.abc import Traversable
+from pathlib import Path
 
 MOST_BYTES = 1024 * 1024  # of a file that somebody names
 PATIENCE = 5.0  # seconds that such a file, when it is a pipe, may take
@@ -27,6 +28,14 @@ def texts(*path: str, suffix: str) -> dict[str, str]:
         for file in found
         if file.name.endswith(suffix)
     }
+
+
+def check_lasting(path: str) -> None:
+    """Raises OSError or ValueError for what can't be read now and again by others, to its end: a
+    library that is given a pipe waits for it without limit, and a device fills the memory."""
+    if Path(path).is_fifo():
+        raise ValueError("it is a pipe")
+    bounded_bytes(path)
 
 
 def bounded_bytes(path: str) -> bytes:

@@ -8,10 +8,10 @@ import re
 import socket
 import ssl
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from scoreboard.errors import ConfigurationError
+from scoreboard.files import check_lasting
 
 DATABASE_URL = "SCOREBOARD_DATABASE_URL"
 MIGRATION_URL = "SCOREBOARD_MIGRATION_URL"
@@ -139,13 +139,11 @@ class _Options:
             self._options["sslrootcert"] = found
         for name in _FILES:
             if path := self._options.get(name):
-                if Path(path).is_fifo():  # read here, it would be empty for the connection
-                    raise self.wrong(name, path, "a file (it is a pipe)")
                 try:
-                    Path(path).read_bytes()
-                except OSError as error:
-                    reason = f"a file that can be read ({error.strerror})"
-                    raise self.wrong(name, path, reason) from error
+                    check_lasting(path)
+                except (OSError, ValueError) as error:
+                    reason = error.strerror if isinstance(error, OSError) else error
+                    raise self.wrong(name, path, f"a file that can be read ({reason})") from error
 
 
 def _socket_options(reader: _Options) -> list[tuple[int, int, int]]:

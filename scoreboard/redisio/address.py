@@ -13,11 +13,13 @@ from redis.asyncio.connection import parse_url
 from redis.exceptions import RedisError
 
 from scoreboard.errors import ConfigurationError
+from scoreboard.files import check_lasting
 
 Form = Literal["server", "sentinel", "cluster"]
 Place = tuple[str, int]  # host, port
 
 VARIABLE = "SCOREBOARD_REDIS_URL"
+OF_TLS = "SCOREBOARD_REDIS_TLS_"
 MALFORMED = (
     "is no Redis URL: redis://[[user]:password@]host:port/database, where database is a number, "
     "redis+sentinel://host:port,host:port/service or redis+cluster://host:port,host:port; with "
@@ -61,7 +63,7 @@ def parse(url: str, tls: Tls = Tls(), *, variable: str = VARIABLE) -> Address:  
         return address
     if not issubclass(address.options.get("connection_class", object), SSLConnection):
         raise ConfigurationError(
-            f"{variable} asks for no TLS, though a SCOREBOARD_REDIS_TLS_... is set: with TLS it "
+            f"{variable} asks for no TLS, though a {OF_TLS}... is set: with TLS it "
             "begins with rediss"
         )
     given = {
@@ -72,7 +74,7 @@ def parse(url: str, tls: Tls = Tls(), *, variable: str = VARIABLE) -> Address:  
     }
     of_tls = {name: value for name, value in given.items() if value != ""}
     of_sentinels = {**address.of_sentinels, **of_tls} if address.of_sentinels else {}
-    _check_files(of_tls)
+    _check_files(tls, of_tls)
     return Address(
         address.form,
         address.places,
@@ -156,11 +158,17 @@ def _checked(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _check_files(of_tls: Mapping[str, Any]) -> None:
+def _check_files(tls: Tls, of_tls: Mapping[str, Any]) -> None:
     """Raises ConfigurationError for files that are not what the settings say."""
+    files = {f"{OF_TLS}CA": tls.ca, f"{OF_TLS}CERT": tls.cert, f"{OF_TLS}KEY": tls.key}
+    for name, path in files.items():
+        try:
+            if path:
+                check_lasting(path)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"{name}: can't read {path}: {error}") from error
     context = SSLConnection(**of_tls).ssl_context
     try:
         context.get()
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        files = [f"SCOREBOARD_REDIS_TLS_{name}" for name in ("CA", "CERT", "KEY")]
         raise ConfigurationError(f"{', '.join(files)}: {error}") from error

@@ -67,6 +67,7 @@ def test_options_of_libpq_are_not_passed_on_to_the_server() -> None:
         ("tcp_user_timeout=9999999999", "tcp_user_timeout=9999999999: expected"),
         ("keepalives_idle=-1", "keepalives_idle=-1: expected a whole number"),
         ("sslmode=verify-full&sslrootcert=/no/such.crt", "sslrootcert=/no/such.crt: .*No such"),
+        ("sslmode=verify-full&sslcrl=/dev/zero", "sslcrl=/dev/zero: .*more than"),
         ("target_session_attrs=standby", "target_session_attrs=standby finds a server that takes"),
         ("load_balance_hosts=maybe", "load_balance_hosts=maybe: expected one of disable, random"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -101,5 +102,11 @@ def test_settings_of_tls_want_a_url_with_tls() -> None:
 
 
 def test_a_file_of_tls_that_is_not_there_is_an_error_of_the_settings(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="SCOREBOARD_REDIS_TLS_CA"):
-        parse("rediss://host", Tls(ca=str(tmp_path / "none.pem")))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path, reason in {tmp_path / "none.pem": "No such file", pipe: "it is a pipe"}.items():
+        for tls in (Tls(ca=str(path)), Tls(cert=str(path)), Tls(key=str(path))):
+            with pytest.raises(ConfigurationError, match=f"_TLS_[A-Z]+: can't read .*{reason}"):
+                parse("rediss://host", tls)
+    with pytest.raises(ConfigurationError, match=r"TLS_CERT.*more than"):
+        parse("rediss://host", Tls(cert="/dev/zero"))
