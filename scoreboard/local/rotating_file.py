@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 MOST_BYTES = 8 * 1024 * 1024
@@ -70,8 +71,10 @@ class RotatingFile:
         self._file = os.open(
             self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
-        os.fchmod(self._file, 0o600)  # it may have been there before
-        self._size = os.fstat(self._file).st_size
+        found = os.fstat(self._file)
+        if stat.S_ISREG(found.st_mode):  # a device is everybody's, also where a link leads to it
+            os.fchmod(self._file, 0o600)  # it may have been there before
+        self._size = found.st_size
 
     def _append(self, lines: bytes) -> None:
         assert self._file is not None

@@ -225,11 +225,13 @@ def test_a_caretaker_that_cannot_be_replaced_now_is_replaced_later(tmp_path: Pat
 def test_lines_that_do_not_fit_on_the_disk_are_counted_and_the_child_goes_on(
     tmp_path: Path,
 ) -> None:
-    log = tmp_path / "log"
-    log.symlink_to("/dev/full")
+    log, full = tmp_path / "log", Path("/dev/full")
+    rights = full.stat().st_mode
+    log.symlink_to(full)
     file = RotatingFile(log)
     file.write(b"one\ntwo\n")
     file.close()
+    assert full.stat().st_mode == rights
     log.unlink()
     file.write(b"three\n")
     file.close()
