@@ -88,17 +88,24 @@ async def unless_stopped(stopping: asyncio.Event, waiting: Coroutine[Any, Any, N
 async def end(*tasks: asyncio.Task[Any]) -> None:
     """Cancels tasks and returns when all have ended. Their errors are theirs. A task may have to be
     cancelled again: asyncio.wait_for of Python 3.11, which both drivers use, forgets a cancellation
-    that comes in the moment in which what it waits for ends."""
+    that comes in the moment in which what it waits for ends. Who is cancelled while waiting here
+    waits on and is told then: what is closed next, a task that is left would open again."""
     for task in tasks:
-        task.add_done_callback(_take_note)  # also of one that ends after this wait was given up
+        task.add_done_callback(_take_note)
     running = [task for task in tasks if not task.done()]
+    cancelled: asyncio.CancelledError | None = None
     while running:
         for task in running:
             task.cancel()
         for _ in range(LOOKS):
             if running:
-                _, still = await asyncio.wait(running, timeout=CANCEL_AGAIN / LOOKS)
-                running = list(still)
+                try:
+                    await asyncio.wait(running, timeout=CANCEL_AGAIN / LOOKS)
+                except asyncio.CancelledError as error:
+                    cancelled = error
+                running = [task for task in running if not task.done()]
+    if cancelled is not None:
+        raise cancelled
 
 
 def _take_note(task: asyncio.Task[Any]) -> None:

@@ -99,7 +99,7 @@ async def test_the_error_of_a_task_that_is_ended_goes_nowhere() -> None:
     assert waiting.cancelled()
 
 
-async def test_nor_does_that_of_one_that_fails_when_nobody_waits_for_its_end_any_longer() -> None:
+async def test_who_is_cancelled_while_ending_a_task_goes_on_until_it_has_ended() -> None:
     unseen: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, told: unseen.append(told))
     begun, may_fail = asyncio.Event(), asyncio.Event()
@@ -117,9 +117,11 @@ async def test_nor_does_that_of_one_that_fails_when_nobody_waits_for_its_end_any
     ending = asyncio.create_task(background.end(failing))
     await asyncio.sleep(0)
     ending.cancel()
-    await asyncio.wait((ending,))
+    await asyncio.sleep(0)
+    ended_before = ending.done()
     may_fail.set()
-    await asyncio.wait((failing,))
+    await asyncio.wait((ending,))
+    assert (ended_before, failing.done(), ending.cancelled()) == (False, True, True)
     del failing, ending
     gc.collect()
     assert unseen == []
