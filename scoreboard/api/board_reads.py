@@ -35,7 +35,7 @@ from scoreboard.api.occurrence_reads import (
 from scoreboard.api.occurrence_reads import page_of as occurrences_page
 from scoreboard.api.operations import Parameter
 from scoreboard.api.paging import AFTER, limit_of, place_of, score_of
-from scoreboard.api.parameters import choice, identifier, moment, number
+from scoreboard.api.parameters import board_named, choice, identifier, moment, number
 from scoreboard.api.past_reads import AT, PastReads
 from scoreboard.api.players.presentation import Presentation, Seen
 from scoreboard.api.ports import BoardLister
@@ -49,7 +49,7 @@ from scoreboard.api.rank_changes import (
 )
 from scoreboard.api.written import as_json, is_known, not_changed, tagged
 from scoreboard.domain.actions import UserList
-from scoreboard.domain.boards import check_board_name, not_on_board
+from scoreboard.domain.boards import not_on_board
 from scoreboard.domain.moments import moment_of
 from scoreboard.domain.profiles import Player
 from scoreboard.domain.standings import (
@@ -220,35 +220,26 @@ class BoardHandlers:
         """The top 10, with the board's version as ETag; where players have profiles, and of an
         occurrence or a moment in the past, with a digest: names and states change without a new
         version."""
-        # This is what most readers ask for, so it waits for the read of the top and nothing else.
-        board = self._named(request) if self._public else await self._board(request)
-        if request.query_string or not self._periods.surely_all_time(board):
-            return await self._get_wanted_top(board, request)
-        top = await self._reader.shared_top(board)
-        if self._presentation.needed:
-            return await self._presented_top(_Table(board, self._reader, None), top[1], request)
-        return self._plain_top(top, request)
-
-    async def _get_wanted_top(self, board: str, request: web.Request) -> web.Response:
-        if AT.name in request.query:
+        if self._public:
+            board = board_named(request.match_info, self._default_board)
+        else:
+            board = await self._board(request)
+        if not request.query_string and self._periods.surely_all_time(board):
+            table = _Table(board, self._reader, None)  # what most ask for, without a wait
+        elif AT.name in request.query:
             return await self._get_past_top(board, request)
-        table = await self._table_of(board, request)
+        else:
+            table = await self._table_of(board, request)
         top = await table.boards.shared_top(table.name)
         if table.shown is not None or self._presentation.needed:
-            return await self._presented_top(table, top[1], request)
-        return self._plain_top(top, request)
-
-    def _plain_top(self, top: tuple[int | None, bytes], request: web.Request) -> web.Response:
+            entries = await self._presentation.entries(table.name, top[1], request)
+            return tagged(request, TopScores(_ready(entries), **told(table.shown)))
         if top is not self._answer.top:  # else the previous reader had the same
             self._answer = _TopAnswer(top)
         answer = self._answer
         if answer.tag and is_known(request, answer.tag):
             return not_changed(answer.tag)
         return web.Response(body=answer.body, headers=answer.headers)
-
-    async def _presented_top(self, table: _Table, top: bytes, request: web.Request) -> web.Response:
-        entries = await self._presentation.entries(table.name, top, request)
-        return tagged(request, TopScores(_ready(entries), **told(table.shown)))
 
     async def _get_past_top(self, board: str, request: web.Request) -> web.Response:
         at_ms = moment(request.query[AT.name], AT.name)
@@ -364,15 +355,8 @@ class BoardHandlers:
         shown = await self._periods.find(board, *wanted)
         return _Table(shown.table, self._reader if shown.exists else _NO_USERS, shown)
 
-    def _named(self, request: web.Request) -> str:
-        board = request.match_info.get("board")
-        if board is None:
-            return self._default_board
-        check_board_name(board)
-        return board
-
     async def _board(self, request: web.Request) -> str:
-        board = self._named(request)
+        board = board_named(request.match_info, self._default_board)
         if not self._public:
             await self._authenticator.check_reads(request, board)
         return board

@@ -9,7 +9,7 @@ import msgspec
 
 from scoreboard.api.operations import Parameter
 from scoreboard.domain.actions import Identifier
-from scoreboard.domain.boards import BOARD_PATTERN
+from scoreboard.domain.boards import BOARD_PATTERN, check_board_name
 from scoreboard.domain.moments import LATEST_MS, milliseconds_of
 from scoreboard.errors import InvalidRequest
 
@@ -22,6 +22,15 @@ TO = Parameter("to", "query", _MOMENT, "only what happened before this moment; d
 MAX_DIGITS = 20
 
 T = TypeVar("T", bound=str)
+
+
+def board_named(path: Mapping[str, str], default: str) -> str:
+    """The board of a call, ``default`` where its path names none. Raises UnknownBoard."""
+    board = path.get(BOARD.name)
+    if board is None:
+        return default
+    check_board_name(board)
+    return board
 
 
 def identifier(text: str, name: str) -> str:

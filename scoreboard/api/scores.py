@@ -16,12 +16,12 @@ from scoreboard.api.answers import accepted, failed, refused
 from scoreboard.api.auth import Authenticator
 from scoreboard.api.bodies import ONE_ACTION, Bodies, decode
 from scoreboard.api.pace import Pace
+from scoreboard.api.parameters import board_named
 from scoreboard.api.players.erased import ErasedPlayers
 from scoreboard.api.ports import ScoreSubmitter
 from scoreboard.api.principals import Principal
 from scoreboard.api.problems import CONTENT_TYPE, retry_after
 from scoreboard.domain.actions import RawActionBatch, ScoreAction
-from scoreboard.domain.boards import check_board_name
 from scoreboard.domain.durability import Durability
 from scoreboard.domain.moments import milliseconds_of
 from scoreboard.domain.submissions import Outcome, Result, Submission
@@ -123,11 +123,7 @@ class ScoreHandlers:
 
     def _target(self, request: web.Request, principal: Principal) -> tuple[str, Durability, str]:
         """The board, the durability that is wanted, and the preferences, of which it is one."""
-        board = request.match_info.get("board")
-        if board is None:
-            board = self._default_board
-        else:
-            check_board_name(board)
+        board = board_named(request.match_info, self._default_board)
         if not (
             principal.is_trusted_on(board) or principal.may_submit_for(principal.subject, board)
         ):
