@@ -68,8 +68,10 @@ async def test_a_limited_action_is_accepted_as_soon_as_the_wait_it_was_told_is_o
 ) -> None:
     window = 60
     board.submit(Action("ann", "k1", 1), rate=1, rate_ms=window)
-    # What the rate keeps of it may be gone by now, and an event's own time be a millisecond later (7.0).
+    # What the rate keeps of it may be gone by now, and an event's own time be a millisecond later
+    # (7.0).
     first = board.events()[-1].reached_ms
+    assert first is not None
 
     def accepted() -> bool:
         now = board.now_ms()
@@ -81,7 +83,8 @@ async def test_a_limited_action_is_accepted_as_soon_as_the_wait_it_was_told_is_o
         return False
 
     await wait_until(accepted, description="the rate's window is over", interval=0.001)
-    assert board.events()[-1].reached_ms >= first + window
+    last = board.events()[-1].reached_ms
+    assert last is not None and last >= first + window
 
 
 async def test_after_the_clock_went_back_a_user_waits_one_window_and_no_longer(
