@@ -110,7 +110,11 @@ updates_held = Counter(
     "scoreboard_websocket_held",
     "Updates that a WebSocket could not take; a newer one follows when it has drained",
 )
-aborted = Counter("scoreboard_websocket_aborted", "WebSockets aborted: stalled or silent", ["why"])
+aborted = Counter(
+    "scoreboard_websocket_aborted",
+    "WebSockets ended since their client was stalled, silent or broke the rules",
+    ["why"],
+)
 watched_players = Gauge(
     "scoreboard_watched_players",
     "Players whose standings are followed",

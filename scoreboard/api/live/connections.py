@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from codecs import IncrementalDecoder
 from contextlib import suppress
 from typing import Protocol
 
@@ -17,7 +18,6 @@ SLICE = 256  # connections served before other work gets its turn
 MAX_MESSAGE = 1024  # bytes of a message from a client, whose messages are ignored
 MAX_MESSAGES = 64  # frames from a client between two of our pings
 
-NORMAL = 1000
 POLICY_VIOLATION = 1008
 
 # What the kernel may hold for a client, in bytes. Without the first, Linux lets a send buffer grow
@@ -72,6 +72,7 @@ class Connection(asyncio.Protocol):
     none)."""
 
     __slots__ = (
+        "_begun",
         "_keeper",
         "_rest",
         "address",
@@ -89,6 +90,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, keeper: Keeper, feed: BoardFeed, reader: Reader | None) -> None:
         self._keeper = keeper
         self._rest = b""  # the beginning of a frame that has not arrived in full
+        self._begun: IncrementalDecoder | None = None  # a message whose last frame has not arrived
         self.feed = feed
         self.reader = reader
         self.version = -1
@@ -157,44 +159,54 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answers pings and close frames, and ends a connection that breaks the rules."""
         self.awaits_pong = False
-        most = 2 * MAX_MESSAGES + 1 - self.messages  # the frame after which it is aborted
         try:
-            received, self._rest = frames.split(self._rest + data, limit=MAX_MESSAGE, most=most)
+            self._receive(data)
         except frames.FrameError as error:
             self._rest = b""
             if self.closing:
                 self.abort()
             else:
-                self.dismiss(error.code, str(error))
-            return
+                self._end(error.code, str(error))
+
+    def _receive(self, data: bytes) -> None:
+        most = 2 * MAX_MESSAGES + 1 - self.messages  # the frame after which it is aborted
+        received, self._rest = frames.split(self._rest + data, limit=MAX_MESSAGE, most=most)
         self.messages += len(received)
         if self.messages > 2 * MAX_MESSAGES:
             self._rest = b""
             self.abort()
             return
         if self.messages > MAX_MESSAGES:
-            self.dismiss(POLICY_VIOLATION, "too many messages")
-        for opcode, payload in received:
-            if opcode == frames.CLOSE:
-                self.dismiss(_echo(payload))
-                with suppress(*GONE):
-                    self.transport.close()  # after what is in its buffer
+            self._end(POLICY_VIOLATION, "too many messages")
+        for each in received:
+            if each.opcode == frames.CLOSE:
+                self._answer_close(each.payload)
                 return
-            if opcode == frames.PING and not self.closing:
-                self.write(frames.frame(frames.PONG, payload))
+            if self.closing:  # only its close frame is still of interest
+                continue
+            if each.opcode == frames.PING:
+                self.write(frames.frame(frames.PONG, each.payload))
+            elif each.opcode != frames.PONG:
+                self._begun = frames.follow(self._begun, each)
+
+    def _answer_close(self, payload: bytes) -> None:
+        try:
+            self.dismiss(frames.echo(payload))
+        except frames.FrameError as error:
+            self._end(error.code, str(error))
+        with suppress(*GONE):
+            self.transport.close()  # after what is in its buffer
+
+    def _end(self, code: int, reason: str) -> None:
+        """Ends a connection whose client breaks the rules."""
+        if not self.closing:
+            metrics.aborted.labels("broke_rules").inc()
+        self.dismiss(code, reason)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells the keeper that the client is gone."""
         self.version = _CLOSED
         self._keeper.leave(self)
-
-
-def _echo(payload: bytes) -> int:
-    """The close code that answers a client's close frame."""
-    code = int.from_bytes(payload[:2], "big") if len(payload) != 1 else 0
-    if not payload or code in (1000, 1001) or 3000 <= code < 5000:
-        return code or NORMAL
-    return NORMAL if 1003 <= code <= 1014 and code not in (1004, 1005, 1006) else 1002
 
 
 def bound_kernel_buffers(transport: asyncio.BaseTransport) -> None:

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from scoreboard.api.live import hub
 from scoreboard.api.live.connections import MAX_MESSAGES, Connection
+from scoreboard.telemetry import metrics
 from scoreboard.wire import messages
 from tests.integration.api.live.hub_server import (
     LONG_TOP,
@@ -161,6 +162,74 @@ async def test_a_client_that_talks_too_much_is_closed(
 
     assert await close_code(ws) == code
     await wait_until(lambda: not server.hub._connections, description="the connection is gone")
+
+
+# What breaks the rules of RFC 6455, as the first byte and the payload of each frame, and the code
+# that the client sees.
+BROKEN = [
+    ("text that is not UTF-8", [(0x81, b"\xff")], 1007),
+    ("a character that does not end with its message", [(0x81, b"\xe2\x82")], 1007),
+    ("half of a surrogate pair", [(0x81, b"\xed\xa0\x80")], 1007),
+    ("text that is not UTF-8 in the second frame", [(0x01, b"\xe2"), (0x80, b"x")], 1007),
+    ("the same with a ping between them", [(0x01, b"\xe2"), (0x89, b""), (0x80, b"x")], 1007),
+    ("text that is not UTF-8 before its last frame", [(0x01, b"\xff")], 1007),
+    ("a reserved bit", [(0xC1, b"hi")], 1002),
+    ("an unknown opcode of a message", [(0x83, b"hi")], 1002),
+    ("an unknown opcode of a control frame", [(0x8B, b"")], 1002),
+    ("a ping in fragments", [(0x09, b"hi")], 1002),
+    ("a ping of 126 bytes", [(0x89, b"x" * 126)], 1002),
+    ("a continuation of nothing", [(0x80, b"hi")], 1002),
+    ("a continuation of what has ended", [(0x02, b"\xff"), (0x80, b"\xff"), (0x80, b"")], 1002),
+    ("a message within another", [(0x01, b"hi"), (0x81, b"hi")], 1002),
+    ("a close frame of one byte", [(0x88, b"\x03")], 1002),
+    ("a close frame with a code that is none", [(0x88, b"\x03\xed")], 1002),  # 1005
+    ("a close frame with a code of no one", [(0x88, b"\x03\xe7")], 1002),  # 999
+    ("a close frame whose reason is not UTF-8", [(0x88, b"\x03\xe8\xff")], 1007),
+]
+UNMASKED = ("a frame without a mask", b"\x81\x02hi", 1002)
+
+
+def masked(first: int, payload: bytes) -> bytes:
+    """A client's frame; its mask changes nothing."""
+    size = len(payload)
+    return bytes([first, 0x80 | size if size < 126 else 0xFE]) + (
+        (size.to_bytes(2, "big") if size >= 126 else b"") + bytes(4) + payload
+    )
+
+
+async def test_a_client_that_breaks_the_protocol_is_told_so_by_the_code_of_the_standard(
+    start: Start,
+) -> None:
+    server = await start()
+    ended = metrics.aborted.labels("broke_rules")._value
+    cases = [
+        (name, b"".join(masked(*frame) for frame in sent), code) for name, sent, code in BROKEN
+    ]
+    for name, sent, code in [*cases, UNMASKED]:
+        before = ended.get()
+        with named(name):
+            ws = await server.connect()
+            ws._writer.transport.write(sent)
+
+            assert await close_code(ws) == code
+            assert ended.get() == before + 1
+    await wait_until(lambda: not server.hub._connections, description="all of them are gone")
+
+
+async def test_a_message_in_fragments_is_none_of_the_services_business_when_it_is_valid(
+    start: Start,
+) -> None:
+    server = await start()
+    ws = await server.connect(autoping=False)
+    await next_message(ws)
+    euro = "€".encode()
+    for frame in [(0x01, euro[:1]), (0x00, b""), (0x89, b"still?"), (0x80, euro[1:])]:
+        ws._writer.transport.write(masked(*frame))
+    ws._writer.transport.write(masked(0x02, b"\xff") + masked(0x80, b"\xff"))
+    await ws.ping(b"after all of them")
+    answers = [await ws.receive(timeout=PATIENCE) for _ in range(2)]
+
+    assert [answer.data for answer in answers] == [b"still?", b"after all of them"]
 
 
 async def test_a_ping_is_answered_and_a_close_is_echoed(start: Start) -> None:

@@ -65,13 +65,13 @@ def test_frames_arrive_whole_however_the_network_cuts_them(
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
     pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
 
-    received: list[tuple[int, bytes]] = []
+    received: list[frames.Received] = []
     rest = b""
     for piece in pieces:
         found, rest = frames.split(rest + piece, limit=LIMIT, most=MANY)
         received += found
 
-    assert received == sent
+    assert received == [(*each, True) for each in sent]
     assert rest == b""
 
 
@@ -107,5 +107,19 @@ def test_of_a_burst_no_more_frames_are_looked_at_than_are_asked_for() -> None:
     noise = b"\xff" * 6000  # no frame: whoever looks at it refuses it
     found, rest = frames.split(masked(frames.PING, b"") * 10 + noise, limit=LIMIT, most=10)
 
-    assert found == [(frames.PING, b"")] * 10
+    assert found == [(frames.PING, b"", True)] * 10
     assert rest == noise
+
+
+@given(text=st.text(), data=st.data())
+def test_text_is_valid_however_its_message_is_cut_into_frames(
+    text: str, data: st.DataObject
+) -> None:
+    payload = text.encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(payload)), max_size=4)))
+    begun = None
+    for place, (start, end) in enumerate(zip([0, *cuts], [*cuts, len(payload)], strict=True)):
+        opcode = frames.CONTINUATION if place else frames.TEXT
+        part = frames.Received(opcode, payload[start:end], place == len(cuts))
+        begun = frames.follow(begun, part)
+        assert (begun is None) == part.last
