@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from scoreboard.commands.files_of_libraries import check_files_of_libraries
 from scoreboard.commands.terminal import (
     check_texts,
     open_closed_streams,
@@ -23,6 +24,7 @@ def main() -> None:
     tolerate_any_encoding()
     try:
         check_texts(sys.argv[1:])
+        check_files_of_libraries(os.environ)
         try:
             # Each loads what it needs: it stays in the memory of a role for as long as that runs.
             match sys.argv[1:]:

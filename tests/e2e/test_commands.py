@@ -353,6 +353,15 @@ async def test_an_argument_that_is_no_text_is_named_by_one_line() -> None:
         assert_one_line(ended, "no UTF-8 text")
 
 
+async def test_a_pipe_that_a_library_would_wait_for_while_it_is_loaded_is_one_line(
+    tmp_path: Path,
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    ended = await scoreboard("verify", SSL_CERT_FILE=str(tmp_path / "pipe"))
+
+    assert_one_line(ended, "SSL_CERT_FILE")
+
+
 @pytest.mark.skipif(not os.access("/dev/full", os.W_OK), reason="needs /dev/full to write to")
 @pytest.mark.parametrize("arguments", [("calendar", "--cron", "0 0 * * *"), ("--version",)])
 def test_output_that_cant_be_written_is_one_line(arguments: tuple[str, ...]) -> None:
