@@ -30,10 +30,11 @@ from scoreboard.domain.boards import (
 from scoreboard.domain.removals import RemovalKind
 from scoreboard.domain.reviews import (
     KINDS,
-    MAX_REASON,
     STATUSES,
     FeatureDecisions,
     Filter,
+    GivenReason,
+    ReasonText,
     Review,
     Verdict,
 )
@@ -53,18 +54,12 @@ MAX_ID = 2**63 - 1
 MAX_SELECTED = 100
 PATIENCE = 10.0  # seconds in which cases of a selection are begun
 
-# Lines and tabs are allowed, other control characters are not.
-_Reason = Annotated[str, Meta(max_length=MAX_REASON, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$")]
-
-
-_Why = Annotated[_Reason, Meta(min_length=1)]
-
 
 class Explanation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why somebody decided so; kept in the audit. With ``episode`` the decision is about all open
     cases of the case's episode."""
 
-    reason: _Reason = ""
+    reason: ReasonText = ""
     episode: bool = False
 
 
@@ -72,7 +67,7 @@ class Confirmation(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     """Why somebody decided so, whether the user's earlier actions are taken back too, whether the
     user is hidden from the board, and whether this is about the case's whole episode."""
 
-    reason: _Reason = ""
+    reason: ReasonText = ""
     revert_earlier: bool = False
     hide_user: bool = False
     episode: bool = False
@@ -85,7 +80,7 @@ class BulkDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         list[Annotated[int, Meta(ge=1, le=MAX_ID)]], Meta(min_length=1, max_length=MAX_SELECTED)
     ]
     verdict: Verdict
-    reason: _Reason = ""
+    reason: ReasonText = ""
     episode: bool = False
 
 
@@ -116,7 +111,7 @@ class Revert(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
     """The action that is taken back, and why; kept in the audit."""
 
     action_id: Identifier
-    reason: _Why
+    reason: GivenReason
 
 
 class Reverted(msgspec.Struct, frozen=True, rename="camel"):

@@ -15,7 +15,7 @@ from scoreboard.api.bodies import MODERATION, Bodies, decode
 from scoreboard.api.ports import TokenRevoker
 from scoreboard.api.written import for_caller
 from scoreboard.domain.actions import NO_CONTROL_CHARACTERS, Identifier
-from scoreboard.domain.reviews import MAX_REASON
+from scoreboard.domain.reviews import ReasonText
 from scoreboard.domain.revocations import MAX_TOKEN_ID, NEVER, Revocation
 from scoreboard.errors import Forbidden, InvalidRequest
 
@@ -25,8 +25,6 @@ _TokenId = Annotated[
     str, Meta(min_length=1, max_length=MAX_TOKEN_ID, pattern=NO_CONTROL_CHARACTERS)
 ]
 _Moment = Annotated[datetime, Meta(tz=True)]
-# Lines and tabs are allowed, other control characters are not.
-_Reason = Annotated[str, Meta(max_length=MAX_REASON, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$")]
 
 
 class TokenRevocation(
@@ -40,7 +38,7 @@ class TokenRevocation(
     subject: Identifier | None = None
     issued_before: _Moment | None = None
     until: _Moment | None = None
-    reason: _Reason = ""
+    reason: ReasonText = ""
 
     def __post_init__(self) -> None:
         if (self.jti is None) is (self.subject is None):

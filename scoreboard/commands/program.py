@@ -29,6 +29,7 @@ COMMANDS = (
     "calendar",
     "models",
     "webhooks",
+    "revert",
     "erase",
     "token",
     "train",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
+from msgspec import Meta
 
 from scoreboard.domain.judging import Reason
 from scoreboard.errors import AlreadyDecided
@@ -18,6 +19,11 @@ KINDS: tuple[str, ...] = get_args(ReviewKind)
 STATUSES: tuple[str, ...] = get_args(ReviewStatus)
 
 MAX_REASON = 500
+# Why somebody decided so. Lines and tabs are allowed, other control characters are not.
+ReasonText = Annotated[
+    str, Meta(max_length=MAX_REASON, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$")
+]
+GivenReason = Annotated[ReasonText, Meta(min_length=1)]
 TAKEN_BACK = "taken back by "  # so begins, in the ledger, why an action without a case was
 
 
