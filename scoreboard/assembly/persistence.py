@@ -37,6 +37,7 @@ from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.pg.ledger_parts import LedgerParts
 from scoreboard.pg.models import Models
 from scoreboard.pg.pool import open_pool
+from scoreboard.pg.waiting_work import WorkRecord
 from scoreboard.redisio.patrol_reports import PatrolReports
 from scoreboard.redisio.persister_reports import PersisterReports
 from scoreboard.redisio.topologies import topology_of
@@ -45,6 +46,7 @@ from scoreboard.settings import Settings
 from scoreboard.telemetry import sharing
 from scoreboard.telemetry.tallies import keep_published
 from scoreboard.workers.ledger_keeper import LedgerKeeper
+from scoreboard.workers.lookout import Lookout
 from scoreboard.workers.patrol import PAUSE, Patrol
 from scoreboard.workers.persister import ROUNDS, Persister
 from scoreboard.workers.retrainer import Retrainer
@@ -58,6 +60,7 @@ PATROL_CONNECTIONS = 2
 CLOSER_CONNECTIONS = 4  # one of them ranks
 FOLLOWER_CONNECTIONS = 3
 ERASER_CONNECTIONS = 3
+LOOKOUT_CONNECTIONS = 1
 KEEPER_CONNECTIONS = 3
 OWN_DESCRIPTORS = 128  # beside the two connections of each partition
 TELL = 5.0  # seconds between two reports of what keeps this process from its work
@@ -104,6 +107,7 @@ async def _persist(settings: Settings, stop: asyncio.Event, tracer: Tracer | Non
         + CLOSER_CONNECTIONS
         + FOLLOWER_CONNECTIONS
         + ERASER_CONNECTIONS
+        + LOOKOUT_CONNECTIONS
         + (KEEPER_CONNECTIONS if settings.ledger_retention else 0),
         timeout=STATEMENT_TIMEOUT,
     )
@@ -154,10 +158,22 @@ async def _persist(settings: Settings, stop: asyncio.Event, tracer: Tracer | Non
             await unless_stopped(stop, check_servers(settings, redis, pool))
             start.done = True
             log.info("persisting", partitions=settings.partitions)
-            async with telling_outsiders(settings), asyncio.TaskGroup() as tasks:
+            async with telling_outsiders(settings) as outsiders, asyncio.TaskGroup() as tasks:
+                lookout = Lookout(
+                    WorkRecord(pool),
+                    durable.closing,
+                    {
+                        "periods": closes.wake,
+                        "ranks": closes.wake_ranking,
+                        "profiles": follower.wake,
+                        "erasures": erasures.wake,
+                        **outsiders,
+                    },
+                )
                 beside = [
                     tasks.create_task(keep_running("patrol", patrol.run, restart=PAUSE)),
                     tasks.create_task(keep_running("write watch", watch.run)),
+                    tasks.create_task(keep_running("lookout", lookout.run)),
                     tasks.create_task(keep_running("removals", removals.run)),
                     tasks.create_task(keep_running("turns of periods", closes.run_turns)),
                     tasks.create_task(keep_running("ends of periods", closes.run_ends)),

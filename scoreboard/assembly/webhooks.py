@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from scoreboard.api.sharded_boards import ShardedBoards
 from scoreboard.assembly.webhook_targets import webhook_targets
 from scoreboard.background import end, keep_running
+from scoreboard.domain.waiting_work import Job
 from scoreboard.pg.archived_boards import ArchivedBoards
 from scoreboard.pg.archived_shards import ArchivedShards
 from scoreboard.pg.outside_events import OutsideEvents
@@ -19,14 +20,16 @@ from scoreboard.webhooks.deliverer import Deliverer
 from scoreboard.webhooks.sender import Sender
 from scoreboard.webhooks.shown_players import ShownPlayers
 from scoreboard.webhooks.top_teller import TopTeller
+from scoreboard.workers.lookout import Wake
 
 CONNECTIONS = 2  # their own: however many deliveries end at once, the persister's stay free
 STATEMENT_TIMEOUT = 20.0  # seconds
 
 
 @asynccontextmanager
-async def telling_outsiders(settings: Settings) -> AsyncIterator[None]:
-    """Delivers webhooks for as long as the block lasts. Raises ConfigurationError."""
+async def telling_outsiders(settings: Settings) -> AsyncIterator[Mapping[Job, Wake]]:
+    """Delivers webhooks for as long as the block lasts, when it is woken by what this gives. Raises
+    ConfigurationError."""
     sender = Sender(webhook_targets(settings))
     pool = await open_pool(
         settings.database_url, connections=CONNECTIONS, timeout=STATEMENT_TIMEOUT
@@ -34,13 +37,14 @@ async def telling_outsiders(settings: Settings) -> AsyncIterator[None]:
     record = OutsideEvents(pool)
     deliverer = Deliverer(record, ShownPlayers(StoredProfiles(pool)), sender)
     tops = ShardedBoards(ArchivedBoards(pool), ArchivedShards(pool))
+    teller = TopTeller(record, tops)
     tasks = [
         asyncio.create_task(keep_running("webhooks", deliverer.run)),
         asyncio.create_task(keep_running("old deliveries", deliverer.run_tidying)),
-        asyncio.create_task(keep_running("changed tops", TopTeller(record, tops).run)),
+        asyncio.create_task(keep_running("changed tops", teller.run)),
     ]
     try:
-        yield
+        yield {"deliveries": deliverer.wake, "tops": teller.wake}
     finally:
         await end(*tasks)
         await pool.close()

@@ -40,13 +40,6 @@ class Occurrences:
             rows = await self._pool.fetch(_sql["due"], now_ms, limit, turning, *spot)
         return [DueOccurrence(*row) for row in rows]
 
-    async def next_due(self, now_ms: int) -> int | None:
-        """The first moment, not before ``now_ms``, at which an open occurrence ends or can be made
-        final; None when there is none."""
-        with translated():
-            moment: int | None = await self._pool.fetchval(_sql["next_due"], now_ms)
-        return moment
-
     async def unsettled(
         self, period: str, number: int, shards: Sequence[str]
     ) -> list[tuple[str, bool]]:
@@ -87,8 +80,6 @@ class Occurrences:
         transaction. Returns its name and how many have a rank; None when there is no such table, or
         another process ranks one."""
         with translated():
-            if not await self._pool.fetchval(_sql["are_unranked"]):  # as nearly always
-                return None
             async with self._pool.acquire() as connection, connection.transaction():
                 if not await connection.fetchval(_sql["ranking_turn"], LOCK_SPACE, RANKS_LOCK):
                     return None

@@ -24,7 +24,6 @@ from scoreboard.webhooks.shown_players import ShownPlayers
 
 log = structlog.get_logger(__name__)
 
-LOOK = 1.0  # seconds between two looks for what is due
 AT_ONCE = 4  # attempts of a webhook under way in a process
 LEASE = 60.0  # seconds; longer than an attempt takes
 TIDY = 60.0  # seconds between two looks for what was kept long enough
@@ -38,7 +37,7 @@ class Post(Protocol):
 
 
 class Deliverer:
-    """Several may be at work at the same time."""
+    """Several may be at work at the same time. ``wake`` it when something may be due."""
 
     def __init__(
         self, record: EventRecord, players: ShownPlayers, post: Post, *, lease: float = LEASE
@@ -48,25 +47,23 @@ class Deliverer:
         self._post = post
         self._lease = lease
         self._under_way: dict[asyncio.Task[None], int] = {}
-        self._free = asyncio.Event()
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something may be due."""
+        self._woken.set()
 
     async def run(self) -> None:
         """Delivers until cancelled. Attempts that are under way then end with it, and are made
         again by whoever comes next."""
         try:
             while True:
-                self._free.clear()
+                await self._woken.wait()
+                self._woken.clear()
                 try:
                     await self._take()
                 except Unavailable as error:  # of which the persister tells
                     log.debug("webhooks_wait", reason=error.detail)
-                    await asyncio.sleep(LOOK)
-                    continue
-                try:
-                    async with asyncio.timeout(LOOK):
-                        await self._free.wait()
-                except TimeoutError:
-                    pass
         finally:
             await end(*self._under_way)
 
@@ -90,7 +87,7 @@ class Deliverer:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._under_way[task]
-        self._free.set()
+        self.wake()  # it can take another
         if not task.cancelled() and (error := task.exception()):
             log.error("webhook_not_recorded", exc_info=error)
 

@@ -13,24 +13,29 @@ from scoreboard.webhooks.ports import EventRecord, Tops
 
 log = structlog.get_logger(__name__)
 
-LOOK = 1.0  # seconds between two looks for boards that changed
-
 
 class TopTeller:
-    """Several may be at work at the same time."""
+    """Several may be at work at the same time. It looks for boards that changed when it is
+    woken."""
 
     def __init__(self, record: EventRecord, boards: Tops) -> None:
         self._record = record
         self._boards = boards
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Some webhook wants to be told of tops."""
+        self._woken.set()
 
     async def run(self) -> None:
         """Records changed tops until cancelled."""
         while True:
+            await self._woken.wait()
+            self._woken.clear()
             try:
                 await self.look()
             except Unavailable as error:  # of which the persister tells
                 log.debug("webhooks_wait", reason=error.detail)
-            await asyncio.sleep(LOOK)
 
     async def look(self) -> None:
         """Records the tops that changed."""

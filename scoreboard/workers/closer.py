@@ -52,17 +52,16 @@ from scoreboard.workers.redis_ports import BoardLoader, BoardSweeper, ClosedBoar
 
 log = structlog.get_logger(__name__)
 
-LOOK = 1.0  # most seconds between two looks for what is due
-SOON = 0.05  # least
 AT_ONCE = 16  # occurrences that are ended at the same time
 MOST = 1_000  # occurrences that one query finds
 UNDER_A_LOCK = 50  # occurrences that are made final while a partition's lock is held
 LARGE = 10_000  # users beyond which a table is ranked before the lock is taken to make it final
 REST = 5.0  # seconds after which one that could not be ended is tried again
+SHORT_REST = 1.0  # the same for one that has to wait for other shards
 
 
 class Closer:
-    """Several may be at work at the same time."""
+    """Several may be at work at the same time. Each part works when it is woken (lookout.py)."""
 
     def __init__(
         self,
@@ -87,25 +86,37 @@ class Closer:
         self._sweeper = sweeper
         self._keyspace = keyspace
         self._turns, self._ends = _Rests(), _Rests()
+        self._to_turn, self._to_end = asyncio.Event(), asyncio.Event()
+        self._to_rank = asyncio.Event()
+
+    def wake(self) -> None:
+        """Some have ended."""
+        self._to_turn.set()
+        self._to_end.set()
+
+    def wake_ranking(self) -> None:
+        """Some final tables are to be ranked anew."""
+        self._to_rank.set()
 
     async def run_turns(self) -> None:
         """Opens what follows on what has ended, until cancelled."""
-        await self._run(self.turn_all)
+        await self._run(self._to_turn, self.turn_all)
 
     async def run_ends(self) -> None:
         """Makes final what is over, until cancelled."""
-        await self._run(self.finish_all)
+        await self._run(self._to_end, self.finish_all)
 
     async def run_ranks(self) -> None:
         """Ranks final tables anew that decisions have changed, until cancelled."""
         while True:
+            await self._to_rank.wait()
+            self._to_rank.clear()
             try:
                 while ranked := await self._record.rank_next():
                     table, users = ranked
                     log.info("occurrence_ranked_again", table=table, users=users)
             except Unavailable as error:  # of which the persister tells
                 log.debug("closer_waits", reason=error.detail)
-            await asyncio.sleep(LOOK)
 
     async def turn_all(self, now: int) -> None:
         """Opens what follows on all that has ended by ``now``, Unix ms."""
@@ -132,17 +143,14 @@ class Closer:
                 break
             page = await self._record.due(now, MOST, turning=turning, after=page[-1])
 
-    async def _run(self, part: Callable[[int], Awaitable[None]]) -> None:
+    async def _run(self, woken: asyncio.Event, part: Callable[[int], Awaitable[None]]) -> None:
         while True:
-            wait = LOOK
+            await woken.wait()
+            woken.clear()
             try:
-                now = await self._boards.now_ms()
-                await part(now)
-                if moment := await self._record.next_due(now):
-                    wait = min(LOOK, (moment - await self._boards.now_ms()) / 1000)
+                await part(await self._boards.now_ms())
             except Unavailable as error:  # of which the persister tells
                 log.debug("closer_waits", reason=error.detail)
-            await asyncio.sleep(max(SOON, wait))
 
     def _turn_to_end(self, one: DueOccurrence) -> tuple[bool, int]:
         """By partition; a board's first shard comes last."""
@@ -188,7 +196,7 @@ class Closer:
                 if await self._final_elsewhere(one):
                     ready.append(one)
                 else:
-                    self._ends.rest(one, LOOK)
+                    self._ends.rest(one, SHORT_REST)
         await self._rank_large(partition, ready)
         final = []
         async with self._locks.locked(partition) as session:

@@ -39,7 +39,7 @@ from scoreboard.workers.redis_ports import BoardLoader, ProfileNews
 log = structlog.get_logger(__name__)
 
 PATIENCE = 30.0  # seconds that admitting a player may take
-LOOK = 2.0  # seconds between two looks for erasures to do
+REST = 2.0  # least seconds between two looks for erasures to do
 ROUNDS = 5  # looks for what came meanwhile; after that it goes on at the next turn
 
 
@@ -67,6 +67,11 @@ class Eraser:
         self._rebuilder = rebuilder
         self._profiles = profiles
         self._keyspace = keyspace
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something may be to be done."""
+        self._woken.set()
 
     async def ask(self, user: str, mode: ErasureMode, *, by: str) -> Erasure:
         """From now on the player is erased to everybody, and a persister does the rest. Raises
@@ -89,9 +94,11 @@ class Eraser:
         return admitted
 
     async def run(self) -> None:
-        """Works until cancelled."""
+        """Works, when it is woken, until cancelled."""
         backoff: Backoff | None = None
         while True:
+            await self._woken.wait()
+            self._woken.clear()
             try:
                 await self.work()
             except Unavailable as error:
@@ -99,11 +106,12 @@ class Eraser:
                     log.warning("erasures_wait", reason=error.detail, cause=cause_of(error))
                     backoff = Backoff()
                 await asyncio.sleep(backoff.next())
+                self.wake()
                 continue
             if backoff is not None:
                 log.info("erasures_go_on")
                 backoff = None
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(REST)
 
     async def work(self) -> bool:
         """Does what is to be done now; False while another process is at it."""

@@ -28,6 +28,7 @@ from scoreboard.domain.profiles import KnownProfile, Profile, ProfileChange
 from scoreboard.domain.removals import Removal, RemovalKind
 from scoreboard.domain.reviews import Decision, Review, Verdict
 from scoreboard.domain.revocations import Revocation
+from scoreboard.domain.waiting_work import WaitingWork
 from scoreboard.wire.events import Event
 
 
@@ -153,6 +154,13 @@ class DaysRecord(Protocol):
         """Keeps the day of a board. False when somebody else is at it, or has done it."""
 
 
+class WorkRecord(Protocol):
+    """What waits to be done. Implemented in pg/waiting_work.py."""
+
+    async def look(self, now_ms: int | None) -> WaitingWork:
+        """What waits at ``now_ms``, Unix ms; None: that is not known, and nothing has ended."""
+
+
 class OccurrenceRecord(Protocol):
     """Which occurrences are due, and the end of those that were kept long enough. Moments are Unix
     ms. Implemented in pg/occurrences.py."""
@@ -163,10 +171,6 @@ class OccurrenceRecord(Protocol):
         """Up to ``limit`` occurrences that have ended at ``now_ms``, earliest end first, behind
         ``after`` in that order: when ``turning`` those of which the next was not opened yet, else
         those that can be made final."""
-
-    async def next_due(self, now_ms: int) -> int | None:
-        """The first moment, not before ``now_ms``, at which an open occurrence ends or can be made
-        final; None when there is none."""
 
     async def unsettled(
         self, period: str, number: int, shards: Sequence[str]

@@ -30,13 +30,12 @@ from scoreboard.workers.redis_ports import FollowedBoards, NewsSource
 
 log = structlog.get_logger(__name__)
 
-LOOK = 1.0  # most seconds between two looks for what is to be done
 MOST = 500  # changes in a round
 
 
 class ProfileFollower:
-    """Several processes may have one; they take turns. ``news`` tells at once what a look would
-    find."""
+    """Several processes may have one; they take turns. ``news`` tells at once what the lookout
+    would find."""
 
     def __init__(
         self,
@@ -53,6 +52,10 @@ class ProfileFollower:
         self._news = news
         self._keyspace = keyspace
         self._some = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something is to be done."""
+        self._some.set()
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -112,12 +115,10 @@ class ProfileFollower:
                 log.info("profiles_followed_again")
                 backoff = None
             if not more:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK):
-                        await self._some.wait()
+                await self._some.wait()
 
     def _on_news(self, _: str, text: bytes) -> None:
-        self._some.set()
+        self.wake()
 
     def _on_loss(self, _: str) -> None:
-        self._some.set()
+        self.wake()

@@ -199,12 +199,16 @@ class ModeratedBoards(Protocol):
         """Drops the agents' memory of the user. Raises no BoardCold."""
 
 
-class ClosedBoards(Protocol):
-    """The end of occurrences. Every method may be repeated, and raises BoardCold when the board is
-    not live. Implemented in redisio/closing.py."""
+class Clock(Protocol):
+    """The clock that decides when occurrences end. Implemented in redisio/closing.py."""
 
     async def now_ms(self) -> int:
-        """Unix milliseconds by the clock that decides when occurrences end. Raises no BoardCold."""
+        """Unix milliseconds. Raises Unavailable while Redis is away."""
+
+
+class ClosedBoards(Clock, Protocol):
+    """The end of occurrences. Every method may be repeated, and raises BoardCold when the board is
+    not live; the clock does not. Implemented in redisio/closing.py."""
 
     async def turn(
         self, board: str, period: str, following: KnownPeriod, *, follows: bool = False

@@ -19,11 +19,14 @@ from scoreboard.assembly.moderation import eraser, profile_follower
 from scoreboard.assembly.recovery import recovery
 from scoreboard.background import end
 from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.waiting_work import Job
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
+from scoreboard.workers.lookout import Wake
 from scoreboard.workers.persister import Persister
+from tests.support.looks import looking_for
 from tests.support.persisting import at_work
 from tests.support.waiting import wait_until
 
@@ -120,9 +123,12 @@ class Service:
             await opened.enter_async_context(at_work(persister))
             follows = profile_follower(topology, settings, redis, pool, durable)
             follower = asyncio.create_task(follows.run())
-            erasures = asyncio.create_task(eraser(settings, redis, pool, durable).run())
+            erases = eraser(settings, redis, pool, durable)
+            erasures = asyncio.create_task(erases.run())
             opened.push_async_callback(durable.rebuilder.close)
             opened.push_async_callback(end, follower, erasures)
+            wakes: dict[Job, Wake] = {"profiles": follows.wake, "erasures": erases.wake}
+            await opened.enter_async_context(looking_for(settings.database_url, wakes))
             yield
 
 

@@ -25,15 +25,6 @@ WHERE own.state IS DISTINCT FROM 'final'
        OR NOT EXISTS (SELECT FROM period_occurrence AS later
                       WHERE (later.board, later.period) = (name, $1) AND later.occurrence > $2))
 
--- name: next_due
--- When there is something to do next (Unix ms), at $1 or after it. Of those that have not ended the first end is
--- the first moment, by their index; of those that have, few are not final. Of a board that is being removed
--- there is nothing.
-SELECT least((SELECT ends_at FROM period_occurrence JOIN board USING (board)
-              WHERE state <> 'final' AND ends_at >= $1 ORDER BY ends_at LIMIT 1),
-             (SELECT min(final_at) FROM period_occurrence JOIN board USING (board)
-              WHERE state <> 'final' AND ends_at < $1 AND final_at >= $1))
-
 -- name: latest
 -- The latest two of each of a board's periods, the older one first.
 WITH RECURSIVE named AS (
@@ -124,10 +115,6 @@ FROM (SELECT board, coalesce(settings::jsonb ->> 'rankStyle' = 'standard', false
 WHERE rules.board = ended.board AND state <> 'final'
   AND (ended.board, period, occurrence) = ($1, $2, $3)
 RETURNING users
-
--- name: are_unranked
-SELECT EXISTS (SELECT FROM period_occurrence
-               WHERE unranked IS NOT NULL AND state = 'final' AND NOT pruned)
 
 -- name: next_unranked
 -- The smallest final table that decisions changed since it was ranked, and how many they are.

@@ -70,8 +70,9 @@ async def test_the_next_end_is_found_by_its_index_among_all_that_are_to_come(
         f"UPDATE period_occurrence SET state = 'final' WHERE final_at < {now};"
         "ANALYZE board, period_occurrence"
     )
-    query = statements("occurrences")["next_due"]
-    assert await connection.fetchval(query, now) == now
+    query = statements("waiting_work")["look"]
+    found = await connection.fetchrow(query, now)
+    assert (found["periods"], found["next_end"]) == (True, now)
     explained = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", now)
     await change.rollback()
     await connection.close()

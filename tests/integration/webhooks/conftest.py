@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,14 @@ import asyncpg
 import msgspec
 import pytest
 
+from scoreboard.assembly.webhooks import telling_outsiders
 from scoreboard.domain.webhook_signatures import new_secret
 from scoreboard.domain.webhooks import Delivery, EventType, NewWebhook
 from scoreboard.pg.outside_events import tell_of_erasure
 from scoreboard.pg.webhooks import Webhooks
 from scoreboard.settings import Settings
-from scoreboard.webhooks import deliverer, top_teller
+from scoreboard.workers import lookout
+from tests.support.looks import looking_for
 from tests.support.waiting import wait_until
 from tests.support.webhook_receiver import Receiver, receiving
 
@@ -67,6 +70,16 @@ class Outside:
         return [msgspec.json.decode(row["body"]) for row in rows]
 
 
+@asynccontextmanager
+async def telling(settings: Settings) -> AsyncIterator[None]:
+    """Outsiders are told, as by a persister, for as long as the block lasts."""
+    async with (
+        telling_outsiders(settings) as wakes,
+        looking_for(settings.database_url, wakes),
+    ):
+        yield
+
+
 @pytest.fixture
 def outside(pool: asyncpg.Pool, database: asyncpg.Connection) -> Outside:
     return Outside(Webhooks(pool), database)
@@ -81,6 +94,6 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 def near(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings by which this machine may be told, and at once."""
-    monkeypatch.setattr(deliverer, "LOOK", 0.02)
-    monkeypatch.setattr(top_teller, "LOOK", 0.02)
+    monkeypatch.setattr(lookout, "LOOK", 0.02)
+    monkeypatch.setattr(lookout, "SOON", 0.02)
     return msgspec.structs.replace(settings, webhook_networks=NETWORK)

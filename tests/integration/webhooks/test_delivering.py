@@ -14,7 +14,6 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from scoreboard.assembly.webhooks import telling_outsiders
 from scoreboard.background import end
 from scoreboard.domain.profiles import Profile, pseudonym
 from scoreboard.domain.webhook_signatures import new_secret, signatures
@@ -28,7 +27,7 @@ from scoreboard.webhooks import deliverer, sender
 from scoreboard.webhooks.deliverer import Deliverer
 from scoreboard.webhooks.sender import Sender
 from scoreboard.webhooks.shown_players import ShownPlayers
-from tests.integration.webhooks.conftest import NETWORK, Outside
+from tests.integration.webhooks.conftest import NETWORK, Outside, telling
 from tests.support.in_between import listening
 from tests.support.own_authority import contexts
 from tests.support.waiting import wait_until
@@ -48,7 +47,7 @@ async def test_an_event_arrives_signed_and_its_body_is_kept_no_longer(
     new = NewWebhook(url=receiver.url, events=["player.erased"])
     webhook = (await outside.webhooks.add(new, secret, by="eve")).id
     await outside.erase("ann")
-    async with telling_outsiders(near):
+    async with telling(near):
         await outside.ended(webhook, "delivered", 1)
 
     (received,) = receiver.received
@@ -86,7 +85,7 @@ async def test_players_stand_in_messages_as_readers_see_them_unless_real_ids_are
         await outside.database.execute(
             "SELECT tell_outsiders($1, 'arena', $2)", kind, json.dumps(data)
         )
-    async with telling_outsiders(near):
+    async with telling(near):
         await outside.ended(shown, "delivered", len(told))
         secret = await profiles.secret()
         ann, bob = (pseudonym(secret, "arena", user) for user in ("ann", "bob"))
@@ -116,7 +115,7 @@ async def test_after_a_rotation_both_secrets_sign_and_the_former_one_only_for_a_
     secret = new_secret()
     await outside.webhooks.rotate(webhook, secret, by="eve")
 
-    async with telling_outsiders(near):
+    async with telling(near):
         await outside.erase("ann")
         await outside.ended(webhook, "delivered", 1)
         await database.execute("UPDATE webhook SET former_until = now()")
@@ -139,7 +138,7 @@ async def test_a_receiver_that_was_away_gets_every_event_when_it_is_back(
     await receiver.stop()
     await outside.erase(*(f"user{n}" for n in range(20)))
     with capture_logs() as logs:
-        async with telling_outsiders(near):
+        async with telling(near):
             assert await outside.failing(webhook) == "no connection"
             await receiver.start()
 
@@ -160,7 +159,7 @@ async def test_an_event_that_was_refused_comes_again_with_the_same_id_and_body(
     webhook = await outside.add(receiver.url)
     receiver.manner = "fails"
     await outside.erase("ann")
-    async with telling_outsiders(near):
+    async with telling(near):
         assert await outside.failing(webhook) == "answered 500"
         receiver.manner = "takes"
 
@@ -179,7 +178,9 @@ async def test_a_receiver_that_never_answers_is_given_up_and_asked_again(
     webhook = await outside.add(receiver.url)
     receiver.manner = "holds"
     await outside.erase("ann")
-    task = asyncio.create_task(impatient(pool).run())
+    delivering = impatient(pool)
+    delivering.wake()
+    task = asyncio.create_task(delivering.run())
     assert await outside.failing(webhook) == "no answer within 0.2 s"
     await end(task)
     (delivery,) = await outside.deliveries(webhook)
@@ -193,7 +194,7 @@ async def test_an_answer_without_end_is_not_read(
     webhook = await outside.add(receiver.url)
     receiver.manner = "floods"
     await outside.erase("ann")
-    async with telling_outsiders(near):
+    async with telling(near):
         await outside.ended(webhook, "delivered", 1)
         await wait_until(lambda: receiver.hung_up == 1, description="the sender hangs up")
 
@@ -205,7 +206,7 @@ async def test_a_redirect_into_a_private_network_is_not_followed(
         webhook = await outside.add(receiver.url)
         receiver.manner, receiver.elsewhere = "redirects", inside.url
         await outside.erase("ann")
-        async with telling_outsiders(near):
+        async with telling(near):
             failure = await outside.failing(webhook)
         assert failure == "answered 307; redirects are not followed"
         assert inside.received == []
@@ -221,9 +222,9 @@ async def test_a_fault_of_the_service_is_a_failure_like_any_other(
 ) -> None:
     webhook = await outside.add("https://example.com")
     await outside.erase("ann")
-    task = asyncio.create_task(
-        Deliverer(OutsideEvents(pool), ShownPlayers(StoredProfiles(pool)), _Broken()).run()
-    )
+    delivering = Deliverer(OutsideEvents(pool), ShownPlayers(StoredProfiles(pool)), _Broken())
+    delivering.wake()
+    task = asyncio.create_task(delivering.run())
     assert await outside.failing(webhook) == "a fault of the service, of which its log tells"
     await end(task)
 
@@ -238,7 +239,7 @@ async def test_receivers_that_are_slow_or_dead_hold_up_no_other(
             await outside.add(url)
         webhook = await outside.add(receiver.url)
         await outside.erase(*(f"user{n}" for n in range(40)))
-        async with telling_outsiders(near):
+        async with telling(near):
             await outside.ended(webhook, "delivered", 40)
         assert slow.most_at_once <= deliverer.AT_ONCE
         assert len(set(receiver.ids)) == 40
@@ -251,7 +252,7 @@ async def test_a_receiver_that_fails_is_asked_one_thing_at_a_time(
     await database.execute("UPDATE webhook SET failing_since = now()")
     receiver.manner = "holds"
     await outside.erase("ann", "bob", "cid")
-    async with telling_outsiders(near):
+    async with telling(near):
         await wait_until(lambda: receiver.received, description="an attempt is under way")
         # Others would have been taken on by the same statement.
         assert sorted(one.attempts for one in await outside.deliveries(webhook)) == [0, 0, 1]
@@ -262,7 +263,7 @@ async def test_processes_share_the_work_without_doubling_it(
 ) -> None:
     webhook = await outside.add(receiver.url)
     await outside.erase(*(f"user{n}" for n in range(60)))
-    async with telling_outsiders(near), telling_outsiders(near), telling_outsiders(near):
+    async with telling(near), telling(near), telling(near):
         await outside.ended(webhook, "delivered", 60)
     assert set(Counter(receiver.ids).values()) == {1}
     assert len(receiver.received) == 60
@@ -274,7 +275,7 @@ async def test_what_a_process_took_on_and_did_not_end_comes_again_after_its_leas
     webhook = await outside.add(receiver.url)
     receiver.manner = "holds"
     await outside.erase("ann")
-    async with telling_outsiders(near):
+    async with telling(near):
         await wait_until(lambda: receiver.received, description="the first attempt")
     receiver.manner = "takes"
     (delivery,) = await outside.deliveries(webhook, "waiting")
@@ -282,7 +283,7 @@ async def test_what_a_process_took_on_and_did_not_end_comes_again_after_its_leas
     left = (delivery.due - delivery.created).total_seconds()
     assert left >= deliverer.LEASE > sender.TIMEOUT
     await outside.let_pauses_pass()
-    async with telling_outsiders(near):
+    async with telling(near):
         await outside.ended(webhook, "delivered", 1)
     assert receiver.ids == [delivery.message] * 2
 
@@ -295,7 +296,7 @@ async def test_after_a_day_a_delivery_is_dead_until_it_is_sent_again(
     await outside.erase("ann")
     await database.execute("UPDATE outside_event SET since = now() - interval '1 day'")
     with capture_logs() as logs:
-        async with telling_outsiders(near):
+        async with telling(near):
             await outside.ended(webhook, "dead", 1)
             receiver.manner = "takes"
             (dead,) = await outside.deliveries(webhook)
@@ -331,7 +332,7 @@ async def test_what_was_put_off_while_a_clock_was_ahead_is_due_when_it_is_set_ri
     await outside.erase("ann")
     await outside.erase("bob")
     await database.execute("UPDATE outside_event SET due = now() + interval '3 days'")
-    async with telling_outsiders(near):
+    async with telling(near):
         await outside.ended(webhook, "delivered", 2)
 
 
@@ -359,7 +360,7 @@ async def test_a_webhook_that_was_removed_is_told_nothing_more(
     await outside.webhooks.remove(webhook, by="eve")
     other = await outside.add(receiver.url)
     await outside.erase("cid")
-    async with telling_outsiders(near):
+    async with telling(near):
         await outside.ended(other, "delivered", 1)
     assert [one.event["data"]["userId"] for one in receiver.received] == ["cid"]
     await OutsideEvents(pool).tidy()
@@ -410,7 +411,7 @@ async def test_no_log_line_tells_a_url_a_secret_or_a_body(
     await outside.erase("ann-the-erased")
     await database.execute("UPDATE outside_event SET since = now() - interval '1 day'")
     with capture_logs() as logs:
-        async with telling_outsiders(near):
+        async with telling(near):
             await outside.ended(webhook, "dead", 1)
     text = json.dumps(logs, default=str)
     assert "webhook_delivery_dead" in text

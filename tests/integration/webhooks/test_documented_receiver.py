@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from scoreboard.assembly.webhooks import telling_outsiders
 from scoreboard.domain.webhook_signatures import new_secret
 from scoreboard.domain.webhooks import NewWebhook
 from scoreboard.settings import Settings
-from tests.integration.webhooks.conftest import Outside
+from tests.integration.webhooks.conftest import Outside, telling
 from tests.support.webhook_receiver import Receiver
 
 PAGE = Path(__file__).parents[3] / "docs" / "webhooks.md"
@@ -36,7 +35,7 @@ async def test_it_verifies_what_is_sent_by_either_secret_and_refuses_what_was_ch
     webhook = (await outside.webhooks.add(new, former, by="eve")).id
     await outside.webhooks.rotate(webhook, secret, by="eve")
     await outside.erase("ann")
-    async with telling_outsiders(near):
+    async with telling(near):
         await outside.ended(webhook, "delivered", 1)
 
     (received,) = receiver.received

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from scoreboard.api.sharded_boards import ShardedBoards
-from scoreboard.assembly.webhooks import telling_outsiders
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.periods import Period
 from scoreboard.domain.webhooks import NewWebhook
@@ -21,7 +20,7 @@ from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.outside_events import OutsideEvents, forget_in_events, tell_of_erasure
 from scoreboard.settings import Settings
 from scoreboard.webhooks.top_teller import TopTeller
-from tests.integration.webhooks.conftest import Outside
+from tests.integration.webhooks.conftest import Outside, telling
 from tests.support.ledger_entries import BOARD, PARTITION, START_MS, event, opened
 from tests.support.moderated_arena import Moderated
 from tests.support.occurrences import end_occurrence, make_final
@@ -250,7 +249,7 @@ async def test_a_changed_top_is_told_and_one_that_is_the_same_is_not(
     await outside.add(receiver.url, "top.changed", boards=["arena", "not-there"], interval=1)
     await board.score(*((f"user{n:02}", "a1", 100 + n) for n in range(10)))
     top = [(f"user{n:02}", 100 + n) for n in range(9, -1, -1)]
-    async with telling_outsiders(near), telling_outsiders(near):
+    async with telling(near), telling(near):
         await board.last(*top)
         await board.score(("eleventh", "a1", 1))
         await outside.database.execute("UPDATE webhook_top SET looked = '-infinity'")
@@ -265,7 +264,7 @@ async def test_a_user_who_is_hidden_leaves_the_top_that_is_told(
     board = Board(court, receiver)
     await outside.add(receiver.url, "top.changed", boards=["arena"])
     await board.score(("ann", "a1", 5), ("bob", "b1", 3))
-    async with telling_outsiders(near):
+    async with telling(near):
         await board.last(("ann", 5), ("bob", 3))
         await court.moderator.set_hidden("arena", "ann", hidden=True, by="eve", reason="")
         await outside.database.execute("UPDATE webhook_top SET looked = looked - interval '60 s'")
@@ -281,7 +280,7 @@ async def test_of_a_board_without_a_table_of_all_time_the_tops_of_current_occurr
     await court.moderator.configure("arena", lambda _: rules, by="eve")
     await outside.add(receiver.url, "top.changed", boards=["arena"], interval=1)
     await board.score(("ann", "a1", 5), ("bob", "b1", 3))
-    async with telling_outsiders(near):
+    async with telling(near):
         await board.last(("ann", 5), ("bob", 3))
         await end_occurrence(arena, "week")
         await outside.database.execute("UPDATE webhook_top SET looked = '-infinity'")
@@ -303,7 +302,7 @@ async def test_of_several_changes_within_an_interval_the_last_one_is_told(
     board = Board(court, receiver)
     await outside.add(receiver.url, "top.changed", boards=["arena"], interval=3_600)
     await board.score(("ann", "a1", 1))
-    async with telling_outsiders(near):
+    async with telling(near):
         await board.last(("ann", 1))
         for n in range(2, 6):
             await board.score(("ann", f"a{n}", 1))
@@ -318,7 +317,7 @@ async def test_a_top_is_told_again_when_a_clock_that_was_ahead_is_set_right(
     board = Board(court, receiver)
     await outside.add(receiver.url, "top.changed", boards=["arena"], interval=3_600)
     await board.score(("ann", "a1", 1))
-    async with telling_outsiders(near):
+    async with telling(near):
         await board.last(("ann", 1))
         await board.score(("ann", "a2", 1))
         await outside.database.execute("UPDATE webhook_top SET looked = now() + interval '3 days'")
@@ -332,7 +331,7 @@ async def test_a_receiver_that_was_away_gets_the_newest_top_alone(
     webhook = await outside.add(receiver.url, "top.changed", boards=["arena"], interval=1)
     await board.score(("ann", "a1", 1))
     await receiver.stop()
-    async with telling_outsiders(near):
+    async with telling(near):
         await outside.failing(webhook)
     # Nobody delivers meanwhile: an attempt that is under way when a newer top comes may arrive.
     tops = ShardedBoards(ArchivedBoards(pool), ArchivedShards(pool))
@@ -346,6 +345,6 @@ async def test_a_receiver_that_was_away_gets_the_newest_top_alone(
         assert newer.message != before.message
     await receiver.start()
     await outside.let_pauses_pass()
-    async with telling_outsiders(near):
+    async with telling(near):
         await board.last(("ann", 4))
     assert board.told == [[("ann", 4)]]

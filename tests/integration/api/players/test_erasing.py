@@ -20,7 +20,7 @@ from scoreboard.pg.dead_letters import DeadLetters
 from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.pg.pool import open_pool
 from scoreboard.settings import Settings
-from scoreboard.workers import eraser
+from scoreboard.workers import eraser, lookout
 from scoreboard.workers.dead_letters import Retrier
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Answer, Api
@@ -121,7 +121,8 @@ async def played(
     pool: asyncpg.Pool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Played]:
-    monkeypatch.setattr(eraser, "LOOK", 0.05)
+    monkeypatch.setattr(eraser, "REST", 0.05)
+    monkeypatch.setattr(lookout, "LOOK", 0.05)
     api = await start_api()
     async with AsyncExitStack() as opened:
         arena = await opened.enter_async_context(opened_arena(settings, redis, pool, "duel"))
