@@ -245,21 +245,23 @@ async def test_a_heartbeat_of_the_next_occurrence_shows_that_its_beginning_was_m
 
 
 @pytest.mark.parametrize(
-    ("period", "text"),
+    ("period", "text", "of_nobody"),
     [
-        (WEEK | {"state": "closing"}, "over, the next starts in 2 d 3 h"),
-        (WEEK | {"state": "final"}, "over, the next starts in 2 d 3 h"),
+        (WEEK | {"state": "closing"}, "over, the next starts in 2 d 3 h", "Nobody played"),
+        (WEEK | {"state": "final"}, "over, the next starts in 2 d 3 h", "Nobody played"),
         (NEXT_WEEK | {"occurrence": 1, "state": "upcoming", "nextStartsAt": WEEK["endsAt"]},
-         "starts in 2 d 3 h"),
+         "starts in 2 d 3 h", "No scores yet"),
     ],
 )  # fmt: skip
 async def test_between_occurrences_the_next_start_is_counted_down_to(
-    new_page: OpenPage, feed: Feed, period: dict[str, Any], text: str
+    new_page: OpenPage, feed: Feed, period: dict[str, Any], text: str, of_nobody: str
 ) -> None:
     feed.periods = [period]
     feed.date = "Fri, 20 Mar 2026 20:59:00 GMT"
     page = await open_week(new_page, feed)
     await expect_left(page, text)
+    feed.send("update", 8, {}, period="week", occurrence=12)
+    await expect(page.get_by_role("heading", name=of_nobody)).to_be_visible()
 
 
 async def test_past_occurrences_are_listed_and_shown_page_by_page(

@@ -253,6 +253,7 @@ function notice() {
     view,
     isEmpty: rows.isEmpty,
     isBare: told?.length === 0,
+    isOver: board.isOver(view.period),
   });
   setShown($("unlock"), state.name === "locked", $("name"));
   setShown($("notice"), said !== null, $("name"));

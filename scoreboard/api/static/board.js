@@ -29,6 +29,12 @@ export class Board {
     return Date.now() + this.#ahead;
   }
 
+  /** Whether the period's latest occurrence is over, and the next one is to come. */
+  isOver(period) {
+    const latest = this.periods.find(({ name }) => name === period);
+    return latest?.state === "closing" || latest?.state === "final";
+  }
+
   async read(name) {
     this.#stop();
     const attempt = this.#attempt;

@@ -101,6 +101,7 @@ export class LiveTop {
       view: this.#view,
       isEmpty: this.#rows.isEmpty,
       isBare: this.#newest?.topScores.length === 0,
+      isOver: this.#board.isOver(this.#view.period),
     });
     this.#parts.notice.textContent = said?.[0] ?? "";
   }

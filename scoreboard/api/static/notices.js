@@ -2,9 +2,11 @@
 
 const UNBORN = ["No scores yet", "The first one takes the lead."];
 
+const UNPLAYED = ["Nobody played", ""];
+
 /** The [title, text] for a state of the page, or null; `isEmpty` when it shows nobody, `isBare` when
- * it was told that there is nobody. */
-export function noticeFor({ name, reason }, { view, isEmpty, isBare }) {
+ * it was told that there is nobody, `isOver` when nobody can come any more. */
+export function noticeFor({ name, reason }, { view, isEmpty, isBare, isOver }) {
   if (name === "locked") {
     return [
       "This board is private",
@@ -23,9 +25,9 @@ export function noticeFor({ name, reason }, { view, isEmpty, isBare }) {
     return ["Too many viewers", "The server is full. This page tries again by itself."];
   }
   if (!(isEmpty && isBare)) return null;
-  if (name === "live") return UNBORN;
+  if (name === "live") return isOver ? UNPLAYED : UNBORN;
   if (name !== "read") return null;
-  return view.place > 1 ? ["Nobody stands here", "The table is shorter."] : ["Nobody played", ""];
+  return view.place > 1 ? ["Nobody stands here", "The table is shorter."] : UNPLAYED;
 }
 
 function unknown({ board, period, occurrence, user }) {

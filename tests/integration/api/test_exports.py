@@ -93,6 +93,7 @@ NO_EXPORTS = (
     ("admin", None, f"{EXPORT}?what=users", (400, "invalid_request")),
     ("admin", None, f"{EXPORT}?format=xlsx", (400, "invalid_request")),
     ("admin", None, f"{EXPORT}?period=week", (404, "unknown_period")),
+    ("admin", None, f"{EXPORT}?period=week&occurrence=previous", (404, "unknown_period")),
     ("admin", None, f"{EXPORT}?period=%00", (404, "unknown_period")),
     ("admin", None, f"{EXPORT}?occurrence=1", (400, "invalid_request")),
 )

@@ -98,7 +98,10 @@ async def test_standings_as_parquet(played: Arena, run: Run, tmp_path: Path) -> 
     ("arguments", "said"),
     [
         (("--board", "nobody"), "There is no board 'nobody'."),
-        (("--board", "arena", "--period", "week"), "The board has no such period."),
+        (
+            ("--board", "arena", "--period", "week", "--occurrence", "previous"),
+            "The board has no such period.",
+        ),
         (("--board", "arena", "--occurrence", "1"), "--occurrence needs --period"),
         (
             ("--board", "arena", "--period", "week", "--occurrence", "last"),
