@@ -4,7 +4,9 @@ fast."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Literal
 
 import msgspec
 from aiohttp import web
@@ -37,22 +39,45 @@ class Traffic(msgspec.Struct, frozen=True):
     websockets: int
 
 
+class RedisServer(msgspec.Struct, frozen=True, rename="camel"):
+    """A server of Redis that is known without asking for it. A master has ``partitions`` of the
+    keys, and of their actions ``backlog``, how many are not in Postgres yet, and ``lagSeconds``,
+    the age of the oldest of these (null: it did not answer); ``replicas`` is how many follow it
+    (null: not known). A replica names its ``master``."""
+
+    address: str
+    role: Literal["master", "replica"]
+    master: str | None = None
+    replicas: int | None = None
+    partitions: list[int] = []
+    backlog: int | None = None
+    lag_seconds: float | None = None
+
+
 class ServiceHealth(Readiness, frozen=True):
-    """The answer of /readyz with the figures of what was answered."""
+    """The answer of /readyz with the figures of what was answered, and for who may see all boards
+    the ``servers`` of Redis."""
 
     traffic: Traffic
+    servers: list[RedisServer]
 
 
 class HealthReports:
     """The call about the service itself."""
 
-    def __init__(self, health: HealthHandlers, authenticator: Authenticator) -> None:
+    def __init__(
+        self,
+        health: HealthHandlers,
+        servers: Callable[[], Awaitable[list[RedisServer]]],
+        authenticator: Authenticator,
+    ) -> None:
         self._health = health
+        self._servers = servers
         self._authenticator = authenticator
 
     async def get_health(self, request: web.Request) -> web.Response:
         """How the service fares. Answers 200 whatever it is, since it is told to people."""
-        await self._authenticator.administrator(request)
+        principal = await self._authenticator.administrator(request)
         publish_all()
         found, seen = await asyncio.gather(self._health.readiness(), asyncio.to_thread(figures))
         traffic = Traffic(
@@ -62,4 +87,5 @@ class HealthReports:
             dict(seen.actions),
             seen.websockets,
         )
-        return for_caller(ServiceHealth(found.ready, found.version, found.parts, traffic))
+        servers = await self._servers() if principal.boards is None else []
+        return for_caller(ServiceHealth(found.ready, found.version, found.parts, traffic, servers))

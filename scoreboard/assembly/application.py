@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -67,6 +68,7 @@ from scoreboard.assembly.moderation import (
     revoker,
 )
 from scoreboard.assembly.recovery import recovery
+from scoreboard.assembly.redis_servers import redis_servers
 from scoreboard.assembly.servers import connect
 from scoreboard.assembly.startup import check_servers, open_board
 from scoreboard.assembly.webhook_targets import webhook_targets
@@ -232,9 +234,10 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
     bodies = Bodies(
         most=settings.max_body_bytes, timeout=settings.body_timeout, budget=settings.body_budget
     )
+    redis_state = probes.RedisState(redis, settings.partitions)
     health = HealthHandlers(
         {
-            "redis": lambda: probes.redis_state(redis, durable.keyspace),
+            "redis": redis_state,
             "writes": lambda: probes.writes_state(watch),
             "board": probes.Opening(live, settings.default_board),
             "partitions": lambda: probes.partitions_state(durable.ledger),
@@ -287,7 +290,7 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
             authenticator,
             bodies,
         ),
-        HealthReports(health, authenticator),
+        HealthReports(health, partial(redis_servers, topology, redis_state), authenticator),
         DeadLetterHandlers(DeadLetters(pool), retrier(redis, pool, durable), authenticator, bodies),
         AuditHandlers(AuditTrail(pool), authenticator),
         ModelHandlers(models, authenticator),

@@ -139,7 +139,7 @@ async def _persist(settings: Settings, stop: asyncio.Event, tracer: Tracer | Non
     start = probes.Start()
     health = HealthHandlers(
         {
-            "redis": lambda: probes.redis_state(redis, durable.keyspace),
+            "redis": probes.RedisState(redis, settings.partitions),
             "writes": lambda: probes.writes_state(watch),
             "postgres": lambda: probes.postgres_state(pool),
             "persister": at_work,

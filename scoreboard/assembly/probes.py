@@ -22,7 +22,7 @@ from scoreboard.redisio.persister_reports import PersisterReports
 from scoreboard.redisio.write_watch import WriteWatch, about
 from scoreboard.telemetry import metrics
 from scoreboard.wire.events import split_id
-from scoreboard.wire.keys import Keyspace, PartitionKeys
+from scoreboard.wire.keys import PartitionKeys
 
 
 class Start:
@@ -55,40 +55,50 @@ class Opening:
         return {}
 
 
-async def redis_state(redis: Redis, keyspace: Keyspace) -> Mapping[str, Any]:
-    """Reports the number of unpersisted events over all partitions and the age of the oldest one,
-    even if no persister runs; the gauges have both by partition. Reports down when Redis does not
-    answer; of a cluster, when no server does."""
-    streams = [_Stream(nan, nan)] * keyspace.partitions
-    missing = []
-    try:
-        with reachable():
-            parts = await by_server(redis, keyspace.partitions)
-        told = await of_each(parts, partial(_streams, redis))
-        for partitions, found in zip(parts, told, strict=True):
-            if isinstance(found, Exception):
-                missing.append(about(partitions, found))
-                continue
-            for partition, stream in zip(partitions, found, strict=True):
-                streams[partition] = stream
-    finally:
-        for partition, stream in enumerate(streams):
-            metrics.backlog.labels(str(partition)).set(stream.backlog)
-            metrics.persist_lag.labels(str(partition)).set(stream.lag)
-    known = [stream for stream in streams if not isnan(stream.backlog)]
-    return {
-        "backlog": sum(int(stream.backlog) for stream in known),
-        "lagSeconds": round(max(stream.lag for stream in known), 3),
-        **({"detail": " ".join(missing)} if missing else {}),
-    }
+class Stream(NamedTuple):
+    """How much of a partition is not in Postgres yet; NaN while its server does not answer."""
 
-
-class _Stream(NamedTuple):
     backlog: float  # entries
     lag: float  # seconds
 
 
-async def _streams(redis: Redis, partitions: Sequence[int]) -> list[_Stream]:
+class RedisState:
+    """Reports the number of unpersisted events over all partitions and the age of the oldest one,
+    even if no persister runs; the gauges, and ``streams``, have both by partition. Reports down
+    when Redis does not answer; of a cluster, when no server does."""
+
+    def __init__(self, redis: Redis, partitions: int) -> None:
+        self._redis = redis
+        self.streams = [Stream(nan, nan)] * partitions  # as of the last report
+
+    async def __call__(self) -> Mapping[str, Any]:
+        """Raises Unavailable."""
+        streams = [Stream(nan, nan)] * len(self.streams)
+        missing = []
+        try:
+            with reachable():
+                parts = await by_server(self._redis, len(streams))
+            told = await of_each(parts, partial(_streams, self._redis))
+            for partitions, found in zip(parts, told, strict=True):
+                if isinstance(found, Exception):
+                    missing.append(about(partitions, found))
+                    continue
+                for partition, stream in zip(partitions, found, strict=True):
+                    streams[partition] = stream
+        finally:
+            self.streams = streams
+            for partition, stream in enumerate(streams):
+                metrics.backlog.labels(str(partition)).set(stream.backlog)
+                metrics.persist_lag.labels(str(partition)).set(stream.lag)
+        known = [stream for stream in streams if not isnan(stream.backlog)]
+        return {
+            "backlog": sum(int(stream.backlog) for stream in known),
+            "lagSeconds": round(max(stream.lag for stream in known), 3),
+            **({"detail": " ".join(missing)} if missing else {}),
+        }
+
+
+async def _streams(redis: Redis, partitions: Sequence[int]) -> list[Stream]:
     """Those of some partitions, which one server has. Raises Unavailable."""
     with reachable():
         async with redis.pipeline(transaction=False) as pipeline:
@@ -101,7 +111,7 @@ async def _streams(redis: Redis, partitions: Sequence[int]) -> list[_Stream]:
     # Events have Redis's time, so their age is told by its clock as well.
     now = second + micros / 1e6
     return [
-        _Stream(
+        Stream(
             backlog,
             max(0.0, now - split_id(oldest[0][1][0][0])[0] / 1000) if oldest else 0.0,
         )

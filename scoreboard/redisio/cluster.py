@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from redis.asyncio import Redis
@@ -16,7 +16,7 @@ from scoreboard.redisio.address import VARIABLE, Address, Place
 from scoreboard.redisio.cluster_client import ClusterClient
 from scoreboard.redisio.connections import ask_once
 from scoreboard.redisio.refusals import Refused, Server, WrongForm
-from scoreboard.redisio.topology import CONNECTIONS, Key, Node, Step
+from scoreboard.redisio.topology import CONNECTIONS, Key, Known, Node, Step
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +45,13 @@ class _ClusterServer(Server):
         self.listeners = listeners
 
 
+class _Table(NamedTuple):
+    """Which server has each slot, and the replicas of each of these servers."""
+
+    owners: dict[int, Place]
+    replicas: dict[Place, list[Place]]
+
+
 class ClusterTopology:
     """``address`` is of some of the cluster's servers; the others are found through them. One table
     serves the whole process. Once there is one, nobody waits for a newer: who finds it wrong, by a
@@ -57,6 +64,7 @@ class ClusterTopology:
         self._places = address.places
         self._nodes: dict[Place, Node] = {}
         self._slots: dict[int, Node] = {}  # empty until the table is read for the first time
+        self._replicas: Mapping[Place, Sequence[Place]] = {}
         self._listeners: set[Callable[[], None]] = set()
         self._doubted = True
         self._reading: asyncio.Task[None] | None = None
@@ -84,6 +92,15 @@ class ClusterTopology:
         """All servers that have slots. Raises as ``owner``."""
         await self._first_read()
         return list(dict.fromkeys(self._slots.values()))
+
+    def known(self) -> Sequence[Known]:
+        """Those of the table, each master before its replicas."""
+        found: list[Known] = []
+        for node in dict.fromkeys(self._slots.values()):
+            replicas = self._replicas.get(_place(node), ())
+            found.append(Known(node.address, "master", node, len(replicas)))
+            found += [Known("{}:{}".format(*at), "replica", master=node.address) for at in replicas]
+        return found
 
     def client(self, *, timeout: float | None, connections: int = CONNECTIONS) -> Redis:
         """A client that sends each command to the server that has its key."""
@@ -158,7 +175,7 @@ class ClusterTopology:
             self._problem = error
             self._doubted = True
 
-    async def _table(self) -> Mapping[int, Place]:
+    async def _table(self) -> _Table:
         """The table of whichever server answers first."""
         known = dict.fromkeys((*self._nodes, *self._places))
         asked = [asyncio.create_task(self._ask(place)) for place in known]
@@ -184,20 +201,25 @@ class ClusterTopology:
         if not task.cancelled():
             task.exception()  # so that nobody misses it
 
-    async def _ask(self, place: Place) -> Mapping[int, Place]:
+    async def _ask(self, place: Place) -> _Table:
         options = {**self._options, "host": place[0], "port": place[1]}
         spans: Any = await ask_once(options, "CLUSTER", "SLOTS", timeout=LOOK)
-        table: dict[int, Place] = {}
-        for first, last, (host, port, *_), *_ in spans:
-            owner = (host.decode() if host else place[0], int(port))  # none: the one that says so
-            table.update(dict.fromkeys(range(first, last + 1), owner))
-        if not table:
+        table = _Table({}, {})
+        for first, last, *servers in spans:
+            owner, *replicas = (
+                (host.decode() if host else place[0], int(port))  # none: the one that says so
+                for host, port, *_ in servers
+            )
+            table.owners.update(dict.fromkeys(range(first, last + 1), owner))
+            table.replicas[owner] = replicas
+        if not table.owners:
             raise RedisConnectionError("the server knows of no slots")
         return table
 
-    def _take(self, table: Mapping[int, Place]) -> None:
-        self._slots = {slot: self._node_at(place) for slot, place in table.items()}
-        for gone in self._nodes.keys() - set(table.values()):
+    def _take(self, table: _Table) -> None:
+        self._slots = {slot: self._node_at(place) for slot, place in table.owners.items()}
+        self._replicas = table.replicas
+        for gone in self._nodes.keys() - set(table.owners.values()):
             self._nodes.pop(gone).gone = True
 
     def _node_at(self, place: Place) -> Node:

@@ -87,7 +87,7 @@ class ServerConnection(AbstractConnection):
             if place is not None:
                 self.host, self.port = place
             if self.server.counted:
-                self.figures = figures_of(self._address())
+                self.figures = figures_of(self.address)
             try:
                 await super().connect()  # type: ignore[no-untyped-call]
             except (RedisError, OSError, TimeoutError) as error:
@@ -143,7 +143,9 @@ class ServerConnection(AbstractConnection):
         if self.figures is not None:
             self.figures.lost.inc()
 
-    def _address(self) -> str:
+    @property
+    def address(self) -> str:
+        """Host and port, or the path of a Unix socket."""
         host = getattr(self, "host", None)
         return f"{host}:{self.port}" if host else str(getattr(self, "path", ""))
 

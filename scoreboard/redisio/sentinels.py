@@ -29,7 +29,8 @@ class SentinelService(Server):
         super().__init__()
         self._address = address
         self._asking: asyncio.Task[Place] | None = None
-        self._named: Place | None = None  # what was answered last
+        self.named: Place | None = None  # what was answered last
+        self.replicas: int | None = None  # how many it has, as far as they say
 
     async def place(self) -> Place:
         """Where the master is. Connections that are made at the same time ask once. Raises
@@ -73,9 +74,10 @@ class SentinelService(Server):
         if up:
             latest = max(up, key=lambda state: int(state["config-epoch"]))
             place = latest["ip"], int(latest["port"])
-            if self._named not in (None, place):
+            if self.named not in (None, place):
                 self.renew()  # those that were made before lead to the master of before
-            self._named = place
+            self.named = place
+            self.replicas = int(latest.get("num-slaves", 0))
             return place
         for problem in problems:
             if isinstance(problem, ResponseError) or (

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from redis.asyncio import ConnectionPool, Redis
 
@@ -30,6 +30,11 @@ class Node:
         self._options = options
         self._unbounded = self.pool(timeout=None)
 
+    @property
+    def address(self) -> str:
+        """Where connections lead, as metrics name it."""
+        return self.connection().address
+
     def pool(self, *, timeout: float | None, connections: int = CONNECTIONS) -> ConnectionPool:
         """Connections with a ``timeout`` in seconds; None for some that block."""
         return pool(self._options, self.server, timeout=timeout, connections=connections)
@@ -53,6 +58,17 @@ class Step(NamedTuple):
     pause: float = 0.0
 
 
+class Known(NamedTuple):
+    """A server of the installation. A master has its ``node``, and ``replicas``, how many it has
+    (None: that is not known); a replica has the address of its ``master``, where keys belong."""
+
+    address: str
+    role: Literal["master", "replica"]
+    node: Node | None = None
+    replicas: int | None = None
+    master: str | None = None
+
+
 class Topology(Protocol):
     """The servers of an installation."""
 
@@ -70,6 +86,9 @@ class Topology(Protocol):
 
     async def masters(self) -> Sequence[Node]:
         """All servers to which keys belong. Raises as ``owner``."""
+
+    def known(self) -> Sequence[Known]:
+        """The servers, as far as they are known without asking anybody."""
 
     def client(self, *, timeout: float | None, connections: int = CONNECTIONS) -> Redis:
         """A client for ordinary commands, with so many connections to each server; with
@@ -121,6 +140,16 @@ class OneServer(Topology):
     async def masters(self) -> Sequence[Node]:
         """The only one."""
         return [self._node]
+
+    def known(self) -> Sequence[Known]:
+        """The only one, or the one that Sentinels named last. They tell how many replicas it has,
+        and not where these are."""
+        if not isinstance(self._server, SentinelService):
+            return [Known(self._node.address, "master", self._node)]
+        if self._server.named is None:
+            return []
+        address = "{}:{}".format(*self._server.named)
+        return [Known(address, "master", self._node, self._server.replicas)]
 
     def client(self, *, timeout: float | None, connections: int = CONNECTIONS) -> Redis:
         """As the protocol says."""

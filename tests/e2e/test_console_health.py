@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -21,7 +22,25 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 HEALTH = "**/api/admin/health"
 
 
-def told(second: int, *, answers: int, failures: int = 0, fast: int = 0, **parts: Any) -> str:
+SERVERS = [
+    {"address": "10.0.0.1:6379", "role": "master", "master": None, "replicas": 1,
+     "partitions": [0, 2], "backlog": 1200, "lagSeconds": 2.5},
+    {"address": "10.0.0.2:6379", "role": "replica", "master": "10.0.0.1:6379", "replicas": None,
+     "partitions": [], "backlog": None, "lagSeconds": None},
+    {"address": "10.0.0.3:6379", "role": "master", "master": None, "replicas": 0,
+     "partitions": [1], "backlog": None, "lagSeconds": None},
+]  # fmt: skip
+
+
+def told(
+    second: int,
+    *,
+    answers: int,
+    failures: int = 0,
+    fast: int = 0,
+    servers: Sequence[Any] = (),
+    **parts: Any,
+) -> str:
     """What the service tells, so many seconds after the first: ``fast`` answers took 5 ms, the
     others 50."""
     return json.dumps(
@@ -41,6 +60,7 @@ def told(second: int, *, answers: int, failures: int = 0, fast: int = 0, **parts
                 "actions": {"accepted": answers // 2},
                 "websockets": 7,
             },
+            "servers": servers,
         }
     )
 
@@ -98,9 +118,10 @@ async def test_a_part_that_is_down_says_what_that_means(
     await tell(page, told(0, answers=1))
     await open_console(page, console, "health")
     await expect(page.locator("#health-state")).to_have_text("Takes actions")
+    await expect(page.get_by_role("heading", name="Servers of Redis")).to_be_hidden()
     down = {"up": False, "detail": "no answer within 1.5 s"}
     audit = {"up": True, "users": 1500, "differences": 2, "ageSeconds": 12.5}
-    await tell(page, told(5, answers=2, writes=down, audit=audit))
+    await tell(page, told(5, answers=2, servers=SERVERS, writes=down, audit=audit))
     await page.clock.run_for(5_000)
     await expect(page.locator("#health-state")).to_have_text("Takes no actions")
     await expect(page.locator("#announcer")).to_have_text("The service: Takes no actions.")
@@ -110,6 +131,16 @@ async def test_a_part_that_is_down_says_what_that_means(
     await expect(page.get_by_role("row").filter(has_text="Audit")).to_contain_text(
         "1,500 players compared 12.5 s ago: 2 differences."
     )
+    for address, role, has in (
+        ("10.0.0.1:6379", "master", "Partitions 0, 2. 1,200 actions not in Postgres yet, the "
+                                    "oldest for 2.5 s. 1 replica."),
+        ("10.0.0.2:6379", "replica", "Follows 10.0.0.1:6379."),
+        ("10.0.0.3:6379", "master", "Partition 1. Did not tell what is not in Postgres yet. No "
+                                    "replicas."),
+    ):  # fmt: skip
+        server = page.get_by_role("rowheader", name=address)
+        row = page.get_by_role("row").filter(has=server)
+        await expect(row.get_by_role("cell")).to_have_text([role, has])
 
     await page.unroute(HEALTH)
     await page.route(HEALTH, lambda route: route.abort())

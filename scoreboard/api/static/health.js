@@ -63,6 +63,9 @@ async function readHealth() {
     showState(health);
     setChildren($("gauges"), ...gauges(health));
     setChildren($("parts"), ...Object.entries(health.parts).map(part));
+    const servers = health.servers ?? []; // a service of the version before tells none
+    $("of-redis").hidden = servers.length === 0;
+    setChildren($("servers"), ...servers.map(serverOfRedis));
     $("health-error").textContent = "";
   } catch ({ message }) {
     $("health-error").textContent = `${message} What is shown is old.`;
@@ -123,6 +126,31 @@ function part([name, state]) {
     make("td", {}, lamp, state.up ? "up" : "down"),
     make("td", {}, words.filter(Boolean).join(" ")),
   );
+}
+
+function serverOfRedis({ address, role, master, replicas, ...has }) {
+  const words = role === "master" ? [waiting(has), followers(replicas)] : [`Follows ${master}.`];
+  return make(
+    "tr",
+    {},
+    make("th", { scope: "row" }, address),
+    make("td", {}, role),
+    make("td", {}, words.filter(Boolean).join(" ")),
+  );
+}
+
+function waiting({ partitions, backlog, lagSeconds }) {
+  if (partitions.length === 0) return "Has no partition.";
+  const places = `Partition${partitions.length === 1 ? "" : "s"} ${partitions.join(", ")}.`;
+  if (backlog === null) return `${places} Did not tell what is not in Postgres yet.`;
+  if (backlog === 0) return `${places} All actions are in Postgres.`;
+  const oldest = `the oldest for ${short.format(lagSeconds)} s`;
+  return `${places} ${quantity(backlog, "action")} not in Postgres yet, ${oldest}.`;
+}
+
+function followers(replicas) {
+  if (replicas === null) return "";
+  return replicas === 0 ? "No replicas." : `${quantity(replicas, "replica")}.`;
 }
 
 function figuresOf(name, state) {

@@ -38,6 +38,19 @@ async def test_it_has_the_parts_of_readyz(admin: Api) -> None:
     assert told["parts"]["redis"]["backlog"] == 0
 
 
+async def test_it_names_the_servers_of_redis_to_those_who_may_see_all_boards(
+    api: Api, admin: Api
+) -> None:
+    servers = (await admin.get(HEALTH)).json["servers"]
+    assert {one["role"] for one in servers} == {"master"}
+    had = sorted(partition for one in servers for partition in one["partitions"])
+    assert had == list(range(api.service.settings.partitions))
+    assert {one["backlog"] for one in servers} == {0}
+
+    some = api.bearing(api.service.token("admin", boards=["arena"]))
+    assert (await some.get(HEALTH)).json["servers"] == []
+
+
 async def test_what_was_answered_is_counted(api: Api, admin: Api) -> None:
     # Other tests of this process have counted before.
     before = await traffic(admin)

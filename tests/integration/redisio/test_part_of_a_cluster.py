@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack
 import pytest
 from redis.asyncio import Redis
 
-from scoreboard.assembly.probes import redis_state
+from scoreboard.assembly.probes import RedisState
+from scoreboard.assembly.redis_servers import redis_servers
 from scoreboard.errors import Unavailable
 from scoreboard.local.embedded_servers import Valkey
 from scoreboard.redisio.cluster_client import ClusterClient
@@ -142,6 +143,15 @@ async def test_the_backlog_is_that_of_the_streams_of_all_servers(
     keyspace = Keyspace(PARTITIONS)
     for keys in keyspace.every_partition():
         await client.xadd(keys.events, {"d": "1"})
-    state = await redis_state(client, keyspace)
+    report = RedisState(client, PARTITIONS)
+    state = await report()
     assert state["backlog"] == PARTITIONS
     assert state["lagSeconds"] < PATIENCE
+
+    servers = await redis_servers(client.topology, report)
+    assert [(one.role, one.replicas) for one in servers] == [("master", 0)] * 3
+    had = {one.address: one.partitions for one in servers}
+    for number in range(PARTITIONS):
+        owner = await redis_cluster.owner_of_partition(number)
+        assert number in had[f"{owner.host}:{owner.port}"]
+    assert [one.backlog for one in servers] == [len(one.partitions) for one in servers]

@@ -29,6 +29,7 @@ async def test_figures_are_read_while_the_parts_are_asked(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(health_admin, "figures", figures)
     health: Any = Mock(readiness=readiness)
-    reports = HealthReports(health, Mock(administrator=AsyncMock()))
+    servers = AsyncMock(return_value=[])
+    reports = HealthReports(health, servers, Mock(administrator=AsyncMock()))
     async with asyncio.timeout(PATIENCE):
         assert (await reports.get_health(Mock())).status == 200

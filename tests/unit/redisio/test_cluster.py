@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from unittest.mock import AsyncMock
+
 import pytest
 
+from scoreboard.redisio import cluster
 from scoreboard.redisio.address import parse
 from scoreboard.redisio.cluster import PAUSE, ClusterTopology, slot_of
 from scoreboard.redisio.cluster_client import key_of
 from scoreboard.redisio.refusals import Refused
 from scoreboard.redisio.script_source import digest, expand
-from scoreboard.redisio.topology import Node, Step
+from scoreboard.redisio.topology import Known, Node, Step
 from scoreboard.wire import scripts
 from scoreboard.wire.keys import Keyspace
 
@@ -61,6 +64,27 @@ def test_what_is_so_for_a_moment_is_tried_again(topology: ClusterTopology, word:
     step = after(topology, f"{word} For a moment")
     assert step is not None
     assert (place(step.node), step.pause) == (("a", 1), PAUSE)
+
+
+async def test_servers_and_their_replicas_are_known_from_the_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slots = [
+        [0, 99, [b"a", 1, b"id"], [b"b", 2, b"id"], [b"", 3, b"id"]],  # the last: the one asked
+        [100, 199, [b"c", 4, b"id"]],
+        [200, 299, [b"a", 1, b"id"], [b"b", 2, b"id"], [b"", 3, b"id"]],
+    ]
+    monkeypatch.setattr(cluster, "ask_once", AsyncMock(return_value=slots))
+    topology = ClusterTopology(parse("redis+cluster://d:1"))
+    assert topology.known() == []
+    masters = await topology.masters()
+
+    assert topology.known() == [
+        Known("a:1", "master", masters[0], 2),
+        Known("b:2", "replica", master="a:1"),
+        Known("d:3", "replica", master="a:1"),
+        Known("c:4", "master", masters[1], 0),
+    ]
 
 
 @pytest.mark.parametrize("word", ["NOPERM", "OOM", "MISCONF"])

@@ -12,6 +12,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from scoreboard.redisio.address import parse
 from scoreboard.redisio.refusals import WrongForm
 from scoreboard.redisio.sentinels import SentinelService
+from scoreboard.redisio.topologies import topology_at
+from scoreboard.redisio.topology import Known
 from tests.support.in_between import listening
 
 Sentinel = Callable[[bytes], Awaitable[int]]
@@ -25,6 +27,7 @@ def master(port: int, epoch: int, flags: str = "master") -> bytes:
         "port": str(port),
         "flags": flags,
         "config-epoch": str(epoch),
+        "num-slaves": "2",
     }
     parts = [part.encode() for pair in fields.items() for part in pair]
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(p), p) for p in parts)
@@ -86,6 +89,16 @@ async def test_what_no_sentinel_would_say_is_told_apart(
 ) -> None:
     with pytest.raises(WrongForm, match=told):
         await asked(await sentinel(reply)).place()
+
+
+async def test_the_master_and_how_many_replicas_it_has_are_known_once_they_have_answered(
+    sentinel: Sentinel,
+) -> None:
+    topology = topology_at(f"redis+sentinel://127.0.0.1:{await sentinel(master(7, epoch=1))}/main")
+    assert topology.known() == []
+    await topology.look_again()
+    [node] = await topology.masters()
+    assert topology.known() == [Known("10.0.0.1:7", "master", node, 2)]
 
 
 async def test_connections_are_made_anew_once_another_master_is_named(sentinel: Sentinel) -> None:
