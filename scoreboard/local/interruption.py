@@ -3,8 +3,11 @@ interrupted halfway."""
 
 from __future__ import annotations
 
+import select
 import signal
+import socket
 import time
+from contextlib import suppress
 from types import FrameType, TracebackType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -19,7 +22,18 @@ class Interruption:
     ignored before (nohup)."""
 
     def __init__(self) -> None:
-        self.wanted = False
+        self._wanted = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a stop is."""
+        return self._wanted
+
+    def sleep(self, seconds: float) -> None:
+        """Sleeps for so long, but not on when a stop is wanted or a child process has ended."""
+        select.select((self._heard,), (), (), seconds)
+        with suppress(BlockingIOError):
+            self._heard.recv(4096)
 
     def pause(self) -> None:
         """Sleeps for a moment. Raises Interrupted when a stop is wanted."""
@@ -28,10 +42,15 @@ class Interruption:
         time.sleep(0.02)
 
     def __enter__(self) -> Interruption:
-        self._former = {number: signal.getsignal(number) for number in SIGNALS}
+        self._heard, self._told = socket.socketpair()
+        for end in (self._heard, self._told):
+            end.setblocking(False)
+        self._told_before = signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
+        self._former = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGCHLD)}
         for number in SIGNALS:
             if number != signal.SIGHUP or self._former[number] != signal.SIG_IGN:
                 signal.signal(number, self._want)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # without a handler it would not be told
         return self
 
     def __exit__(
@@ -42,6 +61,9 @@ class Interruption:
     ) -> None:
         for number, handler in self._former.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self._told_before)
+        self._heard.close()
+        self._told.close()
 
     def _want(self, number: int, frame: FrameType | None) -> None:
-        self.wanted = True
+        self._wanted = True

@@ -11,7 +11,7 @@ from typing import Any
 
 from scoreboard.domain.quantities import quantity
 
-CALM = 5.0  # seconds between two looks while all is well
+CALM = 10.0  # seconds between two looks while all is well
 INTERVAL = 1.0  # and while anything is not
 TIMEOUT = 5.0
 BEGINS_AFTER = 3  # looks in a row; one that fails may be due to a busy machine

@@ -30,7 +30,7 @@ QUIET = 10.0  # seconds of waiting without a word
 TOKEN_TTL = 12 * 3600
 TOKEN_RENEWAL = 3 * 3600.0
 RENEWED_LATE = 30.0  # seconds until a renewal that failed is tried again
-LOOK = 0.1  # seconds between two looks at what runs
+LOOK = 0.5  # seconds between two looks at what runs; what ends is seen at once
 
 Say = Callable[[str], None]
 
@@ -111,7 +111,7 @@ class Scoreboard:
             while not self._interruption.wanted:
                 for duty in duties:
                     duty.look()
-                time.sleep(LOOK)
+                self._interruption.sleep(LOOK)
 
     def _choose_addresses(self) -> None:
         host = self.plan.host

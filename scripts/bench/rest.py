@@ -2,8 +2,8 @@
 
     python -m scripts.bench.rest [--seconds 60] [--boards 0]
 
-That of `scoreboard up` itself is not among them. Each of the ``boards`` has three periods, of each
-of which an occurrence is open.
+That of `scoreboard up` itself, which a deployment does not have, is told apart. Each of the
+``boards`` has three periods, of each of which an occurrence is open.
 """
 
 from __future__ import annotations
@@ -40,12 +40,17 @@ def main(
         if boards:
             asyncio.run(_make_boards(server.database_url, boards))
         time.sleep(SETTLE)
-        since, before = time.perf_counter(), cpu.parts(server.pid)
+        since, before, of_up = time.perf_counter(), cpu.parts(server.pid), cpu.own(server.pid)
         time.sleep(seconds)
         after, passed = cpu.parts(server.pid), time.perf_counter() - since
+        up = (cpu.own(server.pid) - of_up) / passed * 100
     shares = {part: (after[part] - before[part]) / passed * 100 for part in after}
     figures = {f"{part}, % of a core": share for part, share in shares.items()}
-    report({ALL: sum(shares.values()), **figures}, json, targets={ALL: Bound(0.3)})
+    report(
+        {ALL: sum(shares.values()), **figures, "`up`, % of a core": up},
+        json,
+        targets={ALL: Bound(0.3)},
+    )
 
 
 async def _make_boards(database_url: str, count: int) -> None:

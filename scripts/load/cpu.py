@@ -24,6 +24,12 @@ def parts(pid: int) -> dict[str, float]:
     return spent
 
 
+def own(pid: int) -> float:
+    """CPU seconds that the process has used so far by itself, and those of its children that have
+    ended."""
+    return sum(map(_seconds, _with_children(pid)[:1]))
+
+
 def machine_busy() -> float:
     """Share of all cores that was in use since the last call, 0 to 1."""
     busy: float = psutil.cpu_percent(None)

@@ -30,11 +30,15 @@ class Heartbeats:
         self._period = period
         self._slots: list[set[Connection]] = [set() for _ in range(SLOTS)]
         self._next = 0
+        self._count = 0  # connections on the wheel
+        self._some = asyncio.Event()
 
     def add(self, connection: Connection) -> None:
         """Puts the connection on the wheel."""
         connection.slot = self._slots[self._next]
         connection.slot.add(connection)
+        self._count += 1
+        self._some.set()
         self._end_on_time(connection, time.time())
         self._next = (self._next + 1) % SLOTS
 
@@ -50,16 +54,20 @@ class Heartbeats:
 
     def discard(self, connection: Connection) -> None:
         """Takes the connection off the wheel, if it is on it."""
-        if connection.slot is not None:
-            connection.slot.discard(connection)
+        if connection.slot is not None and connection in connection.slot:
+            connection.slot.remove(connection)
+            self._count -= 1
 
     async def run(self) -> None:
-        """Turns the wheel until cancelled."""
+        """Turns the wheel until cancelled; it stands still while nobody is on it."""
         loop = asyncio.get_running_loop()
         tick = self._period / SLOTS
         due = loop.time()
         while True:
             for slot in self._slots:
+                if not self._count:
+                    self._some.clear()
+                    await self._some.wait()
                 # When it is more than a tick late, the wheel does not catch up.
                 due = max(due + tick, loop.time())
                 await asyncio.sleep(due - loop.time())

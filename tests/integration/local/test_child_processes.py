@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.support.waiting import PATIENCE, wait_until
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); "
 OWNER = """
 import sys
+import time
 from pathlib import Path
 from scoreboard.local.caretaker import Caretaker
 from scoreboard.local.child_processes import Child
@@ -363,6 +365,19 @@ def test_a_signal_is_a_wish_that_ends_the_next_pause() -> None:
         with pytest.raises(Interrupted):
             interruption.pause()
     assert signal.getsignal(signal.SIGTERM) == former
+
+
+def test_the_end_of_a_child_and_a_signal_cut_a_sleep_short(tmp_path: Path) -> None:
+    child = Child("child", [sys.executable, "-c", ""], log=tmp_path / "log")
+    begun = time.monotonic()
+    with Interruption() as interruption:
+        child.start()
+        while child.running:
+            interruption.sleep(PATIENCE)
+        os.kill(os.getpid(), signal.SIGTERM)
+        interruption.sleep(PATIENCE)
+        assert interruption.wanted
+    assert time.monotonic() - begun < PATIENCE
 
 
 def test_no_file_is_larger_than_it_may_be_however_much_comes_at_once(tmp_path: Path) -> None:

@@ -23,10 +23,11 @@ class Until(Interruption):
     """A stop that is wanted once ``reached`` says so."""
 
     def __init__(self, reached: Callable[[], bool]) -> None:
+        super().__init__()
         self.reached = reached
 
     @property
-    def wanted(self) -> bool:  # type: ignore[override]
+    def wanted(self) -> bool:
         return self.reached()
 
 
@@ -67,9 +68,10 @@ def test_a_token_that_cannot_be_written_is_told_once_and_written_as_soon_as_that
             in_the_way.rmdir()
         return run.exists()
 
-    running = Scoreboard(plan[0], Until(reached), caretaker)
-    running._choose_keys()
-    running.wait()
+    with Until(reached) as stop:
+        running = Scoreboard(plan[0], stop, caretaker)
+        running._choose_keys()
+        running.wait()
     begins, ends = plan[1]
     assert begins.startswith("Renewing the token in run.json fails: ")
     assert begins.endswith(". It is tried again.")
@@ -93,7 +95,8 @@ def test_a_thread_that_cannot_be_had_is_told_once_and_had_as_soon_as_that_works(
                 shortage.undo()
             return len(plan[1]) == 2
 
-        Scoreboard(plan[0], Until(reached), caretaker).wait()
+        with Until(reached) as stop:
+            Scoreboard(plan[0], stop, caretaker).wait()
     assert plan[1] == [
         "Looking for troubles fails: can't start new thread. It is tried again.",
         "Looking for troubles works again.",
@@ -105,5 +108,6 @@ def test_a_caretaker_that_is_killed_is_replaced_before_anything_has_to_be_asked_
 ) -> None:
     former = caretaker.pid
     os.kill(former, signal.SIGKILL)
-    Scoreboard(plan[0], Until(lambda: caretaker.pid != former), caretaker).wait()
+    with Until(lambda: caretaker.pid != former) as stop:
+        Scoreboard(plan[0], stop, caretaker).wait()
     assert plan[1] == []
