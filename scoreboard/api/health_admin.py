@@ -40,10 +40,10 @@ class Traffic(msgspec.Struct, frozen=True):
 
 
 class RedisServer(msgspec.Struct, frozen=True, rename="camel"):
-    """A server of Redis that is known without asking for it. A master has ``partitions`` of the
-    keys, and of their actions ``backlog``, how many are not in Postgres yet, and ``lagSeconds``,
-    the age of the oldest of these (null: it did not answer); ``replicas`` is how many follow it
-    (null: not known). A replica names its ``master``."""
+    """A server of Redis. A master has ``partitions`` of the keys, and of their actions ``backlog``,
+    how many are not in Postgres yet, and ``lagSeconds``, the age of the oldest of these (null: it
+    did not answer); ``replicas`` is how many follow it (null: not known). A replica names its
+    ``master``."""
 
     address: str
     role: Literal["master", "replica"]

@@ -1,5 +1,5 @@
-"""What operators are told of the servers of Redis: all of it is known from other work, so no server
-is asked for it."""
+"""What operators are told of the servers of Redis: what is known from other work, and of a cluster
+its table of the moment, which is otherwise read only when it is found wrong."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from scoreboard.wire.keys import PartitionKeys
 
 
 async def redis_servers(topology: Topology, state: RedisState) -> list[RedisServer]:
-    """The servers that are known, with what the last report of their ``state`` told."""
+    """The servers, with what the last report of their ``state`` told."""
+    await topology.ask_again()  # replicas come and go, and no command finds that out
     known = topology.known()
     partitions: dict[Node, list[int]] = {}
     for partition in range(len(state.streams) if known else 0):
