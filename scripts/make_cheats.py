@@ -131,9 +131,10 @@ class Season:
         return blur(self.rng.choice(far or [max(CITIES, key=nearest.__getitem__)]), self.rng)
 
     def action_id(self, like: str) -> str:
-        game = like.rsplit("-", 1)[0]
-        while (made := f"{game}-{self.rng.randint(2, 720)}") in self.ids:
-            pass
+        game, last = like.rsplit("-", 1)[0], 720
+        while (made := f"{game}-{self.rng.randint(2, last)}") in self.ids:
+            if all(f"{game}-{number}" in self.ids for number in range(2, last + 1)):
+                last *= 2  # there is none left
         self.ids.add(made)
         return made
 

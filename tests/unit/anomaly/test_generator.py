@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import random
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -42,6 +43,14 @@ def test_the_same_seed_makes_the_same_honest_stream(
     assert rows == made(monkeypatch, plain, "--life", life, "--seed", "4")
     assert {row["label"] for row in rows} == {"0"}
     assert [int(row["ts"]) for row in rows] == sorted(int(row["ts"]) for row in rows)
+
+
+def test_a_game_never_runs_out_of_action_ids() -> None:
+    season = make_cheats.Season([], random.Random(1))
+    ids = {season.action_id("season-7") for _ in range(1500)}
+    numbers = {int(one.removeprefix("season-")) for one in ids}
+    assert len(numbers) == 1500
+    assert numbers >= set(range(2, 721)), "the numbers of a game come first"
 
 
 def test_families_share_one_tablet(monkeypatch: pytest.MonkeyPatch, plain: Path) -> None:
