@@ -96,6 +96,8 @@ async def test_one_action_is_taken_back_for_a_reason(console: Console, new_page:
     card = page.locator("#player-boards > li")
     await card.get_by_text("recent actions").press("Enter")
     opener = card.get_by_role("button", name="Take back +30")
+    await expect(opener).to_be_visible()
+    await expect(card.locator("summary")).to_be_focused()
     await opener.press("Enter")
     dialog = page.get_by_role("dialog", name="Take back an action of ann")
     await expect(dialog).to_contain_text("takes the action a1, +30 of")
@@ -111,8 +113,8 @@ async def test_one_action_is_taken_back_for_a_reason(console: Console, new_page:
     await page.keyboard.press("Enter")
     await expect(page.locator("#players-said")).to_contain_text("Taken back on arena: +30 of")
     await expect(card).to_contain_text("Rank 3 · 5")
-    await expect(card.locator("summary")).to_be_focused()
     await expect(card.get_by_role("row").filter(has_text="taken back")).to_contain_text("+30")
+    await expect(card.locator("summary")).to_be_focused()
     await expect(card.get_by_role("button", name="Take back")).to_have_count(1)
     assert await console.api.top("arena") == {"bob": 20, "cy": 10, "ann": 5}
 

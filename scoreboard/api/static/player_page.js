@@ -3,7 +3,7 @@
 import { boardPath } from "./api.js";
 import { attemptsIn } from "./attempts.js";
 import { readCurve } from "./curve.js";
-import { make } from "./dom.js";
+import { make, setChildren } from "./dom.js";
 import { serverTime, told } from "./moments.js";
 import { playerAddress } from "./players.js";
 import { Rules } from "./rules.js";
@@ -96,7 +96,7 @@ async function showPast(past, board, path, rules) {
   const get = (query) =>
     call("GET", boardPath(board, `${path}/history?${new URLSearchParams(query)}`));
   const shown = [curve(get, board, rules), actions(get, board, rules)].map(orWhy);
-  past.replaceChildren(past.firstChild, ...(await Promise.all(shown)));
+  setChildren(past, past.firstChild, ...(await Promise.all(shown))); // the summary has the focus
 }
 
 async function curve(get, board, rules) {
