@@ -25,11 +25,11 @@ def revert_command(
     reason: Annotated[str, typer.Option(help="Why, for the audit.")],
     data_dir: DataDirOption = None,
 ) -> None:
-    """Take one action back that counts, from every table in which it counted.
+    """Take one action back, wherever it counts.
 
-    It can't be made to count again, and its game may send it again without effect. An action about
-    which a case is open is decided on in the review queue instead. When this is interrupted, repeat
-    it.
+    It leaves the totals of all tables, can't be made to count again, and its game may
+    send it again without effect. An action about which a case is open is decided on in the review
+    queue instead. When this is interrupted, repeat it.
     """
     try:
         msgspec.convert(reason, GivenReason)
