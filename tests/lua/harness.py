@@ -247,6 +247,10 @@ class Board:
         seconds, micros = self.redis.time()
         return int(seconds) * 1000 + int(micros) // 1000
 
+    def expiry(self, key: bytes | str) -> int:
+        """When a key expires, Unix ms; -1: never, -2: it is not there."""
+        return int(self.redis.execute_command("PEXPIRETIME", key))
+
     def published(self) -> list[bytes]:
         """The messages published since the last look, in order. The server sends a PONG behind
         all that was published before it."""
@@ -262,8 +266,7 @@ class Board:
     def dump(self) -> dict[bytes, tuple[Any, int]]:
         """Everything in Redis: each key with all that it holds and its moment of expiry."""
         return {
-            key: (self._content(key), self.redis.execute_command("PEXPIRETIME", key))
-            for key in self.redis.scan_iter(count=1000)
+            key: (self._content(key), self.expiry(key)) for key in self.redis.scan_iter(count=1000)
         }
 
     def _content(self, key: bytes) -> Any:

@@ -103,7 +103,7 @@ def test_the_first_score_of_a_board_expires_with_it(board: Board) -> None:
     board.make_live(expires=instant)
     board.submit(REFUSED)
     approve(board)
-    assert board.redis.execute_command("PEXPIRETIME", board.keys.board) == int(instant)
+    assert board.expiry(board.keys.board) == int(instant)
 
 
 @pytest.mark.parametrize("fenced", [True, False])

@@ -119,7 +119,7 @@ def test_hiding_and_showing_again_changes_nothing_and_tells_nobody(board: Board)
 def test_the_hidden_zset_expires_with_its_board(board: Board) -> None:
     board.submit(Action("ann", "k1", 9), idle=60_000)
     follow(board, hide=["ann"])
-    instant = board.redis.execute_command("PEXPIRETIME", board.keys.hidden)
+    instant = board.expiry(board.keys.hidden)
     assert instant == int(board.meta()["expires"])
 
 

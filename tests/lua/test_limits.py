@@ -170,7 +170,7 @@ def test_players_expire_with_the_board(opened: Opened) -> None:
     board = opened(attempts=5)
     board.submit(Action("ann", "k1", 5), idle=1_000_000)
     names = (board.keys.board, board.keys.meta, board.keys.players)
-    assert len({board.redis.execute_command("PEXPIRETIME", name) for name in names}) == 1
+    assert len({board.expiry(name) for name in names}) == 1
 
 
 def test_a_board_without_these_limits_keeps_no_players(opened: Opened, now_ms: int) -> None:

@@ -160,10 +160,7 @@ def test_the_drafts_expiry_does_not_stay_with_the_board(board: Board) -> None:
     load(board, {"ann": 5}, {"eve": 1})
     assert board.redis.ttl(board.keys.board) == board.redis.ttl(board.keys.hidden) == -1
     load(board, {"ann": 5}, {"eve": 1}, idle=60_000)
-    instants = {
-        board.redis.execute_command("PEXPIRETIME", key)
-        for key in (board.keys.board, board.keys.hidden, board.keys.meta)
-    }
+    instants = {board.expiry(key) for key in (board.keys.board, board.keys.hidden, board.keys.meta)}
     assert instants == {int(board.meta()["expires"])}
 
 

@@ -54,7 +54,7 @@ def test_hiding_twice_or_hiding_nobody_changes_nothing(board: Board) -> None:
 def test_the_hidden_zset_expires_with_its_board(board: Board) -> None:
     board.submit(Action("ann", "k1", 9), idle=60_000)
     remove(board, "ann")
-    instant = board.redis.execute_command("PEXPIRETIME", board.keys.hidden)
+    instant = board.expiry(board.keys.hidden)
     assert instant == int(board.meta()["expires"])
 
 

@@ -209,10 +209,7 @@ def test_a_fixed_argument_that_makes_no_sense_fails_the_call(
 
 
 def expiries(board: Board) -> list[int]:
-    return [
-        board.redis.execute_command("PEXPIRETIME", key)
-        for key in (board.keys.board, board.keys.hidden, board.keys.meta)
-    ]
+    return [board.expiry(key) for key in (board.keys.board, board.keys.hidden, board.keys.meta)]
 
 
 def test_board_hidden_and_meta_expire_at_one_instant(board: Board) -> None:
