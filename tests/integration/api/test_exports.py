@@ -177,11 +177,11 @@ async def reading(api: Api) -> Raw:
 
 
 async def snapshots(database: asyncpg.Connection) -> int:
-    """Connections to Postgres that hold one."""
+    """Connections to Postgres that hold one, besides this."""
     return int(
         await database.fetchval(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND state LIKE 'idle in transaction%'"
+            " AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
         )
     )
 
