@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from scoreboard.assembly.application import application
 from scoreboard.settings import Settings
 from tests.e2e.conftest import OpenPage
 from tests.support.extent import kept
+from tests.support.kept_port import kept_port
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -54,6 +56,14 @@ class Service:
         if self._runner:
             await self._runner.cleanup()
         self._runner = None
+
+    @asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """It is stopped until the end of the block."""
+        await self.stop()
+        with kept_port("127.0.0.1", self._port):
+            yield
+            await self.start()
 
     def token(self, scope: str, ttl: int = 600) -> str:
         keys = keys_from(self._settings)
@@ -252,10 +262,9 @@ async def test_the_page_comes_back_when_the_server_does(start: Start, new_page: 
     page = await new_page()
     await page.goto(service.url)
     await expect_state(page, "live")
-    await service.stop()
-    await expect_state(page, "waiting")
-    await expect_rows(page, ("ann", "50"))
-    await service.start()
+    async with service.away():
+        await expect_state(page, "waiting")
+        await expect_rows(page, ("ann", "50"))
     await service.score("bob", 70)
     await expect(page.locator("#state")).to_have_attribute("data-state", "live")
     await expect_rows(page, ("bob", "70"), ("ann", "50"))

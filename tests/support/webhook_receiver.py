@@ -11,6 +11,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from aiohttp import web
 
+from tests.support.kept_port import kept_port
+
 Manner = Literal["takes", "fails", "holds", "redirects", "floods"]
 
 
@@ -63,6 +65,14 @@ class Receiver:
         if self._runner is not None:
             await self._runner.cleanup()
         self._runner = None
+
+    @asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Nobody listens until the end of the block; the port stays its own."""
+        await self.stop()
+        with kept_port(self._host, self.port):
+            yield
+            await self.start()
 
     async def _hear(self, request: web.Request) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}

@@ -26,13 +26,14 @@ from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.lookout import Wake
 from scoreboard.workers.persister import Persister
+from tests.support.kept_port import kept_port
 from tests.support.looks import looking_for
 from tests.support.persisting import at_work
 from tests.support.waiting import wait_until
 
 
 class Service:
-    """The application, which can be stopped and started on the same port, and tokens for it."""
+    """The application, which can be away for a while, and tokens for it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -70,6 +71,14 @@ class Service:
         if self._runner is not None:
             await self._runner.cleanup()
         self._runner = None
+
+    @asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """It is stopped until the end of the block; its port stays its own."""
+        await self.stop()
+        with kept_port("127.0.0.1", self._port):
+            yield
+            await self.start()
 
     def token(
         self,

@@ -129,8 +129,8 @@ async def test_versions_only_grow_across_an_emptied_redis_and_a_restart(
             await wait_until(all_persisted, description="all is persisted")
             await redis.flushall()
             await see_a_change(ws)
-        await api.service.stop()
-        await api.service.start()
+        async with api.service.away():
+            pass
         await api.service.takes_tokens()
         async with api.http.ws_connect(f"{api.service.url}/ws/leaderboard") as ws:
             again = (await next_message(ws))["version"]

@@ -213,14 +213,13 @@ async def test_what_a_proxy_answers_for_a_service_that_is_gone_says_when_to_come
             async with front.session() as http:
                 status, _, document = await post(http, running)
                 assert status == 200, document
-                await running.stop()
-                status, headers, document = await post(http, running)
-                assert status == 503
-                assert headers["Content-Type"] == PROBLEM
-                assert int(headers["Retry-After"]) >= 1
-                assert document["code"] in {"unavailable", "outcome_unknown"}
-                assert document["status"] == status
-                await running.start()
+                async with running.away():
+                    status, headers, document = await post(http, running)
+                    assert status == 503
+                    assert headers["Content-Type"] == PROBLEM
+                    assert int(headers["Retry-After"]) >= 1
+                    assert document["code"] in {"unavailable", "outcome_unknown"}
+                    assert document["status"] == status
 
                 async def answered() -> bool:
                     return (await post(http, running))[0] == 409  # it counts once, as ever

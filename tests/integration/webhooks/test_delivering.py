@@ -135,12 +135,11 @@ async def test_a_receiver_that_was_away_gets_every_event_when_it_is_back(
     near: Settings, outside: Outside, receiver: Receiver
 ) -> None:
     webhook = await outside.add(receiver.url)
-    await receiver.stop()
-    await outside.erase(*(f"user{n}" for n in range(20)))
     with capture_logs() as logs:
         async with telling(near):
-            assert await outside.failing(webhook) == "no connection"
-            await receiver.start()
+            async with receiver.away():
+                await outside.erase(*(f"user{n}" for n in range(20)))
+                assert await outside.failing(webhook) == "no connection"
 
             async def all_arrived() -> bool:
                 await outside.let_pauses_pass()
@@ -232,9 +231,8 @@ async def test_a_fault_of_the_service_is_a_failure_like_any_other(
 async def test_receivers_that_are_slow_or_dead_hold_up_no_other(
     near: Settings, outside: Outside, receiver: Receiver
 ) -> None:
-    async with receiving() as slow, receiving() as dead:
+    async with receiving() as slow, receiving() as dead, dead.away():
         slow.manner = "holds"
-        await dead.stop()
         for url in (slow.url, dead.url):
             await outside.add(url)
         webhook = await outside.add(receiver.url)

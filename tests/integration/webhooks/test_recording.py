@@ -330,20 +330,19 @@ async def test_a_receiver_that_was_away_gets_the_newest_top_alone(
     board = Board(court, receiver)
     webhook = await outside.add(receiver.url, "top.changed", boards=["arena"], interval=1)
     await board.score(("ann", "a1", 1))
-    await receiver.stop()
-    async with telling(near):
-        await outside.failing(webhook)
-    # Nobody delivers meanwhile: an attempt that is under way when a newer top comes may arrive.
-    tops = ShardedBoards(ArchivedBoards(pool), ArchivedShards(pool))
-    teller = TopTeller(OutsideEvents(pool), tops)
-    for n in range(2, 5):
-        (before,) = await outside.deliveries(webhook)
-        await board.score(("ann", f"a{n}", 1))
-        await outside.database.execute("UPDATE webhook_top SET looked = '-infinity'")
-        await teller.look()
-        (newer,) = await outside.deliveries(webhook)
-        assert newer.message != before.message
-    await receiver.start()
+    async with receiver.away():
+        async with telling(near):
+            await outside.failing(webhook)
+        # Nobody delivers meanwhile: an attempt that is under way when a newer top comes may arrive.
+        tops = ShardedBoards(ArchivedBoards(pool), ArchivedShards(pool))
+        teller = TopTeller(OutsideEvents(pool), tops)
+        for n in range(2, 5):
+            (before,) = await outside.deliveries(webhook)
+            await board.score(("ann", f"a{n}", 1))
+            await outside.database.execute("UPDATE webhook_top SET looked = '-infinity'")
+            await teller.look()
+            (newer,) = await outside.deliveries(webhook)
+            assert newer.message != before.message
     await outside.let_pauses_pass()
     async with telling(near):
         await board.last(("ann", 4))
