@@ -130,12 +130,14 @@ async def test_readiness_tells_that_redis_is_away_and_liveness_stays(
 
 
 async def test_a_ticket_needs_redis(start_api: StartApi, valkey: Valkey) -> None:
-    api = await start_api(public_reads=False, redis_timeout=TIMEOUT)
-    reader = api.bearing(api.service.token("board:read"))
-    assert (await reader.post("/api/ws-ticket", {})).status == 200
+    api = await start_api(public_reads=False)
+    impatient = await start_api(public_reads=False, redis_timeout=TIMEOUT)
+    reader = api.service.token("board:read")
+    assert (await api.bearing(reader).post("/api/ws-ticket", {})).status == 200
     valkey.stop()
 
-    assert (await reader.post("/api/ws-ticket", {})).outcome == (503, "unavailable")
+    refused = await impatient.bearing(reader).post("/api/ws-ticket", {})
+    assert refused.outcome == (503, "unavailable")
 
 
 async def test_scripts_that_redis_forgot_are_loaded_again_unnoticed(api: Api, redis: Redis) -> None:

@@ -245,9 +245,9 @@ async def test_occurrences_are_listed_newest_first_page_by_page(
 
 
 async def test_without_redis_periods_are_read_from_postgres(
-    start_api: StartApi, redis: Redis, valkey: Valkey
+    api: Api, start_api: StartApi, valkey: Valkey
 ) -> None:
-    api = await start_api(redis_timeout=TIMEOUT, database_timeout=TIMEOUT)
+    impatient = await start_api(redis_timeout=TIMEOUT)
     await make(api, WEEK, YEARS)
     async with api.service.persisting():
         for user, points in (("ann", 5), ("bob", 7), ("cy", 9)):
@@ -261,9 +261,9 @@ async def test_without_redis_periods_are_read_from_postgres(
     live = [(await api.get(path)).json for path in reads]
     valkey.stop()
 
-    assert [(await api.get(path)).json for path in reads] == live
-    assert (await api.get(f"{BOARD}/top?period=day")).outcome == (404, "unknown_period")
-    answer = await api.get(f"{BOARD}/top?period=week&occurrence=previous")
+    assert [(await impatient.get(path)).json for path in reads] == live
+    assert (await impatient.get(f"{BOARD}/top?period=day")).outcome == (404, "unknown_period")
+    answer = await impatient.get(f"{BOARD}/top?period=week&occurrence=previous")
     assert answer.outcome == (404, "unknown_occurrence")
 
 

@@ -187,7 +187,8 @@ async def test_while_redis_is_away_reads_go_on_and_posts_are_asked_to_come_back(
                     if (await post(http, running))[0] != 409:
                         return False
                     async with http.get(f"{running.url}/readyz") as answer:
-                        return bool((await answer.json())["parts"]["redis"]["backlog"] == 0)
+                        redis = (await answer.json())["parts"]["redis"]
+                        return bool(redis.get("backlog") == 0)  # none while Redis is slow
 
                 await wait_until(archived, description="the action is in Postgres")
                 valkey.stop()
