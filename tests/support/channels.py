@@ -19,10 +19,22 @@ class Channel:
     def __init__(self, pubsub: PubSub) -> None:
         self._pubsub = pubsub
 
-    async def next(self, *, within: float = PATIENCE) -> Any:
-        """The next text; None when there is none for so many seconds."""
-        message = await self._pubsub.get_message(timeout=within)
+    async def next(self) -> Any:
+        """The next text; None when none comes."""
+        message = await self._pubsub.get_message(timeout=PATIENCE)
         return message and message["data"]
+
+    async def told(self) -> list[Any]:
+        """The texts that were published by now and not read yet: a server answers a PING behind
+        all of them."""
+        await self._pubsub.ping()
+        texts: list[Any] = []
+        while True:
+            message = await self._pubsub.get_message(timeout=PATIENCE)
+            assert message is not None, "no PONG"
+            if message["type"].lower() == "pong":
+                return texts
+            texts.append(message["data"])
 
 
 @asynccontextmanager

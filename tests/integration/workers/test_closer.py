@@ -26,7 +26,7 @@ from scoreboard.settings import Settings
 from scoreboard.workers import closer as closer_module
 from scoreboard.workers.closer import Closer
 from tests.support.arena import Arena, opened_arena
-from tests.support.channels import Channel, listening
+from tests.support.channels import listening
 from tests.support.outsiders import listen
 
 BLITZ = {"name": "blitz", "every": "P3000D", "start": "2020-01-01T00:00:00Z"}
@@ -290,8 +290,8 @@ async def test_whoever_fails_at_a_step_another_finishes_once(
         await season.closer.finish_all(await season.now())
         assert await season.ranks("blitz", number) == {"bob": 1, "ann": 2}
         assert [one["occurrence"] for one in await season.outsiders()] == [number]
-        told = [text async for text in closings(channel, number)]
-        assert len(told) == 1
+        told = [json.loads(text) for text in await channel.told()]
+        assert [one["occurrence"] for one in told if one["type"] == "closed"] == [number]
 
 
 async def test_a_decision_after_a_large_table_was_ranked_counts_when_it_is_made_final(
@@ -345,14 +345,6 @@ async def test_what_redis_holds_of_a_final_occurrence_goes_though_its_closer_die
     assert await season.keys("blitz", number) == keys
     for key in keys:
         assert 0 < await redis.pttl(key) <= LEFT_FOR_MS
-
-
-async def closings(channel: Channel, number: int) -> AsyncIterator[bytes]:
-    """The texts that told of the end of an occurrence."""
-    while text := await channel.next(within=0.1):
-        told = json.loads(text)
-        if (told["type"], told["occurrence"]) == ("closed", number):
-            yield text
 
 
 async def test_several_at_work_close_each_occurrence_once(
