@@ -14,6 +14,7 @@ from playwright.async_api import Page, expect
 
 from scoreboard.api.tokens import keys_from, mint
 from scoreboard.assembly.application import application
+from scoreboard.local.embedded_servers import free_port
 from scoreboard.settings import Settings
 from tests.e2e.conftest import OpenPage
 from tests.support.extent import kept
@@ -29,7 +30,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._runner: web.AppRunner | None = None
-        self._port = 0
+        self._port = free_port()  # which nobody takes while it is stopped
         self._actions = 0
 
     @property
@@ -40,7 +41,6 @@ class Service:
         self._runner = web.AppRunner(await application(self._settings))
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self._port = self._runner.addresses[0][1]
         await wait_until(self._takes_tokens, description="the service takes tokens")
 
     async def _takes_tokens(self) -> bool:
