@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Page, WebSocketRoute
+from playwright.async_api import Error, Page, WebSocketRoute
 
 from scoreboard.api import pages
 from scoreboard.api.operations import add_routes
@@ -125,6 +125,21 @@ async def stop_the_clock(page: Page) -> None:
     await page.clock.pause_at(1_000)
 
 
+async def hold_the_clock(page: Page) -> None:
+    """The same amid a test whose clock is installed: what is due within a second happens now."""
+
+    async def held() -> bool:
+        try:
+            await page.clock.pause_at(await page.evaluate("Date.now() / 1_000 + 1"))
+        except Error as error:
+            if "to the past" not in error.message:
+                raise
+            return False  # that second was over already, but the clock stands now
+        return True
+
+    await wait_until(held, description="the clock stands")
+
+
 async def expect_shown(page: Page, scores: Scores) -> None:
     async def seen() -> bool:
         return list((await shown(page)).items()) == list(scores.items())
@@ -135,3 +150,9 @@ async def expect_shown(page: Page, scores: Scores) -> None:
 def is_true(page: Page, script: str) -> Callable[[], Awaitable[bool]]:
     """A condition for ``wait_until``; the page's policy forbids Playwright's own way to wait."""
     return lambda: page.evaluate(script)
+
+
+async def rows_rest(page: Page) -> None:
+    """Returns once no row moves any more."""
+    at_rest = "document.querySelector('.rows').getAnimations({subtree: true}).length === 0"
+    await wait_until(is_true(page, at_rest), description="the rows are at rest")

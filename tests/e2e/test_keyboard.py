@@ -20,7 +20,7 @@ from tests.e2e.screens import (
     past_occurrences,
     the_overlay,
 )
-from tests.e2e.stand_in import Feed, expect_shown
+from tests.e2e.stand_in import Feed, expect_shown, hold_the_clock
 from tests.e2e.test_player_page import STANDING
 from tests.e2e.test_widget import site
 from tests.support.extent import further, kept
@@ -95,7 +95,7 @@ async def test_tab_reaches_all_of_a_board_and_of_a_player(
     await page.clock.install()
     await show(page, feed)
     # From here on a page that is cut off does not try again by itself, for which it hides a button.
-    await page.clock.pause_at(await page.evaluate("Date.now() + 1_000"))
+    await hold_the_clock(page)
     await expect(page.locator("#state[data-state=connecting]:visible")).to_have_count(0)
     if show is the_overlay:
         assert await page.evaluate(NAMES) == [], "it is only looked at"

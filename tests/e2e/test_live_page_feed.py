@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.stand_in import Feed, expect_shown, is_true, stop_the_clock
+from tests.e2e.stand_in import Feed, Scores, expect_shown, hold_the_clock, is_true, stop_the_clock
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -141,12 +141,19 @@ async def test_a_screen_reader_hears_ranks_names_and_points_and_a_change_now_and
         new MutationObserver(() => said.push(announcer.textContent))
             .observe(announcer, {childList: true, characterData: true, subtree: true});
     }""")
-    feed.send("update", 2, {"bob": 2000, "ann": 1050})
+    await hold_the_clock(page)  # or ten seconds may pass amid the updates
+
+    async def update(version: int, scores: Scores) -> None:
+        feed.send("update", version, scores)
+        await page.evaluate("1")  # it has arrived when a later call is answered
+        await page.clock.run_for(700)  # it is drawn, and has counted
+        await expect_shown(page, scores)
+
+    await update(2, {"bob": 2000, "ann": 1050})
     await wait_until(is_true(page, "said.length === 1"), description="the change is said")
     for version in range(3, 9):
         leader, other = ("ann", "bob") if version % 2 else ("bob", "ann")
-        feed.send("update", version, {leader: 3000 + version, other: 2000})
-        await expect_shown(page, {leader: 3000 + version, other: 2000})
+        await update(version, {leader: 3000 + version, other: 2000})
     await page.clock.fast_forward(10_000)
     await wait_until(is_true(page, "said.length === 2"), description="the rest is said at once")
     assert await page.evaluate("said") == [

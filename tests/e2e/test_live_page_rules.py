@@ -10,9 +10,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.stand_in import Feed, Scores, is_true, stop_the_clock
+from tests.e2e.stand_in import Feed, Scores, rows_rest, stop_the_clock
 from tests.support.extent import kept
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -116,14 +115,8 @@ async def test_a_board_has_as_many_places_as_its_top(
         && row.getBoundingClientRect().bottom > row.nextElementSibling.getBoundingClientRect().top)
         || document.querySelector(".row:last-child").getBoundingClientRect().bottom
             > document.querySelector("footer").getBoundingClientRect().top"""
-    await wait_until(rows_rest(page), description="the rows are at rest")
+    await rows_rest(page)
     assert not await page.evaluate(overlaps)
-
-
-def rows_rest(page: Page) -> Any:
-    return is_true(
-        page, "document.querySelector('.rows').getAnimations({subtree: true}).length === 0"
-    )
 
 
 async def test_no_number_is_shown_before_it_is_known_how_it_is_written(
@@ -227,7 +220,7 @@ async def test_ten_rows_are_seen_without_scrolling(
     await feed.open(page)
     feed.send("snapshot", 1, {f"user{n}": 83204 + n for n in range(10)})
     await expect(page.locator(".row")).to_have_count(10)
-    await wait_until(rows_rest(page), description="the rows are at rest")
+    await rows_rest(page)
     boxes = [await row.bounding_box() for row in await page.locator(".row").all()]
     assert boxes[9]
     assert boxes[9]["y"] + boxes[9]["height"] <= height

@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 
 from scoreboard.settings import Settings
 from tests.e2e.conftest import OpenPage
-from tests.e2e.stand_in import Feed
+from tests.e2e.stand_in import Feed, hold_the_clock, rows_rest
 from tests.support.extent import kept
 from tests.support.whole_service import Service, service
 
@@ -133,6 +133,7 @@ async def test_the_place_is_live_and_who_passes_is_told(new_page: OpenPage, feed
     await follow(page, feed)
     figures = page.locator(".figures > div")
     await expect(page.locator("#state-text")).to_have_text("Live")
+    await hold_the_clock(page)  # or the page reads by itself what goes with a new score
     assert "user=ada" in feed.sockets[-1].url
     feed.tell_of_ada("standing", **STANDING | {"score": 1515, "above": BOB})
     await expect(figures).to_have_text(
@@ -165,6 +166,7 @@ async def test_what_was_told_last_is_stale_while_the_connection_is_lost(
     await page.clock.install()
     await follow(page, feed)
     await expect(page.locator("#state-text")).to_have_text("Live")
+    await hold_the_clock(page)  # or it reconnects by itself
     await feed.sockets[-1].close(code=1012)
     await expect(page.locator("#state-text")).to_contain_text("Reconnecting in")
     await expect(page.locator("#told.stale .figures")).to_have_count(1)
@@ -181,6 +183,7 @@ async def test_who_is_not_shown_any_more_leaves_the_page(new_page: OpenPage, fee
     await page.clock.install()
     await follow(page, feed)
     await expect(page.locator("#state-text")).to_have_text("Live")
+    await hold_the_clock(page)
     feed.answers = {"none": 404}
     nowhere = {"score": None, "rank": None, "percentile": None, "above": None, "below": None}
     feed.tell_of_ada("standing", **nowhere)
@@ -360,6 +363,7 @@ async def test_a_row_leads_to_its_player_unless_that_one_is_anonymous(
         await expect(anonymous.get_by_role("link")).to_have_count(0)
 
         # The link of the name lies over all of the row.
+        await rows_rest(page)
         await page.locator("[data-user=player-2] .score").click(force=True)
         await expect(page).to_have_url(f"{running.url}/players/global/player-2")
         await expect(page.locator("#name")).to_have_text("Ada L.")
