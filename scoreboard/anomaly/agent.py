@@ -17,6 +17,7 @@ import numpy as np
 from scoreboard.anomaly.board import BoardStatistics
 from scoreboard.anomaly.forest import Floats
 from scoreboard.anomaly.memory.records import DeviceRecord, Profile
+from scoreboard.anomaly.memory.standing import Standing
 from scoreboard.anomaly.rules import GateRules
 from scoreboard.domain.judging import Case, Reason
 
@@ -51,6 +52,7 @@ class Scene(msgspec.Struct, gc=False):
 
     case: Case
     profile: Profile
+    stands: Standing
     device: DeviceRecord | None
     board: BoardStatistics | None
 

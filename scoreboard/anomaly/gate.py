@@ -6,6 +6,7 @@ Pure computation: the caller reads the profiles and device records and stores th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import Final
 
 import msgspec
@@ -21,6 +22,7 @@ from scoreboard.anomaly.memory.records import (
     decode_profile,
     encode,
 )
+from scoreboard.anomaly.memory.standing import standing
 from scoreboard.anomaly.memory.tempo import note_attempt
 from scoreboard.anomaly.memory.weeks import ended_week
 from scoreboard.anomaly.model import Model
@@ -41,13 +43,12 @@ SESSION_ABOUT: Final = "made more points in a session last week, by small steps,
 class _Seat(msgspec.Struct):
     """A case on its way through the gate: first its inputs, then what the agents say about it.
 
-    ``rows`` has no entry for an agent that abstains. A ``doubted`` case is neither judged further
-    nor remembered.
+    ``rows`` are by the agents' places among those that look, None where one abstains. A ``doubted``
+    case is neither judged further nor remembered.
     """
 
-    index: int
     scene: Scene
-    rows: dict[str, list[float]]
+    rows: list[list[float] | None]
     scores: dict[str, float | None]
     reasons: list[Reason]
     doubted: bool
@@ -62,12 +63,13 @@ class Gate:
         self._board = model.board if model else None
         self._names = agents.names()
         trained = model.agents if model else {}
+        looking = [a for a in agents.REGISTERED if a.rule or a.name in trained]
+        self._looking = [(agent.look, agent.rule) for agent in looking]
         self._trained = [
-            TrainedAgent(agent, trained[agent.name])
-            for agent in agents.REGISTERED
+            (place, TrainedAgent(agent, trained[agent.name]))
+            for place, agent in enumerate(looking)
             if agent.name in trained
         ]
-        self._looking = [a for a in agents.REGISTERED if a.rule or a.name in trained]
         self._doubts = [agent.doubt for agent in agents.REGISTERED if agent.doubt]
 
     def judge(
@@ -77,6 +79,7 @@ class Gate:
         devices: Mapping[str, bytes | None],
         *,
         accept_refused: bool = False,
+        scored: bool = True,
     ) -> list[Judgement]:
         """Judges ``cases`` in order and returns a verdict for each.
 
@@ -84,7 +87,8 @@ class Gate:
         before the batch; a missing one means a blank memory. A user's second action is judged by
         the profile as the first one left it: a refused action is learned from only with
         ``accept_refused`` (mode ``flag``). The forests score a whole round of cases at once; a
-        round has at most one case per user and per device.
+        round has at most one case per user and per device. Unless the answers shall be ``scored``,
+        no forest is asked about what is refused whatever it says.
         """
         memory: dict[str, Profile] = {}
         records: dict[str, DeviceRecord] = {}
@@ -94,15 +98,16 @@ class Gate:
             for index in indexes:
                 case = cases[index]
                 user, device = case.user_id, _device_id(case)
-                if user not in memory:
-                    memory[user] = decode_profile(profiles.get(user))
-                if device is not None and device not in records:
-                    records[device] = decode_device(devices.get(device))
-                record = records[device] if device is not None else None
-                seats.append(self._seat(index, case, memory[user], record))
-            self._ask_forests(seats)
-            for seat in seats:
-                judged[seat.index] = self._verdict(seat, accept_refused)
+                profile = memory.get(user)
+                if profile is None:
+                    profile = memory[user] = decode_profile(profiles.get(user))
+                record = None
+                if device is not None and (record := records.get(device)) is None:
+                    record = records[device] = decode_device(devices.get(device))
+                seats.append(self._seat(case, profile, record, scored))
+            self._ask_forests(seats, scored)
+            for index, seat in zip(indexes, seats, strict=True):
+                judged[index] = self._verdict(seat, accept_refused)
         return [judged[index] for index in range(len(cases))]
 
     def recall(self, cases: Sequence[Case]) -> bytes:
@@ -116,60 +121,72 @@ class Gate:
             note_account(record, case)
         return encode(record)
 
-    def _seat(self, index: int, case: Case, profile: Profile, record: DeviceRecord | None) -> _Seat:
+    def _seat(
+        self, case: Case, profile: Profile, record: DeviceRecord | None, scored: bool
+    ) -> _Seat:
         """Notes the attempt, gathers the agents' features and checks the hard rules."""
-        scene = Scene(case, profile, record, self._board)
-        rows: dict[str, list[float]] = {}
-        scores: dict[str, float | None] = dict.fromkeys(self._names)
+        scene = Scene(case, profile, standing(profile, case), record, self._board)
+        rows: list[list[float] | None] = []
         reasons = [reason for doubt in self._doubts if (reason := doubt(case, self.rules))]
-        if reasons:
-            return _Seat(index, scene, rows, scores, reasons, doubted=True)
-        note_attempt(profile, case.at_ms)
-        for agent in self._looking:
-            row = agent.look(scene)
-            if row is not None:
-                rows[agent.name] = row
-                if agent.rule and (reason := agent.rule(scene, row, self.rules)):
+        doubted = bool(reasons)
+        if not doubted:
+            note_attempt(profile, case.at_ms)
+            for look, rule in self._looking:
+                row = look(scene)
+                rows.append(row)
+                if row is not None and rule and (reason := rule(scene, row, self.rules)):
                     reasons.append(reason)
-        return _Seat(index, scene, rows, scores, reasons, doubted=False)
+        scores: dict[str, float | None] = {}
+        if scored:
+            scores = dict.fromkeys(self._names)
+            scores.update({reason.agent: RULE for reason in reasons})
+        return _Seat(scene, rows, scores, reasons, doubted)
 
-    def _ask_forests(self, seats: list[_Seat]) -> None:
-        for agent in self._trained:
+    def _ask_forests(self, seats: list[_Seat], scored: bool) -> None:
+        """Adds the reasons of the agents that no hard rule made refuse, and their scores."""
+        for place, agent in self._trained:
             name = agent.name
-            asked = [seat for seat in seats if name in seat.rows]
-            if asked:
-                suspicions = agent.suspicions([seat.rows[name] for seat in asked])
-                for seat, score in zip(asked, suspicions, strict=True):
-                    seat.scores[name] = score
+            asked = [
+                (seat, row)
+                for seat in seats
+                if not seat.doubted and (row := seat.rows[place]) is not None
+            ]
+            rows = [row for _, row in asked]
+            if scored:
+                suspicions = agent.suspicions(rows)
+                refused = [suspicion > 1.0 for suspicion in suspicions]
+                for (seat, _), suspicion in zip(asked, suspicions, strict=True):
+                    if seat.scores[name] is None:
+                        seat.scores[name] = suspicion
+            else:
+                refused = agent.refused(rows)
+            for seat, row in compress(asked, refused):
+                if all(reason.agent != name for reason in seat.reasons):
+                    seat.reasons += agent.reasons(row)
 
     def _verdict(self, seat: _Seat, accept_refused: bool) -> Judgement:
         """Combines the agents' answers into a verdict and updates the memories."""
-        scene, scores, reasons = seat.scene, seat.scores, seat.reasons
-        case, profile, record = scene.case, scene.profile, scene.device
-        ruled = {reason.agent for reason in reasons}
-        scores.update(dict.fromkeys(ruled, RULE))
-        for agent in self._trained:
-            score = scores[agent.name]
-            if score is not None and score > 1.0 and agent.name not in ruled:
-                reasons.extend(agent.reasons(seat.rows[agent.name]))
+        scene, reasons = seat.scene, seat.reasons
+        case, profile, stands, record = scene.case, scene.profile, scene.stands, scene.device
         if record is not None and not seat.doubted:
             note_account(record, case)
         device = encode(record) if record is not None else None
         noted: list[Reason] = []
+        attempted = None
         if seat.doubted:
-            applied, attempted = encode(profile), None
+            applied = encode(profile)
         elif not reasons or accept_refused:
-            noted = self._week(profile, case)
-            note_acceptance(profile, case)
-            applied, attempted = encode(profile), None
+            noted = self._week(profile, case) if stands.another_week else []
+            note_acceptance(profile, case, stands)
+            applied = encode(profile)
         else:
             if_applied = decode_profile(encode(profile))
-            note_acceptance(if_applied, case)
+            note_acceptance(if_applied, case, stands)
             note_refusal(profile, case)
             applied, attempted = encode(if_applied), encode(profile)
         refusing = {reason.agent for reason in reasons}
         refused_by = tuple(name for name in self._names if name in refusing) if refusing else ()
-        return Judgement(refused_by, reasons, scores, applied, device, attempted, noted)
+        return Judgement(refused_by, reasons, seat.scores, applied, device, attempted, noted)
 
     def _week(self, profile: Profile, case: Case) -> list[Reason]:
         """What an accepted action that begins another week tells of the week before."""
@@ -190,6 +207,10 @@ class Gate:
 def _rounds(cases: Sequence[Case]) -> list[list[int]]:
     """Returns the indexes of ``cases`` in rounds: a case that shares its user or its device with an
     earlier case is in a later round than that one."""
+    users = {case.user_id for case in cases}
+    devices = [name for case in cases if (name := _device_id(case))]
+    if len(users) == len(cases) and len({*devices}) == len(devices):  # as most are
+        return [[*range(len(cases))]]
     rounds: list[list[int]] = []
     free: dict[tuple[str, str], int] = {}
     for index, case in enumerate(cases):

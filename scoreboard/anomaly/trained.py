@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from scoreboard.anomaly.agent import Agent
-from scoreboard.anomaly.forest import Forest
+from scoreboard.anomaly.forest import Floats, Forest
 from scoreboard.anomaly.model import AgentModel, UnusableModel
 from scoreboard.domain.judging import Reason
 
@@ -48,15 +49,41 @@ class TrainedAgent:
         judged = iter(self._judge(unusual) if unusual else ())
         return [next(judged) if any(row) else self._calm for row in rows]
 
+    def refused(self, rows: list[list[float]]) -> list[bool]:
+        """Whether each row's suspicion is above 1. The forest is not asked about a row that has a
+        value over its limit."""
+        calm = self._calm > 1.0
+        unusual = [row for row in rows if any(row)]
+        if not unusual:
+            return [calm] * len(rows)
+        values = np.array(unusual)
+        worst = self._beyond(values)
+        if worst is None:
+            refused = self.forest.score(values) / self.threshold > 1.0
+        else:
+            refused = worst > 1.0
+            if not refused.all():
+                asked = ~refused
+                refused[asked] = self.forest.score(values[asked]) / self.threshold > 1.0
+        answers: Iterator[bool] = iter(refused.tolist())
+        return [next(answers) if any(row) else calm for row in rows]
+
     def _judge(self, rows: list[list[float]]) -> list[float]:
         values = np.array(rows)
         scores = self.forest.score(values) / self.threshold
-        if (values > self._limits).any():
-            worst = (values / self._limits).max(axis=1)
+        if (worst := self._beyond(values)) is not None:
             lifted = np.maximum(scores, 1.0) + 0.1 * np.clip(worst - 1.0, 1e-6, 1.0)
             scores = np.where(worst > 1.0, lifted, scores)
         suspicions: list[float] = scores.tolist()
         return suspicions
+
+    def _beyond(self, values: Floats) -> Floats | None:
+        """How many times its limit the worst value of each row is; None when no limit is
+        exceeded."""
+        if not (values > self._limits).any():
+            return None
+        worst: Floats = (values / self._limits).max(axis=1)
+        return worst
 
     def reasons(self, row: list[float]) -> list[Reason]:
         """The values above their limits; without any, the one feature whose usual value would lower

@@ -20,6 +20,7 @@ from scoreboard.anomaly.gate import Gate
 from scoreboard.anomaly.memory.devices import note_account
 from scoreboard.anomaly.memory.learning import note_acceptance
 from scoreboard.anomaly.memory.records import DeviceRecord, Profile
+from scoreboard.anomaly.memory.standing import standing
 from scoreboard.anomaly.memory.tempo import note_attempt
 from scoreboard.anomaly.memory.weeks import EndedWeek, ended_week
 from scoreboard.anomaly.model import AgentModel, Model, TrainingRecord
@@ -157,7 +158,8 @@ def gather_features(
         device_id = case.context.device_id if case.context else None
         record = None if device_id is None else records.setdefault(device_id, DeviceRecord())
         note_attempt(profile, case.at_ms)
-        scene = Scene(case, profile, record, board)
+        stands = standing(profile, case)
+        scene = Scene(case, profile, stands, record, board)
         for agent in agents.REGISTERED:
             if (row := agent.look(scene)) is not None:
                 rows[agent.name].append(row)
@@ -165,7 +167,7 @@ def gather_features(
             note_account(record, case)
         if (week := ended_week(profile, case.at_ms)) is not None:
             weeks.append(week)
-        note_acceptance(profile, case)
+        note_acceptance(profile, case, stands)
         if done % 5_000 == 0:
             progress("features", done, len(cases))
     progress("features", len(cases), len(cases))

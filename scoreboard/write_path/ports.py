@@ -81,11 +81,12 @@ class Gate(Protocol):
         devices: Mapping[str, bytes | None],
         *,
         accept_refused: bool = False,
+        scored: bool = True,
     ) -> list[Judgement]:
         """``profiles`` by user id and ``devices`` by device id are the memories from before the
         batch. A later action sees what an earlier one left, unless that was refused; with
         ``accept_refused`` (mode ``flag``) a refused action counts and is remembered like any
-        other."""
+        other. Answers that need not be ``scored`` take less work."""
 
     def recall(self, cases: Sequence[Case]) -> bytes:
         """The memory of a user whose latest accepted actions these are, in order."""

@@ -26,6 +26,7 @@ class SuspiciousGate:
         devices: Mapping[str, bytes | None],
         *,
         accept_refused: bool = False,
+        scored: bool = True,
     ) -> list[Judgement]:
         seen = {user: int(payload or 0) for user, payload in profiles.items()}
         return [self._judge(case, seen, accept_refused) for case in cases]

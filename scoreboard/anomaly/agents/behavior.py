@@ -6,13 +6,7 @@ import math
 from typing import Final
 
 from scoreboard.anomaly.agent import Agent, Feature, Scene
-from scoreboard.anomaly.memory.points import (
-    at_least,
-    decayed_points,
-    high_run,
-    points_bucket,
-)
-from scoreboard.anomaly.memory.sessions import starts_session
+from scoreboard.anomaly.memory.points import high_run
 from scoreboard.anomaly.memory.tempo import RECENT_GAPS
 from scoreboard.anomaly.rules import GateRules
 from scoreboard.domain.judging import Reason
@@ -28,7 +22,9 @@ LONG_GAP_S: Final = 600.0
 
 def haste(seconds: float) -> float:
     """Returns 0 for ten minutes or more, and the more the shorter the time is."""
-    return max(0.0, math.log(LONG_GAP_S / max(0.01, seconds)))
+    if seconds >= LONG_GAP_S:
+        return 0.0
+    return math.log(LONG_GAP_S / (seconds if seconds > 0.01 else 0.01))
 
 
 def seconds_of(haste: float) -> float:
@@ -51,33 +47,33 @@ FEATURES: Final = (
 
 def look(scene: Scene) -> list[float] | None:
     """Needs the board's statistics, so a model."""
-    board, profile, case = scene.board, scene.profile, scene.case
+    board, profile, stands = scene.board, scene.profile, scene.stands
     if board is None:
         return None
-    points = case.points
+    points = scene.case.points
     gaps = profile.gaps_ms
-    bucket = points_bucket(points)
-    reached, of = at_least(profile, bucket)
-    expected = POINTS_PRIOR * board.points_tail.get(bucket, LEAST_SHARE)
+    reached, of = stands.reached, stands.of
+    expected = POINTS_PRIOR * board.points_tail.get(stands.bucket, LEAST_SHARE)
     share = (reached + expected) / (of + POINTS_PRIOR)
-    new_session = starts_session(profile, case.at_ms)
+    new_session = stands.new_session
     s = profile.sessions
     usual = s * profile.session_mean + SESSIONS_PRIOR * board.session_mean
     spread = s * profile.session_variance + SESSIONS_PRIOR * board.session_variance
-    total = math.sqrt(max(0, points + (0 if new_session else profile.session_points)))
-    of_session = (total - usual / (s + SESSIONS_PRIOR)) / math.sqrt(
-        spread / (s + SESSIONS_PRIOR) + 1e-6
-    )
+    total = points if new_session else points + profile.session_points
+    of_session = (
+        (math.sqrt(total) if total > 0 else 0.0) - usual / (s + SESSIONS_PRIOR)
+    ) / math.sqrt(spread / (s + SESSIONS_PRIOR) + 1e-6)
+    recent_points = stands.recent_points + points
     return [
         haste(gaps[-1] / 1000) if gaps else 0.0,
         haste(sum(gaps) / 1000) if len(gaps) == RECENT_GAPS else 0.0,
         float(profile.steady),
         profile.actions_60,
         profile.actions_300,
-        max(0.0, decayed_points(profile, case.at_ms) + points),
+        recent_points if recent_points > 0.0 else 0.0,
         -math.log2(share),
         0.0 if new_session else high_run(profile, reached, of),
-        max(0.0, of_session),
+        of_session if of_session > 0.0 else 0.0,
     ]
 
 

@@ -75,6 +75,8 @@ def _distances(profile: Profile, latitude: float, longitude: float) -> tuple[flo
 
     places = profile.places
     last = to(places[0])
+    if len(places) == 1:
+        return last, last, last
     home = max(places, key=_actions)
     from_home = last if home is places[0] else to(home)
     if last == 0.0 or from_home == 0.0:

@@ -11,7 +11,6 @@ from scoreboard.anomaly.agent import NEVER, Agent, Feature, Scene
 from scoreboard.anomaly.forest import Floats
 from scoreboard.anomaly.memory.hours import had_time_to_object, hour_of_day, near
 from scoreboard.anomaly.memory.records import KNOWN_ACTIONS
-from scoreboard.anomaly.memory.sessions import starts_session
 from scoreboard.anomaly.rules import GateRules
 from scoreboard.domain.judging import Case, Reason
 
@@ -41,7 +40,7 @@ def look(scene: Scene) -> list[float] | None:
     if surprise > ALONE_BITS and had_time_to_object(profile, at):
         surprise = 0.0
     away_s = (at - profile.seen_ms) / 1000 if profile.seen_ms else 0.0
-    same_session = profile.seen_ms and not starts_session(profile, at)
+    same_session = profile.seen_ms and not scene.stands.new_session
     return [
         surprise,
         board.bits_at(at),

@@ -82,6 +82,13 @@ def note_refused_device(profile: Profile, device_id: str, user_agent: str, at_s:
         profile.strangers = [*profile.strangers[1 - MAX_STRANGERS :], (device, at_s)]
 
 
+def is_alone(record: DeviceRecord, user: int) -> bool:
+    """Returns whether nobody but the user, by its short hash, was seen on the device: so it is with
+    most, and quickly told."""
+    accounts = record.accounts
+    return len(accounts) == 1 and accounts[0][0] == user
+
+
 def other_accounts(record: DeviceRecord, case: Case) -> float:
     """Returns how many other accounts use the device as much as the case's user does, or more.
 
@@ -89,6 +96,8 @@ def other_accounts(record: DeviceRecord, case: Case) -> float:
     whoever plays on it once.
     """
     user, at_s = short_hash(case.user_id), case.at_ms // 1000
+    if is_alone(record, user):
+        return 0.0
     own, others = 0.0, []
     for (account, last_s), played in _accounts(record):
         left = _faded(played, at_s - last_s)
@@ -125,9 +134,9 @@ def quick_switches(record: DeviceRecord, case: Case) -> float:
     time included."""
     if not record.accounts:
         return 0.0
-    (account, last_s), *_ = record.accounts
+    account, last_s = record.accounts[0]
     gap_s = abs(case.at_ms // 1000 - last_s)
-    fading = record.switches * math.exp(-gap_s / SWITCHES_S)
+    fading = record.switches and record.switches * math.exp(-gap_s / SWITCHES_S)
     if account == short_hash(case.user_id):
         return fading
     return fading + math.pow(0.5, gap_s / QUICK_SWITCH_S)
@@ -141,6 +150,12 @@ def note_account(record: DeviceRecord, case: Case) -> None:
     context, place = case.context, None
     if context and context.latitude is not None and context.longitude is not None:
         place = round(context.latitude, 2), round(context.longitude, 2)
+    if is_alone(record, user):
+        (_, last_s), attempts = record.accounts[0], record.played[0] if record.played else 1.0
+        record.accounts = [(user, at_s)]
+        record.played = [round(1.0 + _faded(attempts, at_s - last_s), 3)]
+        record.places = [place]
+        return
     played, others, places = 1.0, [], [place]
     known = chain(record.places, repeat(None))
     for (account, attempts), other_place in zip(_accounts(record), known, strict=False):

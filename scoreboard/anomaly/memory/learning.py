@@ -5,19 +5,13 @@ from __future__ import annotations
 from scoreboard.anomaly.memory.devices import learn_device, note_refused_device
 from scoreboard.anomaly.memory.hours import learn_hour, note_refused_hour
 from scoreboard.anomaly.memory.places import learn_country, learn_place
-from scoreboard.anomaly.memory.points import (
-    at_least,
-    decayed_points,
-    high_run,
-    learn_points,
-    points_bucket,
-)
+from scoreboard.anomaly.memory.points import high_run, learn_points
 from scoreboard.anomaly.memory.records import Profile, decode_profile, encode
-from scoreboard.anomaly.memory.sessions import close_session, starts_session
+from scoreboard.anomaly.memory.sessions import close_session
+from scoreboard.anomaly.memory.standing import Standing, standing
 from scoreboard.anomaly.memory.tempo import note_attempt
 from scoreboard.anomaly.memory.weeks import (
     forget_week,
-    is_another_week,
     note_points_of_week,
     note_session_of_week,
 )
@@ -29,35 +23,36 @@ def fold(payload: bytes | None, *cases: Case) -> bytes:
     profile = decode_profile(payload)
     for case in cases:
         note_attempt(profile, case.at_ms)
-        note_acceptance(profile, case)
+        note_acceptance(profile, case, standing(profile, case))
     return encode(profile)
 
 
-def note_acceptance(profile: Profile, case: Case) -> None:
+def note_acceptance(profile: Profile, case: Case, stands: Standing) -> None:
     """Updates the profile with an accepted action whose attempt has been noted."""
     at, points = case.at_ms, case.points
-    another_week = is_another_week(profile, at)
-    if starts_session(profile, at):
-        if not another_week:
+    if stands.new_session:
+        if not stands.another_week:
             note_session_of_week(profile)
         close_session(profile)
         profile.session_start_ms = at
-    if another_week:
+    if stands.another_week:
         forget_week(profile)
-    note_points_of_week(profile, points)
+    note_points_of_week(profile, stands.bucket, stands.of)
     profile.session_points += points
-    profile.points_300 = decayed_points(profile, at) + points
-    profile.high_run = high_run(profile, *at_least(profile, points_bucket(points)))
+    profile.points_300 = stands.recent_points + points
+    profile.high_run = high_run(profile, stands.reached, stands.of)
     profile.actions += 1
-    learn_points(profile, points)
+    learn_points(profile, stands.bucket)
     learn_hour(profile, at)
-    profile.seen_ms = max(profile.seen_ms, at)
+    if at > profile.seen_ms:
+        profile.seen_ms = at
     context = case.context
     if context is None:
         return
     if context.latitude is not None and context.longitude is not None:
         learn_place(profile, context.latitude, context.longitude)
-        profile.placed_ms = max(profile.placed_ms, at)
+        if at > profile.placed_ms:
+            profile.placed_ms = at
     if context.country is not None:
         learn_country(profile, context.country)
     if context.device_id is not None:

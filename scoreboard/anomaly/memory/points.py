@@ -17,8 +17,9 @@ MAX_BUCKETS: Final = 24
 
 def points_bucket(points: int) -> int:
     """Returns the bucket of a number of points: one per number up to 16, then four per octave."""
-    size = abs(points)
-    bucket = size if size <= 16 else 16 + int(4 * math.log2(size / 16))
+    if -16 <= points <= 16:
+        return points
+    bucket = 16 + int(4 * math.log2(abs(points) / 16))
     return bucket if points >= 0 else -bucket
 
 
@@ -44,12 +45,14 @@ def high_run(profile: Profile, reached: int, of: int) -> float:
     user's usual points are not known."""
     if of < KNOWN_ACTIONS:
         return 0.0
-    return max(0.0, profile.high_run - math.log2((reached + 1) / (of + 2)) - DRIFT_BITS)
+    run = profile.high_run - math.log2((reached + 1) / (of + 2)) - DRIFT_BITS
+    return run if run > 0.0 else 0.0
 
 
-def learn_points(profile: Profile, points: int) -> None:
-    """Updates the histogram with an accepted action that ``profile.actions`` already counts."""
-    counts, bucket = profile.points, points_bucket(points)
+def learn_points(profile: Profile, bucket: int) -> None:
+    """Updates the histogram with the bucket of an accepted action that ``profile.actions`` already
+    counts."""
+    counts = profile.points
     counts[bucket] = counts.get(bucket, 0) + 1
     if profile.actions % POINTS_MEMORY == 0:
         counts = {bucket: n // 2 for bucket, n in counts.items() if n > 1}

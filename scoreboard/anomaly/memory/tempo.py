@@ -25,6 +25,7 @@ def note_attempt(profile: Profile, at_ms: int) -> None:
         profile.gaps_ms = [*gaps[1 - RECENT_GAPS :], gap]
         profile.actions_60 *= math.exp(-gap / 60_000)
         profile.actions_300 *= math.exp(-gap / 300_000)
-    profile.attempt_ms = max(profile.attempt_ms, at_ms)
+    if at_ms > profile.attempt_ms:
+        profile.attempt_ms = at_ms
     profile.actions_60 += 1.0
     profile.actions_300 += 1.0

@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from typing import Final, NamedTuple
 
-from scoreboard.anomaly.memory.points import points_bucket
 from scoreboard.anomaly.memory.records import KNOWN_ACTIONS, Profile
 from scoreboard.anomaly.memory.sessions import starts_session
 
@@ -64,20 +63,21 @@ def forget_week(profile: Profile) -> None:
     profile.week_sessions = 0
 
 
-def note_points_of_week(profile: Profile, points: int) -> None:
-    """Adds an accepted action that the histogram of points does not have yet."""
-    counts = profile.points
-    of = sum(counts.values())
+def note_points_of_week(profile: Profile, own: int, of: int) -> None:
+    """Adds an accepted action, by the bucket of its points, that the histogram of points, of so
+    many actions, does not have yet."""
     if of < 2 * KNOWN_ACTIONS:
         return
-    own, reached, mean, square, bits = points_bucket(points), 0, 0.0, 0.0, None
+    counts, reached, mean, square, bits = profile.points, 0, 0.0, 0.0, None
+    of_bucket = -math.log2(1 / (of + 2))
     for bucket in sorted(counts, reverse=True):
+        count = counts[bucket]
         if bits is None and bucket < own:
-            bits = -math.log2((reached + 1) / (of + 2))
-        reached += counts[bucket]
+            bits = of_bucket
+        reached += count
         of_bucket = -math.log2((reached + 1) / (of + 2))
-        mean += counts[bucket] * of_bucket
-        square += counts[bucket] * of_bucket * of_bucket
+        mean += count * of_bucket
+        square += count * of_bucket * of_bucket
         if bucket == own:
             bits = of_bucket
     mean /= of

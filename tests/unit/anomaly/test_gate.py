@@ -84,6 +84,21 @@ def test_a_batch_is_judged_as_its_actions_would_be_one_by_one(model: Model) -> N
     assert [j.device for j in together] == [j.device for j in one_by_one]
 
 
+def test_answers_that_need_no_scores_are_the_same(model: Model) -> None:
+    cases = season(players=12, days=4, seed=5)
+    cases += [case(at=cases[-1].at_ms + 1_500 * i) for i in range(1, 12)]
+    cases += [case(points=50, at=cases[-1].at_ms + HOUR), case(at=cases[-1].at_ms + 2 * HOUR)]
+    strict = {
+        name: msgspec.structs.replace(agent, threshold=0.85 * agent.threshold)
+        for name, agent in model.agents.items()
+    }
+    gate = Gate(msgspec.structs.replace(model, agents=strict), ANY_AGE)
+    scored = gate.judge(cases, {}, {})
+    unscored = gate.judge(cases, {}, {}, scored=False)
+    assert {len(judgement.reasons) for judgement in scored} > {0, 1, 2}
+    assert unscored == [msgspec.structs.replace(judgement, scores={}) for judgement in scored]
+
+
 def test_a_refused_action_is_not_learned_from_unless_the_mode_counts_it(model: Model) -> None:
     gate = Gate(model, ANY_AGE)
     cases = [case(), case(points=50, at=NOW + 200_000), case(at=NOW + 400_000)]
