@@ -47,18 +47,21 @@ _revision = re.compile(rb"([1-9][0-9]{0,14}):")
 
 
 class _Memory:
-    """A user's or device's memory while a call is prepared. ``revision`` is the one that the script
-    will find just before the owner's next action; a text without one counts as absent there and
-    here. A ``makeshift`` memory is not stored."""
+    """The memory of its ``owner``, a user or a device, while a call is prepared; ``name`` is its
+    key. ``revision`` is the one that the script will find just before the owner's next action. A
+    ``makeshift`` memory is not stored."""
 
-    __slots__ = ("makeshift", "payload", "revision")
+    __slots__ = ("makeshift", "name", "owner", "payload", "revision")
 
-    def __init__(self, text: bytes | None) -> None:
-        self.revision, self.payload, self.makeshift = 0, None, False
-        if text is not None and (found := _revision.match(text)):
+    def __init__(self, owner: bytes, name: bytes) -> None:
+        self.owner, self.name = owner, name
+        self.revision, self.makeshift = 0, False
+        self.payload: bytes | None = None
+
+    def read(self, text: bytes) -> None:
+        """Takes what is stored; a text without a revision counts as absent here and there."""
+        if found := _revision.match(text):
             self.revision, self.payload = int(found[1]), text[found.end() :]
-
-    payload: bytes | None
 
     def expect(self) -> bytes:
         """The revision to send."""
@@ -97,7 +100,7 @@ class JudgedCalls:
         ``reject``, the actions of users whose past Postgres can't tell come without a verdict."""
         keys_of = self._keyspace.board(board)
         gate = await self._gates.gate(board, allow_history=settings.allow_history)
-        known, users, devices = await self._read(keys_of, submissions, line)
+        names, known, users, devices = await self._read(keys_of, submissions, line)
         new = dict.fromkeys(
             s.action.user_id for s, seen in zip(submissions, known, strict=True) if not seen
         )
@@ -107,75 +110,85 @@ class JudgedCalls:
             forgotten = frozenset()  # they count in any case: judge them as a new user's
         keys: list[bytes] = []
         args: list[bytes] = []
+        rated, rejecting, event_format = (
+            settings.rate is not None,
+            settings.mode == "reject",
+            format_of(settings),
+        )
+        no_device = keys_of.device(b"")
         for start in range(0, len(submissions), SLICE):
             if start:
                 await asyncio.sleep(0)
-            part = submissions[start : start + SLICE]
-            unknown = [
-                s
-                for s, seen in zip(part, known[start : start + SLICE], strict=True)
-                if not seen and s.action.user_id not in forgotten
+            end = start + SLICE
+            part = [*zip(submissions[start:end], names[start:end], known[start:end], strict=True)]
+            cases = [
+                _case(submission)
+                for submission, _, seen in part
+                if not seen and submission.action.user_id not in forgotten
             ]
             judgements = iter(
                 gate.judge(
-                    usual(map(_case, unknown), settings.events),
-                    _payloads(users),
-                    _payloads(devices),
-                    accept_refused=settings.mode == "flag",
+                    usual(cases, settings.events),
+                    {case.user_id: users[case.user_id].payload for case in cases},
+                    {
+                        device: devices[device].payload
+                        for case in cases
+                        if case.context and (device := case.context.device_id) is not None
+                    },
+                    accept_refused=not rejecting,
+                    scored=False,
                 )
             )
-            for submission, seen in zip(part, known[start : start + SLICE], strict=True):
+            for submission, receipt, seen in part:
                 action = submission.action
-                user = action.user_id.encode()
-                device = _device(submission)
-                keys.append(keys_of.action(user, action.action_id.encode()))
-                if settings.rate is not None:
-                    keys.append(keys_of.rate(user))
-                keys.append(keys_of.profile(user))
-                keys.append(keys_of.device((device or "").encode()))
+                memory, device = users[action.user_id], _device(submission)
+                record = None if device is None else devices[device]
+                keys.append(receipt)
+                if rated:
+                    keys.append(keys_of.rate(memory.owner))
+                keys.append(memory.name)
+                keys.append(no_device if record is None else record.name)
                 judged = not seen and action.user_id not in forgotten
                 judgement = next(judgements) if judged else None
                 found = judgement.reasons + judgement.noted if judgement else None
-                findings = _encode(found) if found else None
                 args += action_arguments(
-                    user=user,
+                    user=memory.owner,
                     points=b"%d" % action.points,
                     attempt=submission.attempt.encode(),
-                    body=body_of(board, format_of(settings), submission, findings),
+                    body=body_of(
+                        board, event_format, submission, _encode(found) if found else None
+                    ),
                 )
                 if judgement is None:
                     args += _UNJUDGED if seen else _UNAVAILABLE
                 else:
-                    args += _verdict(
-                        judgement,
-                        settings.mode == "reject",
-                        users[action.user_id],
-                        devices[device] if device is not None else None,
-                    )
+                    args += _verdict(judgement, rejecting, memory, record)
         return Call(keys, args, gated=True, memory_ms=MEMORY_MS)
 
     async def _read(
         self, keys_of: BoardKeys, submissions: Sequence[Submission], line: ScriptLine
-    ) -> tuple[list[bool], dict[str, _Memory], dict[str, _Memory]]:
-        """The actions that have a receipt, and the memories by user and by device."""
-        users = dict.fromkeys(s.action.user_id for s in submissions)
-        devices = dict.fromkeys(d for s in submissions if (d := _device(s)) is not None)
-        names = [
-            *(
-                keys_of.action(s.action.user_id.encode(), s.action.action_id.encode())
-                for s in submissions
-            ),
-            *(keys_of.profile(user.encode()) for user in users),
-            *(keys_of.device(device.encode()) for device in devices),
-        ]
-        texts: list[Any] = await line.ask(b"MGET", *names)
-        first_user = len(submissions)
-        first_device = first_user + len(users)
-        return (
-            [text is not None for text in texts[:first_user]],
-            dict(zip(users, map(_Memory, texts[first_user:first_device]), strict=True)),
-            dict(zip(devices, map(_Memory, texts[first_device:]), strict=True)),
-        )
+    ) -> tuple[list[bytes], list[bool], dict[str, _Memory], dict[str, _Memory]]:
+        """The names of the actions' receipts, which of these are there, and the memories by user
+        and by device."""
+        receipts: list[bytes] = []
+        users: dict[str, _Memory] = {}
+        devices: dict[str, _Memory] = {}
+        for submission in submissions:
+            action, device = submission.action, _device(submission)
+            memory = users.get(action.user_id)
+            if memory is None:
+                user = action.user_id.encode()
+                memory = users[action.user_id] = _Memory(user, keys_of.profile(user))
+            receipts.append(keys_of.action(memory.owner, action.action_id.encode()))
+            if device is not None and device not in devices:
+                owner = device.encode()
+                devices[device] = _Memory(owner, keys_of.device(owner))
+        memories = [*users.values(), *devices.values()]
+        texts: list[Any] = await line.ask(b"MGET", *receipts, *[memory.name for memory in memories])
+        for memory, text in zip(memories, texts[len(receipts) :], strict=True):
+            if text is not None:
+                memory.read(text)
+        return receipts, [text is not None for text in texts[: len(receipts)]], users, devices
 
     async def _recall(
         self,
@@ -249,10 +262,6 @@ def _case(submission: Submission) -> Case:
 def _device(submission: Submission) -> str | None:
     context = submission.action.context
     return None if context is None else context.device_id
-
-
-def _payloads(memories: Mapping[str, _Memory]) -> dict[str, bytes | None]:
-    return {owner: memory.payload for owner, memory in memories.items()}
 
 
 def _verdict(
