@@ -10,9 +10,17 @@ from redis.asyncio import Redis
 
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
+from scoreboard.redisio import commands
 from scoreboard.settings import Settings
 from tests.support.arena import Arena, opened_arena
 from tests.support.moderated_arena import Moderated, moderated
+from tests.support.waiting import PATIENCE
+
+
+@pytest.fixture(autouse=True)
+def patience_with_each_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of several servers of Redis may say nothing for longer than a second as well."""
+    monkeypatch.setattr(commands, "SILENCE", PATIENCE)
 
 
 @pytest.fixture
