@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import structs
 
+from scoreboard.domain.periods import Period
 from scoreboard.redisio.commands import run_script
 from scoreboard.wire import scripts
 from scoreboard.wire.keys import BoardKeys
@@ -13,6 +15,12 @@ from scoreboard.wire.known_periods import KnownPeriod
 from scoreboard.wire.scripts import DONE
 from tests.support.arena import Arena
 from tests.support.waiting import wait_until
+
+
+def lasting(name: str, *, grace: int = 0) -> Period:
+    """A period that no test sees turn by itself, as it might see a day at midnight."""
+    start = datetime(2020, 1, 1, tzinfo=UTC)
+    return Period(name, every="P3000D", start=start, grace=grace)
 
 
 async def known_period(arena: Arena, period: str) -> KnownPeriod | None:

@@ -13,6 +13,7 @@ from scoreboard.settings import Settings
 from scoreboard.workers import remover
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Api
+from tests.integration.api.test_periods import YEARS
 from tests.support.posts_around import posts_around
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -146,8 +147,7 @@ async def test_a_role_with_the_rights_of_before_serves_all_but_this(
 async def test_whoever_posts_while_a_board_is_removed_counts_after_it_or_gets_503(
     api: Api, database: asyncpg.Connection, method: str, path: str
 ) -> None:
-    day = {"name": "day", "cron": "0 0 * * *"}
-    assert (await api.call("PATCH", ARENA, json={"periods": [day]})).status == 200
+    assert (await api.call("PATCH", ARENA, json={"periods": [YEARS]})).status == 200
 
     async def post(user: str, action: str) -> bool:
         answer = await api.score(user, 1, action, board="arena")
@@ -168,7 +168,7 @@ async def test_whoever_posts_while_a_board_is_removed_counts_after_it_or_gets_50
     assert (await api.score("last", 1, board="arena")).status == 200
     shown = await api.top("arena")
     if method == "POST":  # its rules are there still
-        answer = await api.get("/api/boards/arena/top?period=day")
+        answer = await api.get("/api/boards/arena/top?period=years")
         assert {one["userId"]: one["score"] for one in answer.json["topScores"]} == shown
 
     async def ledger() -> list[asyncpg.Record]:

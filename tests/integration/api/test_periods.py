@@ -163,11 +163,9 @@ async def partition(redis: Redis) -> str:
 async def test_what_happened_before_the_end_counts_there_during_the_grace(
     api: Api, redis: Redis
 ) -> None:
-    assert (
-        await make(api, WEEK | {"name": "day", "cron": "0 0 * * *", "grace": 3600})
-    ).status == 200
+    assert (await make(api, YEARS | {"grace": 3600})).status == 200
     assert (await score(api, "ann", "a1")).status == 200
-    end = await ended(redis, "day", final_in=3_600_000)
+    end = await ended(redis, "years", final_in=3_600_000)
     before = datetime.fromtimestamp(end / 1000 - 1, UTC).isoformat()
     late = await score(api, "ann", "a2", occurredAt=before)
     now = await score(api, "ann", "a3")
@@ -176,7 +174,7 @@ async def test_what_happened_before_the_end_counts_there_during_the_grace(
         {"userId": "ann", "actionId": "a4", "points": 5, "context": {"occurredAt": before}},
     )
 
-    assert [a.json["periods"]["day"]["occurrence"] for a in (late, now, own)] == [1, 2, 2]
+    assert [a.json["periods"]["years"]["occurrence"] for a in (late, now, own)] == [1, 2, 2]
 
 
 async def test_the_first_occurrence_is_open_as_soon_as_the_period_is_set(

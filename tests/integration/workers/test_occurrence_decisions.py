@@ -11,18 +11,17 @@ import pytest
 from scoreboard.assembly.recovery import verifier_of
 from scoreboard.domain.audit import Difference
 from scoreboard.domain.boards import BoardSettings
-from scoreboard.domain.periods import Period
 from scoreboard.domain.reviews import Review
 from scoreboard.domain.submissions import Outcome
 from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.wire.keys import BoardKeys
 from tests.support.arena import Arena
 from tests.support.moderated_arena import Moderated
-from tests.support.occurrences import end_occurrence, make_final, table_totals
+from tests.support.occurrences import end_occurrence, lasting, make_final, table_totals
 from tests.support.suspicious_gate import TOO_MANY
 
-WEEK = Period("week", cron="0 0 * * 1")
-DAY = Period("day", cron="0 0 * * *")
+WEEK = lasting("week")
+DAY = lasting("day")
 
 
 async def configure(court: Moderated, **rules: object) -> None:

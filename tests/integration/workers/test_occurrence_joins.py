@@ -9,7 +9,6 @@ import asyncpg
 import pytest
 
 from scoreboard.domain.boards import BoardSettings
-from scoreboard.domain.periods import Period
 from scoreboard.domain.submissions import Outcome
 from scoreboard.errors import BoardClosed, BoardFull
 from scoreboard.redisio.line_pool import ScriptLines
@@ -17,10 +16,16 @@ from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from scoreboard.write_path.joiner import Joiner
 from tests.support.moderated_arena import Moderated
-from tests.support.occurrences import end_occurrence, known_period, make_final, table_totals
+from tests.support.occurrences import (
+    end_occurrence,
+    known_period,
+    lasting,
+    make_final,
+    table_totals,
+)
 
-WEEK = Period("week", cron="0 0 * * 1")
-DAY = Period("day", cron="0 0 * * *", grace=600)
+WEEK = lasting("week")
+DAY = lasting("day", grace=600)
 PERIODS = (WEEK, DAY)
 IN_1 = ("arena:week:1", "arena:day:1")
 

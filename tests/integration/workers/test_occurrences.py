@@ -12,7 +12,6 @@ from scoreboard.assembly.recovery import verifier_of
 from scoreboard.domain.audit import Difference
 from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.ledger import VERSION_STRIDE
-from scoreboard.domain.periods import Period
 from scoreboard.domain.submissions import Outcome
 from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.settings import Settings
@@ -21,11 +20,17 @@ from scoreboard.workers.patrol import Patrol
 from tests.support import differences as audit
 from tests.support.arena import Arena, opened_arena
 from tests.support.moderated_arena import Moderated
-from tests.support.occurrences import end_occurrence, known_period, make_final, table_totals
+from tests.support.occurrences import (
+    end_occurrence,
+    known_period,
+    lasting,
+    make_final,
+    table_totals,
+)
 from tests.support.suspicious_gate import TOO_MANY
 
-WEEK = Period("week", cron="0 0 * * 1")
-DAY = Period("day", cron="0 0 * * *", grace=600)
+WEEK = lasting("week")
+DAY = lasting("day", grace=600)
 
 
 async def configure(court: Moderated, **rules: object) -> None:

@@ -24,13 +24,14 @@ from scoreboard.workers import eraser, lookout
 from scoreboard.workers.dead_letters import Retrier
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Answer, Api
+from tests.integration.api.test_periods import YEARS
 from tests.support.arena import Arena, opened_arena
 from tests.support.traces import traces
 from tests.support.waiting import wait_until
 
 ADA = "Quixote-47"  # an id that stands nowhere else
 BOARDS: dict[str, dict[str, Any]] = {
-    "arena": {"periods": [{"name": "day", "cron": "0 0 * * *"}], "join": "required"},
+    "arena": {"periods": [YEARS], "join": "required"},
     "duel": {"operator": "best", "capacity": 10},
     "race": {"order": "asc", "operator": "last", "rate": {"actions": 100, "seconds": 60.0}},
 }
@@ -105,7 +106,7 @@ class Played:
         """(user, score, rank) of all tables of all boards."""
         found = {}
         for board in BOARDS:
-            for period in ("", "?period=day") if board == "arena" else ("",):
+            for period in ("", "?period=years") if board == "arena" else ("",):
                 page = await self.api.get(f"/api/boards/{board}/standings{period}")
                 found[board + period] = [
                     (one["userId"], one["score"], one["rank"]) for one in page.json["standings"]
@@ -305,7 +306,7 @@ async def test_an_export_has_all_that_is_held_for_the_player_and_for_admins(
     actions = [one["actionId"] for one in boards["duel"]["actions"]]
     assert actions == [f"{ADA}-act-0", f"{ADA}-act-1"]
     assert [one["score"] for one in boards["race"]["totals"]] == [7]
-    assert [one["table"] for one in boards["arena"]["totals"]] == ["arena", "arena:day:1"]
+    assert [one["table"] for one in boards["arena"]["totals"]] == ["arena", "arena:years:1"]
     assert len(boards["arena"]["joined"]) == 2
     assert [one["kind"] for one in boards["duel"]["cases"]] == ["conflict"]
     assert [one["decision"] for one in told["decisions"]] == ["user_hidden", "user_shown"]
