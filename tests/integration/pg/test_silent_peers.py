@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -55,12 +55,14 @@ class Swallowing:
             )
 
 
-@pytest.fixture
-def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "SILENCE", 0.2)
+@contextmanager
+def attentive(seconds: float = 0.2) -> Iterator[None]:
+    """Silence is noticed after so many seconds: a busy Postgres may be silent for as long."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(connection, "SILENCE", seconds)
+        yield
 
 
-@pytest.mark.usefixtures("attentive")
 async def test_a_connection_on_which_nothing_passes_is_left_and_so_are_its_neighbours(
     database_url: str, database: asyncpg.Connection
 ) -> None:
@@ -72,7 +74,7 @@ async def test_a_connection_on_which_nothing_passes_is_left_and_so_are_its_neigh
             pass
         proxy.swallow()
         async with asyncio.timeout(PATIENCE):
-            with pytest.raises(Unavailable):
+            with attentive(), pytest.raises(Unavailable):
                 await through.knows(BOARD)
             async with through.locked_if_free(PARTITION) as session:
                 assert session is not None
@@ -81,7 +83,6 @@ async def test_a_connection_on_which_nothing_passes_is_left_and_so_are_its_neigh
     assert await totals(database) == {"ann": 5}
 
 
-@pytest.mark.usefixtures("attentive")
 async def test_a_batch_of_which_nothing_more_passes_is_left_long_before_its_limit(
     database_url: str, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +99,7 @@ async def test_a_batch_of_which_nothing_more_passes_is_left_long_before_its_limi
             async with Ledger(pool).locked(PARTITION) as session:
                 with monkeypatch.context() as patched:
                     patched.setattr(ledger, "_row", cut_off)
-                    with pytest.raises(Unavailable):
+                    with attentive(), pytest.raises(Unavailable):
                         await session.write([event("10-0", "ann", "a1", 5)], [])
             async with Ledger(pool).locked(PARTITION) as session:
                 await session.write([event("10-0", "ann", "a1", 5)], [])
@@ -106,7 +107,6 @@ async def test_a_batch_of_which_nothing_more_passes_is_left_long_before_its_limi
     assert await totals(database) == {"ann": 5}
 
 
-@pytest.mark.usefixtures("attentive")
 async def test_a_load_is_left_when_nothing_passes_between_two_chunks(
     database_url: str, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,12 +119,11 @@ async def test_a_load_is_left_when_nothing_passes_between_two_chunks(
             chunks = session.source.totals(BOARD)
             assert len(await anext(chunks)) == 1
             proxy.swallow()
-            with pytest.raises(Unavailable):
+            with attentive(), pytest.raises(Unavailable):
                 await anext(chunks)
         pool.terminate()
 
 
-@pytest.mark.usefixtures("attentive")
 async def test_a_copy_that_takes_its_time_is_waited_for(
     database_url: str, database: asyncpg.Connection
 ) -> None:
@@ -133,20 +132,20 @@ async def test_a_copy_that_takes_its_time_is_waited_for(
     )
     pool = await open_pool(database_url, connections=1, timeout=PATIENCE)
     async with pool.acquire() as own:
-        await own.copy_records_to_table("slow", records=[(1,)])
+        with attentive():
+            await own.copy_records_to_table("slow", records=[(1,)])
     await pool.close()
     assert await database.fetchval("SELECT count(*) FROM slow") == 1
     await database.execute("DROP TABLE slow")
 
 
-@pytest.mark.usefixtures("attentive")
 async def test_a_statement_that_takes_its_time_is_waited_for(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str,
 ) -> None:
-    monkeypatch.setattr(connection, "SILENCE", 1.0)  # for Postgres to begin with it
     pool = await open_pool(database_url, connections=1, timeout=PATIENCE)
     async with pool.acquire() as own:
         process = own.get_server_pid()
-        await own.execute("SELECT pg_sleep(2.5)")
+        with attentive(1.0):  # for Postgres to begin with it
+            await own.execute("SELECT pg_sleep(2.5)")
         assert own.get_server_pid() == process
     await pool.close()
