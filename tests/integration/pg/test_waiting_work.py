@@ -16,6 +16,7 @@ from scoreboard.pg.profiles import StoredProfiles
 from scoreboard.pg.waiting_work import WorkRecord
 from tests.support.ledger_entries import BOARD, PARTITION, START_MS, opened
 from tests.support.outsiders import listen
+from tests.support.waiting import wait_until
 
 END, FINAL = START_MS + 1_000, START_MS + 2_000
 
@@ -63,9 +64,12 @@ async def test_a_changed_profile_is_seen_until_boards_follow_it(
     changes = ProfileChanges(pool)
     await StoredProfiles(pool).put("ann", Profile(display_name="Ann"))
     assert await jobs(work) == {"profiles"}, "somebody may have come onto a board meanwhile"
-    for _ in range(2):  # the first look takes down how far back others may have begun
-        await changes.recheck(10)
-    assert await jobs(work) == set()
+
+    async def followed() -> bool:
+        await changes.recheck(10)  # which waits for all who write on this server, whatever they do
+        return await jobs(work) == set()
+
+    await wait_until(followed, description="the others have ended")
     await database.execute("INSERT INTO board (board, partition) VALUES ($1, 0)", BOARD)
     await database.execute(
         "INSERT INTO profile_change (board, user_id, listing) VALUES ($1, 'ann', false)", BOARD
