@@ -133,6 +133,11 @@ class Session(asyncpg.Connection):  # type: ignore[misc]  # asyncpg comes withou
         )
         try:
             yield
+        except AttributeError as error:
+            if not self.is_closed():
+                raise
+            # asyncpg goes on with nothing where a connection ended between two of its messages.
+            raise asyncpg.InterfaceError("the connection has ended") from error
         finally:
             timer.cancel()
             for task in looking:

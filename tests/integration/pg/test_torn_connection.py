@@ -16,7 +16,8 @@ import pytest
 from scoreboard.errors import Unavailable
 from scoreboard.pg import plain_batches
 from scoreboard.pg.board_source import players
-from scoreboard.pg.connection import connect
+from scoreboard.pg.connection import Session, connect
+from scoreboard.pg.failures import translated
 from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.pool import open_pool
 from tests.support.in_between import calling, listening, pass_on
@@ -100,6 +101,23 @@ async def test_rows_can_not_be_read_by_a_connection_that_has_ended_since_it_was_
         with pytest.raises(Unavailable):
             await anext(players(connection, "arena"))
     await pool.close()
+
+
+async def test_a_connection_that_ends_between_two_messages_of_a_statement_is_unavailable(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = Session._get_statement
+
+    async def prepare_and_end(self: Session, *args: Any, **named: Any) -> Any:
+        prepared = await prepare(self, *args, **named)
+        self.terminate()
+        return prepared
+
+    monkeypatch.setattr(Session, "_get_statement", prepare_and_end)
+    for read in ("fetch", "fetchval", "fetchrow"):
+        connection = await connect(database_url, timeout=30)
+        with pytest.raises(Unavailable), translated():
+            await getattr(connection, read)("SELECT 1")
 
 
 async def test_an_old_connection_that_nobody_answers_is_let_go_without_an_error(
