@@ -13,6 +13,7 @@ from playwright.async_api import Page, async_playwright, expect
 
 from clients.conformance.drivers import CLIENTS
 from scripts.load.target import Target
+from tests.support.network_changes import load_again_after_a_change_of_network
 from tests.support.programs import program
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -39,6 +40,7 @@ async def page(service: Target) -> AsyncIterator[Page]:
                 executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
             )
             page = await browser.new_page()
+            load_again_after_a_change_of_network(page)
             page.set_default_timeout(1000 * PATIENCE)
             expect.set_options(timeout=1000 * PATIENCE)
             await page.goto(url)

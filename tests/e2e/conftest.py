@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 
 import pytest_asyncio
-from playwright.async_api import Browser, Error, Page, Request, Response, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from scoreboard.settings import Settings
 from tests.e2e.console import Console, kept_console
 from tests.e2e.review_queue import Queue, filled_queue
 from tests.e2e.stand_in import Feed, stand_in
+from tests.support.network_changes import load_again_after_a_change_of_network
 from tests.support.programs import lacking
 from tests.support.waiting import PATIENCE
 
@@ -28,9 +27,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-CHANGED = "net::ERR_NETWORK_CHANGED"
-ITSELF = "is interrupted by another navigation"
 
 expect.set_options(timeout=1000 * PATIENCE)
 
@@ -63,7 +59,7 @@ async def new_page(browser: Browser) -> AsyncIterator[OpenPage]:
         contexts.append(context)
         page = await context.new_page()
         page.set_default_timeout(1000 * PATIENCE)
-        _load_again_after_a_change_of_network(page)
+        load_again_after_a_change_of_network(page)
         page.on("pageerror", lambda error: wrongs.append(str(error)))
         # For the report of a test that fails.
         page.on("requestfailed", lambda request: print("failed:", request.url, request.failure))
@@ -80,49 +76,6 @@ async def new_page(browser: Browser) -> AsyncIterator[OpenPage]:
     for context in contexts:
         await context.close()
     assert wrongs == []
-
-
-def _load_again_after_a_change_of_network(page: Page) -> None:
-    """Chromium gives up what it is loading when an address comes or goes on this machine, as in
-    tests of cut networks, which other processes may run meanwhile. It may load the page anew by
-    itself then, in the way of who does so as well."""
-    load, given_up = page.goto, list[str]()
-    goes = False
-    reloads: list[asyncio.Task[None]] = []  # of pages that a link led to
-
-    async def reload() -> None:
-        with suppress(Error):  # the page is left or closed meanwhile
-            await page.reload()
-
-    def failed(request: Request) -> None:
-        if request.failure == CHANGED:
-            given_up.append(request.url)
-            if not goes and request.resource_type in ("document", "script", "stylesheet"):
-                reloads.append(asyncio.create_task(reload()))
-
-    async def goto(url: str, **options: Any) -> Response | None:
-        nonlocal goes
-        goes = True
-        try:
-            return await go(url, **options)
-        finally:
-            goes = False
-
-    async def go(url: str, **options: Any) -> Response | None:
-        given_up.clear()
-        try:
-            response = await load(url, **options)
-        except Error as error:
-            if not any(sign in error.message for sign in (CHANGED, "chrome-error:", ITSELF)):
-                raise
-            return await go(url, **options)
-        while given_up:
-            given_up.clear()
-            response = await page.reload()
-        return response
-
-    page.on("requestfailed", failed)
-    setattr(page, "goto", goto)  # noqa: B010 (mypy forbids the assignment)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -10,13 +10,13 @@ import time
 import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
-from structlog.typing import EventDict
 
 from scoreboard.api.edge import http_connection
 from scoreboard.telemetry import sparing_log
 from scoreboard.telemetry.sparing_log import SparingLog
 from tests.integration.api.conftest import StartApi
 from tests.integration.api.described_api import Api
+from tests.integration.api.edge.lines_about_clients import about_clients
 from tests.support.named_case import named
 
 TOKEN = b"eyJhbGciOiJIUzI1NiJ9.c2VjcmV0.c2lnbmF0dXJl"
@@ -29,14 +29,6 @@ UPGRADE = (
 
 def malformed() -> float:
     return REGISTRY.get_sample_value("scoreboard_malformed_requests_total") or 0.0
-
-
-CHECKS = ("append_only_off", "append_only_fragile")  # what a start finds out about its Redis
-
-
-def about_clients(logs: list[EventDict]) -> list[EventDict]:
-    """Without the lines about the service's own work, which goes on meanwhile."""
-    return [line for line in logs if line["log_level"] != "info" and line["event"] not in CHECKS]
 
 
 def get(*fields: bytes, version: bytes = b"HTTP/1.1", host: bytes = b"Host: x") -> bytes:
