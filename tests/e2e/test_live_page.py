@@ -3,73 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 import pytest
 import pytest_asyncio
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 from playwright.async_api import Page, expect
 
-from scoreboard.api.tokens import keys_from, mint
-from scoreboard.assembly.application import application
 from scoreboard.local.embedded_servers import free_port
 from scoreboard.settings import Settings
 from tests.e2e.conftest import OpenPage
 from tests.support.extent import kept
-from tests.support.kept_port import kept_port
-from tests.support.waiting import wait_until
+from tests.support.whole_service import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-class Service:
-    """The service on a port of its own, kept when it is started again."""
+class Played(Service):
+    """The service, with boards and scores as they come over its API."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._runner: web.AppRunner | None = None
-        self._port = free_port()  # which nobody takes while it is stopped
+        super().__init__(settings)
         self._actions = 0
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
-
     async def start(self) -> None:
-        self._runner = web.AppRunner(await application(self._settings))
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        await wait_until(self._takes_tokens, description="the service takes tokens")
+        await super().start()
+        await self.takes_tokens()
 
-    async def _takes_tokens(self) -> bool:
-        headers = {"Authorization": f"Bearer {self.token('board:read')}"}
-        async with (
-            ClientSession() as session,
-            session.get(f"{self.url}/readyz", headers=headers) as response,
-        ):
-            parts = (await response.json())["parts"]
-            return bool(parts["tokens"]["up"] and parts["players"]["up"])
-
-    async def stop(self) -> None:
-        if self._runner:
-            await self._runner.cleanup()
-        self._runner = None
-
-    @asynccontextmanager
-    async def away(self) -> AsyncIterator[None]:
-        """It is stopped until the end of the block."""
-        await self.stop()
-        with kept_port("127.0.0.1", self._port):
-            yield
-            await self.start()
-
-    def token(self, scope: str, ttl: int = 600) -> str:
-        keys = keys_from(self._settings)
-        return mint(keys, self._settings.jwt_algorithm, subject="test", scope=scope, ttl=ttl)
-
-    async def make_board(self, board: str, **rules: Any) -> None:
+    async def put_board(self, board: str, **rules: Any) -> None:
         """As an administrator would."""
         headers = {"Authorization": f"Bearer {self.token('admin')}"}
         url = f"{self.url}/api/admin/boards/{board}"
@@ -92,7 +54,7 @@ class Service:
             assert response.status == 200, await response.text()
 
 
-Start = Callable[..., Awaitable[Service]]
+Start = Callable[..., Awaitable[Played]]
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -100,8 +62,9 @@ async def start(settings: Settings) -> AsyncIterator[Start]:
     """Starts the service: ``await start(public_reads=False)``."""
     services = []
 
-    async def start(**changes: Any) -> Service:
-        service = Service(msgspec.structs.replace(settings, **changes))
+    async def start(**changes: Any) -> Played:
+        # Of its own, so that nobody takes it while the service is stopped.
+        service = Played(msgspec.structs.replace(settings, port=free_port(), **changes))
         services.append(service)
         await service.start()
         return service
@@ -165,7 +128,7 @@ async def test_a_newcomer_takes_the_place_of_the_tenth(start: Start, new_page: O
 async def test_a_board_of_lap_times_is_shown_by_its_rules(start: Start, new_page: OpenPage) -> None:
     service = await start()
     rules = {"operator": "best", "order": "asc", "decimals": 3, "rankStyle": "standard"}
-    await service.make_board("laps", **rules, topSize=3, title="Monza", unit="s")
+    await service.put_board("laps", **rules, topSize=3, title="Monza", unit="s")
     # cy stands above ann by time, and by name where the two come too close to one another for that.
     for user, lap in (("cy", 83204), ("bob", 83911), ("ann", 83204), ("dan", 99000)):
         await service.score(user, lap, board="laps")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 from redis.asyncio import Redis
@@ -33,6 +34,11 @@ class Moderated:
     gate: SuspiciousGate
     judged: JudgedCalls
     database: asyncpg.Connection
+
+    async def configure(self, **rules: Any) -> None:
+        """An administrator gives the board these rules, and the others their defaults."""
+        settings = BoardSettings(**rules)
+        await self.moderator.configure("arena", lambda _: settings, by="mod")
 
     async def set_mode(self, mode: GateMode) -> None:
         await self.moderator.configure("arena", lambda _: BoardSettings(mode=mode), by="eve")

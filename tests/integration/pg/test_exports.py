@@ -8,7 +8,6 @@ from typing import Any
 import asyncpg
 import pytest
 
-from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.periods import Period
 from scoreboard.domain.snapshots import Snapshot, Wanted
 from scoreboard.errors import (
@@ -27,10 +26,6 @@ from tests.support.occurrences import end_occurrence, make_final
 WEEK = Period("week", cron="0 0 * * 1")
 
 
-async def configure(court: Moderated, **rules: Any) -> None:
-    await court.moderator.configure("arena", lambda _: BoardSettings(**rules), by="mod")
-
-
 async def exported(pool: asyncpg.Pool, wanted: Wanted) -> tuple[Snapshot, list[tuple[Any, ...]]]:
     async with BoardExports(pool).open(wanted, by="test") as (snapshot, rows):
         return snapshot, [row async for chunk in rows for row in chunk]
@@ -44,14 +39,14 @@ def standings(rows: list[tuple[Any, ...]]) -> list[tuple[int, str, int]]:
 async def test_an_occurrence_has_its_own_totals_open_and_final(
     court: Moderated, pool: asyncpg.Pool, *, final: bool
 ) -> None:
-    await configure(court, periods=(WEEK,), rank_style="standard")
+    await court.configure(periods=(WEEK,), rank_style="standard")
     await court.arena.submit(("ann", "a1", 5), ("bob", "b1", 7), ("cy", "c1", 5))
     await end_occurrence(court.arena, "week")
     await court.arena.submit(("ann", "a2", 4))
     await court.arena.persist()
     if final:
         await make_final(court.arena, "week", 1)
-        await configure(court, periods=(WEEK,), rank_style="ordinal")  # it keeps the rule it had
+        await court.configure(periods=(WEEK,), rank_style="ordinal")  # it keeps the rule it had
 
     first, rows = await exported(pool, Wanted("arena", "standings", "week", "previous"))
     assert standings(rows) == [(1, "bob", 7), (2, "ann", 5), (2, "cy", 5)]
@@ -82,7 +77,7 @@ async def test_an_export_whose_connection_ends_behind_the_head_breaks_off_as_una
 async def test_totals_of_a_board_where_less_is_better_are_as_people_see_them(
     court: Moderated, pool: asyncpg.Pool
 ) -> None:
-    await configure(court, operator="best", order="asc")
+    await court.configure(operator="best", order="asc")
     await court.arena.submit(("ann", "a1", 83204), ("bob", "b1", 81000), ("ann", "a2", 90000))
     await court.arena.persist()
 
@@ -98,7 +93,7 @@ async def test_totals_of_a_board_where_less_is_better_are_as_people_see_them(
 async def test_what_is_not_there_is_told_apart(
     court: Moderated, pool: asyncpg.Pool, database: asyncpg.Connection
 ) -> None:
-    await configure(court, periods=(WEEK,), all_time=False)
+    await court.configure(periods=(WEEK,), all_time=False)
     await court.arena.submit(("ann", "a1", 5))
     await court.arena.persist()
 
@@ -144,7 +139,7 @@ async def test_a_table_that_somebody_locks_is_waited_for_a_moment_however_long_a
 ) -> None:
     assert snapshots.WAIT == "SET LOCAL lock_timeout = '4s'"
     monkeypatch.setattr(snapshots, "WAIT", "SET LOCAL lock_timeout = '20ms'")
-    await configure(court)
+    await court.configure()
     wanted = Wanted("arena", "standings")
     for table in ("board", "user_score", "score_action"):
         async with database.transaction():

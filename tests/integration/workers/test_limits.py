@@ -13,7 +13,6 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.reviews import Filter
 from scoreboard.domain.submissions import Outcome
 from scoreboard.errors import BoardFull
@@ -38,11 +37,6 @@ async def servers(
             await opened.enter_async_context(opened_arena(settings, redis, pool))
             for _ in range(SERVERS)
         ]
-
-
-async def configure(court: Moderated, **rules: object) -> None:
-    settings = BoardSettings(**rules)  # type: ignore[arg-type]
-    await court.moderator.configure("arena", lambda _: settings, by="mod")
 
 
 async def outcomes(court: Moderated, *actions: tuple[str, str, int]) -> list[Outcome]:
@@ -71,7 +65,7 @@ async def joiner(court: Moderated, settings: Settings) -> AsyncIterator[Joiner]:
 async def test_exactly_so_many_users_get_in_with_exactly_so_many_attempts(
     court: Moderated, settings: Settings, redis: Redis, pool: asyncpg.Pool
 ) -> None:
-    await configure(court, attempts=2, capacity=20)
+    await court.configure(attempts=2, capacity=20)
     posts = [(f"u{i % USERS}", f"k{i}", 1) for i in range(POSTS)]
     random.Random(7).shuffle(posts)
     async with servers(settings, redis, pool) as several:
@@ -96,7 +90,7 @@ async def test_exactly_so_many_users_get_in_with_exactly_so_many_attempts(
 async def test_a_redis_that_was_emptied_or_restarted_knows_who_is_in_and_how_often(
     court: Moderated,
 ) -> None:
-    await configure(court, attempts=2, capacity=2)
+    await court.configure(attempts=2, capacity=2)
     assert await outcomes(court, ("ann", "a1", 5), ("ann", "a2", 5), ("bob", "a1", 5)) == [
         *(Outcome.ACCEPTED,) * 3,
     ]
@@ -114,14 +108,14 @@ async def test_limits_that_are_set_on_a_board_with_scores_count_what_was_before(
     court: Moderated,
 ) -> None:
     await outcomes(court, ("ann", "a1", 5), ("ann", "a2", 5), ("bob", "a1", 5))
-    await configure(court, attempts=2)
+    await court.configure(attempts=2)
     assert await outcomes(court, ("ann", "a3", 5), ("bob", "a2", 5), ("cid", "a1", 5)) == [
         *(Outcome.ATTEMPTS_EXHAUSTED, Outcome.ACCEPTED, Outcome.ACCEPTED),
     ]
-    await configure(court)
+    await court.configure()
     assert await outcomes(court, ("ann", "a4", 5)) == [Outcome.ACCEPTED]
     assert await players(court) == {}, "a board without limits keeps none"
-    await configure(court, attempts=4, capacity=2)
+    await court.configure(attempts=4, capacity=2)
     assert await outcomes(court, ("ann", "a5", 5), ("ann", "a6", 5), ("dan", "a1", 5)) == [
         *(Outcome.ACCEPTED, Outcome.ATTEMPTS_EXHAUSTED, Outcome.BOARD_FULL),
     ]
@@ -130,7 +124,7 @@ async def test_limits_that_are_set_on_a_board_with_scores_count_what_was_before(
 async def test_the_audit_finds_whom_limits_count_wrongly_and_a_repair_sets_it_right(
     court: Moderated, joiner: Joiner, pool: asyncpg.Pool
 ) -> None:
-    await configure(court, attempts=5, capacity=9)
+    await court.configure(attempts=5, capacity=9)
     await outcomes(court, ("ann", "a1", 5), ("ann", "a2", 5), ("bob", "a1", 5))
     await joiner.join("arena", "cy")
     assert await differences(court.arena, pool) == []
@@ -150,18 +144,18 @@ async def test_the_audit_finds_whom_limits_count_wrongly_and_a_repair_sets_it_ri
 
 
 async def test_a_limit_may_grow_without_a_load(court: Moderated) -> None:
-    await configure(court, attempts=1)
+    await court.configure(attempts=1)
     assert await outcomes(court, ("ann", "a1", 5), ("ann", "a2", 5)) == [
         *(Outcome.ACCEPTED, Outcome.ATTEMPTS_EXHAUSTED),
     ]
     before = (await court.arena.meta())["version"]
-    await configure(court, attempts=2)
+    await court.configure(attempts=2)
     assert await outcomes(court, ("ann", "a2", 5)) == [Outcome.ACCEPTED]
     assert int((await court.arena.meta())["version"]) == int(before) + 1
 
 
 async def test_neither_limit_binds_an_approval_but_it_counts(court: Moderated) -> None:
-    await configure(court, mode="reject", attempts=1, capacity=1)
+    await court.configure(mode="reject", attempts=1, capacity=1)
     assert await outcomes(court, ("ann", "a1", 100), ("ann", "a2", 5)) == [
         *(Outcome.REFUSED, Outcome.ACCEPTED),
     ]
@@ -175,7 +169,7 @@ async def test_neither_limit_binds_an_approval_but_it_counts(court: Moderated) -
 async def test_of_many_who_join_at_once_exactly_so_many_get_in(
     court: Moderated, joiner: Joiner
 ) -> None:
-    await configure(court, join="required", capacity=20)
+    await court.configure(join="required", capacity=20)
     users = [f"u{i % USERS}" for i in range(POSTS)]
     answers = await asyncio.gather(
         *(joiner.join("arena", user) for user in users), return_exceptions=True
@@ -188,7 +182,7 @@ async def test_of_many_who_join_at_once_exactly_so_many_get_in(
 
 
 async def test_joins_outlive_redis(court: Moderated, joiner: Joiner) -> None:
-    await configure(court, join="required", capacity=2)
+    await court.configure(join="required", capacity=2)
     await joiner.join("arena", "ann")
     await joiner.join("arena", "bob")
     assert await outcomes(court, ("bob", "a1", 5), ("cid", "a1", 5)) == [
@@ -208,7 +202,7 @@ async def test_joins_outlive_redis(court: Moderated, joiner: Joiner) -> None:
 
 async def test_users_with_scores_are_in_when_a_board_wants_users_to_join(court: Moderated) -> None:
     await outcomes(court, ("ann", "a1", 5))
-    await configure(court, join="required")
+    await court.configure(join="required")
     assert await outcomes(court, ("ann", "a2", 5), ("bob", "a1", 5)) == [
         *(Outcome.ACCEPTED, Outcome.NOT_JOINED),
     ]

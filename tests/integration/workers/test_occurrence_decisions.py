@@ -10,7 +10,6 @@ import pytest
 
 from scoreboard.assembly.recovery import verifier_of
 from scoreboard.domain.audit import Difference
-from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.reviews import Review
 from scoreboard.domain.submissions import Outcome
 from scoreboard.pg.ledger_audit import LedgerAudit
@@ -25,9 +24,7 @@ DAY = lasting("day")
 
 
 async def configure(court: Moderated, **rules: object) -> None:
-    given = {"periods": (WEEK, DAY), "mode": "reject"} | rules
-    settings = BoardSettings(**given)  # type: ignore[arg-type]
-    await court.moderator.configure("arena", lambda _: settings, by="mod")
+    await court.configure(**{"periods": (WEEK, DAY), "mode": "reject"} | rules)
 
 
 async def agrees(court: Moderated) -> None:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.submissions import Outcome
 from scoreboard.errors import BoardClosed, BoardFull
 from scoreboard.redisio.line_pool import ScriptLines
@@ -31,9 +30,7 @@ IN_1 = ("arena:week:1", "arena:day:1")
 
 
 async def configure(court: Moderated, **rules: object) -> None:
-    given = {"periods": PERIODS, "join": "required"} | rules
-    settings = BoardSettings(**given)  # type: ignore[arg-type]
-    await court.moderator.configure("arena", lambda _: settings, by="mod")
+    await court.configure(**{"periods": PERIODS, "join": "required"} | rules)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from redis.asyncio import Redis
 
 from scoreboard.assembly.recovery import verifier_of
 from scoreboard.domain.audit import Difference
-from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.ledger import VERSION_STRIDE
 from scoreboard.domain.submissions import Outcome
 from scoreboard.pg.ledger_audit import LedgerAudit
@@ -34,8 +33,7 @@ DAY = lasting("day", grace=600)
 
 
 async def configure(court: Moderated, **rules: object) -> None:
-    settings = BoardSettings(**{"periods": (WEEK,)} | rules)  # type: ignore[arg-type]
-    await court.moderator.configure("arena", lambda _: settings, by="mod")
+    await court.configure(**{"periods": (WEEK,)} | rules)
 
 
 def keys_of(arena: Arena, table: str) -> BoardKeys:

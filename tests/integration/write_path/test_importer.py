@@ -93,13 +93,9 @@ def listed(rows: Sequence[tuple[str, Any]], name: str = "season") -> Source:
     return Source(name, len(rows), chunks())
 
 
-async def configure(court: Moderated, **rules: Any) -> None:
-    await court.moderator.configure("arena", lambda _: BoardSettings(**rules), by="mod")
-
-
 @pytest.fixture
 async def into(court: Moderated, pool: asyncpg.Pool) -> Into:
-    await configure(court)
+    await court.configure()
     return Into(court.arena, pool)
 
 
@@ -156,7 +152,7 @@ async def test_what_the_board_has_and_what_comes_go_together_by_its_operator(
 ) -> None:
     for operator, total in (("sum", 130), ("best", 100), ("last", 30)):
         board = Into(court.arena, into.pool)
-        await configure(court, operator=operator)
+        await court.configure(operator=operator)
         await court.arena.submit(("ann", f"before-{operator}", 100))
         await board.source(listed(ROWS, operator))
         assert (await board.arena.totals())["ann"] == total
@@ -187,7 +183,7 @@ async def test_what_is_refused_is_told_with_its_reason_and_holds_up_nothing(into
 
 
 async def test_the_limits_of_the_board_hold(court: Moderated, into: Into) -> None:
-    await configure(court, capacity=2)
+    await court.configure(capacity=2)
 
     assert await into.rows(ROWS) == {NEW: 2, "the board takes no further user": 3}
     assert await into.standings() == ROWS[:2]
@@ -198,7 +194,7 @@ async def test_the_limits_of_the_board_hold(court: Moderated, into: Into) -> Non
 async def test_periods_get_what_is_imported_while_they_are_open(
     court: Moderated, into: Into
 ) -> None:
-    await configure(court, periods=(Period("week", cron="0 0 * * 1"),))
+    await court.configure(periods=(Period("week", cron="0 0 * * 1"),))
 
     await into.rows(ROWS)
     await into.arena.persist()
@@ -258,7 +254,7 @@ async def test_while_redis_fails_rows_are_submitted_again_and_count_once(
 ) -> None:
     monkeypatch.setattr(importer, "FIRST_PAUSE", 0.001)
     monkeypatch.setattr(importer, "BATCH", 2)
-    await configure(court)
+    await court.configure()
     into = Into(court.arena, pool, Failing(court.arena))
     rows = [(f"user{at}", 100 - at) for at in range(20)]
 
