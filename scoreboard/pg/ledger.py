@@ -241,7 +241,10 @@ class LedgerSession:
         if not events:
             return [], 0
         try:
-            periods = any(event.body.v >= PERIODS for event in events)
+            # What is taken back may have counted in a period that the board no longer has.
+            periods = any(
+                event.body.v >= PERIODS or event.kind is EventKind.REVERTED for event in events
+            )
             await self.connection.copy_records_to_table(
                 "staged",
                 records=map(_row_of_periods if periods else _row, events),

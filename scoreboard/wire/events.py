@@ -44,11 +44,12 @@ PERIODS = 3
 SHARDS = 4
 
 
-def format_of(settings: BoardSettings) -> int:
-    """The format of a board's events."""
+def format_of(settings: BoardSettings, *, occurrences: bool = False) -> int:
+    """The format of a board's events; of one about ``occurrences``, which a board has of periods
+    that were taken from it, too."""
     if settings.shard_count > 1:
         return SHARDS
-    if settings.periods:
+    if settings.periods or occurrences:
         return PERIODS
     return RULES if settings.totals else FORMAT
 

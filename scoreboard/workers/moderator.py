@@ -360,7 +360,7 @@ class Moderator:
             held = await self._occurrences.holding(board, action.event.ms)
             await self._boards.approve(
                 board,
-                format_of(await self._settings.get(board)),
+                format_of(await self._settings.get(board), occurrences=bool(held)),
                 action,
                 tables=[one.table for one in held if one.state == "open"],
                 final=[f"{one.period}:{one.number}" for one in held if one.state == "final"],
@@ -385,9 +385,10 @@ class Moderator:
     ) -> int:
         """Takes a user's actions back. Returns how many it took back; the ledger has them all."""
         settings = await self._settings.get(board)
-        event_format, reverted = format_of(settings), 0
+        reverted = 0
         if settings.operator == "sum":
             async for action in actions:
+                event_format = format_of(settings, occurrences=bool(action.moves))
                 reverted += await self._boards.revert(board, event_format, action, why)
             await persist()
             return reverted
@@ -405,6 +406,7 @@ class Moderator:
                     for table in (board, *(f"{board}:{name}" for name in occurrences))
                 ]
                 fenced = Fenced(epoch, total, dict(zip(occurrences, others, strict=True)))
+                event_format = format_of(settings, occurrences=bool(occurrences))
                 reverted += await self._boards.revert(board, event_format, action, why, fenced)
             await persist()
         return reverted

@@ -92,6 +92,25 @@ async def test_an_action_that_is_taken_back_goes_from_every_table(
     await agrees(court)
 
 
+@pytest.mark.parametrize("operator", ["sum", "best", "last"])
+async def test_decisions_reach_the_tables_of_periods_that_the_board_no_longer_has(
+    court: Moderated, database: asyncpg.Connection, operator: str
+) -> None:
+    await configure(court, operator=operator, attempts=9)
+    case = await refused_in_the_first_week(court)
+    await configure(court, operator=operator, periods=())
+    total = TOO_MANY + (5 if operator == "sum" else 0)
+    await court.moderator.approve(case.id, by="eve", reason="")
+    assert await table_totals(court.arena, "arena:week:1") == {"ann": total, "bob": 7}
+    assert await final_table(database, "arena:day:1") == {"ann": (total, 1), "bob": (7, 2)}
+    await agrees(court)
+    await make_final(court.arena, "week", 1)
+    await court.moderator.revert("arena", "ann", "cheat", by="eve", reason="")
+    for table in ("arena:week:1", "arena:day:1"):
+        assert await final_table(database, table) == {"bob": (7, 1), "ann": (5, 2)}
+    await agrees(court)
+
+
 async def test_where_nothing_is_left_the_user_goes_from_the_table(court: Moderated) -> None:
     await configure(court, operator="best", mode="flag")
     case = await court.case("ann", "cheat", TOO_MANY)
