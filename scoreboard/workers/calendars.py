@@ -98,7 +98,7 @@ class Calendar:
             opened = await self._hand_on(board, name, known, here)
         following = latest(period, known, now)
         if known is None or following.latest.number > known.latest.number:
-            opened = await self._boards.turn(board, name, following, follows=True) or opened
+            opened = await self._open(board, name, following) or opened
         now, read = await self._read(board, [name])
         here = read[name]
         if here is None or here.latest.ends_at <= now:
@@ -117,8 +117,14 @@ class Calendar:
         ):
             if one is not None and one.number > least:
                 named = KnownPeriod(one, final_at)
-                opened = await self._boards.turn(shard, period, named, follows=True) or opened
+                opened = await self._open(shard, period, named) or opened
         return opened
+
+    async def _open(self, shard: str, period: str, known: KnownPeriod) -> bool:
+        try:
+            return await self._boards.turn(shard, period, known, follows=True)
+        except BoardCold as error:  # since it was read
+            raise _not_live() from error
 
     async def _known(self, shard: str, period: str) -> KnownPeriod | None:
         return (await self._read(shard, [period]))[1][period]
@@ -133,4 +139,8 @@ class Calendar:
         try:
             return await self._boards.known(shard, periods)
         except BoardCold as error:
-            raise Unavailable("The board is being rebuilt.") from error
+            raise _not_live() from error
+
+
+def _not_live() -> Unavailable:
+    return Unavailable("The board is being rebuilt.")
