@@ -8,11 +8,18 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from scoreboard.errors import Erased
+
 ErasureMode = Literal["erase", "anonymise"]
 ErasureState = Literal["running", "done"]
 
 MODES: tuple[ErasureMode, ...] = ("erase", "anonymise")
 DIGEST = 16  # bytes
+
+
+def is_erased() -> Erased:
+    """The error for what comes for the id of an erased player."""
+    return Erased("This player was erased. Admit the id first if it is a new player's.")
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):

@@ -106,6 +106,7 @@ class ErasedRows:
     async def forget_profile(self, job: ErasureJob) -> int | None:
         """Deletes the profile. Returns the revision that it had; None: there was none."""
         async with self._transaction() as connection:
+            await erasures.wait_for_writers(connection)
             revision: int | None = await connection.fetchval(_sql["erase_profile"], job.user_id)
             await erasures.count(connection, job, "profile", int(revision is not None))
         return revision

@@ -4,7 +4,7 @@ goes of a player is in erased_rows.py."""
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from scoreboard.errors import ErasureRunning, NotFound
 from scoreboard.pg import admin_audit
 from scoreboard.pg.failures import translated
 from scoreboard.pg.outside_events import tell_of_erasure
-from scoreboard.pg.partition_locks import ERASURES_LOCK, LOCK_SPACE
+from scoreboard.pg.partition_locks import ERASED_LOCK, ERASURES_LOCK, LOCK_SPACE
 from scoreboard.pg.sql import statements
 
 _sql = statements("erasures")
@@ -92,12 +92,7 @@ class Erasures:
     async def erased_among(self, users: Collection[str]) -> set[str]:
         """Which of these ids are those of erased players; none that is no text of UTF-8 is."""
         with translated():
-            if await self._pool.fetchval(_sql["known"]) is None:
-                return set()
-            key = await self.key()
-            digests = {digest_of(user, key): user for user in users if _is_text(user)}
-            rows = await self._pool.fetch(_sql["tombstones"], list(digests))
-        return {digests[row["digest"]] for row in rows if row["admitted"] is None}
+            return await _erased(self._pool, filter(_is_text, users))
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[bool]:
@@ -165,6 +160,19 @@ class Erasures:
             await self._pool.execute(_sql["swept"], list(digests), epoch)
 
 
+async def erased_in(connection: Any, users: Collection[str]) -> set[str]:
+    """Which of these ids are those of erased players, in a transaction that writes of the others:
+    no erasure passes ``wait_for_writers`` before it ends, so none overlooks what it writes."""
+    await connection.execute(_sql["write"], LOCK_SPACE, ERASED_LOCK)
+    return await _erased(connection, users)
+
+
+async def wait_for_writers(connection: Any) -> None:
+    """Returns when no transaction is open any more that did not see whom ``erased_in`` names by
+    now; until this one ends, none begins."""
+    await connection.execute(_sql["wait_for_writers"], LOCK_SPACE, ERASED_LOCK)
+
+
 async def count(connection: Any, job: ErasureJob, place: str, rows: int) -> None:
     """Adds to what the receipt says of a place, in the transaction in which it went."""
     if rows:
@@ -184,6 +192,14 @@ async def load_whole(connection: Any, board: str, version: int) -> None:
 async def end_board(connection: Any, job: ErasureJob, board: str) -> None:
     """All is done of the board."""
     await connection.execute(_sql["end_board"], job.id, board)
+
+
+async def _erased(connection: Any, users: Iterable[str]) -> set[str]:
+    if (key := await connection.fetchval(_sql["known"])) is None:
+        return set()
+    digests = {digest_of(user, bytes.fromhex(key)): user for user in users}
+    rows = await connection.fetch(_sql["tombstones"], list(digests))
+    return {digests[row["digest"]] for row in rows if row["admitted"] is None}
 
 
 async def _get(connection: Any, name: str) -> Erasure:

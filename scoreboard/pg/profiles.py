@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 from msgspec import UNSET, Raw, UnsetType
 
+from scoreboard.domain.erasures import is_erased
 from scoreboard.domain.profiles import (
     KnownProfile,
     Player,
@@ -16,6 +17,7 @@ from scoreboard.domain.profiles import (
     UserProfile,
 )
 from scoreboard.pg import profile_changes
+from scoreboard.pg.erasures import erased_in
 from scoreboard.pg.failures import translated
 from scoreboard.pg.sql import statements
 
@@ -30,11 +32,14 @@ class StoredProfiles:
 
     async def put(self, user: str, profile: Profile) -> KnownProfile:
         """Makes it the user's profile, and returns what is shown of it. If that changed, the boards
-        that the user is on are noted."""
+        that the user is on are noted. Raises Erased, which the caller's process may not know
+        yet."""
         metadata = None if profile.metadata is UNSET else bytes(profile.metadata).decode()
         columns = (profile.display_name, profile.avatar_url, profile.country, profile.visibility)
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
+                if await erased_in(connection, [user]):
+                    raise is_erased()
                 before = (await _known(connection, _sql["lock"], [user]))[user]
                 await connection.execute(_sql["put"], user, *columns, metadata)
                 after = (await _known(connection, _sql["known"], [user]))[user]
@@ -44,16 +49,19 @@ class StoredProfiles:
         return after
 
     async def add(self, profiles: Mapping[str, Profile]) -> list[KnownProfile]:
-        """Gives those of these users a profile, with the name and the metadata, who have none.
-        Returns what is shown now of those who are on boards already, which are noted."""
-        metadata = [
-            None if one.metadata is UNSET else bytes(one.metadata).decode()
-            for one in profiles.values()
-        ]
-        names = [one.display_name for one in profiles.values()]
+        """Gives those of these users a profile, with the name and the metadata, who have none and
+        were not erased. Returns what is shown now of those who are on boards already, which are
+        noted."""
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
-                added = await connection.fetch(_sql["add"], list(profiles), names, metadata)
+                erased = await erased_in(connection, profiles)
+                given = {user: one for user, one in profiles.items() if user not in erased}
+                names = [one.display_name for one in given.values()]
+                metadata = [
+                    None if one.metadata is UNSET else bytes(one.metadata).decode()
+                    for one in given.values()
+                ]
+                added = await connection.fetch(_sql["add"], list(given), names, metadata)
                 users = [row["user_id"] for row in added]
                 there = await connection.fetch(_sql["on_boards"], users)
                 known = await _known(connection, _sql["known"], [row["user_id"] for row in there])

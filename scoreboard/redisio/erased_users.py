@@ -79,7 +79,8 @@ class ErasedUsers:
                         for key, _ in zsets:
                             pipe.zscore(key, name)
                         scores = await pipe.execute()
-                    holding = [one for one, score in zip(zsets, scores, strict=True) if score]
+                    found_in = zip(zsets, scores, strict=True)
+                    holding = [one for one, score in found_in if score is not None]
                     for key, board in holding:
                         boards.add(board)
                         await self.take_out(board, user)

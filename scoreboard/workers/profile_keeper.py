@@ -22,9 +22,9 @@ class ProfileKeeper:
         self._news = news
 
     async def put(self, user: str, profile: Profile) -> KnownProfile:
-        """Makes it the user's profile. Raises Unavailable when Postgres or Redis is away; then it
-        may be repeated, and was not done unless only the news of it was lost, which others then
-        find when what they remember expires."""
+        """Makes it the user's profile. Raises Erased, or Unavailable when Postgres or Redis is
+        away; then it may be repeated, and was not done unless only the news of it was lost, which
+        others then find when what they remember expires."""
         # Before the commit: who starts afterwards, without Postgres, must not think that all may be
         # shown.
         await self._news.keep(Privacy(profiles=True, private=profile.visibility != "public"))

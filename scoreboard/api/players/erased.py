@@ -16,8 +16,8 @@ from scoreboard.api.live.ports import UpdateSource
 from scoreboard.api.players.ports import ErasedReader
 from scoreboard.background import keep_running
 from scoreboard.backoff import Backoff
-from scoreboard.domain.erasures import digest_of
-from scoreboard.errors import Erased, ScoreboardError, cause_of
+from scoreboard.domain.erasures import digest_of, is_erased
+from scoreboard.errors import ScoreboardError, cause_of
 from scoreboard.wire.erasures import decode_news
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,7 @@ class ErasedPlayers:
         short = _shortened(digest_of(user, self._key))
         at = bisect_left(self._short, short)
         if at < len(self._short) and self._short[at] == short:
-            raise Erased("This player was erased. Admit the id first if it is a new player's.")
+            raise is_erased()
 
     async def run(self) -> None:
         """Keeps up."""

@@ -47,6 +47,13 @@ UPDATE erased_player SET admitted = $2, changed = clock_timestamp()
 WHERE digest = $1 AND admitted IS NULL
 RETURNING true
 
+-- name: write
+-- Until the transaction ends, who waits for writers waits for this one.
+SELECT pg_advisory_xact_lock_shared($1, $2)
+
+-- name: wait_for_writers
+SELECT pg_advisory_xact_lock($1, $2)
+
 -- name: turn
 -- True for one session at a time, until its transaction ends.
 SELECT pg_try_advisory_lock($1, $2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -17,12 +18,12 @@ from scoreboard.domain.days import day_start
 from scoreboard.domain.erasures import ErasureJob
 from scoreboard.domain.periods import Period
 from scoreboard.domain.profiles import KnownProfile, Profile
-from scoreboard.errors import Unavailable
+from scoreboard.errors import Erased, Unavailable
 from scoreboard.pg import erased_rows
 from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.daily_ranks import DailyRanks
 from scoreboard.pg.erased_rows import ErasedRows
-from scoreboard.pg.erasures import Erasures
+from scoreboard.pg.erasures import Erasures, erased_in
 from scoreboard.pg.profiles import StoredProfiles
 from scoreboard.redisio.closing import ClosedBoards
 from scoreboard.redisio.commands import run_script
@@ -36,6 +37,7 @@ from tests.support.differences import differences
 from tests.support.extent import kept
 from tests.support.occurrences import end_occurrence, make_final, now_ms
 from tests.support.traces import traces
+from tests.support.waiting import wait_until
 
 ADA = "Quixote-47"
 WEEKLY = BoardSettings(periods=(Period("week", cron="0 0 * * 1"),))
@@ -311,6 +313,47 @@ async def test_it_is_forgotten_who_moved_while_players_were_watched(
     await works.ask(ADA, "erase", by="eve")
     assert await works.work()
     assert await traces(ADA, arena.redis, database) == []
+
+
+async def test_a_process_that_was_not_told_can_give_an_erased_player_no_profile(
+    arena: Arena, settings: Settings, pool: asyncpg.Pool, database: asyncpg.Connection
+) -> None:
+    profiles, record = StoredProfiles(pool), Erasures(pool)
+    works = eraser(settings, arena.redis, pool, arena.durable)
+    named = {user: Profile(display_name="The Knight") for user in (ADA, "cy")}
+    async with pool.acquire() as slow, slow.transaction():
+        assert await erased_in(slow, [ADA]) == set()
+        await works.ask(ADA, "erase", by="eve")
+        at_work = asyncio.create_task(works.work())
+
+        async def waits() -> bool:
+            waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+            return bool(await database.fetchval(waiting))
+
+        await wait_until(waits, description="the erasure waits for who writes")
+        await slow.execute(
+            "INSERT INTO profile (user_id, visibility, revision) VALUES ($1, 'public', 1)", ADA
+        )
+    assert await at_work
+    with pytest.raises(Erased):
+        await profiles.put(ADA, named[ADA])
+    await profiles.add(named)
+    assert list(await profiles.whole(named)) == ["cy"]
+    assert await traces(ADA, arena.redis, database) == []
+    await works.admit(ADA, by="eve")
+    await profiles.put(ADA, named[ADA])
+    assert ADA in await profiles.whole(named)
+    assert await record.erased_among([ADA, "cy"]) == set()
+
+
+async def test_who_only_joined_is_found_in_what_a_board_does_not_know_any_more(
+    arena: Arena,
+) -> None:
+    stray = arena.keys.players
+    await arena.redis.zadd(stray, {ADA: 0, "cy": 0})
+    users = ErasedUsers(arena.redis, keyspace=arena.durable.keyspace)
+    assert await users.sweep(ADA) == (1, {"arena"})
+    assert await arena.redis.zrange(stray, 0, -1) == [b"cy"]
 
 
 async def test_webhooks_are_told_once_it_is_done(
