@@ -28,6 +28,9 @@ SourceName = Annotated[
 ]
 
 
+Score = int | float | Decimal
+
+
 class SourceRow(NamedTuple):
     """A user's total in the source. ``place`` is the row's number there, from 1 on. A score that is
     a float counts as the shortest decimal number that reads as it. ``profile`` is what the source
@@ -35,7 +38,7 @@ class SourceRow(NamedTuple):
 
     place: int
     user_id: str
-    score: int | float | Decimal
+    score: Score
     profile: Profile | None = None
 
 
@@ -94,7 +97,7 @@ class Plan:
             for part, one in enumerate(points, 1)
         ]
 
-    def _total(self, score: int | float | Decimal) -> int:
+    def _total(self, score: Score) -> int:
         if isinstance(score, float) and abs(score) <= MAX_POINTS and score.is_integer():
             return int(score) * self._factor  # most are such
         if not (score.is_finite() if isinstance(score, Decimal) else isfinite(score)):

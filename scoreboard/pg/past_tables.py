@@ -96,7 +96,7 @@ class PastTables:
         board, occurrence = board_of(at.name), occurrence_of(at.name) or ""
         boards, tables = (shard_names(name, at.rules.shard_count) for name in (board, at.name))
         known_from = await at.connection.fetchval(_sql["detail_from"], boards)
-        if at_ms < known_from:
+        if at_ms < known_from and known_from:  # 0: all that ever was is known
             raise DetailGone(
                 "Single actions of that time are no longer kept.",
                 detailFrom=moment_of(known_from),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from decimal import InvalidOperation
 
 import msgspec
 
-from scoreboard.domain.imports import Plan, Refused, Source, SourceRow
+from scoreboard.domain.imports import Plan, Refused, Score, Source, SourceRow
 from scoreboard.errors import GateIsOn
 from scoreboard.write_path.importer import BEFORE, NEW, Importer
 from scoreboard.write_path.ports import ErasedReader, ImportRecord, SettingsReader, SubmitsScores
@@ -50,10 +51,16 @@ class BatchImport:
             attempts=1,
         )
         erased = await self._erased.erased_among([row.user_id for row in rows])
+        scores: dict[str, Score] = {}
+        left = []
         for row in rows:
             if row.user_id in erased:
                 importer.leave_out(row, "the player was erased")
-        left = [row for row in rows if row.user_id not in erased]
+            elif _differ(scores.setdefault(row.user_id, row.score), row.score):
+                # Submitted, it would be a conflict, which a person would have to see.
+                importer.leave_out(row, "the user is in an earlier row with another score")
+            else:
+                left.append(row)
         try:
             await importer.run(Source(source, len(rows), _one(left)))
         finally:
@@ -65,6 +72,13 @@ class BatchImport:
             }
             await self._record.note(board, by=by, details=msgspec.json.encode(told).decode())
         return importer.counts[NEW], importer.counts[BEFORE], sorted(refused)
+
+
+def _differ(one: Score, other: Score) -> bool:
+    try:
+        return bool(one != other)
+    except InvalidOperation:  # a signalling NaN
+        return True
 
 
 def _not_told(_rows: int) -> None:

@@ -26,6 +26,8 @@ STREAMS = 4
 ATTEMPTS = 60  # for one batch, while it can't be submitted
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between these
 
+_COUNTED = {Outcome.ACCEPTED, Outcome.DUPLICATE}
+
 NEW, BEFORE, OTHER = "imported", "imported before", "imported before with another total"
 
 _REASONS = {
@@ -180,23 +182,30 @@ class Importer:
         return Submission(ScoreAction(user, action, points), attempt, now, now)
 
     async def _submit(self, todos: Sequence[_Todo]) -> None:
-        waiting = [submission for todo in todos for submission in todo.submissions]
-        results: list[Result] = []
-        for at in range(0, len(waiting), MAX_BATCH):
-            results += await self._results(waiting[at : at + MAX_BATCH])
-        at = 0
-        for row, submissions in todos:
-            if len(submissions) == 1 and results[at].outcome is Outcome.ACCEPTED:  # as most are
-                self.counts[NEW] += 1
-                at += 1
-                continue
-            outcomes = {result.outcome for result in results[at : at + len(submissions)]}
-            at += len(submissions)
-            if bad := outcomes - {Outcome.ACCEPTED, Outcome.DUPLICATE}:
+        firsts = await self._results_of([todo.submissions[0] for todo in todos])
+        outcomes = [{result.outcome} for result in firsts]
+        # Where the first of a row does not count, the others would be a part of a total.
+        further = [
+            (place, submission)
+            for place, (todo, found) in enumerate(zip(todos, outcomes, strict=True))
+            if len(todo.submissions) > 1 and found <= _COUNTED
+            for submission in todo.submissions[1:]
+        ]
+        rest = await self._results_of([submission for _, submission in further])
+        for (place, _), result in zip(further, rest, strict=True):
+            outcomes[place].add(result.outcome)
+        for (row, _), found in zip(todos, outcomes, strict=True):
+            if bad := found - _COUNTED:
                 self.leave_out(row, _REASONS[min(bad, key=list(_REASONS).index)])
             else:
-                self.counts[NEW if Outcome.ACCEPTED in outcomes else BEFORE] += 1
+                self.counts[NEW if Outcome.ACCEPTED in found else BEFORE] += 1
         self._done(len(todos))
+
+    async def _results_of(self, submissions: Sequence[Submission]) -> list[Result]:
+        results: list[Result] = []
+        for at in range(0, len(submissions), MAX_BATCH):
+            results += await self._results(submissions[at : at + MAX_BATCH])
+        return results
 
     async def _results(self, submissions: Sequence[Submission]) -> list[Result]:
         """Repeated as they are, these find the receipts of their own."""

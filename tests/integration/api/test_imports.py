@@ -59,6 +59,28 @@ async def test_a_row_that_can_not_be_taken_is_told_by_its_number_and_stops_no_ot
     assert other["leftOut"][0]["reason"] == "imported before with another total"
 
 
+async def test_a_user_who_comes_twice_counts_by_the_first_row_and_makes_no_case(
+    admin: Api, database: asyncpg.Connection
+) -> None:
+    rows = (("ann", "5"), ("bob", "6"), ("ann", "3000000000"), ("bob", "6.0"), ("cy", "NaN"))
+    answer = (await take(admin, *rows, ("cy", "sNaN"), ("cy", "7"))).json
+    assert (answer["imported"], answer["before"]) == (2, 1)
+    reasons = {one["row"]: one["reason"] for one in answer["leftOut"]}
+    assert reasons.keys() == {3, 5, 6, 7}
+    assert reasons[3] == "the user is in an earlier row with another score"
+    assert await admin.top("arena") == {"bob": 6, "ann": 5}
+    assert await database.fetchval("SELECT count(*) FROM review") == 0
+
+
+async def test_of_a_total_that_takes_several_actions_nothing_counts_when_the_first_does_not(
+    admin: Api,
+) -> None:
+    await take(admin, ("ann", "5"))
+    answer = (await take(admin, ("ann", "3000000000"))).json
+    assert answer["leftOut"][0]["reason"] == "imported before with another total"
+    assert await admin.top("arena") == {"ann": 5}
+
+
 async def test_a_board_whose_gate_is_on_takes_nothing(admin: Api) -> None:
     change = {"mode": "flag"}
     assert (await admin.call("PATCH", "/api/admin/boards/arena", json=change)).status == 200

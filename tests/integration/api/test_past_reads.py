@@ -56,7 +56,8 @@ async def test_the_top_is_read_as_it_was(api: Api, redis: Redis) -> None:
     assert (ann.json["rank"], ann.json["score"], ann.json["next"]["userId"]) == (3, 3, "cy")
     nobody = await api.get(f"{BOARD}/users/cy?at={moments[1]}")
     assert nobody.outcome == (404, "unknown_user")
-    assert names(await api.get(f"{BOARD}/top?at=2020-01-01T00:00:00Z")) == []
+    for before in ("2020-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "0001-01-01T00:00:00Z"):
+        assert names(await api.get(f"{BOARD}/top?at={before}")) == []
 
 
 async def test_a_period_is_read_by_the_occurrence_of_that_moment(api: Api, redis: Redis) -> None:
