@@ -24,7 +24,17 @@ _table: dict[str, dict[str, str]] = defaultdict(dict)
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name, scope="session")
 def kind(request: pytest.FixtureRequest) -> Kind:
     """Each client; skipped where its language is missing, but not in CI."""
-    kind: Kind = request.param
+    return ready(request.param)
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: f"one store, and {kind.name}", scope="session")
+def other(request: pytest.FixtureRequest) -> Kind:
+    """Each client once more, for what two of them do."""
+    return ready(request.param)
+
+
+def ready(kind: Kind) -> Kind:
+    """The client, built."""
     program(kind.needs, package=kind.package)
     if kind.name not in _built:
         kind.build()

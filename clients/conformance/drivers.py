@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,10 +127,11 @@ class Driver:
         self._process = process
 
     @classmethod
-    async def start(cls, kind: Kind) -> Driver:
-        """A new process."""
+    async def start(cls, kind: Kind, within: Sequence[str] = ()) -> Driver:
+        """A new process, started by a command that stands before its own."""
+        command = [*within, *kind.command]
         process = await asyncio.create_subprocess_exec(
-            *kind.command, stdin=PIPE, stdout=PIPE, env=kind.environment(), limit=1 << 22
+            *command, stdin=PIPE, stdout=PIPE, env=kind.environment(), limit=1 << 22
         )
         return cls(kind.name, process)
 

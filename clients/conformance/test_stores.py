@@ -1,5 +1,5 @@
-"""Stores in bad times: a full disk, a second process. What was said to be kept counts once in the
-end, and nothing else does."""
+"""Stores in bad times: a full disk, a second process, a client of another language. What was said
+to be kept counts once in the end, and nothing else does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from clients.conformance.test_kills import Ledger, drained, opening
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PAGE = 4096  # bytes
+# Root can read everything, unless it gives this right away.
+UNPRIVILEGED = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
 
 @pytest.fixture
@@ -47,6 +49,11 @@ def fill(disk: Path) -> None:
             ballast.write(b"\0" * PAGE)
 
 
+def names_in(folder: Path) -> set[str]:
+    """What the folder has."""
+    return {file.name for file in folder.iterdir()}
+
+
 async def submitted(driver: Driver, name: str) -> bool:
     """Whether the action was kept."""
     driver.send({"do": "submit", "userId": "ada", "points": 1, "actionId": name})
@@ -58,10 +65,14 @@ async def submitted(driver: Driver, name: str) -> bool:
 
 @asynccontextmanager
 async def opened(
-    kind: Kind, server: ScriptedServer, store: Path, told: str = "opened"
+    kind: Kind,
+    server: ScriptedServer,
+    store: Path,
+    told: str = "opened",
+    within: Sequence[str] = (),
 ) -> AsyncIterator[Driver]:
     """A driver that has opened the store, or tells that it can't; killed in the end."""
-    driver = await Driver.start(kind)
+    driver = await Driver.start(kind, within)
     try:
         driver.send(opening(server, store))
         assert (await driver.event())["event"] == told
@@ -105,17 +116,39 @@ async def test_a_full_disk_loses_nothing_that_was_kept_and_counts_nothing_else(
     assert sorted(ledger.points) == kept
 
 
-async def test_of_two_processes_one_has_the_store(
+async def test_a_store_that_can_not_be_read_is_left_as_it_is(
     kind: Kind, server: ScriptedServer, tmp_path: Path
+) -> None:
+    store = tmp_path / "queue"
+    store.write_text("what somebody has kept")
+    store.chmod(0)
+    within = UNPRIVILEGED if os.geteuid() == 0 else []
+
+    async with opened(kind, server, store, "notOpened", within):
+        pass
+
+    store.chmod(0o600)
+    assert store.read_text() == "what somebody has kept"
+    assert names_in(tmp_path) <= {"queue", "queue.lock"}
+
+
+async def test_of_two_processes_of_any_languages_one_has_the_store(
+    kind: Kind, other: Kind, server: ScriptedServer, tmp_path: Path
 ) -> None:
     store = tmp_path / "queue"
     async with opened(kind, server, store) as first:
         assert await submitted(first, "a1")
+        await server.next()
+        async with opened(other, server, store, told="notOpened"):
+            pass
+    async with opened(other, server, store):  # what a killed process has left keeps nobody away
+        request = await server.next()
+        assert request.body["actionId"] == "a1"
         async with opened(kind, server, store, told="notOpened"):
             pass
-        assert await submitted(first, "a2")
-        await server.next()
     ledger = Ledger()
     await drained(kind, server, ledger, store)
+    await drained(other, server, ledger, store)
 
-    assert sorted(ledger.points) == ["a1", "a2"]
+    assert ledger.order["ada"] == ["a1"]
+    assert names_in(tmp_path) <= {"queue", "queue.lock"}

@@ -75,7 +75,7 @@ internal static class Driver
                     Open(command);
                     Tell("opened");
                 }
-                catch (IOException)
+                catch (Exception error) when (error is IOException || error is UnauthorizedAccessException)
                 {
                     Tell("notOpened");
                 }
@@ -137,8 +137,11 @@ internal static class Driver
             options.Token = () =>
             {
                 var given = tokens[Math.Min(next++, tokens.Count - 1)];
-                if (given is Dictionary<string, object> none) throw new InvalidOperationException((string)none["throws"]);
-                return Task.FromResult((string)given);
+                if (given is string token) return Task.FromResult(token);
+                if (((Dictionary<string, object>)given).Maybe("throws") is string error)
+                    throw new InvalidOperationException(error);
+                Tell("tokenAsked");
+                return new TaskCompletionSource<string>().Task;
             };
         }
         if (command.Maybe("store") is string store) options.Store = new Journal(store);

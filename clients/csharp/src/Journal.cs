@@ -47,7 +47,7 @@ namespace ScoreboardClient
 
         private readonly object _gate = new object();
         private readonly string _path;
-        private readonly FileStream _lock;
+        private readonly Lock _lock;
         private readonly SortedDictionary<long, GameAction> _kept = new SortedDictionary<long, GameAction>();
         private FileStream _file;
         private int _settled;
@@ -58,20 +58,7 @@ namespace ScoreboardClient
         {
             _path = Path.GetFullPath(path);
             Directory.CreateDirectory(Path.GetDirectoryName(_path));
-            _lock = new FileStream(_path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            try
-            {
-                _lock.Lock(0, 1); // with Mono, FileShare is of this process only
-            }
-            catch (IOException)
-            {
-                _lock.Dispose();
-                throw;
-            }
-            catch (PlatformNotSupportedException)
-            {
-                // .NET on macOS, where FileShare suffices.
-            }
+            _lock = new Lock(_path + ".lock");
         }
 
         public IEnumerable<KeyValuePair<long, GameAction>> Load()
@@ -80,13 +67,13 @@ namespace ScoreboardClient
             {
                 // A process that ended between the two steps of Rewrite has left the whole file as .new.
                 var fresh = _path + ".new";
-                if (!File.Exists(_path) && File.Exists(fresh)) File.Move(fresh, _path);
-                if (File.Exists(_path)) TakeAll(File.ReadAllBytes(_path));
                 try
                 {
+                    if (!File.Exists(_path) && File.Exists(fresh)) File.Move(fresh, _path);
+                    if (File.Exists(_path)) TakeAll(File.ReadAllBytes(_path));
                     Rewrite();
                 }
-                catch (IOException)
+                catch (Exception error) when (IsOfFiles(error))
                 {
                     // A full disk keeps nobody from sending what is there.
                     _dirty = true;
@@ -133,7 +120,7 @@ namespace ScoreboardClient
                     _settled = 0;
                     Rewrite();
                 }
-                catch (IOException)
+                catch (Exception error) when (IsOfFiles(error))
                 {
                     // A full disk: as if the process had ended before.
                 }
@@ -192,7 +179,7 @@ namespace ScoreboardClient
             {
                 Write(_file, entry);
             }
-            catch (IOException)
+            catch (Exception error) when (IsOfFiles(error))
             {
                 _file.SetLength(end); // nothing may follow half a line
                 throw;
@@ -217,7 +204,7 @@ namespace ScoreboardClient
                 _settled = 0;
                 _dirty = false;
             }
-            catch (IOException)
+            catch (Exception error) when (IsOfFiles(error))
             {
                 if (File.Exists(_path)) File.Delete(fresh); // nor does it take the room that is left
                 throw;
@@ -236,6 +223,10 @@ namespace ScoreboardClient
             _file.SetLength(whole);
             _file.Seek(0, SeekOrigin.End);
         }
+
+        /// <summary>Windows says the second one when another program, such as a scanner, has the file.</summary>
+        private static bool IsOfFiles(Exception error) =>
+            error is IOException || error is UnauthorizedAccessException;
 
         private static void Write(FileStream file, object entry)
         {

@@ -116,7 +116,12 @@ func _open(command):
 
 func _give_token():
 	var token = _tokens.pop_front() if _tokens.size() > 1 else _tokens[0]
-	_client.set_token(token if typeof(token) == TYPE_STRING else "") # a signal's listener can't throw
+	if typeof(token) == TYPE_STRING:
+		_client.set_token(token)
+	elif token.has("throws"):
+		_client.set_token("") # a signal's listener can't throw
+	else:
+		_tell("tokenAsked")
 
 
 func _read(command):

@@ -15,10 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from scoreboard_client.lock import Lock
 
 COMPACT_AFTER = 1_000  # settled actions whose lines are still in the file
 
@@ -74,28 +71,16 @@ class Journal:
         self._dirty = False
         self._replacing = threading.Lock()  # sync runs in a thread of its own
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = self._path.with_name(f"{self._path.name}.lock").open("ab")
-        if fcntl is not None:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                self._lock.close()
-                raise
+        self._lock = Lock(self._path.with_name(f"{self._path.name}.lock"))
 
     def load(self) -> dict[int, dict[str, Any]]:
         """See Store."""
-        with contextlib.suppress(FileNotFoundError):
-            for entry in _entries(self._path.read_bytes()):
-                if "add" in entry:
-                    self._kept[entry["add"]] = entry["action"]
-                else:
-                    self._kept.pop(entry["done"], None)
         try:
-            self._rewrite()
-        except OSError:  # a full disk keeps nobody from sending what is there
-            if not self._path.exists():
-                raise
-            self._go_on()
+            self._read()
+            self._begin()
+        except OSError:
+            self._lock.release()
+            raise
         return dict(self._kept)
 
     def add(self, number: int, action: dict[str, Any]) -> None:
@@ -131,7 +116,23 @@ class Journal:
             if self._file is not None:
                 self._file.close()
                 self._file = None
-        self._lock.close()
+        self._lock.release()
+
+    def _read(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            for entry in _entries(self._path.read_bytes()):
+                if "add" in entry:
+                    self._kept[entry["add"]] = entry["action"]
+                else:
+                    self._kept.pop(entry["done"], None)
+
+    def _begin(self) -> None:
+        try:
+            self._rewrite()
+        except OSError:  # a full disk keeps nobody from sending what is there
+            if not self._path.exists():
+                raise
+            self._go_on()
 
     def _append(self, entry: dict[str, Any]) -> None:
         assert self._file is not None

@@ -25,11 +25,14 @@ func close():
 		Platform.unlock(_path + ".lock")
 
 
-# What was kept and not dropped: numbers and actions, in order.
+# What was kept and not dropped: numbers and actions, in order. Null when the file can't be read.
 func read():
 	if _path == "":
 		return {}
-	for line in Platform.read_lines(_path):
+	var lines = Platform.read_lines(_path)
+	if lines == null:
+		return null
+	for line in lines:
 		var parsed = Platform.from_json(line)
 		if not parsed or typeof(parsed[0]) != TYPE_DICTIONARY:
 			continue

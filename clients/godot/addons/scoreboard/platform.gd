@@ -59,10 +59,12 @@ static func escaped(text):
 	return text.percent_encode()
 
 
-# The file's lines, none when there is no file. Those that are no UTF-8 are empty.
+# The file's lines, none when there is no file, null when it can't be read. Those that are no UTF-8 are empty.
 static func read_lines(path):
 	var lines = []
 	var bytes = _bytes_of(path)
+	if bytes.size() == 0 and _length_of(path) != 0 and _is_there(path):
+		return null
 	var begin = 0
 	for at in range(bytes.size()):
 		if bytes[at] == NEWLINE:
@@ -72,6 +74,13 @@ static func read_lines(path):
 	if begin < bytes.size():
 		lines.append(bytes.subarray(begin, bytes.size() - 1).get_string_from_utf8())
 	return lines
+
+
+static func _is_there(path):
+	var folder = Directory.new()
+	if folder.open(path.get_base_dir()) != OK:
+		return false
+	return folder.file_exists(path.get_file()) or folder.dir_exists(path.get_file()) # of whole paths it opens the file
 
 
 static func _bytes_of(path):
@@ -132,7 +141,8 @@ static func replace(path, text):
 
 
 # Whether no other process has the lock. It is a folder, which is made in one step, with one in it that names the
-# process. Where there is no /proc nothing can be told of processes, and nothing is locked.
+# process; clients of other languages leave a file with the name in it. Where there is no /proc nothing can be told of
+# processes, and nothing is locked.
 static func lock(path):
 	var folder = Directory.new()
 	var mine = _process(OS.get_process_id())
@@ -160,7 +170,7 @@ static func unlock(path):
 static func _holder_of(path):
 	var folder = Directory.new()
 	if folder.open(path) != OK:
-		return ""
+		return _bytes_of(path).get_string_from_ascii().strip_edges()
 	folder.list_dir_begin(true)
 	var name = folder.get_next()
 	folder.list_dir_end()
@@ -282,6 +292,8 @@ class Socket:
 		return come
 
 	func close():
+		if _step == "resolve":
+			IP.erase_resolve_item(_lookup) # the engine has places for few
 		if _step == "read" and closed == 0:
 			_send(CLOSE, PoolByteArray([3, 232]))
 		_tcp.disconnect_from_host()
@@ -344,7 +356,10 @@ class Socket:
 		if end < 0:
 			return
 		var lines = text.substr(0, end).split("\r\n")
-		var status = int(lines[0].split(" ")[1])
+		var status = int(lines[0].substr(9, 3)) # behind "HTTP/1.1 "
+		if status == 0:
+			closed = 1006
+			return
 		if status != 101:
 			refused = status
 			retry_after = seconds_of(lines)

@@ -41,14 +41,18 @@ var _token = ""
 var _token_asked = false
 
 
-# Begins to send what the store has kept. False when another game has the store (where the system can tell).
+# Begins to send what the store has kept. False when the store can't be read, or another game has it (where the
+# system can tell).
 func open():
 	url = url.rstrip("/")
 	var journal = Journal.new(store)
 	if not journal.hold():
 		return false
+	var kept = journal.read()
+	if kept == null:
+		journal.close()
+		return false
 	_journal = journal
-	var kept = _journal.read()
 	for number in kept:
 		_number = int(max(_number, number))
 		_send(number, kept[number])
@@ -239,6 +243,8 @@ func refuse_token(token):
 
 
 func settle(number, action, answer):
+	if _journal == null:
+		return # a listener has closed the client amid a batch; the next one is told of the rest
 	_journal.drop(number)
 	if answer.has("lasts"):
 		emit_signal("refused", action, answer)

@@ -61,11 +61,11 @@ static func escaped(text):
 	return text.uri_encode()
 
 
-# The file's lines, none when there is no file. Those that are no UTF-8 are empty.
+# The file's lines, none when there is no file, null when it can't be read. Those that are no UTF-8 are empty.
 static func read_lines(path):
 	var lines = []
-	if not FileAccess.file_exists(path):
-		return lines
+	if _length_of(path) < 0:
+		return null if _is_there(path) else lines
 	var bytes = FileAccess.get_file_as_bytes(path)
 	var begin = 0
 	for at in range(bytes.size()):
@@ -74,6 +74,11 @@ static func read_lines(path):
 			begin = at + 1
 	lines.append(_text_of(bytes.slice(begin)))
 	return lines
+
+
+static func _is_there(path):
+	var folder = DirAccess.open(path.get_base_dir())
+	return folder != null and (folder.file_exists(path.get_file()) or folder.dir_exists(path.get_file()))
 
 
 # The engine puts signs of its own where there is no UTF-8.
@@ -133,7 +138,8 @@ static func replace(path, text):
 
 
 # Whether no other process has the lock. It is a folder, which is made in one step, with one in it that names the
-# process. Where there is no /proc nothing can be told of processes, and nothing is locked.
+# process; clients of other languages leave a file with the name in it. Where there is no /proc nothing can be told of
+# processes, and nothing is locked.
 static func lock(path):
 	var mine = _process(OS.get_process_id())
 	if mine == "":
@@ -157,8 +163,10 @@ static func unlock(path):
 	DirAccess.remove_absolute(path)
 
 
-static func _holder_of(folder):
-	var directories = DirAccess.get_directories_at(folder)
+static func _holder_of(path):
+	if FileAccess.file_exists(path):
+		return FileAccess.get_file_as_bytes(path).get_string_from_ascii().strip_edges()
+	var directories = DirAccess.get_directories_at(path)
 	return directories[0] if directories.size() > 0 else ""
 
 
@@ -277,6 +285,8 @@ class Socket:
 		return come
 
 	func close():
+		if _step == "resolve":
+			IP.erase_resolve_item(_lookup) # the engine has places for few
 		if _step == "read" and closed == 0:
 			_send(CLOSE, PackedByteArray([3, 232]))
 		_tcp.disconnect_from_host()
@@ -341,7 +351,10 @@ class Socket:
 		if end < 0:
 			return
 		var lines = text.substr(0, end).split("\r\n")
-		var status = int(lines[0].split(" ")[1])
+		var status = int(lines[0].substr(9, 3)) # behind "HTTP/1.1 "
+		if status == 0:
+			closed = 1006
+			return
 		if status != 101:
 			refused = status
 			retry_after = seconds_of(lines)

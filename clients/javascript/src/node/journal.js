@@ -29,7 +29,7 @@ export class Journal {
   }
 
   load() {
-    const bytes = fs.existsSync(this.#path) ? fs.readFileSync(this.#path) : Buffer.alloc(0);
+    const bytes = this.#bytes();
     for (const entry of entriesOf(bytes)) {
       if (isNumber(entry?.add) && isAction(entry.action)) this.#kept.set(entry.add, entry.action);
       else if (isNumber(entry?.done)) this.#kept.delete(entry.done);
@@ -84,6 +84,16 @@ export class Journal {
   close() {
     if (this.#file !== null) fs.closeSync(this.#file);
     this.#lock.release();
+  }
+
+  #bytes() {
+    try {
+      return fs.readFileSync(this.#path);
+    } catch (error) {
+      if (error.code === "ENOENT") return Buffer.alloc(0);
+      this.#lock.release();
+      throw error;
+    }
   }
 
   #append(entry) {

@@ -1,40 +1,55 @@
-// Keeps other processes away from a file. Node can lock none, so this is a symbolic link to nowhere that names
-// its process: made in one step with what it says, on a full disk too. Windows lets few make such links; there
-// nothing is locked.
+// Keeps other processes away from a store. Node can lock no file, so this is one that names its process, made in
+// one step with what it says; on a full disk a symbolic link to the name, which needs no room. Clients of other
+// languages leave a file with a name too, or a folder with one in it. Windows has no such steps; there nothing is
+// locked.
 
 import fs from "node:fs";
+import path from "node:path";
 
+const MOST_STEPS = 10; // others may be faster so often
 const held = new Set(); // by this process
 
 export class Lock {
-  #link;
+  #file;
 
   /** Throws when another process has it, or this one already. */
-  constructor(link) {
+  constructor(file) {
     if (process.platform === "win32") return;
     const mine = nameOf(process.pid);
-    while (!made(link, mine)) {
-      const holder = read(link);
-      if (holder !== null && (holder === mine ? held.has(link) : isRunning(holder))) {
-        throw new Error(`the process ${holder} has ${link}`);
-      }
-      takeAway(link, holder, mine);
+    for (let step = 0; !made(file, mine); step++) {
+      const holder = read(file);
+      const isHeld = holder === mine ? held.has(file) : isRunning(holder);
+      if (isHeld || step === MOST_STEPS) throw new Error(`the process ${holder} has ${file}`);
+      takeAway(file, holder, mine);
     }
-    held.add(link);
-    this.#link = link;
+    held.add(file);
+    this.#file = file;
   }
 
   release() {
-    if (this.#link === undefined) return;
-    held.delete(this.#link);
-    fs.rmSync(this.#link, { force: true });
-    this.#link = undefined;
+    if (this.#file === undefined) return;
+    held.delete(this.#file);
+    fs.rmSync(this.#file, { force: true });
+    this.#file = undefined;
   }
 }
 
-function made(link, name) {
+function made(file, name) {
+  const own = `${file}.${name}`;
   try {
-    fs.symlinkSync(name, link);
+    fs.writeFileSync(own, name);
+    fs.linkSync(own, file);
+    return true;
+  } catch (error) {
+    return error.code === "EEXIST" ? false : linked(file, name);
+  } finally {
+    fs.rmSync(own, { force: true });
+  }
+}
+
+function linked(file, name) {
+  try {
+    fs.symlinkSync(name, file);
     return true;
   } catch (error) {
     if (error.code === "EEXIST") return false;
@@ -42,26 +57,48 @@ function made(link, name) {
   }
 }
 
-function read(link) {
-  try {
-    return fs.readlinkSync(link);
-  } catch {
-    return null; // let go meanwhile
+/** The name that is there; empty when there is none, as when it was let go meanwhile. */
+function read(file) {
+  for (const way of [fs.readlinkSync, nameIn, (folder) => fs.readdirSync(folder)[0]]) {
+    try {
+      return way(file) ?? "";
+    } catch {
+      // It is another kind, or gone.
+    }
   }
+  return "";
 }
 
-/** Removes what a process has left that is gone. Moved away first: of two who find it one has it then, and
- * nobody removes a new one. */
-function takeAway(link, holder, mine) {
-  const aside = `${link}.${mine}`;
+function nameIn(file) {
+  return fs.readFileSync(file, "utf8").trim();
+}
+
+/** Removes what a process has left that is gone. Files and links are moved away first: of two who find one, one has
+ * it then, and nobody removes a new one. A folder with another name in it stays. */
+function takeAway(file, holder, mine) {
+  const aside = `${file}.${mine}`;
   try {
-    fs.renameSync(link, aside);
-  } catch {
-    return; // another one was faster
+    if (fs.lstatSync(file).isDirectory()) {
+      if (holder !== "") fs.rmdirSync(path.join(file, holder));
+      fs.rmdirSync(file);
+      return;
+    }
+    fs.renameSync(file, aside);
+  } catch (error) {
+    if (["ENOENT", "ENOTEMPTY"].includes(error.code)) return; // another one was faster
+    throw error;
   }
   const found = read(aside);
+  if (found !== holder) putBack(aside, file);
   fs.rmSync(aside, { force: true });
-  if (found !== null && found !== holder) made(link, found);
+}
+
+function putBack(aside, file) {
+  try {
+    fs.linkSync(aside, file);
+  } catch {
+    // A new one is there.
+  }
 }
 
 /** A process, so that a later one with the same number is another; null if it has ended. */
