@@ -85,6 +85,11 @@ class ScriptedServer:
             assert request.transport is not None
             request.transport.abort()
             return response
+        if "raw" in answer:  # what no server of HTTP would say
+            assert request.transport is not None
+            request.transport.write(answer["raw"].encode())
+            request.transport.close()
+            return web.Response()
         headers = answer.get("headers", {})
         if "text" in answer:
             return web.Response(status=answer["status"], text=answer["text"], headers=headers)

@@ -45,6 +45,24 @@ internal sealed class ManualClock : IClock
     }
 }
 
+/// <summary>A store that fails to drop what is settled.</summary>
+internal sealed class Forgetful : IStore
+{
+    private readonly IStore _store;
+
+    internal Forgetful(IStore store) { _store = store; }
+
+    public IEnumerable<KeyValuePair<long, GameAction>> Load() => _store.Load();
+
+    public void Add(long number, GameAction action) => _store.Add(number, action);
+
+    public void Sync() => _store.Sync();
+
+    public void Drop(long number) => throw new InvalidOperationException($"{number} stays");
+
+    public void Dispose() => _store.Dispose();
+}
+
 internal static class Driver
 {
     private static readonly TextWriter Out =
@@ -145,6 +163,7 @@ internal static class Driver
             };
         }
         if (command.Maybe("store") is string store) options.Store = new Journal(store);
+        if (command.ContainsKey("forgetful")) options.Store = new Forgetful(options.Store);
         if (command.Maybe("board") is string board) options.Board = board;
         if (command.ContainsKey("timeout")) options.Timeout = Json.Number(command["timeout"]);
         if (command.ContainsKey("most")) options.Most = (int)Json.Integer(command["most"]);

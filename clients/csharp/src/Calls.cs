@@ -75,16 +75,29 @@ namespace ScoreboardClient
         {
             var url = new Uri(_url + path + query);
             var text = body == null ? null : Json.Write(body);
-            var token = await _tokens.Get();
+            var token = await Token();
             var response = await Request(method, url, token, text);
             if (response.Status == 401 && token != null)
             {
                 _tokens.Refuse(token);
-                token = await _tokens.Get();
+                token = await Token();
                 response = await Request(method, url, token, text);
                 if (response.Status == 401) _tokens.Refuse(token);
             }
             return Read(response);
+        }
+
+        /// <summary>The token, as long as the client is not closed: its provider may never answer.</summary>
+        private async Task<string> Token()
+        {
+            var asked = _tokens.Get();
+            var closed = new TaskCompletionSource<string>();
+            using (_ended.Register(() => closed.TrySetResult(null)))
+            {
+                if (await Task.WhenAny(asked, closed.Task) == asked) return await asked;
+            }
+            Deadlines.Forget(asked);
+            throw new TryLater("closed", "the client was closed");
         }
 
         private async Task<Response> Request(string method, Uri url, string token, string body)

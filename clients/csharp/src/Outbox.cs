@@ -317,10 +317,10 @@ namespace ScoreboardClient
             {
                 lane.Waiting.Remove(submission);
                 lane.Held.Remove(action.UserId);
-                _store.Drop(submission.Number);
+                Guarded(() => _store.Drop(submission.Number), "the store");
             }
             var refused = answer as Refused;
-            Tell(() => Settled?.Invoke(action, answer as Counted, refused));
+            Guarded(() => Settled?.Invoke(action, answer as Counted, refused), "a listener");
             if (refused != null) submission.Fail(refused);
             else submission.Outcome.TrySetResult((Counted)answer);
         }
@@ -337,19 +337,19 @@ namespace ScoreboardClient
                 pause.Until = now + seconds;
                 pause.Failures++;
             }
-            Tell(() => Retried?.Invoke(new Retry(lane.Board, userId, error, seconds)));
+            Guarded(() => Retried?.Invoke(new Retry(lane.Board, userId, error, seconds)), "a listener");
         }
 
-        /// <summary>A listener that throws must not keep actions from being sent.</summary>
-        private static void Tell(Action listener)
+        /// <summary>What a game has given must not keep actions from being sent by what it throws.</summary>
+        private static void Guarded(Action work, string whose)
         {
             try
             {
-                listener();
+                work();
             }
             catch (Exception error)
             {
-                System.Diagnostics.Trace.TraceError($"a listener of the Scoreboard client failed: {error}");
+                System.Diagnostics.Trace.TraceError($"{whose} of the Scoreboard client failed: {error}");
             }
         }
 

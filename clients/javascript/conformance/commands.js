@@ -41,6 +41,11 @@ class ManualClock {
   }
 }
 
+/** How a store drops that fails to. */
+function forget(number) {
+  throw new Error(`${number} stays`);
+}
+
 export class Commands {
   #Scoreboard;
   #storeOf;
@@ -58,11 +63,15 @@ export class Commands {
     await this[command.do](command);
   }
 
-  open({ url, tokens, store, random = 0.5, clock, board, timeout, most }) {
+  open({ url, tokens, store, forgetful, random = 0.5, clock, board, timeout, most }) {
     const left = [...(tokens ?? [])];
     const token = () => {
       const given = left.length > 1 ? left.shift() : left[0];
       if (given.throws) throw new Error(given.throws);
+      if (given.hangs) {
+        this.#give({ event: "tokenAsked" });
+        return new Promise(() => undefined);
+      }
       return given;
     };
     this.#clock = new ManualClock();
@@ -76,6 +85,7 @@ export class Commands {
     };
     try {
       if (store) options.store = this.#storeOf(store);
+      if (forgetful) options.store.drop = forget;
       this.#client = new this.#Scoreboard(url, defined(options));
     } catch {
       this.#give({ event: "notOpened" });

@@ -65,7 +65,7 @@ export class Calls {
     const url = address(this.#url, path, query);
     let answer;
     for (const renewed of [false, true]) {
-      const token = await this.#tokens.get();
+      const token = await this.#token();
       answer = await this.#request(method, url, token, body);
       if (answer.status !== 401 || token === null) break;
       this.#tokens.refuse(token);
@@ -77,6 +77,21 @@ export class Calls {
   /** Gives up the calls that are under way. */
   end() {
     this.#ended.abort();
+  }
+
+  /** The token, as long as the client is not closed: its provider may never answer. */
+  async #token() {
+    const { signal } = this.#ended;
+    let giveUp;
+    const ended = new Promise((_, reject) => {
+      giveUp = () => reject(new TryLater("closed", "the client was closed"));
+      signal.addEventListener("abort", giveUp);
+    });
+    try {
+      return await Promise.race([this.#tokens.get(), ended]);
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
   }
 
   async #request(method, url, token, body) {

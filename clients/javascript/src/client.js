@@ -3,7 +3,7 @@
 import { Calls, Tokens } from "./calls.js";
 import { systemClock } from "./clock.js";
 import { badAnswer } from "./errors.js";
-import { Outbox } from "./outbox.js";
+import { guarded, Outbox } from "./outbox.js";
 import { Watch } from "./watch.js";
 
 /** A store that keeps nothing beyond the page or process. */
@@ -44,15 +44,7 @@ export class Scoreboard {
     const calls = new Calls(this.#url, tokens, fetch, clock, timeout);
     this.#calls = calls;
     this.#parts = { calls, tokens, WebSocket, clock, random };
-    const tell = (listener, ...told) => {
-      try {
-        options[listener]?.(...told);
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error; // the listener's own, as from any callback; the queue goes on
-        });
-      }
-    };
+    const tell = (listener, ...told) => guarded(() => options[listener]?.(...told));
     this.#outbox = new Outbox(calls, store, clock, random, most, tell);
     this.#outbox.begin();
   }

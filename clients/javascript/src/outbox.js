@@ -165,7 +165,7 @@ export class Outbox {
     }
     lane.waiting.splice(lane.waiting.indexOf(submission), 1);
     lane.held.delete(action.userId);
-    this.#store.drop(submission.number);
+    guarded(() => this.#store.drop(submission.number));
     if (answer instanceof Refused) submission.reject(answer);
     else submission.resolve(answer);
     this.#tell("onSettled", action, answer);
@@ -179,6 +179,17 @@ export class Outbox {
     pause.until = now + seconds;
     pause.failures += 1;
     this.#tell("onRetry", { board: lane.board, userId, error, seconds });
+  }
+}
+
+/** Does the game's own work. What it throws is thrown as from any callback; the queue goes on. */
+export function guarded(work) {
+  try {
+    work();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }
 

@@ -85,6 +85,13 @@ class ManualClock:
         tell("advanced")
 
 
+class Forgetful(Journal):
+    """A store that fails to drop what is settled."""
+
+    def drop(self, number: int) -> None:
+        raise RuntimeError(f"{number} stays")
+
+
 def on_settled(action: Action, outcome: Outcome) -> None:
     told = {"board": action.board, "user_id": action.user_id, "action_id": action.action_id}
     if isinstance(outcome, Refused):
@@ -103,16 +110,20 @@ def options(command: dict[str, Any], clock: ManualClock | None) -> dict[str, Any
     given: dict[str, Any] = {"on_settled": on_settled, "on_retry": on_retry}
     tokens = list(command.get("tokens", []))
 
-    def token() -> str:
+    async def token() -> str:
         given = tokens.pop(0) if len(tokens) > 1 else tokens[0]
-        if isinstance(given, dict):
+        if not isinstance(given, dict):
+            return str(given)
+        if "throws" in given:
             raise RuntimeError(given["throws"])
-        return str(given)
+        tell("tokenAsked")
+        await asyncio.Future()
+        raise AssertionError
 
     if "tokens" in command:
         given["token"] = token
     if "store" in command:
-        given["store"] = Journal(command["store"])
+        given["store"] = (Forgetful if command.get("forgetful") else Journal)(command["store"])
     for name in ("board", "timeout", "most"):
         if name in command:
             given[name] = command[name]

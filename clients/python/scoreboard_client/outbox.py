@@ -247,7 +247,10 @@ class Outbox:
         assert isinstance(answer, Outcome)
         lane.waiting.remove(submission)
         lane.held.pop(user, None)
-        self._store.drop(submission._number)
+        try:
+            self._store.drop(submission._number)
+        except Exception:  # a store of the game's own may raise anything; the next ones are sent
+            log.exception("the store failed to drop an action")
         submission._end(answer)
         self._tell(self._on_settled, submission.action, answer)
 
