@@ -55,6 +55,10 @@ class ClusterClient(Redis):
 
     async def each(self) -> Sequence[Redis]:
         """A client of each server alone. Raises redis-py's errors."""
+        await self.topology.ask_again()  # no reply to what goes by no key tells of a failover
+        return await self._of_masters()
+
+    async def _of_masters(self) -> Sequence[Redis]:
         return [self._clients.of(node) for node in await self.topology.masters()]
 
     async def at_owner(self, key: Key, attempt: Callable[[Redis, bool], Awaitable[T]]) -> T:
@@ -107,7 +111,7 @@ class ClusterClient(Redis):
 
     async def _at_all(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Of those servers that are there: one that is not has to be told again."""
-        sent = (client.execute_command(*args, **options) for client in await self.each())
+        sent = (client.execute_command(*args, **options) for client in await self._of_masters())
         replies = await asyncio.gather(*sent, return_exceptions=True)
         for reply in replies:
             if not isinstance(reply, BaseException):

@@ -11,14 +11,18 @@ import msgspec
 import pytest
 from aiohttp import ClientSession
 
+from scoreboard.errors import Unavailable
 from scoreboard.local.embedded_servers import Valkey
+from scoreboard.redisio.commands import reachable
+from scoreboard.redisio.fitness import check_servers
+from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scripts.load.clusters import CantMove, RedisCluster
 from tests.support.cut_network import private_network
 from tests.support.extent import further, kept
 from tests.support.steady_posts import Posters, audited, heard
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 from tests.support.whole_service import Service, service
 
 BOARDS = ["global", "arena", "duel", "weekly"]
@@ -154,6 +158,27 @@ async def test_a_manual_failover_under_load_loses_nothing(
     await heard(watching, counted[BOARDS[0]])
     await watching.close()
     await ready(running, http)
+
+
+async def test_a_start_that_waits_finds_the_master_that_came_meanwhile(
+    cluster_with_replicas: RedisCluster,
+) -> None:
+    cluster = cluster_with_replicas
+    topology = topology_at(cluster.url)
+    async with topology.client(timeout=PATIENCE) as client:
+        await check_servers(client)
+        await cluster.fail_over(await cluster.owner("any"))
+
+        async def fit() -> bool:
+            try:
+                with reachable():
+                    await check_servers(client)
+            except Unavailable:
+                return False
+            return True
+
+        await wait_until(fit, description="the new master is found fit")
+    await topology.close()
 
 
 @further
