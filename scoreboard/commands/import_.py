@@ -106,6 +106,8 @@ def import_command(
     for what, count in sorted(counts.items(), key=lambda one: (one[0] not in (NEW, BEFORE), one)):
         told = "would be imported" if dry_run and what == NEW else what
         say(f"{count:>12,} {told}")
+    if not counts:
+        say("The source has no rows.")
     if not counts.keys() <= {NEW, BEFORE}:
         raise typer.Exit(1)
 
@@ -127,7 +129,8 @@ async def import_standings(
             rules = await StoredSettings(tools.pool).get(board)
         except UnknownBoard as error:
             raise ConfigurationError(
-                f"{error.detail} Make it, with its rules, by `scoreboard boards set {board}`"
+                f"{error.detail} Make it, with its rules, by `scoreboard boards set {board} "
+                "--operator sum|best|last`"
             ) from None
         if rules.mode != "off":
             raise gate_is_on(board)

@@ -41,13 +41,19 @@ def away(text: str) -> str:
     return re.sub(r"\* \* (1|sat)\b", f"* * {day}", text)
 
 
-async def test_the_examples_of_boards_answer_as_they_say(settings: Settings) -> None:
-    found = list(examples(away((DOCS / "boards.md").read_text(encoding="utf-8"))))
+@pytest.mark.parametrize(
+    ("document", "least"), [("boards.md", 19), ("players.md", 8), ("in-and-out.md", 5)]
+)
+async def test_the_examples_of_a_document_answer_as_they_say(
+    settings: Settings, tmp_path: Path, document: str, least: int
+) -> None:
+    text = away((DOCS / document).read_text(encoding="utf-8"))
+    found = list(examples(text.replace("fair.csv", f"{tmp_path}/fair.csv")))
     async with service(settings) as running, running.persisting():
         for example in found:
             await check(example, running)
 
-    assert len(found) >= 19
+    assert len(found) >= least
 
 
 @asynccontextmanager

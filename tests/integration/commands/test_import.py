@@ -287,3 +287,13 @@ async def test_the_command_prints_what_became_of_the_rows(
     reason = "1 the score has 1 decimal; at most 0 are taken (--decimals)"
     assert [line.strip() for line in dry.out.splitlines()] == ["3 would be imported", reason]
     assert [line.strip() for line in ended.out.splitlines()] == ["3 imported", reason]
+
+
+async def test_the_command_says_that_a_source_has_no_rows(
+    run: Run, court: Moderated, tmp_path: Path
+) -> None:
+    await make(court)
+
+    ended = await run("import", str(csv_file(tmp_path, [])), "--board", "arena")
+
+    assert ended.out == "The source has no rows.\n"
