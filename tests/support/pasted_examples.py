@@ -23,7 +23,7 @@ _ANSWER = re.compile(r"\{|HTTP/")
 _BETWEEN = "====="  # the answers of two calls
 _PROGRAM = re.compile(r"\.venv/bin/(scoreboard|python)")
 _HERE = {"scoreboard": f"{sys.executable} -m scoreboard", "python": sys.executable}
-_CHANGING = [  # what is another one each time: moments, counts of changes, events, places in a table
+_CHANGING = [  # what is another one each time: moments, versions, events, places in a table
     (re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"'), '"then"'),
     (re.compile(r'"version":\d+'), '"version":0'),
     (re.compile(r'"\d{13}-\d+"'), '"event"'),
