@@ -344,7 +344,11 @@ class Unavailable(RetryLater):
         self.words = words
 
 
-class BoardUnreadable(Unavailable):
+class BoardUnavailable(Unavailable):
+    """One board can't be had now; others can."""
+
+
+class BoardUnreadable(BoardUnavailable):
     """Redis has the board, and something in it is not what the service writes there. Its next load,
     which looks at all of it, sets that right."""
 

@@ -23,9 +23,9 @@ from scoreboard.errors import (
     BoardClosed,
     BoardFull,
     BoardHasScores,
+    BoardUnavailable,
     InvalidRequest,
     ScoreOutOfRange,
-    Unavailable,
     UnknownBoard,
     UnknownUser,
 )
@@ -250,12 +250,12 @@ class BoardSettings(
 
     @classmethod
     def from_text(cls, text: str | bytes) -> BoardSettings:
-        """The settings of a text that was kept. Raises Unavailable on one that this version does
-        not understand."""
+        """The settings of a text that was kept. Raises BoardUnavailable on one that this version
+        does not understand."""
         try:
             return msgspec.json.decode(text, type=cls)
         except msgspec.ValidationError as error:
-            raise Unavailable(
+            raise BoardUnavailable(
                 "The board has settings of a newer version; a process of that version serves it."
             ) from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from scoreboard.errors import Unavailable
+from scoreboard.errors import BoardUnavailable
 
 RemovalKind = Literal["delete", "clear"]
 BUSY_FOR = 2.0  # seconds after which it is worth asking again for a board that is being removed
@@ -21,7 +21,7 @@ class Removal(NamedTuple):
     epoch: str
 
 
-def being_removed(board: str, doing: RemovalKind) -> Unavailable:
+def being_removed(board: str, doing: RemovalKind) -> BoardUnavailable:
     """The error for a board that is being deleted or cleared."""
     done = "deleted" if doing == "delete" else "cleared"
-    return Unavailable(f"The board {board} is being {done}.", retry_after=BUSY_FOR)
+    return BoardUnavailable(f"The board {board} is being {done}.", retry_after=BUSY_FOR)

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from scoreboard.domain.boards import out_of_range
 from scoreboard.domain.ledger import Fenced, KeptAction
-from scoreboard.errors import BoardCold, Unavailable
+from scoreboard.errors import BoardCold, BoardUnavailable
 from scoreboard.redisio.commands import reachable, run_script
 from scoreboard.redisio.occurrence_tables import tables_of, tell_tables
 from scoreboard.redisio.reverter import UNKNOWN, revert_call
@@ -68,7 +68,7 @@ class ModeratedBoards:
         reply = await run_script(self._redis, call)
         _check(reply[0])
         if reply[0] == OTHER:
-            raise Unavailable("The action was just counted under another attempt; try again.")
+            raise BoardUnavailable("The action was just counted under another attempt; try again.")
 
     async def revert(
         self,

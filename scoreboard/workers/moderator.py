@@ -36,6 +36,7 @@ from scoreboard.domain.shards import shard_names
 from scoreboard.errors import (
     AlreadyDecided,
     BoardCold,
+    BoardUnavailable,
     InvalidRequest,
     NotDecidable,
     NotFound,
@@ -218,7 +219,7 @@ class Moderator:
             if action.kept == "A":
                 await self._check_revertible(shard, action)
                 if not await self._revert(shard, user, _only(action), why, persist):
-                    raise Unavailable("The action can't be taken back now.")
+                    raise BoardUnavailable("The action can't be taken back now.")
             await self._boards.forget_memory(shard, user)
             if not await self._reviews.record_revert(shard, user, action_id, by=by, reason=reason):
                 raise AlreadyDecided("The action was taken back already.")
@@ -462,7 +463,7 @@ class Moderator:
                     return await work(persist)
             except BoardCold:
                 await self._rebuilder.ensure(board, create=False)
-        raise Unavailable("The board does not stay live.")
+        raise BoardUnavailable("The board does not stay live.")
 
     @asynccontextmanager
     async def _locked(self, partition: int) -> AsyncIterator[Persist]:

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from scoreboard.errors import Unavailable
+from scoreboard.errors import BoardUnavailable, Unavailable
 
 
 class Slots:
     """Hands out ``most`` slots in order of arrival. When work fails for want of a server, all who
-    wait by then are told so: they would wait for the same server, one after the other."""
+    wait by then are told so: they would wait for the same server, one after the
+    other. Where one board alone can't be had, the others are not concerned."""
 
     def __init__(self, most: int) -> None:
         self._free = asyncio.Semaphore(most)
@@ -28,6 +29,8 @@ class Slots:
                 raise Unavailable(self._last)
             try:
                 yield
+            except BoardUnavailable:
+                raise
             except Unavailable as error:
                 self._failures += 1
                 self._last = error.detail

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from scoreboard.errors import NotFound, Unavailable
+from scoreboard.errors import BoardUnavailable, NotFound, Unavailable
 from scoreboard.workers.slots import Slots
 
 
@@ -45,9 +45,12 @@ async def test_who_waits_is_told_when_a_server_is_away_and_later_work_is_tried()
     assert work.begun == 3
 
 
-async def test_who_waits_does_its_work_when_other_work_ends_well_or_by_its_own_fault() -> None:
+async def test_who_waits_does_its_work_when_other_work_ends_well_or_by_a_fault_of_its_own() -> None:
     work = Work(Slots(2))
     assert await many(work, lambda: None) == [None] * 5
     raised = await many(work, lambda: NotFound("There is no such case."))
     assert {type(error) for error in raised} == {NotFound}
     assert work.begun == 10
+    raised = await many(work, lambda: BoardUnavailable("The board arena is being cleared."))
+    assert {type(error) for error in raised} == {BoardUnavailable}
+    assert work.begun == 15
