@@ -125,6 +125,51 @@ async def test_rows_in_quotes_and_with_decimals_are_taken_and_those_left_out_are
     await expect(said).to_have_text("laps, done: 0 imported, 1,501 imported before, 2 left out.")
 
 
+async def test_lines_of_json_are_taken_digit_by_digit_and_an_export_of_them_too(
+    console: Console, new_page: OpenPage
+) -> None:
+    page = await new_page()
+    await open_board(page, console)
+    await page.get_by_label("As", exact=True).select_option("ndjson")
+    async with page.expect_download() as downloading:
+        await page.get_by_role("button", name="Export", exact=True).press("Enter")
+    saved = await asyncio.to_thread(Path(await (await downloading.value).path()).read_text)
+
+    await console.api.service.make_board("copy")
+    await go_to(page, "copy")
+    await choose(page, saved, "season.ndjson")
+    await take(page)
+    said = page.locator("#import-said")
+    await expect(said).to_contain_text("copy, done: 3 imported")
+    assert await console.api.top("copy") == {"ann": 30, "bob": 20, "cy": 10}
+
+    await go_to(page, "laps")
+    await choose(page, saved, "season.ndjson")
+    await take(page)
+    await expect(page.locator("#import-error")).to_contain_text("worse on this board")
+
+    lines = [
+        '{"userId":"a, \\"b\\"","score":83.200,"note":{"score":1}}',
+        "",
+        '{"user_id":"deb","score":1.2340000000000000001}',
+        '{"user_id":"eve","score":"5"}',
+        *(f'{{"userId":"driver {number}","score":{number}.5}}' for number in range(1, 1501)),
+    ]
+    await choose(page, "\r\n".join(lines), "laps.jsonl")
+    await page.get_by_label("Digits after the point").fill("3")
+    await take(page)
+    await expect(said).to_have_text("laps, done: 1,501 imported, 0 imported before, 2 left out.")
+    refused = page.get_by_role("list", name="Rows that were left out").get_by_role("listitem")
+    await expect(refused).to_contain_text(["Row 2, deb", 'Row 3, eve with "5"'])
+    quoted = await console.api.get("/api/boards/laps/users/a%2C%20%22b%22")
+    assert quoted.json["score"] == 83_200
+
+    await choose(page, '{"userId":"ann","score":1}\nann,2\n', "broken.jsonl")
+    await take(page)
+    await expect(page.locator("#import-error")).to_contain_text("Line 2 is no object of JSON")
+    assert "ann" not in await console.api.top("laps")
+
+
 async def test_a_board_whose_gate_is_on_is_not_imported_into(
     console: Console, new_page: OpenPage
 ) -> None:

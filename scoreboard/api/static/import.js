@@ -1,17 +1,14 @@
-// Standings of a CSV file taken into a board, some rows at a time, with how far that is.
+// Standings of a file taken into a board, some rows at a time, with how far that is.
 
 import { attemptsIn } from "./attempts.js";
-import { CsvReader } from "./csv.js";
 import { make } from "./dom.js";
 import { setBusy, setShown } from "./focus.js";
 import { save } from "./saving.js";
 import { call } from "./session.js";
+import { standingsOf } from "./standings_file.js";
 
-const PIECE = 256 * 1024; // bytes of the file that are read at once
-const ROWS = 1_000; // of a call
 const SHOWN = 20; // rows that are left out, in the page
 const ATTEMPTS = 6; // of one call, while the service can't take it
-const USER = ["user_id", "userId"];
 const NUMBER = /^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 const whole = new Intl.NumberFormat();
 const $ = (id) => document.getElementById(id);
@@ -80,7 +77,7 @@ async function run(name, file) {
   const decimals = $("import-decimals").valueAsNumber || 0;
   const source = $("import-source").value.trim() || file.name;
   const counts = { imported: 0, before: 0, first: 1 };
-  for await (const { rows, read } of batches(file, settings)) {
+  for await (const { rows, read } of standingsOf(file, settings)) {
     if (isStopped) break;
     const numbered = rows.map((row, place) => ({ ...row, row: counts.first + place }));
     const bad = numbered.filter(({ score }) => !NUMBER.test(score));
@@ -92,7 +89,7 @@ async function run(name, file) {
       lost.push(...told.leftOut);
     }
     counts.first += rows.length;
-    showLeftOut([...leftOut, ...lost]);
+    showLeftOut([...leftOut, ...lost.sort((one, other) => one.row - other.row)]);
     $("import-progress").value = read / file.size;
     say(`${Math.floor((100 * read) / file.size)}%: ${inWords(counts)}`);
   }
@@ -127,75 +124,6 @@ async function take(name, batch, attempts = ATTEMPTS) {
     await new Promise((resolve) => setTimeout(resolve, 1_000 * (1 + Math.random())));
     return take(name, batch, attempts - 1);
   }
-}
-
-/** The rows of the file, a thousand at most at once, with how many of its bytes were `read` by then. */
-async function* batches(file, settings) {
-  const reader = new CsvReader();
-  let columns = null;
-  let rows = [];
-  let read = 0;
-  for await (const text of textOf(file)) {
-    read = Math.min(file.size, read + PIECE);
-    for (const record of text === null ? reader.end() : reader.push(text)) {
-      if (columns) rows.push(rowOf(record, columns));
-      else columns = columnsOf(record, reader, settings);
-      if (rows.length === ROWS) {
-        yield { rows, read };
-        rows = [];
-      }
-    }
-  }
-  if (!columns) throw new Error("The file is empty.");
-  yield { rows, read };
-}
-
-/** The text of the file in pieces, and null behind the last. Throws when it is not UTF-8. */
-async function* textOf(file) {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  for await (const bytes of bytesOf(file)) yield decoded(decoder, bytes);
-  yield decoded(decoder);
-  yield null;
-}
-
-function* bytesOf(file) {
-  for (let at = 0; at < file.size; at += PIECE) yield file.slice(at, at + PIECE).arrayBuffer();
-}
-
-function decoded(decoder, bytes) {
-  try {
-    return decoder.decode(bytes, { stream: bytes !== undefined });
-  } catch {
-    throw new Error("The file is no text in UTF-8.");
-  }
-}
-
-function columnsOf(record, reader, { order }) {
-  for (const { what, order: theirs } of reader.comments.map(headIn)) {
-    if (what && what !== "standings") throw new Error(`The file has ${what}, no standings.`);
-    if (theirs && theirs !== order) {
-      throw new Error("What is better in the file is worse on this board.");
-    }
-  }
-  const user = record.findIndex((name) => USER.includes(name.trim()));
-  const score = record.findIndex((name) => name.trim() === "score");
-  if (user < 0 || score < 0) {
-    throw new Error("The first line has to name the columns, user_id and score among them.");
-  }
-  return { user, score, comma: reader.separator === "," ? "." : "," };
-}
-
-function headIn(comment) {
-  try {
-    return JSON.parse(comment) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-function rowOf(record, { user, score, comma }) {
-  const text = (record[score] ?? "").trim();
-  return { userId: record[user] ?? "", score: text.replace(comma, ".") };
 }
 
 function showLeftOut(rows) {
