@@ -92,7 +92,7 @@ Scoreboard is running.
                (SCOREBOARD_DEFAULT_GATE_MODE, for a new default board)
 
 Post a score and see it on the page. The token may do everything for {hours} hours;
-`{program} token{elsewhere}` prints a new one.
+`{program} token{elsewhere}` prints one for an hour.
 
 TOKEN={scoreboard.token}
 curl -s {scoreboard.url}/api/score -H 'Content-Type: application/json' \\
