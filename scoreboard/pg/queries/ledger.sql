@@ -148,7 +148,8 @@ FROM staged JOIN kept_action AS original USING (board, user_id, action_id)
 WHERE staged.kind = 'A'
   AND NOT EXISTS (SELECT FROM score_action AS own
                   WHERE (own.board, own.user_id, own.action_id, own.event_ms, own.event_seq)
-                      = (board, user_id, action_id, staged.event_ms, staged.event_seq))
+                      = (staged.board, staged.user_id, staged.action_id,
+                         staged.event_ms, staged.event_seq))
   AND ((staged.event_ms, staged.event_seq) > ($1, $2)
        OR EXISTS (SELECT FROM review WHERE review.attempt_id = staged.attempt_id
                                        AND review.kind = 'late_duplicate'))

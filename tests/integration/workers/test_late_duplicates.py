@@ -14,7 +14,7 @@ from scoreboard.errors import Unavailable
 from scoreboard.redisio.reverter import LateReverter
 from scoreboard.wire.events import EventKind, decode_event
 from tests.support.arena import Arena
-from tests.support.ledger_entries import sums, totals
+from tests.support.ledger_entries import event, sums, totals
 
 
 async def expire(arena: Arena, user: str, action: str) -> None:
@@ -51,6 +51,17 @@ async def test_a_late_duplicate_is_taken_back_and_its_original_receipt_restored(
     assert (retry.outcome, retry.score, retry.event) == (Outcome.DUPLICATE, 5, first.event)
     review = await database.fetchrow("SELECT kind, status FROM review")
     assert tuple(review) == ("late_duplicate", "settled")
+
+
+async def test_a_late_duplicate_is_found_though_another_partition_has_an_event_of_the_same_id(
+    arena: Arena, database: asyncpg.Connection
+) -> None:
+    await count_and_forget(arena)
+    (late,) = await arena.submit(("ann", "a1", 5))
+    assert late.event is not None
+    async with arena.durable.ledger.locked(arena.keys.partition + 1) as session:
+        await session.write([event(late.event, "bob", "a1", 7, board="elsewhere")], [])
+    await agree(arena, database, {"ann": 5})
 
 
 async def test_a_persister_that_dies_before_acknowledging_takes_a_duplicate_back_once(
