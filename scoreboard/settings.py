@@ -75,7 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
         Meta(
             description="number of partitions ([how many](redis.md#how-many-partitions)); that of "
             "existing data is changed by `scoreboard repartition`. "
-            "`persist` opens up to that many connections to Postgres, but at most 8, plus 18",
+            "`persist` opens up to that many connections to Postgres, but at most 8, plus 21",
             ge=1,
             le=1024,
         ),

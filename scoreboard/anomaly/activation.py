@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 import numpy as np
@@ -14,8 +13,7 @@ from scoreboard.anomaly.model import Model
 from scoreboard.anomaly.replay import Progress, play, silent
 from scoreboard.anomaly.rules import GateRules
 from scoreboard.domain.judging import Case
-
-WEEK_MS: Final = 7 * 86_400_000
+from scoreboard.domain.weeks import WEEK_MS
 
 
 class LastWeek(msgspec.Struct, frozen=True):

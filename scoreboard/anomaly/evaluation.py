@@ -12,9 +12,9 @@ import numpy as np
 from scoreboard.anomaly import agents
 from scoreboard.anomaly.forest import Floats
 from scoreboard.anomaly.memory.sessions import SESSION_BREAK_MS
-from scoreboard.anomaly.memory.weeks import week_of
 from scoreboard.anomaly.replay import Flags, Played
 from scoreboard.domain.judging import Case
+from scoreboard.domain.weeks import week_of
 
 LONG_EPISODE: Final = 10
 """Kinds of cheat whose episodes have at least this many actions on average are measured by

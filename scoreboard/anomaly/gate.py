@@ -24,20 +24,15 @@ from scoreboard.anomaly.memory.records import (
 )
 from scoreboard.anomaly.memory.standing import standing
 from scoreboard.anomaly.memory.tempo import note_attempt
-from scoreboard.anomaly.memory.weeks import ended_week
 from scoreboard.anomaly.model import Model
 from scoreboard.anomaly.rules import GateRules
 from scoreboard.anomaly.trained import TrainedAgent
+from scoreboard.anomaly.weekly import week_reasons
 from scoreboard.domain.judging import Case, Judgement, Reason
 
 RULE: Final = 2.0
 """The suspicion reported for an action that a hard rule refuses. A forest's may be higher, when its
 threshold is below 0.5."""
-
-WEEK: Final = "week"
-"""Stands for an agent in the reason of a weekly case."""
-WEEK_ABOUT: Final = "made more points last week, by small steps, than is usual for the user"
-SESSION_ABOUT: Final = "made more points in a session last week, by small steps, than is usual"
 
 
 class _Seat(msgspec.Struct):
@@ -176,7 +171,8 @@ class Gate:
         if seat.doubted:
             applied = encode(profile)
         elif not reasons or accept_refused:
-            noted = self._week(profile, case) if stands.another_week else []
+            if stands.another_week and self.model:
+                noted = week_reasons(self.model, profile, case.at_ms)
             note_acceptance(profile, case, stands)
             applied = encode(profile)
         else:
@@ -187,21 +183,6 @@ class Gate:
         refusing = {reason.agent for reason in reasons}
         refused_by = tuple(name for name in self._names if name in refusing) if refusing else ()
         return Judgement(refused_by, reasons, seat.scores, applied, device, attempted, noted)
-
-    def _week(self, profile: Profile, case: Case) -> list[Reason]:
-        """What an accepted action that begins another week tells of the week before."""
-        week = ended_week(profile, case.at_ms) if self.model else None
-        if week is None or self.model is None:
-            return []
-        found = (
-            ("points", week.whole, self.model.week_limit, WEEK_ABOUT),
-            ("session", week.strangest, self.model.session_limit, SESSION_ABOUT),
-        )
-        return [
-            Reason(WEEK, feature, evidence, 0.0, limit, "deviations", about)
-            for feature, evidence, limit, about in found
-            if evidence is not None and limit is not None and evidence > limit
-        ]
 
 
 def _rounds(cases: Sequence[Case]) -> list[list[int]]:

@@ -1,5 +1,5 @@
-"""Builds what carries out decisions and ends occurrences, for the service, the persister and the
-operator's commands."""
+"""Builds what carries out decisions and ends occurrences and weeks, for the service, the persister
+and the operator's commands."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import asyncpg
 from redis.asyncio import Redis
 
 from scoreboard.assembly.recovery import Recovery, verifier_of
+from scoreboard.assembly.week_judges import WeekJudges
 from scoreboard.formats.ledger_archive import LedgerArchive
 from scoreboard.pg.board_settings import StoredSettings
+from scoreboard.pg.cases import LedgerCases
 from scoreboard.pg.daily_ranks import DailyRanks
 from scoreboard.pg.dead_letters import DeadLetters
 from scoreboard.pg.erased_rows import ErasedRows
 from scoreboard.pg.erasures import Erasures
+from scoreboard.pg.judged_weeks import JudgedWeeks
 from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.pg.ledger_folds import LedgerFolds
+from scoreboard.pg.models import Models
 from scoreboard.pg.occurrences import Occurrences
 from scoreboard.pg.profile_changes import ProfileChanges
 from scoreboard.pg.profiles import StoredProfiles
@@ -31,6 +35,7 @@ from scoreboard.redisio.moderation import ModeratedBoards
 from scoreboard.redisio.shared_profiles import SharedProfiles
 from scoreboard.redisio.shared_revocations import SharedRevocations
 from scoreboard.redisio.topology import Topology
+from scoreboard.redisio.user_memories import UserMemories
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import PROFILES_CHANGED
 from scoreboard.workers.closer import Closer
@@ -43,6 +48,7 @@ from scoreboard.workers.profile_follower import ProfileFollower
 from scoreboard.workers.profile_keeper import ProfileKeeper
 from scoreboard.workers.remover import PATIENCE, Remover
 from scoreboard.workers.revoker import Revoker
+from scoreboard.workers.week_keeper import WeekKeeper
 
 
 def moderator(settings: Settings, redis: Redis, pool: asyncpg.Pool, durable: Recovery) -> Moderator:
@@ -112,6 +118,20 @@ def profile_follower(
 def day_keeper(pool: asyncpg.Pool, durable: Recovery) -> DayKeeper:
     """Likewise, for days that have begun."""
     return DayKeeper(DailyRanks(pool), durable.loader, durable.closing)
+
+
+def week_keeper(redis: Redis, pool: asyncpg.Pool, durable: Recovery) -> WeekKeeper:
+    """Likewise, for users' weeks that have ended."""
+    return WeekKeeper(
+        JudgedWeeks(pool),
+        UserMemories(redis, keyspace=durable.keyspace),
+        LedgerCases(pool),
+        WeekJudges(Models(pool)),
+        durable.closing,
+        durable.ledger,
+        durable.rebuilder,
+        keyspace=durable.keyspace,
+    )
 
 
 def ledger_folder(

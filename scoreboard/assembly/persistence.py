@@ -22,6 +22,7 @@ from scoreboard.assembly.moderation import (
     ledger_folder,
     profile_follower,
     remover,
+    week_keeper,
 )
 from scoreboard.assembly.recovery import recovery, verifier_of
 from scoreboard.assembly.shortages import log_shortages_sparingly
@@ -61,6 +62,7 @@ CLOSER_CONNECTIONS = 4  # one of them ranks
 FOLLOWER_CONNECTIONS = 3
 ERASER_CONNECTIONS = 3
 LOOKOUT_CONNECTIONS = 1
+WEEKS_CONNECTIONS = 3
 KEEPER_CONNECTIONS = 3
 OWN_DESCRIPTORS = 128  # beside the two connections of each partition
 TELL = 5.0  # seconds between two reports of what keeps this process from its work
@@ -108,6 +110,7 @@ async def _persist(settings: Settings, stop: asyncio.Event, tracer: Tracer | Non
         + FOLLOWER_CONNECTIONS
         + ERASER_CONNECTIONS
         + LOOKOUT_CONNECTIONS
+        + WEEKS_CONNECTIONS
         + (KEEPER_CONNECTIONS if settings.ledger_retention else 0),
         timeout=STATEMENT_TIMEOUT,
     )
@@ -124,6 +127,7 @@ async def _persist(settings: Settings, stop: asyncio.Event, tracer: Tracer | Non
     follower = profile_follower(topology, settings, redis, pool, durable)
     erasures = eraser(settings, redis, pool, durable)
     days = day_keeper(pool, durable)
+    weeks = week_keeper(redis, pool, durable)
     folder = (
         ledger_folder(settings, pool, durable, settings.ledger_archive)
         if settings.ledger_retention
@@ -180,6 +184,7 @@ async def _persist(settings: Settings, stop: asyncio.Event, tracer: Tracer | Non
                     tasks.create_task(keep_running("ranks of periods", closes.run_ranks)),
                     tasks.create_task(keep_running("profiles", follower.run)),
                     tasks.create_task(keep_running("days", days.run)),
+                    tasks.create_task(keep_running("weeks", weeks.run)),
                     tasks.create_task(keep_running("ledger", keeper.run)),
                     tasks.create_task(keep_running("erasures", erasures.run)),
                     tasks.create_task(

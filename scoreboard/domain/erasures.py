@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -15,6 +16,8 @@ ErasureState = Literal["running", "done"]
 
 MODES: tuple[ErasureMode, ...] = ("erase", "anonymise")
 DIGEST = 16  # bytes
+
+_pseudonym = re.compile("anon-[0-9a-f]{24}")
 
 
 def is_erased() -> Erased:
@@ -83,6 +86,11 @@ class ErasedEvents(NamedTuple):
     board: str
     user_id: str
     action_ids: tuple[str, ...]
+
+
+def is_pseudonym(user: str) -> bool:
+    """Whether an anonymised player's totals may go on by this name."""
+    return _pseudonym.fullmatch(user) is not None
 
 
 def digest_of(user: str, key: bytes) -> bytes:

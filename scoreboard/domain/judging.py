@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
 
 from scoreboard.domain.actions import ActionContext
@@ -21,8 +23,9 @@ class Case(msgspec.Struct, gc=False):
     context: ActionContext | None = None
 
 
-class Reason(msgspec.Struct, frozen=True):
-    """Why an agent refused: a feature's value, in its unit, against the usual range."""
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why an agent refused: a feature's value, in its unit, against the usual range. ``week`` is
+    the Monday of the week that it is about, where it is not about the action."""
 
     agent: str
     feature: str
@@ -31,6 +34,7 @@ class Reason(msgspec.Struct, frozen=True):
     high: float
     unit: str
     text: str
+    week: date | None = None
 
 
 class Judgement(msgspec.Struct):

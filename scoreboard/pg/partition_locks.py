@@ -29,6 +29,7 @@ FOLDS_LOCK = -4
 RANKS_LOCK = -5
 REPARTITION_LOCK = -6
 ERASED_LOCK = -7
+WEEKS_LOCK = -8
 
 LOOK = 5.0  # seconds between two looks at who holds a lock that is waited for
 HOPELESS = 30.0  # seconds after which a lock is given up whose holder does nothing

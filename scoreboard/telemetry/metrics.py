@@ -42,6 +42,9 @@ decided_findings = Counter(
     "What agents objected to, by what a person decided about it: approved or confirmed",
     ["verdict", "agent", "feature"],
 )
+weekly_cases = Counter(
+    "scoreboard_weekly_cases", "Cases made of users' weeks that ended without a further action"
+)
 tokens_refused = Counter("scoreboard_tokens_refused", "Tokens refused, by reason", ["reason"])
 actions = Counter("scoreboard_actions", "Actions submitted, by outcome", ["outcome"])
 erased_events = Counter(

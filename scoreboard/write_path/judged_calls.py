@@ -4,7 +4,6 @@ round trip, judge, and send each verdict with the revision of the memories that 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from scoreboard.redisio.commands import reachable
 from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.wire.events import format_of
 from scoreboard.wire.keys import BoardKeys, Keyspace
+from scoreboard.wire.memories import REVISION
 from scoreboard.wire.scripts import action_arguments, verdict_arguments
 from scoreboard.write_path.plain_calls import Call, body_of
 from scoreboard.write_path.ports import Gate, Gates, PastActions
@@ -43,9 +43,6 @@ _UNAVAILABLE = verdict_arguments(
 )
 
 
-_revision = re.compile(rb"([1-9][0-9]{0,14}):")
-
-
 class _Memory:
     """The memory of its ``owner``, a user or a device, while a call is prepared; ``name`` is its
     key. ``revision`` is the one that the script will find just before the owner's next action. A
@@ -60,7 +57,7 @@ class _Memory:
 
     def read(self, text: bytes) -> None:
         """Takes what is stored; a text without a revision counts as absent here and there."""
-        if found := _revision.match(text):
+        if found := REVISION.match(text):
             self.revision, self.payload = int(found[1]), text[found.end() :]
 
     def expect(self) -> bytes:

@@ -81,6 +81,7 @@ def test_as_many_connections_to_postgres_are_told_as_processes_take() -> None:
         + persistence.FOLLOWER_CONNECTIONS
         + persistence.ERASER_CONNECTIONS
         + persistence.LOOKOUT_CONNECTIONS
+        + persistence.WEEKS_CONNECTIONS
         + webhooks.CONNECTIONS
     )
     kept = beside + persistence.KEEPER_CONNECTIONS

@@ -8,10 +8,8 @@ from typing import Final, NamedTuple
 
 from scoreboard.anomaly.memory.records import KNOWN_ACTIONS, Profile
 from scoreboard.anomaly.memory.sessions import starts_session
+from scoreboard.domain.weeks import week_of
 
-WEEK_MS: Final = 7 * 86_400_000
-MONDAY_MS: Final = 3 * 86_400_000
-"""1970 began on a Thursday."""
 KNOWN_SESSIONS: Final = 5
 """A user's usual sessions count as unknown until there are this many."""
 MOST_BITS: Final = 10.0
@@ -27,19 +25,14 @@ class EndedWeek(NamedTuple):
     strangest: float | None
 
 
-def week_of(at_ms: int) -> int:
-    """Returns the number of a week, which begins on a Monday at 00:00 UTC."""
-    return (at_ms + MONDAY_MS) // WEEK_MS
-
-
 def is_another_week(profile: Profile, at_ms: int) -> bool:
     """Returns whether an action is the user's first of a week; the first of all is not."""
     return profile.seen_ms > 0 and week_of(profile.seen_ms) < week_of(at_ms)
 
 
 def ended_week(profile: Profile, at_ms: int) -> EndedWeek | None:
-    """Returns the evidence of the week in which the user last played, when the action at ``at_ms``
-    is the first of another one; None in between, and while the habits are not known.
+    """Returns the evidence of the week in which the user last played, when ``at_ms`` is in a later
+    one; None before, and while the habits are not known.
 
     Evidence is how high the points of the actions were and what the sessions made, both against the
     user's own and with equal weight.

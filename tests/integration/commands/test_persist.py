@@ -1,4 +1,4 @@
-"""``scoreboard persist`` as a process: stopped in good order, and killed again and again."""
+"""``scoreboard persist`` as a process: at work, stopped in good order, killed again and again."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tests.support.command import named, started
 from tests.support.extent import further
 from tests.support.ledger_entries import BOARD, PARTITION, append, append_raw, fields, sums, totals
 from tests.support.waiting import PATIENCE, wait_until
+from tests.support.weeks_played import weeks_played
 
 EVENTS = 30_000
 USERS = 23
@@ -166,3 +167,17 @@ async def test_a_persister_that_can_not_show_its_metrics_says_so(
 
 async def _shorter(redis: Redis, than: int) -> bool:
     return await redis.xlen(KEY) < than
+
+
+async def test_it_judges_the_weeks_that_have_ended(
+    settings: Settings, redis: Redis, pool: asyncpg.Pool, database: asyncpg.Connection
+) -> None:
+    async with weeks_played(settings, redis, pool) as weeks:
+        last = await weeks.play_padded("ann")
+
+        async def cases() -> list[str]:
+            rows = await database.fetch("SELECT action_id FROM review WHERE week IS NOT NULL")
+            return [row["action_id"] for row in rows]
+
+        async with persisting(settings):
+            assert await wait_until(cases, description="the case in the queue") == [last]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection
+from datetime import date
 
 import msgspec
 
 from scoreboard.anomaly.gate import Gate
 from scoreboard.anomaly.memory.records import Profile, decode_profile
-from scoreboard.anomaly.memory.weeks import WEEK_MS, ended_week
+from scoreboard.anomaly.memory.weeks import ended_week
 from scoreboard.anomaly.model import Model
+from scoreboard.anomaly.weekly import WeekJudge
+from scoreboard.domain.judging import Case, Reason
+from scoreboard.domain.weeks import WEEK, WEEK_MS, monday_of, start_of, week_of
 from scripts.synthetic_season import DAY, HOUR, MONDAY
 from tests.unit.anomaly.players import ANY_AGE, Table
 
@@ -84,3 +88,30 @@ def test_a_profile_from_before_weeks_were_noted_is_read_and_is_no_evidence(table
     profile.week_bits = profile.week_spread = profile.week_totals = 0.0
     profile.week_sessions = 0
     assert ended_week(profile, table.now + 2 * WEEK_MS) is None
+
+
+def test_the_end_of_a_week_tells_what_the_next_action_would(model: Model, table: Table) -> None:
+    play_weeks(table, 4)
+    played = table.now
+    play_weeks(table, 1, padding=7)
+    payload = table.profiles["ann"]
+    assert payload is not None
+    judge = WeekJudge(model)
+    assert judge.reasons(payload, table.now) == [], "the week is not over"
+    assert judge.reasons(payload, table.now + WEEK_MS) == (after := judge_next(table))
+    assert [(reason.agent, reason.week) for reason in after] == [("week", monday_of(table.now))]
+    assert monday_of(table.now) == monday_of(played) + WEEK
+
+
+def judge_next(table: Table) -> list[Reason]:
+    """What is noted of an action a week later, which is not remembered."""
+    case = Case("ann", 2, table.now + WEEK_MS, table.now + WEEK_MS)
+    (judgement,) = table.gate.judge([case], table.profiles, table.devices)
+    return judgement.noted
+
+
+def test_a_week_begins_on_monday_at_midnight_in_utc() -> None:
+    assert monday_of(MONDAY) == monday_of(MONDAY + WEEK_MS - 1) == date(2026, 1, 5)
+    assert monday_of(MONDAY - 1) == date(2025, 12, 29)
+    assert start_of(date(2026, 1, 5)) == MONDAY
+    assert week_of(MONDAY) == week_of(MONDAY - 1) + 1 == week_of(MONDAY + WEEK_MS - 1)
