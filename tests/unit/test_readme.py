@@ -7,10 +7,13 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from scoreboard.api.exports import MOST as EXPORTS
 from scoreboard.assembly import persistence, servers, webhooks
 from scoreboard.commands.program import COMMANDS
+from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.periods import Period
 from scoreboard.workers.persister import ROUNDS
 from scripts.settings_table import table, written
 
@@ -43,6 +46,14 @@ def test_every_command_is_listed_in_the_order_of_its_help() -> None:
         r"^\| `scoreboard ([a-z]+)` \| .+ \|$", read("docs/commands.md"), re.MULTILINE
     )
     assert rows == [*COMMANDS]
+
+
+def test_every_rule_of_a_board_and_of_its_periods_has_a_row() -> None:
+    cells = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", read("docs/boards.md"), re.MULTILINE)
+    told = {name for cell in cells for name in re.findall(r"\w+", cell)}
+    rules = [one.encode_name for of in (BoardSettings, Period) for one in structs.fields(of)]
+
+    assert [name for name in rules if name not in told] == []
 
 
 def test_the_readme_is_no_longer_than_two_screens() -> None:

@@ -25,7 +25,7 @@ const attempt = attemptsIn("webhooks-error");
 export const webhooksSection = { title: "Webhooks", show };
 
 const fields = [
-  field("url", "Address", "Where events are posted to: https, and no address within a network.", {
+  field("url", "Address", "Where events are posted to: https, and no private address.", {
     control: textControl(),
   }),
   field("events", "Events", "What is told.", { control: choicesControl({ options: EVENTS }) }),
