@@ -99,8 +99,18 @@ def _csv(path: Path, heads: list[Head]) -> Iterator[SourceRow]:
         score = file.columns.index(SCORE)
     except (StopIteration, ValueError):
         raise file.refusal(f"{_NAMES} in the first line, separated by commas") from None
+    for names in (USER, (SCORE,)):
+        if sum(map(file.columns.count, names)) > 1:
+            raise file.refusal(f"two columns {names[0]}; rename or remove one of them")
     comma = "." if file.separator == "," else ","  # of decimals
+    named = len(file.columns)
     for place, values in enumerate(file.rows(), 1):
+        if any(value.strip() for value in values[named:]):
+            # Such as 1,234 for a score, which is not 1.
+            raise file.refusal(
+                f"{len(values)} columns where the first line names {named}; quote a value that has "
+                "the separator in it"
+            )
         try:
             yield SourceRow(place, values[user], _number(values[score].replace(comma, ".")))
         except ValueError as error:

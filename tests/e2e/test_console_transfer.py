@@ -103,17 +103,18 @@ async def test_rows_in_quotes_and_with_decimals_are_taken_and_those_left_out_are
     page = await new_page()
     await open_board(page, console, "laps")
     many = "".join(f"driver {number};{number},5\r\n" for number in range(1, 1501))
-    odd = '"a;""b""";83,204\r\nbad;x\r\nlong;1,2345\r\n'
+    odd = '"a;""b""";83,204\r\nbad;x\r\nmore;1;234\r\nlong;1,2345\r\n'
     await choose(page, f"\ufeffuser_id;score\r\n{odd}{many}")
     await page.get_by_label("Digits after the point").fill("3")
     await take(page)
     said = page.locator("#import-said")
-    await expect(said).to_have_text("laps, done: 1,501 imported, 0 imported before, 2 left out.")
+    await expect(said).to_have_text("laps, done: 1,501 imported, 0 imported before, 3 left out.")
     refused = page.get_by_role("list", name="Rows that were left out").get_by_role("listitem")
     await expect(refused).to_have_text(
         [
             "Row 2, bad with x: the score is no number",
-            "Row 3, long with 1.2345: the score has 4 decimals; at most 3 are taken (--decimals)",
+            "Row 3, more with 1;234: the score is no number",
+            "Row 4, long with 1.2345: the score has 4 decimals; at most 3 are taken (--decimals)",
         ]
     )
     top = await console.api.top("laps")
@@ -122,7 +123,7 @@ async def test_rows_in_quotes_and_with_decimals_are_taken_and_those_left_out_are
     assert quoted.json["score"] == 83_204
 
     await take(page)
-    await expect(said).to_have_text("laps, done: 0 imported, 1,501 imported before, 2 left out.")
+    await expect(said).to_have_text("laps, done: 0 imported, 1,501 imported before, 3 left out.")
 
 
 async def test_lines_of_json_are_taken_digit_by_digit_and_an_export_of_them_too(

@@ -115,7 +115,13 @@ function columnsOf(record, reader, settings) {
   if (user < 0 || score < 0) {
     throw new Error("The first line has to name the columns, user_id and score among them.");
   }
-  return { user, score, comma: reader.separator === "," ? "." : "," };
+  for (const names of [USER, ["score"]]) {
+    if (record.filter((name) => names.includes(name.trim())).length > 1) {
+      throw new Error(`The first line names two columns ${names[0]}.`);
+    }
+  }
+  const { separator } = reader;
+  return { user, score, separator, width: record.length, comma: separator === "," ? "." : "," };
 }
 
 function headIn(comment) {
@@ -134,8 +140,10 @@ function check({ what, order }, settings) {
   }
 }
 
-function rowOf(record, { user, score, comma }) {
-  const text = (record[score] ?? "").trim();
+function rowOf(record, { user, score, separator, width, comma }) {
+  // A row of more values than columns has no number that can be told, such as 1,234.
+  const isLonger = record.slice(width).some((value) => value.trim());
+  const text = isLonger ? record.slice(score).join(separator) : (record[score] ?? "").trim();
   return { userId: record[user] ?? "", score: text.replace(comma, ".") };
 }
 
