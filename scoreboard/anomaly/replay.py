@@ -40,13 +40,14 @@ class Played(msgspec.Struct, frozen=True):
 
 
 def part(played: Played, chosen: Flags) -> Played:
-    """The answers to some of the actions; the time is that of all."""
+    """The answers to some of the actions, with their share of the time."""
+    share = float(chosen.mean()) if len(chosen) else 0.0
     return Played(
         played.scores[chosen],
         played.refused[chosen],
         played.first[chosen],
         played.noted[chosen],
-        played.seconds,
+        share * played.seconds,
     )
 
 

@@ -151,6 +151,8 @@ def evaluate_board(
     cases, verdicts = [case for case, _ in attempts], [verdict for _, verdict in attempts]
     with stage_bars(screen) as progress:
         rows, played = play_decided(Model.from_bytes(content), cases, verdicts, since_ms, progress)
+    if not rows:
+        raise ConfigurationError("the ledger has no action of this board to measure since then")
     return rows, played, measure(rows, played)
 
 

@@ -293,6 +293,8 @@ async def test_a_model_is_evaluated_on_the_ledger_with_peoples_decisions(
     later = sum(case.at_ms >= 1_769_385_600_000 for case in season())  # 2026-01-26
     found = msgspec.json.decode(figures.read_bytes())
     assert found["honest"] + found["cheats"] == later - 1
+    nothing = await run("evaluate", "--board", "arena", "--since", "2099-01-01", code=1)
+    assert "no action of this board to measure" in nothing.err
     assert (
         "--csv file, or a --board" in (await run("evaluate", "--since", "2026-01-26", code=1)).err
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
 from scoreboard.anomaly import agents
 from scoreboard.anomaly.evaluation import Labelled, measure
-from scoreboard.anomaly.replay import Played
+from scoreboard.anomaly.replay import Played, part
 from scoreboard.domain.judging import Case
 from scripts.synthetic_season import HOUR, MONDAY
 
@@ -94,3 +95,9 @@ def test_without_cheats_there_are_no_curves() -> None:
     assert evaluation.overall.auroc is None
     assert evaluation.kinds == {}
     assert evaluation.false_refusals == 0.5
+
+
+def test_a_part_of_what_was_played_has_its_share_of_the_time() -> None:
+    whole = msgspec.structs.replace(played([2.0, 0.5, 0.5, 0.5]), seconds=8.0)
+    assert part(whole, np.array([True, False, False, False])).seconds == 2.0
+    assert part(whole, np.zeros(4, bool)).seconds == 0.0
