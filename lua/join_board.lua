@@ -19,7 +19,8 @@
 --          {'!PERIOD', time, name, text, ...}  as of submit_scores; nothing written
 --          {'!DONE'}            the user is in, now or before, or may play without
 --          {'K'}                the board has closed; nothing written
---          {'F'}                it is full, or an occurrence is; nothing written
+--          {'F'}                it is full, or an occurrence is; nothing written. On a board with shards
+--                               {'F', table}: the shard has no room there, as of submit_scores
 -- include: lib_epoch
 -- include: lib_live
 -- include: lib_lost
@@ -75,8 +76,10 @@ for _, one in ipairs(limits.players and tables or {}) do
   end
   if one.turned or not redis.call('ZSCORE', one.players, arg_user) then
     missing[#missing + 1] = one
-    full = full or limits.capacity and not one.turned
-      and redis.call('ZCARD', one.players) >= limits.capacity
+    local room = room_in(limits, one.meta, one.players)
+    if room and room <= 0 then
+      full = full or one
+    end
   end
 end
 if limits.players and #missing == 0 then
@@ -90,7 +93,9 @@ end
 if not limits.players then
   return {'!DONE'}
 end
-if full then
+if full and limits.shared then
+  return {'F', full.period and full.period .. ':' .. integer(full.occurrence.n) or '-'}
+elseif full then
   return {'F'}
 end
 if redis.call('XLEN', key_events) >= tonumber(arg_backlog) then

@@ -53,6 +53,7 @@ local function take_draft(meta_key, players)
   else
     redis.call('HDEL', meta_key, 'hidden')
   end
+  redis.call('HDEL', meta_key, 'share', 'shares') -- a server that was behind may have given away what it has
   if players then
     redis.call('HSET', meta_key, 'players', redis.call('EXISTS', key_players))
   else

@@ -84,7 +84,8 @@ local function occurrences_of(time)
     local one = tables[t]
     local hidden_key, meta_key = KEYS[one.keys + 2], KEYS[one.keys + 3]
     if per_player then
-      one.players, one.room = KEYS[one.keys + (one.channel and 4 or 5)], limits.capacity
+      one.players = KEYS[one.keys + (one.channel and 4 or 5)]
+      one.room = limits.shared and 0 or limits.capacity
     end
     if one.fresh then
       one.scores, one.attempts = {}, {}
@@ -146,7 +147,7 @@ local function occurrences_of(time)
       for t = 1, per_player and #taking or 0 do
         local bar = barred(limits, tonumber(taking[t].attempts[place[users[i]]]), taking[t].room)
         if bar then
-          return bar
+          return bar == 'F' and limits.shared and 'F ' .. taking[t].name or bar
         end
       end
     end

@@ -1,4 +1,4 @@
--- The rules of totals of a board, of the text of its settings, its periods, and whether the
+-- The rules of totals of a board, of the text of its settings, its periods, its capacity and shards, and whether the
 -- players of its own table are kept count of, or those of its occurrences (`table_players`). Needs
 -- lib_rules. submit_scores gets them ready instead, since decoding costs it more than the rest of its
 -- arguments.
@@ -11,6 +11,7 @@ local function rules_of(settings)
     rules.style = given.rankStyle or rules.style
     rules.top = given.topSize or rules.top
     local players = given.attempts or given.capacity or given.join
+    rules.capacity, rules.shards = given.capacity, given.shards
     rules.periods = given.periods
     if given.periods and given.periods[1] then
       rules.table_players = players

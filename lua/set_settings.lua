@@ -25,14 +25,20 @@ local meta = redis.call('HMGET', key_meta, 'epoch', 'version', 'settings', 'coun
 if meta[1] ~= 'fenced' or current_epoch() ~= arg_epoch then
   return {COLD}
 end
-local rules, now = rules_of(arg_settings), now_ms()
-if rules.top ~= rules_of(meta[3]).top then
+local rules, former, now = rules_of(arg_settings), rules_of(meta[3]), now_ms()
+if rules.top ~= former.top then
   local tables = tables_of({board = key_board, hidden = key_hidden, meta = key_meta,
     channel = key_channel}, FIXED_KEYS, FIXED_ARGS, TABLE, TABLE)
   if not tables then
     return {COLD}
   end
   announce_all(rules, tables, meta[2], meta[4], now)
+end
+if rules.capacity ~= former.capacity then -- it is dealt out anew (lib_shares)
+  redis.call('HDEL', key_meta, 'share', 'shares')
+  for k = FIXED_KEYS, #KEYS - 1, 5 do
+    redis.call('HDEL', KEYS[k + 3], 'share', 'shares')
+  end
 end
 redis.call('HSET', key_meta, 'settings', arg_settings, 'epoch', arg_epoch)
 return {'!DONE'}

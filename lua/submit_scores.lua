@@ -48,7 +48,8 @@
 --                               nothing written
 --          'T'                   no attempt is left to the user; nothing written
 --          'N'                   the user has to join first; nothing written
---          'F'                   the user is not in, and the board is full; nothing written
+--          'F [table]'           the user is not in, and the board is full; nothing written. On a board with
+--                               shards: the shard has no room, in its own table ('-') or in this one (`week:12`)
 --          'C'                   conflict: the same action with other points; the first is recorded and marks the
 --                               receipt
 --          'R agents'            refused by these agents (comma-separated), now or before
@@ -197,7 +198,7 @@ end
 
 -- Of a board with limits: the answer when it is closed; who is in, with how many actions; for how many
 -- there is room.
-local limits, barred, closed, players, room
+local limits, barred, room_left, closed, players, room
 local key_players = limited and not periodic and KEYS[#KEYS]
 local periods -- what the call does in occurrences (lib_occurrences)
 local before_call = meta[3] -- the version that the events of this call tell of
@@ -206,7 +207,7 @@ if limited or periodic then
   local time = board_time(meta[EVENT], now)
   if limited then
 -- include: lib_limits
-    limits, barred = limits_in(arg_limits), barred_by
+    limits, barred, room_left = limits_in(arg_limits), barred_by, room_in
     closed = closed_at(limits, time)
   end
   -- The actions that count of each of the call's users (false: who is not in a table), and the room that is
@@ -215,8 +216,7 @@ if limited or periodic then
     if lost(players_key, table_key, 'players', '0') then
       return nil
     end
-    return call('ZMSCORE', players_key, unpack(users)),
-      limits.capacity and limits.capacity - call('ZCARD', players_key)
+    return call('ZMSCORE', players_key, unpack(users)), room_left(limits, table_key, players_key)
   end
   if periodic then
 -- include: lib_periods
@@ -361,7 +361,7 @@ for i = 1, count do
     replies[i] = answer_from(receipt_key, known, user, points, attempt, body)
 
   elseif bar then
-    replies[i] = bar
+    replies[i] = bar == 'F' and limits.shared and 'F -' or bar
 
   elseif gated and ARGV[a + AGENTS] == '?' then
     replies[i] = 'U'

@@ -258,7 +258,7 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
     player_pace = Pace(Rate.from_text(settings.player_rate))
     app = build(
         ScoreHandlers(
-            ShardedSubmitter(submitter),
+            ShardedSubmitter(submitter, durable.capacity),
             authenticator,
             bodies,
             erased,
@@ -267,7 +267,13 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
             player_pace=player_pace,
             board_pace=Pace(Rate.from_text(settings.board_quota)),
         ),
-        JoinHandlers(ShardedJoiner(joiner), authenticator, bodies, erased, player_pace=player_pace),
+        JoinHandlers(
+            ShardedJoiner(joiner, durable.capacity),
+            authenticator,
+            bodies,
+            erased,
+            player_pace=player_pace,
+        ),
         BoardHandlers(
             reader,
             periods,
@@ -299,7 +305,10 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
         ExportHandlers(BoardExports(servers.exporting), authenticator),
         ImportHandlers(
             BatchImport(
-                StoredSettings(pool), ShardedSubmitter(submitter), ImportRecord(pool), erasures
+                StoredSettings(pool),
+                ShardedSubmitter(submitter, durable.capacity),
+                ImportRecord(pool),
+                erasures,
             ),
             authenticator,
             bodies,
@@ -349,6 +358,7 @@ async def application(settings: Settings, tracer: Tracer | None = None) -> web.A
 
     async def connected(_: web.Application) -> AsyncIterator[None]:
         yield
+        await durable.capacity.close()
         await durable.rebuilder.close()
         await servers.close()
 

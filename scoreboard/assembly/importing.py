@@ -59,6 +59,6 @@ async def submitter(settings: Settings, tools: Operator) -> AsyncIterator[Sharde
         calendar=tools.durable.calendar,
     )
     try:
-        yield ShardedSubmitter(made)
+        yield ShardedSubmitter(made, tools.durable.capacity)
     finally:
         await made.close()

@@ -118,6 +118,7 @@ async def operator(settings: Settings, *, on_wait: OnWait = log_wait) -> AsyncIt
         try:
             yield Operator(topology, redis, pool, durable, postgres, audit, verifier)
         finally:
+            await durable.capacity.close()
             await durable.rebuilder.close()
 
 

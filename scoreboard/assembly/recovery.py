@@ -13,6 +13,7 @@ from scoreboard.pg.ledger import Ledger
 from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.pg.partition_locks import OnWait, log_wait
 from scoreboard.redisio.board_audit import RedisAudit
+from scoreboard.redisio.capacity_shares import CapacityShares
 from scoreboard.redisio.closing import ClosedBoards
 from scoreboard.redisio.loader import BoardLoader
 from scoreboard.redisio.reverter import LateReverter
@@ -23,6 +24,7 @@ from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
 from scoreboard.workers.calendars import Calendar
 from scoreboard.workers.rebuilder import Rebuilder
+from scoreboard.workers.shared_capacity import SharedCapacity
 from scoreboard.workers.verifier import Verifier
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Recovery:
     rebuilder: Rebuilder
     closing: ClosedBoards
     calendar: Calendar
+    capacity: SharedCapacity
 
 
 def recovery(
@@ -99,8 +102,9 @@ def recovery(
     )
     closing = ClosedBoards(redis, keyspace=keyspace, backlog_limit=settings.backlog_limit)
     calendar = Calendar(closing, rebuilder)
+    capacity = SharedCapacity(CapacityShares(redis, keyspace=keyspace), calendar, rebuilder)
     return Recovery(
-        keyspace, ledger, streams, reverter, loader, sweeper, rebuilder, closing, calendar
+        keyspace, ledger, streams, reverter, loader, sweeper, rebuilder, closing, calendar, capacity
     )
 
 

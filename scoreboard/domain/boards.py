@@ -161,8 +161,6 @@ class BoardSettings(
         """What is set that shards would have to agree on while they count; the field, in words."""
         if self.mode != "off":
             return "mode", "a gate: devices are known to a shard alone"
-        if self.capacity is not None:
-            return "capacity", "a capacity: each shard counts its own users"
         return None
 
     @property
@@ -199,10 +197,12 @@ class BoardSettings(
             None if moment is None else milliseconds_of_moment(moment)
             for moment in (self.opens, self.closes)
         )
-        numbers = (
+        numbers = [
             b"-" if limit is None else b"%d" % limit
             for limit in (*moments, self.attempts, self.capacity)
-        )
+        ]
+        if self.shares_capacity:
+            numbers[-1] = b"shared"
         return b" ".join((*numbers, self.join.encode()))
 
     @property
@@ -223,6 +223,11 @@ class BoardSettings(
     def counts_players(self) -> bool:
         """Whether Redis keeps who is in, with how many actions, for the limits that need it."""
         return not (self.attempts is None and self.capacity is None and self.join == "open")
+
+    @property
+    def shares_capacity(self) -> bool:
+        """Whether shards have each a share of the room that the board has."""
+        return self.capacity is not None and self.shard_count > 1
 
     def counts_players_in(self, table: str) -> bool:
         """Whether that is so of this table: where a board has periods, only their tables do."""

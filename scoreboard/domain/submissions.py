@@ -75,8 +75,10 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     ``rank`` from 1, None when unknown or hidden; ``event`` the event's id in the partition's
     stream; ``retry_after`` in seconds; ``flaw`` what is wrong with the user id; ``move`` of an
     accepted action where the operator is not ``sum``; ``opens_ms`` when a board that is still to
-    open does so, Unix milliseconds; ``periods`` what an accepted action did in occurrences. A
-    board without a table of all time tells no ``score``."""
+    open does so, Unix milliseconds; ``periods`` what an accepted action did in occurrences;
+    ``lacks_room`` where a shard has no room for the user: in its own table (``-``) or that of an
+    occurrence (``week:12``); ``shards`` how many the board has. A board without a table of all time
+    tells no ``score``."""
 
     outcome: Outcome
     score: int | None = None
@@ -88,3 +90,5 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     move: Move | None = None
     opens_ms: int | None = None
     periods: tuple[PeriodMove, ...] = ()
+    lacks_room: str | None = None
+    shards: int = 1

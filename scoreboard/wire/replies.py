@@ -26,6 +26,8 @@ def parse_reply(reply: bytes, sign: int = 1) -> Result:
             return Result(Outcome.RATE_LIMITED, retry_after=int(rest) / 1000)
         case "K":
             return Result(Outcome.BOARD_CLOSED, opens_ms=int(rest) if rest else None)
+        case "F":
+            return Result(Outcome.BOARD_FULL, lacks_room=rest or None)
         case "U":
             return Result(Outcome.UNAVAILABLE, retry_after=1.0)
     return Result(Outcome(letter))

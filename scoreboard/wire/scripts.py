@@ -164,6 +164,26 @@ def join_board(
 ) -> None: ...
 
 
+@_takes_many(("number", "users", "wanted"))
+def deal_shares(
+    *, key_meta: Key, key_table: Key, arg_occurrence: Argument, arg_term: Argument
+) -> None: ...
+
+
+@Script
+def set_share(
+    *,
+    key_meta: Key,
+    key_table: Key,
+    key_players: Key,
+    arg_capacity: Argument,
+    arg_occurrence: Argument,
+    arg_term: Argument,
+    arg_number: Argument,
+    arg_users: Argument,
+) -> None: ...
+
+
 @Script
 def check_history() -> None: ...
 

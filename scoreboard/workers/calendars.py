@@ -62,6 +62,13 @@ class Calendar:
         if (newest := await self._known(sharded_board(shard), period)) is not None:
             await self._hand_on(shard, period, newest, await self._known(shard, period))
 
+    async def remind(self, shard: str, period: str) -> None:
+        """Opens in the first shard the occurrence that ``shard`` knows last, if it has forgotten
+        that."""
+        if (mine := await self._known(shard, period)) is not None:
+            board = sharded_board(shard)
+            await self._hand_on(board, period, mine, await self._known(board, period))
+
     async def agreed(self, shard: str, settings: BoardSettings) -> tuple[int, Known]:
         """The shard's time in Unix ms and what it knows of each period, once it has followed its
         board."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from scoreboard.domain.audit import PatrolReport
+from scoreboard.domain.capacity_shares import Dealt, NotDealt, OtherTerm, Share
 from scoreboard.domain.erasures import ErasedEvents
 from scoreboard.domain.ledger import (
     BoardRecord,
@@ -139,6 +140,34 @@ class BoardLoader(Protocol):
     def begin(self, board: str, state: BoardState, *, swap: bool) -> BoardDraft:
         """A draft of the board: with all its users (``swap``), or only with those whose latest
         changes the fenced board lacks. Raises nothing."""
+
+
+class CapacityShares(Protocol):
+    """What shards have of their board's capacity. Implemented in redisio/capacity_shares.py. Every
+    method raises BoardCold, too."""
+
+    async def deal(
+        self,
+        table: str,
+        *,
+        term: int | None,
+        returned: Sequence[Share | None],
+        wanted: Sequence[int],
+    ) -> Dealt | OtherTerm | NotDealt:
+        """Deals out, for a table of the board, how many users more each shard wants, as far as
+        there is room. ``returned`` is what each shard has after it gave back what it does not use,
+        ``term`` one that all have entered, and that begins now."""
+
+    async def hold(
+        self, part: str, capacity: int, term: int, share: Share
+    ) -> OtherTerm | NotDealt | None:
+        """Gives a shard what it was dealt, in its part of a table."""
+
+    async def give_back(
+        self, part: str, capacity: int, term: int, number: int
+    ) -> Share | OtherTerm | NotDealt:
+        """Takes back what a shard has no user for, unless something was dealt to it after the deal
+        of this ``number``. With 0 it enters the term."""
 
 
 class BoardSweeper(Protocol):

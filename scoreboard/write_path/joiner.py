@@ -14,6 +14,7 @@ from scoreboard.wire.keys import Keyspace
 from scoreboard.wire.scripts import ScriptCall, join_board
 from scoreboard.write_path.board_calls import BoardCall, BoardCalls
 from scoreboard.write_path.ports import BoardCalendar, BoardRecovery
+from scoreboard.write_path.sharded import LacksRoom
 
 log = SparingLog(__name__)
 
@@ -40,7 +41,7 @@ class Joiner:
     async def join(self, board: str, user: str) -> None:
         """Lets the user in; where the board has periods, into the latest occurrence of each. One
         who is in stays so. Raises UnknownBoard, BoardClosed, BoardFull, InvalidRequest for an id
-        that the board does not take, Unavailable, OutcomeUnknown or OnOtherShard."""
+        that the board does not take, Unavailable, OutcomeUnknown, OnOtherShard or LacksRoom."""
         keys = self._keyspace.board(board)
         attempt = self._boards.begin(board, create=False)
         while True:
@@ -73,6 +74,8 @@ class Joiner:
                 continue
             if reply[0] == b"K":
                 raise board_closed()
+            if reply[0] == b"F" and len(reply) > 1:
+                raise LacksRoom(reply[1].decode(), attempt.settings.shard_count)
             if reply[0] == b"F":
                 raise board_full()
             return

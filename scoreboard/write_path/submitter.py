@@ -318,6 +318,8 @@ class Submitter:
                 results = [parse_reply(reply, settings.sign) for reply in replies[0]]
                 if not settings.all_time:
                     results = [_without_total(result) for result in results]
+                if settings.shard_count > 1:
+                    results = [_of_shard(result, settings.shard_count) for result in results]
                 return results, self._waits.reached(durability, replies[1:])
 
 
@@ -327,6 +329,12 @@ def _late(submission: Submission) -> bytes:
 
 def _without_total(result: Result) -> Result:
     return structs.replace(result, score=None, rank=None, move=None)
+
+
+def _of_shard(result: Result, shards: int) -> Result:
+    """The shard knows the rank among its own users alone."""
+    periods = tuple(structs.replace(move, rank=None) for move in result.periods)
+    return structs.replace(result, rank=None, periods=periods, shards=shards)
 
 
 class _UnfitIds(Exception):

@@ -336,13 +336,10 @@ async def test_shards_are_decided_when_the_board_is_made(api: Api) -> None:
         ({"shards": 9}, "shards"),
         ({"shards": 65}, "shards"),
         ({"shards": 0}, "shards"),
-        ({"shards": 2, "capacity": 10}, "capacity"),
         ({"shards": 2, "mode": "flag"}, "mode"),
     ):
         answer = await put(api, "other", **rules)
         assert (answer.outcome, answer.json["path"]) == ((400, "invalid_request"), path), rules
-    answer = await change.call("PATCH", "/api/admin/boards/new", json={"capacity": 5})
-    assert (answer.outcome, answer.json["path"]) == ((400, "invalid_request"), "capacity")
 
 
 async def test_rules_hold_on_every_shard(api: Api) -> None:
@@ -364,6 +361,16 @@ async def test_rules_hold_on_every_shard(api: Api) -> None:
         await api.post(f"{path}/join", {"userId": f"new{n}"})
         answer = await api.post(f"{path}/score", action)
         assert answer.outcome == (422, "points_out_of_bounds")
+
+
+async def test_the_rank_among_the_users_of_a_shard_is_told_to_nobody(start_api: StartApi) -> None:
+    api = await start_api()
+    await made(api)
+    ours = next(user for n in range(200) if shard_of(SPREAD, user := f"user-{n}", SHARDS) == SPREAD)
+    for service in (api, await start_api()):  # neither knows of the shards yet
+        for turn in ("a", "b"):
+            answer = await service.score(ours, 5, f"{turn}{id(service)}", board=SPREAD)
+            assert (answer.status, answer.json["rank"]) == (200, None)
 
 
 async def test_shards_have_no_names_to_anybody(api: Api) -> None:
