@@ -153,9 +153,12 @@ class PastTables(Protocol):
 class KeptDays(Protocol):
     """The ranks that users had when a day began. Implemented in pg/daily_ranks.py."""
 
-    async def then(self, table: str, user: str, days: Sequence[int]) -> list[Then | None]:
+    async def then(
+        self, table: str, user: str, days: Sequence[int], *, part: str | None = None
+    ) -> list[Then | None]:
         """The user in the table at the start of each of these days, Unix ms, or as soon after that
-        as it was kept; None where nothing is kept."""
+        as it was kept; None where nothing is kept. Of a board with shards, ``part`` is the user's
+        shard's."""
 
     async def ranks(self, table: str, users: Sequence[str], day: int) -> DayRanks | None:
         """The ranks of these users, one at least, likewise."""

@@ -92,8 +92,6 @@ class RankChanges:
         """The ranks of these users in the table of all time, or in an occurrence, when the day
         began; null where nothing is kept. Raises as ``of``."""
         settings = await self._periods.settings(board)
-        if settings.shard_count > 1:
-            return None  # ranks are kept of each shard's users among themselves
         today = day_start(settings.clock, time.time_ns() // 1_000_000)
         if shown is not None and shown.occurrence.starts_at >= today:
             return DayBegan(moment_of(today), {})
@@ -131,7 +129,9 @@ class RankChanges:
         if shown is not None:
             if shown.occurrence.starts_at >= today:
                 return Delta(_change(settings, standing, Then(today, "absent", None, 0)))
-            (then,) = await self._days.then(shown.of_shard(shard), standing.user_id, [today])
+            (then,) = await self._days.then(
+                shown.table, standing.user_id, [today], part=shown.of_shard(shard)
+            )
             return Delta(_change(settings, standing, then))
         begun = {
             one.period: day_start(settings.clock, one.occurrence.starts_at)
@@ -139,7 +139,10 @@ class RankChanges:
             if one.state != "upcoming"
         }
         day, *others = await self._days.then(
-            shard, standing.user_id, [today, *(max(start, 0) for start in begun.values())]
+            board,
+            standing.user_id,
+            [today, *(max(start, 0) for start in begun.values())],
+            part=shard,
         )
         changes = {
             period: _change(settings, standing, then)
@@ -151,8 +154,6 @@ class RankChanges:
 def _change(settings: BoardSettings, now: Standing, then: Then | None) -> Change | None:
     if then is None:
         return None
-    if settings.shard_count > 1 and then.was == "ranked":
-        then = then._replace(was="unranked", rank=None)  # as above
     return Change(
         moment_of(then.moment_ms),
         None if then.rank is None else then.rank - now.rank,

@@ -12,10 +12,11 @@ Was = Literal["ranked", "unranked", "absent"]
 
 
 class DueDay(NamedTuple):
-    """A board of whose new day nothing is kept yet, with its latest event in Postgres."""
+    """A board of whose new day nothing is kept yet, with the latest event in Postgres of each of
+    its shards, by their names. One without any is its own."""
 
     board: str
-    event: EventId
+    shards: dict[str, EventId]
 
 
 class DayRanks(NamedTuple):

@@ -12,7 +12,7 @@ from scoreboard.domain.ledger import EventId
 from scoreboard.domain.tables import board_of
 from scoreboard.pg.failures import translated
 from scoreboard.pg.histories import own_actions, parameters_of_own
-from scoreboard.pg.read_tables import at_one_moment
+from scoreboard.pg.read_tables import ReadTable, at_one_moment
 from scoreboard.pg.sql import statements
 
 _sql = statements("daily_ranks")
@@ -38,7 +38,10 @@ class DailyRanks:
         kept."""
         with translated():
             rows = await self._pool.fetch(_sql["due"], zone, day, after, limit)
-        return [DueDay(board, EventId(ms, seq)) for board, ms, seq in rows]
+        found: dict[str, dict[str, EventId]] = {}
+        for board, shard, ms, seq in rows:
+            found.setdefault(board, {})[shard] = EventId(ms, seq)
+        return [DueDay(board, shards) for board, shards in found.items()]
 
     async def keep(self, board: str, day: int) -> bool:
         """Keeps the day of a board and of its open occurrences, all or nothing, and drops what no
@@ -52,23 +55,24 @@ class DailyRanks:
                 found = await connection.fetchrow(_sql["begin"], board, day)
                 if found is None:
                     return False
-                event_ms, shared = found
+                event_ms, shared, behind = found
                 for row in await connection.fetch(_sql["tables"], board, day):
                     table = row["name"]
-                    if await connection.fetchval(_sql["carry"], table, day, event_ms) is None:
+                    name = table + behind
+                    if await connection.fetchval(_sql["carry"], name, day, event_ms) is None:
                         await connection.execute(
                             _sql["take"],
-                            *(table, day, max(day, event_ms), shared, self._most),
+                            *(table, day, max(day, event_ms), shared, self._most, name),
                             timeout=PATIENCE,
                         )
-                await connection.execute(_sql["drop"], board, day, timeout=PATIENCE)
+                await connection.execute(_sql["drop"], board, day, board + behind, timeout=PATIENCE)
         return True
 
     async def ranks(self, table: str, users: Sequence[str], day: int) -> DayRanks | None:
         """The ranks of these users, one at least, in the table at the start of the day, or as soon
         after that as it was kept; None where nothing is kept. Raises UnknownBoard."""
         async with at_one_moment(self._pool, table) as at:
-            rows = await at.connection.fetch(_sql["ranks"], table, list(users), day)
+            rows = await at.connection.fetch(_sql["ranks"], _kept(at), list(users), day)
         if not rows:
             raise no_such_board(board_of(table))
         moment: int | None = rows[0]["moment"]
@@ -76,13 +80,17 @@ class DailyRanks:
             return None
         return DayRanks(moment, {user: rank for user, rank, _ in rows if rank is not None})
 
-    async def then(self, table: str, user: str, days: Sequence[int]) -> list[Then | None]:
+    async def then(
+        self, table: str, user: str, days: Sequence[int], *, part: str | None = None
+    ) -> list[Then | None]:
         """The user in the table at the start of each of these days, or as soon after that as it was
-        kept; None where nothing is kept. Raises UnknownBoard."""
+        kept; None where nothing is kept. Of a board with shards, ``part`` is the user's shard's.
+        Raises UnknownBoard."""
         async with at_one_moment(self._pool, table) as at:
-            rows = await at.connection.fetch(_sql["then"], table, list(days), user)
+            rows = await at.connection.fetch(_sql["then"], _kept(at), list(days), user)
             if not rows and days:
                 raise no_such_board(board_of(table))
+            own = at._replace(name=part or table)
             found: list[Then | None] = []
             for row in rows:
                 moment: int | None = row["moment"]
@@ -97,7 +105,7 @@ class DailyRanks:
                 else:
                     told = await at.connection.fetchrow(
                         own_actions(_sql["total_by"]),
-                        *(*parameters_of_own(at, user), at.rules.operator, moment),
+                        *(*parameters_of_own(own, user), at.rules.operator, moment),
                     )
                     was_there = told["counted"] > 0
                     found.append(
@@ -106,3 +114,8 @@ class DailyRanks:
                         else Then(moment, "absent", None, 0)
                     )
         return found
+
+
+def _kept(at: ReadTable) -> str:
+    """The name under which the table's days are kept."""
+    return at.name if at.rules.shard_count == 1 else f"{at.name}:*"

@@ -13,6 +13,7 @@ import msgspec
 from scoreboard.domain.erasures import ErasureJob, digest_of
 from scoreboard.domain.ledger import EventId, KeptAction
 from scoreboard.domain.profiles import KnownProfile
+from scoreboard.domain.shards import sharded_board
 from scoreboard.pg import erasures
 from scoreboard.pg.board_source import kept_action
 from scoreboard.pg.erased_events import whose
@@ -153,9 +154,11 @@ class ErasedRows:
                 await connection.execute(_sql["rename_reviews"], board, user, pseudonym, job.salt)
                 await _changed(connection, job, "joins", "rename_joins", board, user, pseudonym)
             await _changed(connection, job, "profile", "erase_changes", board, user)
-            await connection.execute(_sql["wait_for_days"], board, timeout=PATIENCE)
-            for name in ("erase_lone_days", "erase_days"):
-                await _changed(connection, job, "days", name, board, user)
+            # Those of a board with shards are kept of all of them together.
+            for named in dict.fromkeys((board, sharded_board(board))):
+                await connection.execute(_sql["wait_for_days"], named, timeout=PATIENCE)
+                for name in ("erase_lone_days", "erase_days"):
+                    await _changed(connection, job, "days", name, named, user)
 
     async def _chunks(
         self,

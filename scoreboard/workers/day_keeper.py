@@ -61,9 +61,9 @@ class DayKeeper:
 
     async def _keep(self, due: DueDay, day: int) -> bool:
         try:
-            if due.event.ms < day:
-                seen = (await self._loader.state(due.board)).event
-                if seen is not None and seen > due.event:
+            for shard, event in due.shards.items():
+                seen = (await self._loader.state(shard)).event if event.ms < day else None
+                if seen is not None and seen > event:
                     return False  # what happened before the day is still on its way
             return await self._days.keep(due.board, day)
         except Unavailable as error:

@@ -1,24 +1,34 @@
 -- name: zones
 SELECT DISTINCT clock FROM board
 
+-- The days of a board with shards are kept of all shards together, under the names of its tables with ':*' behind.
+
 -- name: due
--- Up to $4 boards of a zone $1, by name behind $3, of whose day that began at $2 (Unix ms) nothing is kept. One
--- that was made later had nobody on it then.
-SELECT board, event_ms, event_seq FROM board
-WHERE clock = $1 AND board > $3 AND created < to_timestamp($2::bigint / 1000::double precision)
-  AND NOT EXISTS (SELECT FROM daily_table
-                  WHERE table_name = board.board AND starts_at <= $2 AND until >= $2)
-ORDER BY board LIMIT $4
+-- Up to $4 boards of a zone $1, by name behind $3, of whose day that began at $2 (Unix ms) nothing is kept, with
+-- their shards. One that was made later had nobody on it then.
+SELECT due.board, part.board AS shard, part.event_ms, part.event_seq
+FROM (SELECT board, parts_of(board) AS parts FROM board
+      WHERE clock = $1 AND board > $3 AND created < to_timestamp($2::bigint / 1000::double precision)
+        AND strpos(board, '.') = 0
+        AND NOT EXISTS (SELECT FROM daily_table
+                        WHERE table_name = board.board
+                            || CASE WHEN (settings::jsonb ->> 'shards')::integer > 1 THEN ':*' ELSE '' END
+                          AND starts_at <= $2 AND until >= $2)
+      ORDER BY board LIMIT $4) AS due
+     JOIN board AS part ON part.board = ANY (due.parts)
+ORDER BY due.board
 
 -- name: begin
--- The board $1 with its latest event, if the day $2 is not kept yet and nobody is at it. A removal waits for the
--- end of the transaction.
-SELECT event_ms, coalesce(settings::jsonb ->> 'rankStyle' = 'standard', false) AS shared
-FROM board
+-- The board $1 with the latest event of its shards, if the day $2 is not kept yet and nobody is at it; and what
+-- stands behind the names of its tables. A removal waits for the end of the transaction.
+SELECT (SELECT max(event_ms) FROM board AS part WHERE part.board = ANY (parts_of($1))) AS event_ms,
+       coalesce(settings::jsonb ->> 'rankStyle' = 'standard', false) AS shared, behind
+FROM board CROSS JOIN LATERAL (
+    SELECT CASE WHEN (settings::jsonb ->> 'shards')::integer > 1 THEN ':*' ELSE '' END AS behind) AS named
 WHERE board = $1 AND pg_try_advisory_xact_lock(hashtextextended('daily_ranks ' || board, 0))
   AND NOT EXISTS (SELECT FROM daily_table
-                  WHERE table_name = board.board AND starts_at <= $2 AND until >= $2)
-FOR KEY SHARE
+                  WHERE table_name = board.board || behind AND starts_at <= $2 AND until >= $2)
+FOR KEY SHARE OF board
 
 -- name: tables
 -- The board's own, and those of occurrences that are open and had begun before the day $2.
@@ -36,40 +46,46 @@ RETURNING table_name
 
 -- name: take
 -- The table $1 as it is, for the day $2, at the moment $3; with $4 equal totals share a rank. The ranks are
--- those of the first $5.
-WITH first_ones AS (
+-- those of the first $5. It is kept under the name $6; nobody beyond the first of each part can be among the first of all.
+WITH first_of_parts AS (
+    SELECT user_id, score, zset_score(score, reached_at) AS stamped
+    FROM unnest(parts_of($1)) AS part CROSS JOIN LATERAL (
+        SELECT * FROM user_score WHERE board = part AND NOT hidden AND score IS NOT NULL
+        ORDER BY score DESC, zset_score(score, reached_at) DESC, user_id DESC
+        LIMIT $5) AS first_of_part
+), first_ones AS (
     SELECT user_id, score,
            CASE WHEN $4::boolean THEN rank() OVER (ORDER BY score DESC) ELSE row_number() OVER (
-               ORDER BY score DESC, zset_score(score, reached_at) DESC, user_id DESC) END AS place
-    FROM user_score WHERE board = $1 AND NOT hidden AND score IS NOT NULL
-    ORDER BY score DESC, zset_score(score, reached_at) DESC, user_id DESC
+               ORDER BY score DESC, stamped DESC, user_id DESC) END AS place
+    FROM first_of_parts
+    ORDER BY score DESC, stamped DESC, user_id DESC
     LIMIT $5
 ), pieces AS (
     INSERT INTO daily_ranks (table_name, starts_at, first_user, users, ranks, scores)
-    SELECT $1, $2, min(user_id), array_agg(user_id ORDER BY user_id),
+    SELECT $6, $2, min(user_id), array_agg(user_id ORDER BY user_id),
            array_agg(place ORDER BY user_id), array_agg(score ORDER BY user_id)
     FROM (SELECT *, (row_number() OVER (ORDER BY user_id) - 1) / 1000 AS piece
           FROM first_ones) AS numbered
     GROUP BY piece
 )
 INSERT INTO daily_table (table_name, starts_at, until, moment, users)
-SELECT $1, $2, $2, $3, count(*) FROM user_score
-WHERE board = $1 AND NOT hidden AND score IS NOT NULL
+SELECT $6, $2, $2, $3, count(*) FROM user_score
+WHERE board = ANY (parts_of($1)) AND NOT hidden AND score IS NOT NULL
 
 -- name: drop
 -- What is kept of earlier days of the board $1 than $2, but for the days in which the current occurrences of its
--- periods have begun.
+-- periods have begun. The days of its own table are under the name $3.
 WITH gone AS (
     DELETE FROM daily_table AS old
     WHERE (table_name = $1 OR table_name >= $1 || ':' AND table_name < $1 || ';') AND until < $2
-      AND NOT (table_name = $1 AND EXISTS (
+      AND NOT (table_name = $3 AND EXISTS (
           SELECT FROM period_occurrence AS current
           WHERE board = $1
             AND occurrence = (SELECT max(occurrence) FROM period_occurrence AS known
                               WHERE (known.board, known.period) = (current.board, current.period)
                                 AND known.starts_at <= $2)
             AND old.starts_at = (SELECT max(starts_at) FROM daily_table AS known
-                                 WHERE known.table_name = $1
+                                 WHERE known.table_name = $3
                                    AND known.starts_at <= current.starts_at)))
     RETURNING table_name, starts_at
 )

@@ -70,16 +70,17 @@ ORDER BY board
 
 -- name: days
 SELECT jsonb_build_object(
-    'table', regexp_replace(table_name, '\.\d+', ''), 'day', to_timestamp(starts_at / 1000::double precision),
+    'table', regexp_replace(table_name, '\.\d+|:\*$', ''), 'day', to_timestamp(starts_at / 1000::double precision),
     'rank', ranks[place], 'score', scores[place] * sign)::text
 FROM (SELECT near.*, array_position(near.users, $2) AS place
-      FROM daily_table AS day CROSS JOIN LATERAL (
+      FROM (SELECT DISTINCT unnest(ARRAY[$1::text, split_part($1, '.', 1)]) AS kept) AS named
+           JOIN daily_table AS day ON table_name = kept
+                OR table_name >= kept || ':' AND table_name < kept || ';'
+           CROSS JOIN LATERAL (
           SELECT * FROM daily_ranks AS one
           WHERE (one.table_name, one.starts_at) = (day.table_name, day.starts_at)
             AND one.first_user <= $2
-          ORDER BY one.first_user DESC LIMIT 1) AS near
-      WHERE day.table_name = $1
-         OR day.table_name >= $1 || ':' AND day.table_name < $1 || ';') AS holding
+          ORDER BY one.first_user DESC LIMIT 1) AS near) AS holding
      JOIN board ON board.board = $1
 WHERE place IS NOT NULL ORDER BY table_name, starts_at
 

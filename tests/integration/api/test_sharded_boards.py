@@ -13,16 +13,23 @@ import pytest
 from redis.asyncio import Redis
 
 from scoreboard.api.sharded_boards import ShardedBoards
+from scoreboard.assembly.moderation import day_keeper
 from scoreboard.assembly.operator import operator
+from scoreboard.assembly.recovery import recovery
 from scoreboard.domain.audit import Difference
+from scoreboard.domain.days import day_start
+from scoreboard.domain.moments import milliseconds_of_moment
 from scoreboard.domain.shards import shard_names, shard_of
 from scoreboard.domain.standings import Place
 from scoreboard.domain.webhook_signatures import new_secret
 from scoreboard.domain.webhooks import NewWebhook
 from scoreboard.pg.archived_boards import ArchivedBoards
 from scoreboard.pg.archived_shards import ArchivedShards
+from scoreboard.pg.daily_ranks import DailyRanks
 from scoreboard.pg.outside_events import OutsideEvents
+from scoreboard.pg.pool import open_pool
 from scoreboard.pg.webhooks import Webhooks
+from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from scoreboard.webhooks.top_teller import TopTeller
 from tests.integration.api.conftest import StartApi
@@ -449,8 +456,105 @@ async def test_the_past_is_that_of_all_shards(api: Api) -> None:
             del why["actions"], why["next"]
             reasons.append(why)
         assert reasons[0] == reasons[1]
-        answer = await api.get(f"/api/boards/{SPREAD}/users/{user}?delta=true")
-        assert answer.status == 200
+
+
+@pytest.mark.parametrize("style", ["ordinal", "standard"])
+async def test_what_a_day_changed_is_told_of_the_users_of_all_shards(
+    api: Api, database: asyncpg.Connection, style: str
+) -> None:
+    years = {"name": "years", "every": "P3000D", "start": "2020-01-01T00:00:00Z"}
+    await made(api, rankStyle=style, periods=[years])
+    dice, apart = random.Random(6), int(style == "ordinal")  # no two totals are equal then
+    await post(api, [(f"user-{n}", 100 * dice.randrange(20) + apart * n) for n in range(60)])
+    await days_kept(api, database, most=100)
+    more = [(n, 100 * dice.randrange(20)) for n in range(0, 80, 3)]
+    await post(api, [(f"user-{n}", at + apart * n * (n >= 60)) for n, at in more], turn="b")
+    told = set()
+    for user in [f"user-{n}" for n in range(0, 80, 2)]:
+        for of in ("", "period=years"):
+            query = with_query("?delta=true", of)
+            deltas = [
+                (await api.get(f"/api/boards/{board}/users/{user}{query}")).json.get("delta")
+                for board in BOARDS
+            ]
+            for delta in filter(None, deltas):  # None: nobody has posted for the user
+                told.add(delta["day"]["was"])
+                del delta["day"]["since"]  # when the board was posted to last
+            assert deltas[0] == deltas[1], (user, of)
+    assert told == {"ranked", "absent"}
+    listed = {"userIds": [f"user-{n}" for n in range(0, 80, 7)]}
+    for of in ("", "period=years"):
+        lookups = [
+            await api.post(f"/api/boards/{board}/{with_query('users:lookup?day=true', of)}", listed)
+            for board in BOARDS
+        ]
+        assert lookups[0].json["day"]["ranks"] == lookups[1].json["day"]["ranks"]
+        assert len(lookups[0].json["day"]["ranks"]) > 3
+
+
+async def test_who_stood_below_those_whose_ranks_are_kept_is_told_the_change_of_the_score(
+    api: Api, database: asyncpg.Connection, pool: asyncpg.Pool
+) -> None:
+    await made(api)
+    await post(api, [(f"user-{n}", n) for n in range(60)])
+    await days_kept(api, database, most=40)
+    today = day_start("UTC", milliseconds_of_moment(datetime.now(UTC)))
+    for n in (59, 20, 19, 3, 77):
+        user = f"user-{n}"
+        (whole,) = await DailyRanks(pool, most=40).then(WHOLE, user, [today])
+        (spread,) = await DailyRanks(pool, most=40).then(
+            SPREAD, user, [today], part=shard_of(SPREAD, user, SHARDS)
+        )
+        assert whole is not None
+        assert spread is not None
+        assert whole[1:] == spread[1:]
+        assert spread.was == ("absent" if n == 77 else "ranked" if n >= 20 else "unranked")
+
+
+async def days_kept(api: Api, database: asyncpg.Connection, *, most: int) -> None:
+    """Keeps what is there now as that of the day's start, on boards that are older than that; of
+    each shard by itself, as earlier versions did, as well."""
+    await persisted(api)
+    await database.execute("UPDATE board SET created = now() - interval '3 days'")
+    await database.execute(
+        "UPDATE period_occurrence SET starts_at = starts_at - 86400000 * 3000::bigint"
+        " WHERE starts_at > extract(epoch FROM now() - interval '3 days') * 1000"
+    )
+    today = day_start("UTC", milliseconds_of_moment(datetime.now(UTC)))
+    await database.execute(
+        "INSERT INTO daily_table (table_name, starts_at, until, moment, users)"
+        " SELECT board, $1, $1, $1, 0 FROM board WHERE board LIKE $2",
+        *(today, f"{SPREAD}%"),
+    )
+    pool = await open_pool(api.service.settings.database_url, connections=1, timeout=30)
+    days = DailyRanks(pool, most=most)
+    for board in BOARDS:
+        assert await days.keep(board, today)
+        assert not await days.keep(board, today), "it is kept once"
+    await pool.close()
+
+
+async def test_a_day_waits_for_what_any_shard_has_on_its_way(
+    api: Api, settings: Settings, redis: Redis, pool: asyncpg.Pool, database: asyncpg.Connection
+) -> None:
+    await made(api)
+    await post(api, [(f"user-{n}", n) for n in range(30)])
+    await persisted(api)
+    durable = recovery(settings, topology_at(settings.redis_url), redis, redis, pool)
+    tomorrow = day_start("UTC", milliseconds_of_moment(datetime.now(UTC)) + 86_400_000)
+
+    async def kept() -> set[str]:
+        await day_keeper(pool, durable).keep_all(tomorrow)
+        rows = await database.fetch("SELECT table_name FROM daily_table WHERE users > 0")
+        return {row["table_name"] for row in rows}
+
+    elsewhere = next(
+        user for n in range(30) if "." in shard_of(SPREAD, user := f"user-{n}", SHARDS)
+    )
+    await api.score(elsewhere, 1, "late", board=SPREAD)
+    assert await kept() == {WHOLE}
+    await persisted(api)
+    assert await kept() == {WHOLE, f"{SPREAD}:*"}
 
 
 async def test_exports_have_the_rows_of_all_shards(api: Api) -> None:
@@ -470,11 +574,16 @@ async def test_exports_have_the_rows_of_all_shards(api: Api) -> None:
 
 
 @pytest.mark.parametrize("mode", kept(["erase", "anonymise"], "erase"))
-async def test_a_player_is_erased_from_the_shard_that_has_it(api: Api, mode: str) -> None:
+async def test_a_player_is_erased_from_the_shard_that_has_it(
+    api: Api, database: asyncpg.Connection, mode: str
+) -> None:
     await made(api)
     await post(api, random_actions(9, 40, 0))
-    await persisted(api)
+    await days_kept(api, database, most=100)
     data = (await admin(api).get("/api/users/user-7/export")).json
+    days = [{**one["days"][0], "table": ""} for one in data["boards"]]
+    assert days[0] == days[1]
+    assert {one["days"][0]["table"] for one in data["boards"]} == set(BOARDS)
     assert [one["board"] for one in data["boards"]] == sorted(BOARDS)
     assert {one["totals"][0]["table"] for one in data["boards"]} == set(BOARDS)
     assert len(data["boards"][0]["actions"]) == 1
@@ -491,6 +600,8 @@ async def test_a_player_is_erased_from_the_shard_that_has_it(api: Api, mode: str
     standings = await all_standings(api, SPREAD)
     assert len(standings) == (39 if mode == "erase" else 40)
     assert "user-7" not in {one["userId"] for one in standings}
+    named = "SELECT count(*) FROM daily_ranks WHERE 'user-7' = ANY (users)"
+    assert await database.fetchval(named) == 0
     if mode == "anonymise":
         await found_by_a_pseudonym(api)
 
