@@ -34,9 +34,11 @@ async def _chunks(
     redis: Redis, key: str, order: Order, members: int
 ) -> AsyncIterator[Sequence[SourceRow]]:
     """Each chunk begins with the last member of the one before, so that a set that moves meanwhile
-    is noticed."""
+    is noticed. When one member has moved up past the place and another down, that stands where it
+    did; then the latter comes again."""
     read = redis.zrange if order == "asc" else redis.zrevrange
     place, last = 0, None
+    seen: set[int] = set()
     while place < members:
         first = max(0, place - 1)
         with reachable():
@@ -46,6 +48,9 @@ async def _chunks(
                 raise _moves(key)
             found = found[1:]
         if not found:
+            raise _moves(key)
+        seen.update(hash(member) for member, _ in found)
+        if len(seen) < place + len(found):
             raise _moves(key)
         last = found[-1]
         yield [

@@ -139,11 +139,13 @@ async def test_a_sorted_set_is_read_in_chunks_and_must_not_move_meanwhile(
     assert read == [SourceRow(at, f"user{10 - at}", 10 - at) for at in range(1, 11)]
     assert source.rows == 10
 
-    source = await zset_source(redis, "old", "desc", "old")
-    await anext(source.chunks)
-    await redis.zincrby("old", 100, "user0")
-    with pytest.raises(InvalidRequest, match="changes while it is read"):
-        [row async for chunk in source.chunks for row in chunk]
+    # Who moves past what was read: one up, or one up and another one down.
+    for moves in ({"user0": 100}, {"user1": 200, "user0": -1}):
+        source = await zset_source(redis, "old", "desc", "old")
+        await anext(source.chunks)
+        await redis.zadd("old", moves)
+        with pytest.raises(InvalidRequest, match="changes while it is read"):
+            [row async for chunk in source.chunks for row in chunk]
 
 
 async def test_what_is_no_sorted_set_is_said(
