@@ -3,7 +3,7 @@ noted in the transaction of the change, and by a trigger when a user comes onto 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,10 +31,10 @@ class ProfileChanges:
             async with self._pool.acquire() as connection, connection.transaction():
                 yield await connection.fetchval(_sql["turn"], LOCK_SPACE, PROFILES_LOCK)
 
-    async def pending(self, limit: int) -> list[ProfileChange]:
-        """The oldest of them."""
+    async def pending(self, limit: int, *, but: Collection[str] = ()) -> list[ProfileChange]:
+        """The oldest of them, leaving out the boards ``but``."""
         with translated():
-            rows = await self._pool.fetch(_sql["pending"], limit)
+            rows = await self._pool.fetch(_sql["pending"], limit, list(but))
         return [ProfileChange(*row) for row in rows]
 
     async def recheck(self, limit: int) -> None:

@@ -4,7 +4,7 @@ asked for, that is a board's own, which has its name, or that of an occurrence."
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -379,8 +379,8 @@ class ProfileChanges(Protocol):
     def turn(self) -> AbstractAsyncContextManager[bool]:
         """True for one process at a time."""
 
-    async def pending(self, limit: int) -> list[ProfileChange]:
-        """The oldest of them."""
+    async def pending(self, limit: int, *, but: Collection[str] = ()) -> list[ProfileChange]:
+        """The oldest of them, leaving out some boards."""
 
     async def recheck(self, limit: int) -> None:
         """Finds boards that users came onto while their profiles changed, for up to so many

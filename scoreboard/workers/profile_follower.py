@@ -67,20 +67,26 @@ class ProfileFollower:
             ):
                 group.create_task(keep_running(name, part))
 
-    async def follow(self) -> bool:
-        """Does what is to be done now; whether more may be. Raises Unavailable."""
+    async def follow(self) -> None:
+        """Does what is to be done now. Raises Unavailable; a board that can't be had keeps no
+        other waiting."""
         await self._changes.recheck(MOST)
-        pending = await self._changes.pending(MOST)
-        if not pending:
-            return False
+        if not await self._changes.pending(1):
+            return
+        away: dict[str, Unavailable] = {}
         async with self._changes.turn() as mine:
-            if not mine:
-                return False
-            pending = await self._changes.pending(MOST)
-            by_board = sorted(pending, key=lambda change: change.board)
-            for board, changes in groupby(by_board, key=lambda change: change.board):
-                await self._follow(board, list(changes))
-        return len(pending) == MOST
+            more = mine
+            while more:
+                pending = await self._changes.pending(MOST, but=away)
+                more = len(pending) == MOST
+                by_board = sorted(pending, key=lambda change: change.board)
+                for board, changes in groupby(by_board, key=lambda change: change.board):
+                    try:
+                        await self._follow(board, list(changes))
+                    except Unavailable as error:
+                        away[board] = error
+        for failed in away.values():
+            raise failed
 
     async def _follow(self, board: str, changes: Sequence[ProfileChange]) -> None:
         hide, show = list[str](), list[str]()
@@ -104,7 +110,7 @@ class ProfileFollower:
         while True:
             self._some.clear()
             try:
-                more = await self.follow()
+                await self.follow()
             except Unavailable as error:
                 if backoff is None:
                     log.warning("profiles_not_followed", reason=error.detail, cause=cause_of(error))
@@ -114,8 +120,7 @@ class ProfileFollower:
             if backoff is not None:
                 log.info("profiles_followed_again")
                 backoff = None
-            if not more:
-                await self._some.wait()
+            await self._some.wait()
 
     def _on_news(self, _: str, text: bytes) -> None:
         self.wake()

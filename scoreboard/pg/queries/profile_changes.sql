@@ -40,8 +40,8 @@ SET asked = excluded.asked, listing = known.listing OR excluded.listing
 SELECT pg_try_advisory_xact_lock($1, $2)
 
 -- name: pending
--- The oldest $1.
-SELECT board, user_id, asked, listing FROM profile_change ORDER BY asked LIMIT $1
+-- The oldest $1, but those of the boards $2.
+SELECT board, user_id, asked, listing FROM profile_change WHERE board <> ALL ($2::text[]) ORDER BY asked LIMIT $1
 
 -- name: choose
 -- $1 board, $2 user: takes over the user's own choice; whether the user is hidden now.

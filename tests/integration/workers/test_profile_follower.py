@@ -3,6 +3,8 @@ wants to be hidden, whatever a moderator decides and whatever crashes."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import asyncpg
 import msgspec
 import pytest
@@ -19,6 +21,7 @@ from scoreboard.redisio.followed_boards import FollowedBoards
 from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
 from scoreboard.wire.keys import Keyspace
+from scoreboard.workers import profile_follower as profile_follower_module
 from scoreboard.workers.profile_follower import ProfileFollower
 from tests.support.moderated_arena import Moderated
 from tests.support.waiting import wait_until
@@ -301,6 +304,43 @@ async def test_a_board_that_is_cold_or_gone_holds_nobody_up(
     await court.database.execute("DELETE FROM user_score")
     await follower.follow()
     assert await left(court) == 0
+
+
+async def test_a_board_whose_server_is_away_keeps_no_other_waiting(
+    court: Moderated,
+    profiles: StoredProfiles,
+    follower: ProfileFollower,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    follow = FollowedBoards.follow
+
+    async def away(self: FollowedBoards, board: str, **changes: Any) -> None:
+        if board == "arena":
+            raise Unavailable("Redis can't be reached.")
+        await follow(self, board, **changes)
+
+    monkeypatch.setattr(FollowedBoards, "follow", away)
+    monkeypatch.setattr(profile_follower_module, "MOST", 1)
+    for board in ("aloft", "zenith"):
+        await court.database.execute("INSERT INTO board (board, partition) VALUES ($1, 0)", board)
+        await court.database.execute(
+            "INSERT INTO user_score (board, user_id, score, reached_at, last_event_ms,"
+            " last_event_seq) VALUES ($1, 'ann', 5, now(), 1, 0)",
+            board,
+        )
+    await choose(profiles, "hidden")
+    with pytest.raises(Unavailable):
+        await follower.follow()
+    waiting = await court.database.fetch("SELECT board FROM profile_change")
+    assert [row["board"] for row in waiting] == ["arena"]
+    hidden = "SELECT board FROM user_score WHERE user_id = 'ann' AND hidden ORDER BY board"
+    assert [row["board"] for row in await court.database.fetch(hidden)] == [
+        *("aloft", "arena", "zenith")
+    ]
+    monkeypatch.undo()
+    await follower.follow()
+    assert await left(court) == 0
+    assert await shown(court) == {"bob"}
 
 
 async def test_of_two_processes_one_follows_at_a_time(
