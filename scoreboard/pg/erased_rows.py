@@ -154,6 +154,7 @@ class ErasedRows:
                 await connection.execute(_sql["rename_reviews"], board, user, pseudonym, job.salt)
                 await _changed(connection, job, "joins", "rename_joins", board, user, pseudonym)
             await _changed(connection, job, "profile", "erase_changes", board, user)
+            await connection.execute(_sql["judge_again"], board, user, timeout=PATIENCE)
             # Those of a board with shards are kept of all of them together.
             for named in dict.fromkeys((board, sharded_board(board))):
                 await connection.execute(_sql["wait_for_days"], named, timeout=PATIENCE)

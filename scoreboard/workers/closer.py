@@ -126,13 +126,17 @@ class Closer:
                 await asyncio.gather(*map(self._try_turn, waiting[start : start + AT_ONCE]))
 
     async def finish_all(self, now: int) -> None:
-        """Makes final all that is over by ``now``, Unix ms."""
+        """Makes final all that is over by ``now``, Unix ms. A partition that can't be had keeps no
+        other waiting."""
         async for due in self._due(now, turning=False):
             waiting = sorted(filter(self._ends.over, due), key=self._turn_to_end)
             for (_, partition), group in groupby(waiting, key=self._turn_to_end):
                 some = list(group)
-                for start in range(0, len(some), UNDER_A_LOCK):
-                    await self._finish_some(partition, some[start : start + UNDER_A_LOCK])
+                try:
+                    for start in range(0, len(some), UNDER_A_LOCK):
+                        await self._finish_some(partition, some[start : start + UNDER_A_LOCK])
+                except Unavailable as error:
+                    log.debug("partition_waits", partition=partition, reason=error.detail)
 
     async def _due(self, now: int, *, turning: bool) -> AsyncIterator[list[DueOccurrence]]:
         """All that is due, earliest end first. However many have to wait, the others come."""

@@ -111,9 +111,16 @@ class Remover:
                 await self.finish_abandoned(ABANDONED)
 
     async def finish_abandoned(self, seconds: float) -> None:
-        """Finishes the removals on which nobody has worked for so long. Raises Unavailable."""
+        """Finishes the removals on which nobody has worked for so long; one that can't go on keeps
+        no other waiting. Raises Unavailable."""
+        failed: Unavailable | None = None
         for removal in await self._record.abandoned(seconds):
-            await self._finish(removal, None)
+            try:
+                await self._finish(removal, None)
+            except Unavailable as error:
+                failed = error
+        if failed is not None:
+            raise failed
 
     async def _begin(
         self, board: str, kind: RemovalKind, by: str

@@ -52,7 +52,7 @@ async def empty(place: Furnished) -> None:
     await place.redis.flushall()
     await place.database.execute(
         "TRUNCATE board, board_removal, user_score, score_action, review, anomaly_model,"
-        " dead_event, admin_audit, partition_progress"
+        " dead_event, admin_audit, partition_progress, judged_week"
     )
 
 

@@ -381,6 +381,48 @@ async def test_one_that_fails_does_not_keep_the_others_waiting(
     assert int((await season.known("blitz"))[0]) == number + 1
 
 
+async def test_a_partition_that_can_not_be_had_keeps_no_other_waiting(
+    season: Season, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await season.arena.submit(("ann", "a1", 5))
+    await season.arena.persist()
+    number = await season.over("blitz")
+    keyspace = season.arena.durable.keyspace
+    mine = season.arena.keys.partition
+    names = [f"board{at}" for at in range(50)]
+    before, behind = sorted(
+        ("arena", next(name for name in names if keyspace.partition_of(name) != mine)),
+        key=keyspace.partition_of,
+    )
+    other = ({before, behind} - {"arena"}).pop()
+    await season.database.execute(
+        "INSERT INTO board (board, partition, settings, version)"
+        " SELECT $1, $2, settings, 1 FROM board",
+        *(other, keyspace.partition_of(other)),
+    )
+    await season.database.execute(
+        "INSERT INTO period_occurrence (board, period, occurrence, starts_at, ends_at, final_at)"
+        " SELECT $1, period, occurrence, starts_at, ends_at, final_at FROM period_occurrence"
+        " WHERE period = 'blitz'",
+        other,
+    )
+    rebuilder = season.arena.durable.rebuilder
+    drain = rebuilder.drain
+
+    async def away(partition: int, session: Any) -> None:
+        if partition == keyspace.partition_of(before):
+            raise Unavailable("Redis can't be reached.")
+        await drain(partition, session)
+
+    monkeypatch.setattr(rebuilder, "drain", away)
+    await season.closer.finish_all(await season.now())
+    states = "SELECT board, state FROM period_occurrence WHERE (period, occurrence) = ('blitz', $1)"
+    assert dict(await season.database.fetch(states, number)) == {before: "open", behind: "final"}
+    monkeypatch.undo()
+    await season.closer.finish_all(await season.now())
+    assert dict(await season.database.fetch(states, number)) == {before: "final", behind: "final"}
+
+
 async def test_however_many_have_to_wait_the_others_are_ended(
     season: Season, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -346,6 +346,21 @@ async def test_a_process_that_was_not_told_can_give_an_erased_player_no_profile(
     assert await record.erased_among([ADA, "cy"]) == set()
 
 
+async def test_it_is_forgotten_whose_weeks_were_judged_last(
+    arena: Arena, settings: Settings, pool: asyncpg.Pool, database: asyncpg.Connection
+) -> None:
+    await arena.submit((ADA, "k", 1), ("cy", "k", 1))
+    await arena.persist()
+    await database.execute(
+        "INSERT INTO judged_week VALUES ('arena', '2026-11-16', '2026-11-23', $1)", ADA
+    )
+    works = eraser(settings, arena.redis, pool, arena.durable)
+    await works.ask(ADA, "erase", by="eve")
+    assert await works.work()
+    assert await traces(ADA, arena.redis, database) == []
+    assert await database.fetchval("SELECT after_user FROM judged_week") == ""
+
+
 async def test_who_only_joined_is_found_in_what_a_board_does_not_know_any_more(
     arena: Arena,
 ) -> None:

@@ -78,7 +78,7 @@ async def test_a_board_that_only_redis_knew_and_that_lost_its_users_can_be_used_
 ) -> None:
     await arena.submit(("ann", "a1", 100))
     await arena.persist()
-    await database.execute("TRUNCATE board, user_score, score_action")
+    await database.execute("TRUNCATE board, judged_week, user_score, score_action")
     await arena.redis.delete(arena.keys.board)
     (result,) = await arena.submit(("ann", "a2", 2))
     assert result.score == 2

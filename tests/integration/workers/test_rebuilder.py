@@ -368,7 +368,9 @@ async def test_a_board_that_only_redis_knows_is_kept(
     await arena.submit(*ACTIONS)
     await arena.persist()
     before = await arena.zset()
-    await database.execute("TRUNCATE board, user_score, score_action, partition_progress")
+    await database.execute(
+        "TRUNCATE board, judged_week, user_score, score_action, partition_progress"
+    )
     await arena.lose_epoch()
     await arena.durable.rebuilder.ensure("arena", create=True)
     assert await arena.zset() == before
