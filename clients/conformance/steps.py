@@ -2,7 +2,7 @@
 
 ``do`` gives the driver a command. ``expect`` is what it has to tell next, a list in any order.
 ``request`` is what has to reach the server next, with its ``answer``; ``send`` and ``end`` are for
-the WebSocket that was opened last. In what is expected only the members that are named count; a
+the WebSocket that was opened last; ``{"repeat": text, "times": number}`` is a long text. In what is expected only the members that are named count; a
 text ``$name`` stands for any value the first time and for the same one from then on, and
 ``{"not": ...}`` for any other, ``{"moment": ...}`` for the same time in any form. ``eventually``
 reads until the answer is as expected. Where a client can't tell as much, what it tells stands
@@ -70,6 +70,8 @@ class Run:
                 assert self._matches(expected, told), f"told {told}"
             case {"request": expected, "answer": answer}:
                 await self._request(expected, answer)
+            case {"send": {"repeat": str(text), "times": int(times)}}:
+                await (await self._socket()).send_str(times * text)
             case {"send": str(text)}:
                 await (await self._socket()).send_str(text)
             case {"send": message}:
@@ -114,6 +116,8 @@ class Run:
 
     def _filled(self, answer: Any) -> Any:
         """The answer with the values that its names stand for."""
+        if isinstance(answer, dict) and answer.keys() == {"repeat", "times"}:
+            return answer["times"] * answer["repeat"]
         if isinstance(answer, dict):
             return {name: self._filled(value) for name, value in answer.items()}
         if isinstance(answer, list):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
@@ -15,6 +16,8 @@ from scoreboard_client.decoding import decoded
 from scoreboard_client.errors import Refused, ScoreboardError, bad_answer, bounded
 from scoreboard_client.transport import HandshakeRefused, Socket, SocketClosed, Transport
 from scoreboard_client.types import Overtaken, PlayerStanding, TopEntry
+
+log = logging.getLogger("scoreboard_client")
 
 OPENING = 15.0  # seconds that a connection may take to say something
 SILENCE = 60.0  # two heartbeats and a little: the connection is dead
@@ -183,8 +186,8 @@ class Watch:
                 retry_after = bounded(error.retry_after)
             except ScoreboardError as error:
                 reason, retry_after = _reason_of(error), error.retry_after
-            except (OSError, TimeoutError):
-                pass
+            except Exception:  # one of the transport's own, too: a watch goes on until it is closed
+                log.debug("a watch has lost its connection", exc_info=True)
             finally:
                 self.stale = True
                 if socket is not None:
@@ -289,7 +292,7 @@ def _message(text: str) -> Event | None:
         if message["type"] == "closed":
             return PeriodClosed(message["board"], message)
         kind = _MESSAGES.get(message["type"])
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise bad_answer("no message") from error
     return decoded(kind, message) if kind is not None else None
 

@@ -3,6 +3,13 @@
 
 const NEWLINE = 10
 const NO_JSON = 35 # "#"
+const DEEPEST = 64
+const QUOTE = 34
+const BACKSLASH = 92
+const BRACKET = 91
+const BRACKET_END = 93
+const BRACE = 123
+const BRACE_END = 125
 
 
 class SystemClock:
@@ -32,12 +39,48 @@ static func to_json(value):
 
 # The value in an array, an empty one when the text is no JSON. Whole numbers are ints.
 static func from_json(text):
-	if text.strip_edges() == "":
+	if text.strip_edges() == "" or _is_deep(text):
 		return []
 	var json = JSON.new()
 	if json.parse(text) != OK:
 		return []
 	return [_whole(json.data)]
+
+
+# Whether arrays and objects are in one another beyond what the service writes, so deep that the engine may end by it.
+static func _is_deep(text):
+	if not _may_be_deep(text, "[", "]") and not _may_be_deep(text, "{", "}"):
+		return false # which is quickly told of all that the service writes
+	var depth = 0
+	var in_text = false
+	var is_escaped = false
+	for byte in text.to_utf8_buffer():
+		if is_escaped:
+			is_escaped = false
+		elif byte == QUOTE:
+			in_text = not in_text
+		elif in_text:
+			is_escaped = byte == BACKSLASH
+		elif byte == BRACKET or byte == BRACE:
+			depth += 1
+			if depth > DEEPEST:
+				return true
+		elif byte == BRACKET_END or byte == BRACE_END:
+			depth -= 1
+	return false
+
+
+# As if no text in it had brackets.
+static func _may_be_deep(text, begin, end):
+	if text.count(begin) <= DEEPEST:
+		return false
+	var depth = 0
+	for part in text.split(end):
+		depth += part.count(begin)
+		if depth > DEEPEST:
+			return true
+		depth = int(max(0, depth - 1))
+	return false
 
 
 static func _whole(value):
