@@ -938,10 +938,10 @@ namespace ScoreboardClient
     }
 
     /// <summary>An action of a player. `event` is the event by which it counts, or was refused, and
-    /// `at` when that was; `occurredAt` the action's own time, if it brought one. `score` is
-    /// the total right after it (null: it was refused). `reverted` is present when it was
-    /// taken back: the event of that, and when. `agents` are those of the gate that refused
-    /// it, for those who may know.</summary>
+    /// `at` when that was; `occurredAt` when it happened, as a game server said, else when it
+    /// was received. `score` is the total right after it (null: it was refused). `reverted`
+    /// is present when it was taken back: the event of that, and when. `agents` are those of
+    /// the gate that refused it, for those who may know.</summary>
     public sealed class LedgerAction
     {
         public string ActionId { get; private set; }
