@@ -2,11 +2,11 @@
 
 ``do`` gives the driver a command. ``expect`` is what it has to tell next, a list in any order.
 ``request`` is what has to reach the server next, with its ``answer``; ``send`` and ``end`` are for
-the WebSocket that was opened last; ``{"repeat": text, "times": number}`` is a long text. In what is expected only the members that are named count; a
-text ``$name`` stands for any value the first time and for the same one from then on, and
-``{"not": ...}`` for any other, ``{"moment": ...}`` for the same time in any form. ``eventually``
-reads until the answer is as expected. Where a client can't tell as much, what it tells stands
-under its name beside ``expect``.
+the WebSocket that was opened last; ``{"repeat": text, "times": number}`` is a long text. In what is
+expected only the members that are named count; a text ``$name`` stands for any value the first time
+and for the same one from then on, and ``{"not": ...}`` for any other, ``{"moment": ...}`` for the
+same time in any form. ``eventually`` reads until the answer is as expected. Where a client can't
+tell as much, what it tells stands under its name beside ``expect``.
 """
 
 from __future__ import annotations
