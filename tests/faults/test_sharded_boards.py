@@ -162,6 +162,58 @@ async def test_a_board_over_three_masters_ends_as_one_on_a_single_master(
         await verified(running.settings)
 
 
+@further
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("first", [True, False])
+async def test_no_more_get_in_than_there_is_room_though_a_master_dies(
+    three_masters: RedisCluster, settings: Settings, http: ClientSession, *, first: bool
+) -> None:
+    """The first shard's master, which has dealt the room out, or another's, which has had some."""
+    cluster, room, crowd = three_masters, 150, [f"user-{n}" for n in range(400)]
+    async with served(cluster, settings) as running:
+        admin = {"Authorization": f"Bearer {running.token('admin')}"}
+        path = f"{running.url}/api/admin/boards/{SPREAD}"
+        rules = {"shards": SHARDS, "capacity": room}
+        async with http.put(path, json=rules, headers=admin) as answer:
+            assert answer.status == 200, await answer.text()
+        shards = shard_names(SPREAD, SHARDS)
+        owners = [await cluster.owner(of_board(running, shard)) for shard in shards]
+        victim = next(one for one in owners if (one is owners[0]) is first)
+        replica = await cluster.replica_of(victim)
+        bearer = {"Authorization": f"Bearer {running.token()}", "Prefer": "durability=postgres"}
+        turn, told = asyncio.Semaphore(16), dict[str, str]()
+
+        async def come(user: str) -> None:
+            """Until the user is in for good, or is told that there is no room."""
+            action = {"userId": user, "actionId": "a", "points": 1}
+            async with turn:
+                while user not in told:
+                    url = f"{running.url}/api/boards/{SPREAD}/score"
+                    async with http.post(url, json=action, headers=bearer) as answer:
+                        body = await answer.json()
+                        if answer.status == 200 or body.get("code") == "duplicate_action":
+                            told[user] = "in"
+                        elif body.get("code") == "board_full":
+                            told[user] = "full"
+                        else:
+                            assert answer.status in (202, 503), body
+                            await asyncio.sleep(0.05)
+
+        await asyncio.gather(*map(come, crowd[:80]))
+        coming = [asyncio.create_task(come(user)) for user in crowd[80:]]
+        victim.kill()
+        await cluster.promoted(replica)
+        await asyncio.gather(*coming)
+        inside = [user for user in crowd if told[user] == "in"]
+        assert len(inside) == room
+        client = Client(running, http, SPREAD)
+
+        async def all_there() -> bool:
+            return {one["userId"] for one in await client.standings("")} == set(inside)
+
+        await wait_until(all_there, description="all who are in are shown")
+
+
 async def agree(whole: Client, spread: Client, of: str) -> None:
     """Holds all reads of both against each other, once the last shard is live again."""
 

@@ -292,6 +292,30 @@ async def test_every_occurrence_has_room_of_its_own(season: Season) -> None:
     await verified(season.settings)
 
 
+async def test_a_first_shard_that_has_forgotten_an_occurrence_is_told_of_it(
+    season: Season,
+) -> None:
+    api = season.api
+    await made(api, periods=[YEARS], capacity=20)
+    assert (await score(api, "ann")).status == 200
+    await season.over()
+    before = await season.known(SPREAD)
+    by_shard = {shard_of(SPREAD, user, SHARDS): user for user in reversed(users(80))}
+    assert len(by_shard) == SHARDS
+    for user in by_shard.values():  # so that each knows that it has begun
+        assert (await score(api, user)).status == 200
+    elsewhere = [user for user in users(80) if shard_of(SPREAD, user, SHARDS) != SPREAD]
+    new = [user for user in elsewhere if user not in by_shard.values()]
+    assert before is not None
+    await season.redis.hset(season.keys(SPREAD).meta, "period:years", before.to_text())
+    await season.redis.delete(season.keys(occurrence_table(SPREAD, "years", 2)).meta)
+    told = await all_at_once(score(api, user) for user in new)
+    assert told == {(200, None): 20 - SHARDS, FULL: len(new) - 20 + SHARDS}
+    known = await season.known(SPREAD)
+    assert known is not None
+    assert known.latest.number == 2
+
+
 async def test_latecomers_have_the_room_of_their_occurrence(season: Season) -> None:
     api = season.api
     weeks = {"name": "weeks", "every": "P7D", "start": "2020-01-01T00:00:00Z"}
