@@ -134,8 +134,10 @@ WHERE user_id = $2 AND (board = $1 OR board IN (SELECT table_name FROM period_oc
 DELETE FROM profile_change WHERE (board, user_id) = ($1, $2)
 
 -- name: judge_again
--- Where the user $2 is the last whose weeks on the board $1 are judged, that begins anew: a week becomes one case.
-UPDATE judged_week SET after_user = '' WHERE board = $1 AND after_user = $2
+-- Where the user $2 is the last whose weeks on the board $1 are judged, that begins anew: a week becomes one case. Who is
+-- keeping how far it is just then is waited for.
+UPDATE judged_week SET after_user = CASE after_user WHEN $2 THEN '' ELSE after_user END
+WHERE board = $1
 
 -- name: wait_for_days
 -- Until nobody who began before keeps a day of the board.

@@ -29,8 +29,13 @@ SELECT max(user_id) AS last,
 FROM next
 
 -- name: advance
--- The board's pass up to the week $2 is behind the user $3. No row when it is over, or the board is gone.
-UPDATE judged_week SET after_user = $3 WHERE board = $1 AND passing = $2 RETURNING board
+-- The board's pass up to the week $2 is behind the user $3. No row when it is over, or the board is gone. Kept is the
+-- last user up to there who is on the board by now: that one may have been erased meanwhile.
+UPDATE judged_week
+SET after_user = coalesce((SELECT user_id FROM user_score
+                           WHERE user_score.board = $1 AND user_id <= $3
+                           ORDER BY user_id DESC LIMIT 1), '')
+WHERE board = $1 AND passing = $2 RETURNING board
 
 -- name: end
 UPDATE judged_week SET week = passing, passing = NULL, after_user = ''

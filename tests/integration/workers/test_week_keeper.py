@@ -21,6 +21,7 @@ from scoreboard.domain.erasures import ErasureMode, is_pseudonym
 from scoreboard.domain.judged_weeks import FoundWeek
 from scoreboard.domain.moments import moment_of
 from scoreboard.domain.weeks import WEEK, WEEK_MS, start_of
+from scoreboard.pg.judged_weeks import JudgedWeeks
 from scoreboard.pg.ledger_folds import LedgerFolds
 from scoreboard.settings import Settings
 from scoreboard.workers import week_keeper
@@ -328,6 +329,29 @@ async def test_nothing_is_told_of_an_erased_player(
     assert await weeks.judge() == []
     left = await weeks.arena.totals()
     assert [is_pseudonym(user) for user in sorted(left)] == [True, False][mode == "erase" :]
+
+
+@pytest.mark.parametrize("when", ["before it is kept", "after"])
+async def test_an_erased_player_is_not_where_a_pass_was_left(
+    weeks: Weeks, redis: Redis, database: asyncpg.Connection, when: str
+) -> None:
+    for user in ("ann", "bob", "cy"):
+        await weeks.play(user, weeks.week)
+    await weeks.arena.persist()
+    record = JudgedWeeks(weeks.pool)
+    going = await record.begin("arena", weeks.week)
+    assert going is not None
+    some = await record.users(going, 2)
+    assert some == ("bob", ["ann", "bob"])
+    going = going._replace(after="bob")
+    if when == "after":
+        assert await record.advance(going, []) == 0
+        assert await progress(database) == [("arena", weeks.week - WEEK, weeks.week, "bob")]
+    await erase(weeks, redis, "bob", "erase")
+    if when == "before it is kept":
+        assert await record.advance(going, []) == 0
+    ((*_, place),) = await progress(database)
+    assert place == ("" if when == "after" else "ann")
 
 
 async def test_a_board_that_is_cleared_while_it_is_judged_gets_no_cases(
