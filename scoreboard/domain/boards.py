@@ -18,7 +18,7 @@ from scoreboard.domain.identifiers import IdRule
 from scoreboard.domain.moments import milliseconds_of_moment
 from scoreboard.domain.periods import Period, Periods, check_names
 from scoreboard.domain.shards import MOST_SHARDS
-from scoreboard.domain.tables import occurrence_of
+from scoreboard.domain.tables import board_of, occurrence_of
 from scoreboard.errors import (
     BoardClosed,
     BoardFull,
@@ -59,8 +59,14 @@ def no_such_board(board: str) -> UnknownBoard:
     return UnknownBoard(f"There is no board {board!r}.")
 
 
-def not_on_board(user: str, board: str) -> UnknownUser:
-    """The error for a user who has no place on the board."""
+def not_on_board(user: str, table: str) -> UnknownUser:
+    """The error for a user who has no place in the table of a board or of an occurrence."""
+    board = board_of(table)
+    if occurrence := occurrence_of(table):
+        period, _, number = occurrence.partition(":")
+        return UnknownUser(
+            f"{user!r} is not in occurrence {number} of the period {period} of the board {board}."
+        )
     return UnknownUser(f"{user!r} is not on the board {board}.")
 
 

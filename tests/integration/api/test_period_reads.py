@@ -86,6 +86,8 @@ async def test_before_anybody_has_played_the_current_occurrence_is_empty(api: Ap
     assert (await api.get(f"{BOARD}/standings?period=years")).json["standings"] == []
     missing = await api.get(f"{BOARD}/users/ann?period=years")
     assert missing.outcome == (404, "unknown_user")
+    nowhere = "'ann' is not in occurrence 1 of the period years of the board arena."
+    assert missing.json["detail"] == nowhere
 
 
 async def test_a_tournament_that_never_was_is_upcoming(api: Api) -> None:
