@@ -94,10 +94,15 @@ class WeekKeeper:
         async with self._record.turn() as mine:
             if not mine:
                 return
+            away = set[int]()  # partitions that can't be had now: each board would wait for them
             for board, settings in await self._record.due(week):
+                partition = self._keyspace.partition_of(board)
+                if partition in away:
+                    continue
                 try:
                     await self._judge_board(board, BoardSettings.from_text(settings), week)
                 except Unavailable as error:
+                    away.add(partition)
                     log.debug("weeks_wait", board=board, reason=error.detail)
                 except ScoreboardError as error:
                     log.error("weeks_not_judged", board=board, reason=error.detail)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import asyncpg
@@ -21,10 +22,12 @@ from scoreboard.domain.erasures import ErasureMode, is_pseudonym
 from scoreboard.domain.judged_weeks import FoundWeek
 from scoreboard.domain.moments import moment_of
 from scoreboard.domain.weeks import WEEK, WEEK_MS, start_of
+from scoreboard.errors import Unavailable
 from scoreboard.pg.judged_weeks import JudgedWeeks
 from scoreboard.pg.ledger_folds import LedgerFolds
 from scoreboard.settings import Settings
 from scoreboard.workers import week_keeper
+from scoreboard.workers.postgres_ports import LedgerSession
 from scoreboard.workers.week_keeper import WeekKeeper
 from tests.support.honest_season import DAY, HOUR
 from tests.support.ledger_entries import totals
@@ -133,6 +136,31 @@ async def slow_keeper(weeks: Weeks, *users: str) -> WeekKeeper:
     read = await keeper._memories.of_users("arena", users)
     keeper._memories = MemoriesOf(dict(zip(users, read, strict=True)))
     return keeper
+
+
+async def test_a_partition_that_cannot_be_had_keeps_no_other_waiting(
+    weeks: Weeks, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyspace, taken = weeks.arena.durable.keyspace, weeks.arena.keys.partition
+    boards = {name: keyspace.partition_of(name) for name in map("board{}".format, range(40))}
+    await database.executemany(
+        "INSERT INTO board (board, partition, settings) VALUES ($1, $2, $3)",
+        [(name, partition, '{"mode":"flag"}') for name, partition in boards.items()],
+    )
+    keeper, asked = weeks.keeper(), list[int]()
+    locked = keeper._locks.locked
+
+    def locked_but_one(partition: int) -> AbstractAsyncContextManager[LedgerSession]:
+        asked.append(partition)
+        if partition == taken:
+            raise Unavailable("Another process works on this partition.")
+        return locked(partition)
+
+    monkeypatch.setattr(keeper._locks, "locked", locked_but_one)
+    await keeper.judge_all(weeks.now)
+    judged = {board for board, *_ in await progress(database)}
+    assert judged == {name for name, partition in boards.items() if partition != taken} < {*boards}
+    assert asked.count(taken) == 1
 
 
 @pytest.mark.parametrize("earlier", [False, True], ids=["this version", "the one before"])
