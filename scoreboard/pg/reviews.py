@@ -149,7 +149,8 @@ class Reviews:
         as it is kept, and the Unix ms at which it was reached."""
         with translated():
             row = await self._pool.fetchrow(_sql["total_without"], table, user, list(actions))
-        return row["ledger"], row["ledger_ms"]
+        # No row of a table that does not have the user, such as one whose users are no longer kept.
+        return (None, None) if row is None else (row["ledger"], row["ledger_ms"])
 
     async def decide(
         self,

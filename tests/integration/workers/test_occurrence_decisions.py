@@ -13,6 +13,7 @@ from scoreboard.domain.audit import Difference
 from scoreboard.domain.reviews import Review
 from scoreboard.domain.submissions import Outcome
 from scoreboard.pg.ledger_audit import LedgerAudit
+from scoreboard.pg.occurrences import Occurrences
 from scoreboard.wire.keys import BoardKeys
 from tests.support.arena import Arena
 from tests.support.moderated_arena import Moderated
@@ -108,6 +109,25 @@ async def test_decisions_reach_the_tables_of_periods_that_the_board_no_longer_ha
     await court.moderator.revert("arena", "ann", "cheat", by="eve", reason="")
     for table in ("arena:week:1", "arena:day:1"):
         assert await final_table(database, table) == {"bob": (7, 1), "ann": (5, 2)}
+    await agrees(court)
+
+
+@pytest.mark.parametrize("operator", ["sum", "best", "last"])
+async def test_an_action_is_taken_back_whose_occurrence_has_lost_its_users(
+    court: Moderated, database: asyncpg.Connection, pool: asyncpg.Pool, operator: str
+) -> None:
+    await configure(court, operator=operator, mode="off")
+    await court.arena.submit(("ann", "a1", 5), ("bob", "b1", 7))
+    await end_occurrence(court.arena, "day")
+    await court.arena.submit(("bob", "b2", 0))
+    await court.arena.persist()
+    await make_final(court.arena, "day", 1)
+    assert await Occurrences(pool).prune("arena", "day", 0) == 1
+    await court.moderator.revert("arena", "ann", "a1", by="eve", reason="")
+    assert "ann" not in await final_table(database, "arena:day:1")
+    bob = 0 if operator == "last" else 7
+    left = {"ann": 0, "bob": bob} if operator == "sum" else {"bob": bob}
+    assert await table_totals(court.arena, "arena:week:1") == left
     await agrees(court)
 
 
