@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from playwright.async_api import Page, Request, expect
+from playwright.async_api import Page, Request, Route, expect
 
 from scoreboard.domain.boards import BoardSettings
 from tests.e2e.conftest import OpenPage
@@ -313,6 +313,27 @@ async def test_deleting_asks_for_the_boards_name_and_leaves_nothing(
     await expect(page.locator("#boards li")).to_have_text(["global", "laps Monza"])
     gone = await console.admin.get("/api/admin/boards/arena")
     assert gone.outcome == (404, "unknown_board")
+
+
+async def test_when_no_answer_comes_to_a_clearing_it_is_told_that_it_may_be_done(
+    console: Console, new_page: OpenPage
+) -> None:
+    page = await new_page()
+    await open_board(page, console)
+
+    async def lose_the_answer(route: Route) -> None:
+        await route.fetch()
+        await route.abort("connectionreset")
+
+    await page.route("**/api/admin/boards/arena/clear?*", lose_the_answer)
+    await page.get_by_role("button", name="Clear…").press("Enter")
+    dialog = page.get_by_role("dialog", name="Clear arena")
+    await dialog.get_by_label("Type arena to go on").fill("arena")
+    await dialog.get_by_role("button", name="Clear").press("Enter")
+    told = "The server can't be reached. It may be cleared all the same"
+    await expect(page.locator("#board-error")).to_contain_text(told)
+    await expect(page.get_by_text("under way")).to_have_count(0)
+    assert await console.api.top("arena") == {}
 
 
 async def test_a_board_that_is_not_there_is_said_to_be_none(

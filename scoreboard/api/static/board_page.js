@@ -186,14 +186,14 @@ const ENDS = {
     method: "POST",
     path: "/clear",
     text: "all its scores, with hidden players, cases for review, and every action in the ledger. Its rules stay.",
-    done: "is cleared",
+    done: "cleared",
   },
   delete: {
     title: "Delete",
     method: "DELETE",
     path: "",
     text: "the board itself with all its scores, cases for review, every action in the ledger, its rules, and the models that were trained on it.",
-    done: "is deleted",
+    done: "deleted",
   },
 };
 
@@ -204,9 +204,17 @@ async function remove(kind) {
   const words = `This destroys, for ever, of ${name} (${users}): ${text}`;
   if (!(await isSure({ title: `${title} ${name}`, text: words, verb: title, name }))) return;
   say(`${name}: under way.`);
-  const answer = await call(method, `api/admin/boards/${name}${path}?confirm=${name}`);
+  const address = `api/admin/boards/${name}${path}?confirm=${name}`;
+  const answer = await call(method, address).catch((error) => {
+    say("");
+    const isTold = error.status && error.status < 500;
+    const doubt = `It may be ${done} all the same: look before you do it again.`;
+    throw isTold ? error : new Error(`${error.message} ${doubt}`);
+  });
   say(
-    answer.done ? `${name} ${done}.` : `${name}: it is decided, and the service goes on with it.`,
+    answer.done
+      ? `${name} is ${done}.`
+      : `${name}: it is decided, and the service goes on with it.`,
   );
   if (kind === "clear") return readUsers();
   board = "";
