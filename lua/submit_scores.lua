@@ -74,16 +74,15 @@
 -- include: lib_stamps
 -- include: lib_rules
 -- include: lib_totals
--- include: lib_top
 -- include: lib_receipts
-local call = redis.call
+local call, format = redis.call, string.format
 
 local limited, periodic = arg_limits ~= '', arg_periods ~= ''
+local graced = periodic and string.find(arg_periods, 'g', 2, true) -- whether latecomers count in any period
 local further = {} -- what is asked of meta beside: nothing where there are neither limits nor periods
 if limited or periodic then
   further = {'event', 'counter'}
-  local names = #ARGV - 2 * (#arg_periods - 1)
-    - (string.find(arg_periods, 'g', 1, true) and tonumber(arg_count) or 0)
+  local names = #ARGV - 2 * (#arg_periods - 1) - (graced and tonumber(arg_count) or 0)
   for p = 1, #arg_periods - 1 do
     further[p + 2] = 'period:' .. (ARGV[names + 2 * p - 1] or '')
   end
@@ -115,7 +114,7 @@ local window, idle = whole('window', arg_window, 1), whole('idle', arg_idle, 0)
 local min_points, max_points = tonumber(arg_min), tonumber(arg_max)
 local rated, gated = rate > 0, arg_gated == '1'
 local rules, plain = rules_in(arg_totals), arg_totals == ''
-local tells_previous = rules.operator ~= 'sum'
+local operator, tells_previous = rules.operator, rules.operator ~= 'sum'
 local rate_ms = rated and whole('rate_ms', arg_rate_ms, 1)
 if gated then
   whole('memory', arg_memory, 1)
@@ -137,9 +136,12 @@ local users, changes, receipt_keys = {}, {}, {}
 local place = {} -- by user: that of the user's last action, where what is known of the user is kept
 for i = 1, count do
   local a = FIXED_ARGS + (i - 1) * arg_stride
-  users[i] = ARGV[a + USER]
-  place[users[i]] = i
-  changes[i] = whole('points', ARGV[a + POINTS], -MAX_TOTAL)
+  local user, points = ARGV[a + USER], ARGV[a + POINTS]
+  local change = points + 0
+  if change % 1 ~= 0 or change < -MAX_TOTAL or change > 2 ^ 53 then
+    error('submit_scores: points is ' .. points, 0)
+  end
+  users[i], changes[i], place[user] = user, change, i
   receipt_keys[i] = KEYS[FIXED_KEYS + (i - 1) * key_stride + 1]
 end
 local found = call('MGET', unpack(receipt_keys))
@@ -154,30 +156,37 @@ for i = 1, count do
     found[i], unreadable = false, unreadable or {}
     unreadable[#unreadable + 1] = receipt_keys[i]
   end
-  board_seen = board_seen or shown[i]
-  hidden_seen = hidden_seen or concealed[i]
+  if shown[i] then
+    board_seen = true
+  elseif concealed and concealed[i] then
+    hidden_seen = true
+  end
 end
 if not board_seen and lost(key_board, key_meta, 'top', '[]')
     or not hidden_seen and lost(key_hidden, key_meta, 'hidden', false) then
   return {COLD}
 end
 
-local memories = {} -- by key; what the agents looked at, then what this call leaves
-local oldest = {} -- by rate key: the time that must leave the window first, false when there is room
-for i = 0, count - 1 do
-  local k = FIXED_KEYS + i * key_stride
-  if rated then
-    oldest[KEYS[k + 2]] = call('LINDEX', KEYS[k + 2], rate - 1)
-  end
-  if gated then
-    local texts = call('MGET', KEYS[k + key_stride - 1], KEYS[k + key_stride])
-    memories[KEYS[k + key_stride - 1]], memories[KEYS[k + key_stride]] = texts[1], texts[2]
+local memories, pending -- by key: what the agents looked at, then what this call leaves; what to store
+local oldest -- by rate key: the time that must leave the window first, false when there is room
+if rated or gated then
+  memories, pending, oldest = {}, {}, {}
+  for i = 0, count - 1 do
+    local k = FIXED_KEYS + i * key_stride
+    if rated then
+      oldest[KEYS[k + 2]] = call('LINDEX', KEYS[k + 2], rate - 1)
+    end
+    if gated then
+      local texts = call('MGET', KEYS[k + key_stride - 1], KEYS[k + key_stride])
+      memories[KEYS[k + key_stride - 1]], memories[KEYS[k + key_stride]] = texts[1], texts[2]
+    end
   end
 end
 
 -- Writes. ---------------------------------------------------------------------------------------
--- The loop is not in a function: every call of the script creates its closures again, which would
--- cost a lone action as much as two commands.
+-- The loop is not in a function, and functions and pieces stand where they are needed: every call of the
+-- script makes its closures again, with all that they capture, and each call of one costs as much as seven
+-- steps of Lua.
 
 local cut, now = tonumber(meta[5]) or -math.huge, now_ms()
 local receipts_expire = integer(now + window)
@@ -198,46 +207,31 @@ end
 
 -- Of a board with limits: the answer when it is closed; who is in, with how many actions; for how many
 -- there is room.
-local limits, barred, room_left, closed, players, room
+local limits, barred, closed, players, room
 local key_players = limited and not periodic and KEYS[#KEYS]
-local periods -- what the call does in occurrences (lib_occurrences)
+-- Of a board with periods, what lib_occurrences finds.
+local tables, open, takers, bar_of, per_player, keeps_count, lowest_cut, near_bounds, counter, counter_kept
 local before_call = meta[3] -- the version that the events of this call tell of
 if limited or periodic then
 -- include: lib_time
   local time = board_time(meta[EVENT], now)
+  local players_of
   if limited then
 -- include: lib_limits
-    limits, barred, room_left = limits_in(arg_limits), barred_by, room_in
+    limits, barred = limits_in(arg_limits), barred_by
     closed = closed_at(limits, time)
-  end
-  -- The actions that count of each of the call's users (false: who is not in a table), and the room that is
-  -- left in it; nothing when it has lost its players.
-  local function players_of(players_key, table_key)
-    if lost(players_key, table_key, 'players', '0') then
-      return nil
+    -- The actions that count of each of the call's users (false: who is not in a table), and the room that
+    -- is left in it; nothing when it has lost its players.
+    function players_of(players_key, table_key)
+      if lost(players_key, table_key, 'players', '0') then
+        return nil
+      end
+      return call('ZMSCORE', players_key, unpack(users)), room_in(limits, table_key, players_key)
     end
-    return call('ZMSCORE', players_key, unpack(users)), room_left(limits, table_key, players_key)
   end
   if periodic then
--- include: lib_periods
 -- include: lib_occurrences
-    local problem
-    periods, problem = occurrences_of(time)
-    if problem then
-      return problem
-    end
-    before_call = integer(periods.counter)
-    if periods.turning then
--- include: lib_turns
-      if meta[7] then
-        whole('expires', meta[7], 0)
-      end
-      for _, one in ipairs(periods.turning) do
-        local keys = {guard = key_meta, meta = KEYS[one.keys + 3], events = key_events,
-          channel = KEYS[one.keys + 4]}
-        periods.counter = turn(one.period, one.name, arg_board, keys, periods.counter, meta[7], now)
-      end
-    end
+    before_call = integer(counter)
   elseif limits.players then
     players, room = players_of(key_players, key_meta)
     if not players then
@@ -249,116 +243,90 @@ if unreadable then
   call('DEL', unpack(unreadable)) -- or who prepares the call would take them for receipts again
 end
 local receipts = {} -- by key: what this call leaves
-local pending = {} -- memories to store, by key; the last one wins
 local replies = {}
 local last_event, counted, joined, top_reached = nil, false, false, false
 
-local function append(kind, score, reached, body, previous, moves)
-  if moves then
-    if previous then
-      last_event = call('XADD', key_events, '*', 'o', kind, 's', score, 'k', reached, 'n', before_call,
-        'd', body, 'q', moves, 'b', previous)
-    else
-      last_event = call('XADD', key_events, '*', 'o', kind, 's', score, 'k', reached, 'n', before_call,
-        'd', body, 'q', moves)
+local moved, remember -- whether a memory is another than the agents saw, and what comes into its place
+if gated then
+  -- A memory's text is '<revision>:<payload>'; an absent one has revision 0.
+  function moved(memory_key, expected)
+    local current = memories[memory_key]
+    local revision = current and string.match(current, '^([1-9]%d*):')
+    return (revision and #revision < 16 and revision or '0') ~= expected
+  end
+
+  function remember(memory_key, text)
+    if text ~= '' then
+      memories[memory_key] = text
+      pending[memory_key] = text
     end
-  elseif previous then
-    last_event = call('XADD', key_events, '*', 'o', kind, 's', score, 'k', reached, 'n', before_call,
-      'd', body, 'b', previous)
-  else
-    last_event = call('XADD', key_events, '*', 'o', kind, 's', score, 'k', reached, 'n', before_call,
-      'd', body)
-  end
-  return last_event
-end
-
-local function accepted(score, user, event, previous, ranks, moves)
-  if plain then
-    local above = call('ZREVRANK', key_board, user)
-    if moves then
-      return 'A ' .. score .. ' ' .. (above and integer(above + 1) or '-') .. ' ' .. event .. '|'
-        .. ranks .. '|' .. moves
-    end
-    return 'A ' .. score .. (above and ' ' .. integer(above + 1) .. ' ' or ' - ') .. event
-  end
-  local rank = ranked(rules, key_board, user)
-  local text = 'A ' .. seen(score) .. (rank and ' ' .. integer(rank) .. ' ' or ' - ') .. event
-  if tells_previous then
-    text = text .. ' ' .. (previous == '' and '-' or seen(previous))
-  end
-  return moves and text .. '|' .. ranks .. '|' .. moves or text
-end
-
-local function answer_from(receipt_key, text, user, points, attempt, body)
-  local kept, known_points, score, known_attempt, event, agents =
-    string.match(text, '^(%a)(%-?%d+),(%-?%d*),([^,]*),([^,]*),([^!]*)!?$')
-  if known_points ~= points then
-    if string.sub(text, -1) ~= '!' then -- or any number of repeats could fill the stream
-      append('C', '', '', body)
-      receipts[receipt_key] = text .. '!'
-      call('SET', receipt_key, text .. '!', 'KEEPTTL')
-    end
-    return 'C'
-  elseif kept == 'A' and known_attempt == attempt then
-    local previous, moves = string.match(agents, '^([^;]*);?(.*)$')
-    local ranks = periods and periods.ranks(moves, user)
-    return accepted(score, user, event, previous, ranks, ranks and moves)
-  elseif kept == 'R' then
-    return 'R ' .. agents
-  end
-  return 'D ' .. (plain and score or seen(score)) .. ' ' .. event
-end
-
--- A memory's text is '<revision>:<payload>'; an absent one has revision 0.
-local function moved(memory_key, expected)
-  local current = memories[memory_key]
-  local revision = current and string.match(current, '^([1-9]%d*):')
-  return (revision and #revision < 16 and revision or '0') ~= expected
-end
-
-local function remember(memory_key, text)
-  if text ~= '' then
-    memories[memory_key] = text
-    pending[memory_key] = text
   end
 end
 
-local function wait_of(rate_key)
-  if oldest[rate_key] == nil then
-    oldest[rate_key] = call('LINDEX', rate_key, rate - 1)
-  end
-  local at = oldest[rate_key] and tonumber(oldest[rate_key])
-  if at and at > now then -- the clock was set back; the user shall not wait until it is there again
-    local times = {}
-    for i = 1, rate do
-      times[i] = math.min(tonumber(call('LINDEX', rate_key, i - 1)), now)
+local wait_of -- for how long, in ms, a user has to wait
+if rated then
+  function wait_of(rate_key)
+    if oldest[rate_key] == nil then
+      oldest[rate_key] = call('LINDEX', rate_key, rate - 1)
     end
-    call('DEL', rate_key)
-    for i = rate, 1, -1 do
-      call('LPUSH', rate_key, times[i])
+    local at = oldest[rate_key] and tonumber(oldest[rate_key])
+    if at and at > now then -- the clock was set back; the user shall not wait until it is there again
+      local times = {}
+      for i = 1, rate do
+        times[i] = math.min(tonumber(call('LINDEX', rate_key, i - 1)), now)
+      end
+      call('DEL', rate_key)
+      for i = rate, 1, -1 do
+        call('LPUSH', rate_key, times[i])
+      end
+      call('PEXPIRE', rate_key, arg_rate_ms)
+      at, oldest[rate_key] = now, now
     end
-    call('PEXPIRE', rate_key, arg_rate_ms)
-    at, oldest[rate_key] = now, now
+    return at and at + rate_ms - now or 0
   end
-  return at and at + rate_ms - now or 0
 end
 
 for i = 1, count do
-  local k, a = FIXED_KEYS + (i - 1) * key_stride, FIXED_ARGS + (i - 1) * arg_stride
+  local a = FIXED_ARGS + (i - 1) * arg_stride
   local user, points, attempt, body = users[i], ARGV[a + POINTS], ARGV[a + ATTEMPT], ARGV[a + BODY]
-  local change, receipt_key = changes[i], receipt_keys[i]
-  local rate_key = KEYS[k + 2]
-  local profile_key, device_key = KEYS[k + key_stride - 1], KEYS[k + key_stride]
+  local change, receipt_key, at = changes[i], receipt_keys[i], place[user]
+  local rate_key, profile_key, device_key
+  if rated or gated then
+    local k = FIXED_KEYS + (i - 1) * key_stride
+    rate_key, profile_key, device_key = KEYS[k + 2], KEYS[k + key_stride - 1], KEYS[k + key_stride]
+  end
   local known = receipts[receipt_key] or found[i]
-  local at = place[user]
-  local bar = closed or players and barred(limits, tonumber(players[at]), room)
-      or periods and periods.bar and periods.bar(i)
+  local bar = closed or players and barred(limits, tonumber(players[at]), room) or bar_of and bar_of(i)
+  -- Of an action that counts, or has counted in the same attempt.
+  local event, score, previous, ranks, moves
 
   if known then
     if arg_rewrite == '1' then
       call('SET', receipt_key, known, 'KEEPTTL')
     end
-    replies[i] = answer_from(receipt_key, known, user, points, attempt, body)
+    local kept, known_points, known_score, known_attempt, known_event, agents =
+      string.match(known, '^(%a)(%-?%d+),(%-?%d*),([^,]*),([^,]*),([^!]*)!?$')
+    if known_points ~= points then
+      if string.sub(known, -1) ~= '!' then -- or any number of repeats could fill the stream
+        last_event = call('XADD', key_events, '*', 'o', 'C', 's', '', 'k', '', 'n', before_call,
+          'd', body)
+        receipts[receipt_key] = known .. '!'
+        call('SET', receipt_key, known .. '!', 'KEEPTTL')
+      end
+      replies[i] = 'C'
+    elseif kept == 'A' and known_attempt == attempt then
+      event, score = known_event, known_score
+      previous, moves = string.match(agents, '^([^;]*);?(.*)$')
+      if periodic then
+-- include: lib_receipt_ranks
+        ranks = ranks_in(moves, user)
+      end
+      moves = ranks and moves
+    elseif kept == 'R' then
+      replies[i] = 'R ' .. agents
+    else
+      replies[i] = 'D ' .. (plain and known_score or seen(known_score)) .. ' ' .. known_event
+    end
 
   elseif bar then
     replies[i] = bar == 'F' and limits.shared and 'F -' or bar
@@ -371,8 +339,8 @@ for i = 1, count do
     replies[i] = 'S'
 
   elseif gated and ARGV[a + AGENTS] ~= '' then
-    local event = append('R', '', '', body)
-    local text = 'R' .. points .. ',,' .. attempt .. ',' .. event .. ',' .. ARGV[a + AGENTS]
+    last_event = call('XADD', key_events, '*', 'o', 'R', 's', '', 'k', '', 'n', before_call, 'd', body)
+    local text = 'R' .. points .. ',,' .. attempt .. ',' .. last_event .. ',' .. ARGV[a + AGENTS]
     call('SET', receipt_key, text, 'PXAT', receipts_expire)
     receipts[receipt_key] = text
     remember(profile_key, ARGV[a + PROFILE])
@@ -386,44 +354,117 @@ for i = 1, count do
     replies[i] = 'L ' .. integer(wait_of(rate_key))
 
   else
-    local hidden = concealed and concealed[at]
-    local before = tonumber(hidden or shown[at])
-    local total = total_after(rules, before, change)
-    if not total or periods and not periods.fits(i, at) then
+    local hidden, value = concealed and concealed[at], plain and change or turned(rules, change)
+    local before, taking = hidden or shown[at], open
+    before = before and before + 0
+-- include: lib_new_total
+    local fits = total <= MAX_TOTAL and total >= -MAX_TOTAL
+    if graced then
+      taking = takers(i)
+    end
+    if near_bounds then -- no total of any table may leave them, and nothing is written before that is known
+      for t = 1, #taking do
+        fits = fits and total_after(rules, taking[t].scores[at], change)
+      end
+    end
+    if not fits then
       replies[i] = 'O'
     else
-      local reached, moves, ranks
+      -- When the total was reached; when those that move now were, and what that adds to their stamps.
+      local reached, tick, part
       reached, clock = reached_after(before, total, clock, now)
-      local moves_total = not before or total ~= before - before % 1
-      if moves_total then
-        local after = stamp(total, reached)
-        -- One command adds the points and moves the stamp. Where the sum of the two doubles would be
-        -- rounded to a neighbour of the stamp, the exact stamp is set instead.
-        local step = after - (before or 0)
-        if (before or 0) + step == after then
-          call('ZINCRBY', hidden and key_hidden or key_board, step, user)
-        else
-          call('ZADD', hidden and key_hidden or key_board, after, user)
-        end
-        if note and not hidden then
-          note('', user, before, after)
-        end
+      if total ~= had then
+        tick, part = reached, stamp(0, reached)
+        local after = total + part
+        call('ZADD', hidden and key_hidden or key_board, after, user)
         if hidden then
           concealed[at] = after
         else
           shown[at] = after
+          top_reached = top_reached or after >= cut or before and before >= cut
+          if note then
+            note('', user, before, after)
+          end
         end
         joined = joined or not before
-        top_reached = top_reached
-          or not hidden and (after >= cut or before ~= nil and before >= cut)
+      end
+      score = format('%d', total)
+      if tells_previous then
+        previous = had and format('%d', had) or ''
       end
 
-      if periods then
-        moves, ranks, clock = periods.count(i, at, user, hidden, moves_total and reached, clock)
+      if periodic then
+        for t = 1, #taking do
+          local one = taking[t]
+          local scores, board, since = one.scores, one.board, tick
+          local before = scores[at]
+-- include: lib_new_total
+          if total == had then
+            since = reached_ms(before) -- then, and not now
+          else
+            if not tick then
+              tick, clock = reached_after(nil, total, clock, now)
+              since, part = tick, stamp(0, tick)
+            end
+            local after = total + part
+            scores[at] = after
+            if hidden then
+              call('ZADD', KEYS[one.keys + 2], after, user)
+              call('HSET', KEYS[one.keys + 3], 'hidden', '1')
+            else
+              call('ZADD', board, after, user)
+              if after >= lowest_cut or before and before >= lowest_cut then
+                one.top_reached = one.top_reached or after >= one.cut or before and before >= one.cut
+              end
+              if note then
+                note(one.period .. ':' .. one.number, user, before, after)
+              end
+            end
+          end
+          if keeps_count then
+            one.counted = true
+            if per_player then
+              call('ZINCRBY', one.players, 1, user)
+              local attempts = tonumber(one.attempts[at])
+              one.room = one.room and not attempts and one.room - 1 or one.room
+              one.attempts[at] = (attempts or 0) + 1
+            end
+          end
+          local rank, move
+          if hidden then
+            rank = '-'
+          elseif plain then
+            rank = format('%d', call('ZREVRANK', board, user) + 1)
+          else
+            rank = format('%d', ranked(rules, board, user))
+          end
+          if had then
+            move = format(one.move, total, since, had)
+          else
+            move = one.period .. ':' .. one.number .. format(' %d %d -', total, since)
+          end
+          if moves then
+            ranks, moves = ranks .. ' ' .. rank, moves .. ';' .. move
+          else
+            ranks = rank
+            moves = move
+          end
+        end
       end
-      local score = integer(total)
-      local previous = tells_previous and (before and integer(math.floor(before)) or '')
-      local event = append('A', score, reached, body, previous, moves)
+      if not moves and not previous then
+        event = call('XADD', key_events, '*', 'o', 'A', 's', score, 'k', reached, 'n', before_call,
+          'd', body)
+      elseif not previous then
+        event = call('XADD', key_events, '*', 'o', 'A', 's', score, 'k', reached, 'n', before_call,
+          'd', body, 'q', moves)
+      elseif not moves then
+        event = call('XADD', key_events, '*', 'o', 'A', 's', score, 'k', reached, 'n', before_call,
+          'd', body, 'b', previous)
+      else
+        event = call('XADD', key_events, '*', 'o', 'A', 's', score, 'k', reached, 'n', before_call,
+          'd', body, 'q', moves, 'b', previous)
+      end
+      last_event = event
       local text = 'A' .. points .. ',' .. score .. ',' .. attempt .. ',' .. event .. ','
         .. (previous or '') .. (moves and ';' or '') .. (moves or '')
       call('SET', receipt_key, text, 'PXAT', receipts_expire)
@@ -445,13 +486,33 @@ for i = 1, count do
         remember(device_key, ARGV[a + DEVICE])
       end
       counted = true
-      replies[i] = accepted(score, user, event, previous, ranks, moves)
+    end
+  end
+
+  if event then
+    local rank
+    if plain then
+      local above = call('ZREVRANK', key_board, user)
+      rank = above and above + 1
+    else
+      rank, score = ranked(rules, key_board, user), seen(score)
+      if tells_previous then
+        event = event .. ' ' .. (previous == '' and '-' or seen(previous))
+      end
+    end
+    local stands = rank and format(' %d ', rank) or ' - '
+    if moves then
+      replies[i] = 'A ' .. score .. stands .. event .. '|' .. ranks .. '|' .. moves
+    else
+      replies[i] = 'A ' .. score .. stands .. event
     end
   end
 end
 
-for memory_key, text in pairs(pending) do
-  call('SET', memory_key, text, 'PX', arg_memory)
+if gated then
+  for memory_key, text in pairs(pending) do
+    call('SET', memory_key, text, 'PX', arg_memory)
+  end
 end
 if last_event then
   call('HSET', key_meta, 'clock', clock, 'event', last_event)
@@ -459,21 +520,41 @@ end
 if counted and players then
   call('HSET', key_meta, 'players', '1')
 end
-if top_reached then
-  version = announce_top(rules, key_board, key_meta, key_channel, about(arg_board),
-    periods and periods.counter or version, now)
+local tops_reached = false
+for t = 1, counted and periodic and #tables or 0 do
+  local one = tables[t]
+  if per_player and one.counted then
+    call('HSET', KEYS[one.keys + 3], 'players', '1')
+  end
+  tops_reached = tops_reached or one.top_reached
 end
-if periods and counted then
-  periods.counter = math.max(periods.counter, version)
-  periods.announce()
+if top_reached or tops_reached then
+-- include: lib_top
+  if top_reached then
+    version = announce_top(rules, key_board, key_meta, key_channel, about(arg_board),
+      counter or version, now)
+    counter = counter and math.max(counter, version)
+  end
+  for t = 1, tops_reached and #tables or 0 do
+    local one = tables[t]
+    if one.top_reached then
+      counter = announce_top(rules, one.board, KEYS[one.keys + 3], one.channel or KEYS[one.keys + 4],
+        about(arg_board, one.period, one.number), counter, now)
+    end
+  end
+end
+if counted and counter ~= counter_kept then
+  call('HSET', key_meta, 'counter', integer(counter))
 end
 
 -- Board, hidden and meta expire at the same time. That time is moved only once a sixteenth of the
--- idle time has passed, and set when the zset may just have been created.
+-- idle time has passed, and set when a zset may just have been created.
 if counted and idle > 0 then
   local expires = tonumber(meta[7]) or 0
-  if expires - now < idle * 15 / 16 or joined and cut == -math.huge then
-    local instant = integer(now + idle)
+  local renewed = expires - now < idle * 15 / 16 or joined and cut == -math.huge
+  if renewed then
+    expires = now + idle
+    local instant = integer(expires)
     call('PEXPIREAT', key_board, instant)
     call('PEXPIREAT', key_hidden, instant)
     call('PEXPIREAT', key_meta, instant)
@@ -481,11 +562,18 @@ if counted and idle > 0 then
       call('PEXPIREAT', key_players, instant)
     end
     call('HSET', key_meta, 'expires', instant)
-    if periods then
-      periods.expire(instant, false)
+  end
+  for t = 1, periodic and expires > 0 and #tables or 0 do
+    local one = tables[t]
+    if one.counted and (renewed or one.fresh) then
+      local instant = integer(expires)
+      call('PEXPIREAT', one.board, instant)
+      call('PEXPIREAT', KEYS[one.keys + 2], instant)
+      call('PEXPIREAT', KEYS[one.keys + 3], instant)
+      if one.players then
+        call('PEXPIREAT', one.players, instant)
+      end
     end
-  elseif periods and expires > 0 then
-    periods.expire(integer(expires), true)
   end
 end
 return replies

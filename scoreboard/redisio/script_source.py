@@ -21,13 +21,18 @@ def lua_files() -> dict[str, str]:
 
 def expand(script: Script[...], sharded: bool = False) -> str:
     """The text that Redis gets: the head line stays first, the names of KEYS and ARGV follow it,
-    and each line ``-- include: lib_x`` is replaced by lua/lib_x.lua. On a cluster (``sharded``) a
-    message is published where its channel's slot is, by SPUBLISH."""
+    and each line ``-- include: lib_x`` is replaced by lua/lib_x.lua, in which it may stand as
+    well. On a cluster (``sharded``) a message is published where its channel's slot is, by
+    SPUBLISH."""
     head, _, body = lua_files()[script.name].partition("\n")
-    body = _include.sub(lambda line: lua_files()[line[1]], body)
+    body = _with_pieces(body)
     if sharded:
         body = body.replace("'PUBLISH'", "'SPUBLISH'")
     return f"{head}\n{script.prelude()}\n{body}"
+
+
+def _with_pieces(text: str) -> str:
+    return _include.sub(lambda line: _with_pieces(lua_files()[line[1]]), text)
 
 
 @cache

@@ -46,13 +46,16 @@ class Script(Generic[P]):
         )
 
     def prelude(self) -> str:
-        """The Lua line of locals: KEYS and ARGV by name; for a script that takes many
-        actions, tables or periods, how many are fixed, and the position of each argument that is
-        repeated."""
-        parts = [
+        """The Lua line of locals: KEYS and ARGV themselves, since globals are looked up each time,
+        and by name; for a script that takes many actions, tables or periods, how many are fixed,
+        and the position of each argument that is repeated."""
+        given = {
+            table: names for table, names in (("KEYS", self.keys), ("ARGV", self.args)) if names
+        }
+        parts = [_locals(tuple(given), list(given))] if given else []
+        parts += [
             _locals(names, [f"{table}[{i}]" for i in range(1, len(names) + 1)])
-            for table, names in (("KEYS", self.keys), ("ARGV", self.args))
-            if names
+            for table, names in given.items()
         ]
         if self._repeated:
             names = ("FIXED_KEYS", "FIXED_ARGS", *map(str.upper, self._repeated))

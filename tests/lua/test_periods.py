@@ -13,6 +13,7 @@ from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.ledger import TableMove
 from scoreboard.domain.occurrences import Occurrence
 from scoreboard.domain.periods import Period
+from scoreboard.domain.stamps import stamp, total_of
 from scoreboard.domain.submissions import Outcome, PeriodMove
 from scoreboard.wire import scripts
 from scoreboard.wire.events import EventKind, Opened
@@ -234,6 +235,31 @@ def test_a_hidden_user_is_hidden_in_every_table(client: Redis) -> None:
     assert board.zset(keys.board) == {}
     assert list(board.zset(keys.hidden)) == ["shadow"]
     assert board.redis.hget(keys.meta, "hidden") == b"1"
+    board.close()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("bound", [100, 2**60])
+def test_what_would_take_one_table_out_of_its_range_counts_in_none(
+    client: Redis, bound: int, hidden: bool, sign: int
+) -> None:
+    bounds = {"min": -bound, "max": bound}
+    board = board_with(client, DAY, WEEK)
+    keys = board.occurrence("week", 1)
+    if hidden:
+        board.redis.zadd(board.keys.hidden, {"ann": 0.25})
+        board.make_live(hidden="1")
+    board.submit(Action("ann", "a1", 0), **bounds)
+    zset = keys.hidden if hidden else keys.board
+    board.redis.zadd(zset, {"ann": stamp(sign * (2**50 - 5), 1_750_000_000_000)})
+
+    steps = [Action("ann", f"a{n}", sign * points) for n, points in enumerate((3, 3, 2, 1), 2)]
+    replies = board.submit(*steps, **bounds)
+    assert [reply[0] for reply in replies] == ["A", "O", "A", "O"]
+    assert total_of(board.redis.zscore(zset, "ann")) == sign * 2**50
+    own = board.keys.hidden if hidden else board.keys.board
+    assert total_of(board.redis.zscore(own, "ann")) == sign * 5
     board.close()
 
 

@@ -42,6 +42,7 @@ def test_a_wrong_name_fails_at_the_call() -> None:
 
 def test_the_locals_of_lua_have_the_keywords_names() -> None:
     assert read_things.prelude() == (
+        "local KEYS, ARGV = KEYS, ARGV; "
         "local key_board, key_meta = KEYS[1], KEYS[2]; "
         "local arg_user, arg_radius = ARGV[1], ARGV[2]"
     )
