@@ -94,14 +94,17 @@ class Verifier:
         return report
 
     async def check(self, table: str, users: Sequence[str]) -> list[Difference]:
-        """The differences of these users of a table; of one that is not live none between Postgres
-        and Redis, since its next load will use Postgres alone, and of a board's own none at all."""
+        """The differences of these users of a table; of one that is not live none, since its next
+        load sets it by Postgres, and takes back the late duplicates that wait for that. Of a final
+        one, which is never loaded, those within Postgres."""
+        final = occurrence_of(table) is not None and not await self._postgres.is_open(table)
         live = await self._is_live(table)
-        if not live and occurrence_of(table) is None:
+        if not (live or final):
             return []
         totals = await self._postgres.totals_of(table, users)
         suspects = await self._suspects(table, totals, live=live)
-        return await self.confirm(table, suspects, Report(board_of(table), live))
+        found = await self.confirm(table, suspects, Report(board_of(table), live))
+        return found if final or await self._is_live(table) else []
 
     async def check_periods(self, board: str) -> list[Difference]:
         """Where a live board knows other occurrences of its periods than Postgres has. When a

@@ -8,9 +8,12 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from scoreboard.assembly.recovery import verifier_of
+from scoreboard.domain.boards import BoardSettings
 from scoreboard.domain.ledger import LateDuplicate
 from scoreboard.domain.submissions import Outcome
 from scoreboard.errors import Unavailable
+from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.redisio.reverter import LateReverter
 from scoreboard.wire.events import EventKind, decode_event
 from tests.support.arena import Arena
@@ -51,6 +54,28 @@ async def test_a_late_duplicate_is_taken_back_and_its_original_receipt_restored(
     assert (retry.outcome, retry.score, retry.event) == (Outcome.DUPLICATE, 5, first.event)
     review = await database.fetchrow("SELECT kind, status FROM review")
     assert tuple(review) == ("late_duplicate", "settled")
+
+
+async def test_the_audit_says_nothing_of_a_late_duplicate_that_waits_for_the_boards_load(
+    arena: Arena, pool: asyncpg.Pool, database: asyncpg.Connection
+) -> None:
+    """Where the last action counts, only the ledger knows the total without the duplicate."""
+    await database.execute(
+        "INSERT INTO board (board, partition, settings) VALUES ('arena', $1, $2)",
+        *(arena.keys.partition, BoardSettings(operator="last").to_text()),
+    )
+    await arena.submit(("ann", "a1", 5))
+    await arena.submit(("ann", "a2", 7))
+    await arena.persist()
+    await expire(arena, "ann", "a1")
+    (late,) = await arena.submit(("ann", "a1", 5))
+    assert late.score == 5
+    verifier = verifier_of(arena.durable, arena.redis, LedgerAudit(pool))
+    assert await verifier.check("arena", ["ann"]) == []
+    assert await totals(database) == {"ann": 5}, "the duplicate was persisted in that"
+    await arena.durable.rebuilder.ensure("arena", create=False)
+    assert await arena.totals() == await totals(database) == {"ann": 7}
+    assert await verifier.check("arena", ["ann"]) == []
 
 
 async def test_a_late_duplicate_is_found_though_another_partition_has_an_event_of_the_same_id(
