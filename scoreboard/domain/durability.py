@@ -13,3 +13,5 @@ class Durability(enum.Enum):
     REPLICA = "replica"
     DISK = "disk"
     POSTGRES = "postgres"
+
+    __hash__ = object.__hash__  # Enum's is written in Python, and lanes are found by it

@@ -27,6 +27,8 @@ class Outcome(enum.Enum):
     UNAVAILABLE = "U"  # the gate must judge, but the ledger can't be asked about the user's past
     STALE = "S"  # a memory changed since the verdict; judged again, never seen by clients
 
+    __hash__ = object.__hash__  # Enum's is written in Python, and actions are counted by it
+
 
 class Submission(msgspec.Struct, frozen=True, gc=False):
     """One action as one server received it. ``attempt`` is unique to this submission, so that a
