@@ -85,11 +85,12 @@ async def unless_stopped(stopping: asyncio.Event, waiting: Coroutine[Any, Any, N
     await first_of(waiting, stop())
 
 
-async def end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancels tasks and returns when all have ended. Their errors are theirs. A task may have to be
-    cancelled again: asyncio.wait_for of Python 3.11, which both drivers use, forgets a cancellation
-    that comes in the moment in which what it waits for ends. Who is cancelled while waiting here
-    waits on and is told then: what is closed next, a task that is left would open again."""
+async def end(*tasks: asyncio.Future[Any]) -> None:
+    """Cancels tasks, or what else is waited for, and returns when all have ended. Their errors are
+    theirs. A task may have to be cancelled again: asyncio.wait_for of Python 3.11, which both
+    drivers use, forgets a cancellation that comes in the moment in which what it waits for ends.
+    Who is cancelled while waiting here waits on and is told then: what is closed next, a task that
+    is left would open again."""
     for task in tasks:
         task.add_done_callback(_take_note)
     running = [task for task in tasks if not task.done()]
@@ -108,7 +109,7 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
         raise cancelled
 
 
-def _take_note(task: asyncio.Task[Any]) -> None:
+def _take_note(task: asyncio.Future[Any]) -> None:
     """Keeps asyncio from reporting the task's error as one that nobody saw."""
     if not task.cancelled():
         task.exception()

@@ -43,7 +43,7 @@ class NodeLines:
     def __init__(self, node: Node, *, timeout: float, most: int) -> None:
         self._node = node
         self._timeout = timeout
-        self._free = asyncio.Semaphore(most)
+        self._free = _Places(most)
         self._idle: list[ScriptLine] = []
         self._closed = False
         self._silent_until = 0.0  # loop time; 0: it has not been
@@ -67,6 +67,13 @@ class NodeLines:
             if isinstance(error, TimeoutError):
                 raise Unavailable("Redis does not answer in time.") from None
             raise
+
+    def ready(self) -> ScriptLine | None:
+        """A line for the caller alone that is free and connected; None when there is none."""
+        if not self._idle or self._free.locked() or not self._idle[-1].is_ready:
+            return None
+        self._free.take()
+        return self._idle.pop()
 
     def check_silence(self) -> None:
         """Raises Unavailable right after a call that got no answer in time. For calls that can be
@@ -109,3 +116,11 @@ class NodeLines:
             raise Unavailable("No connection to Redis can be made now.") from error
         self._short = False
         return line
+
+
+class _Places(asyncio.Semaphore):
+    """Uses a private part of asyncio's, which has no way to take a place without a wait."""
+
+    def take(self) -> None:
+        """Takes one, of which there has to be one free (``locked``)."""
+        self._value -= 1

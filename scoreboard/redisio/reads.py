@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import AbstractContextManager
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -93,46 +94,86 @@ class Reads:
 
 
 class _Queue:
-    """The reads that wait for one server."""
+    """The reads that wait for one server. Those that meet no trouble are sent and answered without
+    a task; to make a connection, or to recover from an error, takes one."""
 
     def __init__(self, lines: NodeLines) -> None:
         self._lines = lines
         self._waiting: deque[_Waiting] = deque()
-        self._sending: set[asyncio.Task[None]] = set()
+        self._due = False  # whether they are about to be sent
+        self._sending: set[asyncio.Future[Any]] = set()  # replies to come, and tasks
 
     def put(self, call: ScriptCall, entry: tuple[bytes, ...]) -> asyncio.Future[list[Any]]:
         """The reply to come."""
-        reply: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[list[Any]] = loop.create_future()
         self._waiting.append(_Waiting(call, entry, self._lines.deadline(), reply))
-        if len(self._sending) < AT_ONCE:
-            self._send()
+        if not self._due and len(self._sending) < AT_ONCE:
+            self._due = True
+            loop.call_soon(self._send)  # with what others ask for by then
         return reply
 
     async def close(self) -> None:
         """Ends whatever waits, and then the exchanges."""
         _fail(self._waiting, _stopping())
         self._waiting.clear()
-        await end(*self._sending)
+        while self._sending:  # one that fails just now goes on as a task
+            await end(*self._sending)
+            await asyncio.sleep(0)
 
     def _send(self) -> None:
-        sending = asyncio.create_task(self._empty())
-        self._sending.add(sending)
-        sending.add_done_callback(self._ended)
-
-    def _ended(self, sending: asyncio.Task[None]) -> None:
-        self._sending.discard(sending)
-        if self._waiting:  # it was cancelled, by whomever
-            self._send()
-
-    async def _empty(self) -> None:
-        while self._waiting:
+        """Sends what waits, as far as it may be on its way at a time."""
+        self._due = False
+        while self._waiting and len(self._sending) < AT_ONCE:
             number = min(TOGETHER, len(self._waiting))
             reads = [self._waiting.popleft() for _ in range(number)]
             if wanted := [read for read in reads if not read.reply.done()]:
-                await self._answer(wanted)
+                if line := self._lines.ready():
+                    self._send_over(line, wanted)
+                else:
+                    self._begin_to_answer(wanted)
+
+    def _send_over(self, line: ScriptLine, reads: list[_Waiting]) -> None:
+        calls = _joined(reads)
+        deadline = reads[0].deadline  # the earliest
+        try:
+            sent = line.send(*[line.packed(joined.call) for joined in calls], deadline=deadline)
+        except Exception:  # noqa: BLE001 (as when uvloop has closed the connection meanwhile)
+            self._lines.release(line)
+            self._begin_to_answer(reads)
+            return
+        self._sending.add(sent)
+        sent.add_done_callback(partial(self._received, line, calls))
+
+    def _received(
+        self, line: ScriptLine, calls: list[_Joined], sent: asyncio.Future[list[Any]]
+    ) -> None:
+        self._sending.discard(sent)
+        try:
+            left = _settled(calls, line.received(sent))
+        except asyncio.CancelledError:
+            left = []
+            for joined in calls:
+                _fail(joined.reads, _stopped())
+        except Exception:  # noqa: BLE001 (it may not happen again)
+            left = [read for joined in calls for read in joined.reads]
+        self._lines.release(line)
+        if left:
+            self._begin_to_answer(left)
+        self._send()
+
+    def _begin_to_answer(self, reads: list[_Waiting]) -> None:
+        answering = asyncio.create_task(self._answer(reads))
+        self._sending.add(answering)
+        answering.add_done_callback(partial(self._answered, reads))
+
+    def _answered(self, reads: list[_Waiting], answering: asyncio.Future[None]) -> None:
+        self._sending.discard(answering)
+        _fail(reads, _stopped())  # if it was cancelled, maybe before it began
+        self._send()
 
     async def _answer(self, reads: list[_Waiting]) -> None:
-        """Answers each of them, whatever happens."""
+        """Answers each of them, unless it is cancelled."""
         deadline = reads[0].deadline  # the earliest
         try:
             line = await self._lines.acquire(deadline)
@@ -147,9 +188,6 @@ class _Queue:
             _fail(reads, error)
         except Exception as error:  # noqa: BLE001 (whoever waits is told)
             _fail(reads, error)
-        except BaseException:
-            _fail(reads, Unavailable("The read was stopped."))
-            raise
 
     async def _exchange(
         self, line: ScriptLine, reads: list[_Waiting], deadline: float
@@ -169,13 +207,18 @@ class _Queue:
                 await tell(first.call, line.reply_of)
             _fail(first.reads, unreadable(error))
             return [read for read in reads if read is not first.reads[0]]
-        left = []
-        for joined, reply in zip(calls, replies, strict=True):
-            if isinstance(reply, RedisError):
-                left += joined.reads
-            else:
-                joined.answer(reply)
-        return left
+        return _settled(calls, replies)
+
+
+def _settled(calls: list[_Joined], replies: list[Any]) -> list[_Waiting]:
+    """Answers the reads of the calls; those whose reply is an error are returned."""
+    left = []
+    for joined, reply in zip(calls, replies, strict=True):
+        if isinstance(reply, RedisError):
+            left += joined.reads
+        else:
+            joined.answer(reply)
+    return left
 
 
 def _joined(reads: list[_Waiting]) -> list[_Joined]:
@@ -233,6 +276,10 @@ def unreadable(error: ResponseError) -> Unavailable:
 
 def _stopping() -> Unavailable:
     return Unavailable("The service is stopping.")
+
+
+def _stopped() -> Unavailable:
+    return Unavailable("The read was stopped.")
 
 
 def _fail(reads: list[_Waiting] | deque[_Waiting], error: Exception) -> None:

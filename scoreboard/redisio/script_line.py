@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from scoreboard.errors import OutcomeUnknown, Unavailable, is_shortage
@@ -49,6 +50,7 @@ class ScriptLine:
         self._timeout = timeout
         self._hops = 0
         self._asking = False  # the next call has to come right behind ASKING
+        self._began = 0.0  # when the call under way was sent
         # True once a script may have run whose reply was lost: from then on nobody can say that
         # nothing was written. The owner sets it back to False.
         self.unsure = False
@@ -94,11 +96,9 @@ class ScriptLine:
         while True:
             sent = False
             try:
-                async with asyncio.timeout_at(deadline):
-                    if not self._replies.connected or self._connection.outdated:
-                        await self._connect(keys[0])
-                    sent = True
-                    return await self._exchange(command, 1 + len(after))
+                await self._ready(keys[0], deadline)
+                sent = True
+                return await self._exchange(command, 1 + len(after), deadline)
             except NoScriptError:
                 await self._load(script, deadline)
                 continue
@@ -133,17 +133,40 @@ class ScriptLine:
         reply: list[Any] = (await self.run(call))[0]
         return reply
 
+    @property
+    def is_ready(self) -> bool:
+        """True when ``send`` may be called."""
+        return self._connected and not self._asking
+
+    def send(self, *commands: bytes, deadline: float) -> asyncio.Future[list[Any]]:
+        """Sends packed calls at once, without a task, that may be sent again. What is returned,
+        once it is done, has to be handed to ``received``; ``deadline`` is a loop time."""
+        self._began = time.perf_counter()
+        return self._replies.send(b"".join(commands), len(commands), deadline)
+
+    def received(self, sent: asyncio.Future[list[Any]]) -> list[Any]:
+        """The replies; an error, also one that ``run`` recovers from, in place of its reply. Raises
+        redis-py's ConnectionError or TimeoutError when they were lost."""
+        try:
+            replies = sent.result()
+        except BaseException as error:
+            self._replies.abort()
+            if isinstance(error, RedisConnectionError):  # after a timeout ``run`` counts
+                self._connection.count_lost()
+                self.node.topology.lost(self.node)
+            raise
+        self._observe()
+        return replies
+
     async def ask(self, *command: bytes) -> Any:
         """The reply of a command that only reads, sent between two scripts. Raises Unavailable."""
         deadline = asyncio.get_running_loop().time() + self._timeout
         sent, again = False, True  # that an idle connection has died may show only when it is used
         while True:
             try:
-                async with asyncio.timeout_at(deadline):
-                    if not self._replies.connected or self._connection.outdated:
-                        await self._connect(command[-1])
-                    sent = True
-                    return (await self._exchange(pack(command), 1))[0]
+                await self._ready(command[-1], deadline)
+                sent = True
+                return (await self._exchange(pack(command), 1, deadline))[0]
             except Refused as error:
                 follows = await self._follows(error, command[-1], deadline)
                 if not follows and not self._connection.outdated:
@@ -183,6 +206,16 @@ class ScriptLine:
             self._replies = Replies()
             self.node = node
 
+    @property
+    def _connected(self) -> bool:
+        return self._replies.connected and not self._connection.outdated
+
+    async def _ready(self, key: Key, deadline: float) -> None:
+        """Returns when there is a connection. Raises TimeoutError at the deadline."""
+        if not self._connected:
+            async with asyncio.timeout_at(deadline):
+                await self._connect(key)
+
     async def _connect(self, key: Key) -> None:
         """Connects by redis-py, which knows about addresses, TLS, AUTH and databases, to the server
         that has the key, unless it leads where a slot is on its way to."""
@@ -195,31 +228,35 @@ class ScriptLine:
         assert writer is not None
         self._replies.take_over(writer.transport)
 
-    async def _exchange(self, command: bytes, replies: int) -> list[Any]:
+    async def _exchange(self, command: bytes, replies: int, deadline: float) -> list[Any]:
         asking, self._asking = self._asking, False
-        figures, began = self._connection.figures, time.perf_counter()
+        if asking:
+            command, replies = _ASKING + command, replies + 1
+        self._began = time.perf_counter()
         try:
-            if asking:
-                _, *received = await self._replies.exchange(_ASKING + command, replies + 1)
-            else:
-                received = await self._replies.exchange(command, replies)
+            received = await self._replies.send(command, replies, deadline)
         except BaseException:
             # The call was cut off: the next reply on this connection would belong to it.
             self._replies.abort()
             raise
-        if figures is not None:
-            figures.call_seconds.observe(time.perf_counter() - began)
+        self._observe()
+        if asking:
+            del received[0]
         if isinstance(received[0], Refused):
             self._connection.refused(received[0])
         if isinstance(received[0], RedisError):
             raise received[0]
         return received
 
+    def _observe(self) -> None:
+        if (figures := self._connection.figures) is not None:
+            figures.call_seconds.observe(time.perf_counter() - self._began)
+
     async def _load(self, script: Script[...], deadline: float) -> None:
         sharded = self.node.topology.sharded
         try:
-            async with asyncio.timeout_at(deadline):
-                await self._exchange(pack((b"SCRIPT", b"LOAD", source(script, sharded))), 1)
+            load = pack((b"SCRIPT", b"LOAD", source(script, sharded)))
+            await self._exchange(load, 1, deadline)
         except Refused as error:
             raise error.unavailable() from error
         except _LOST as error:

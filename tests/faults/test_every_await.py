@@ -234,7 +234,6 @@ GROUPS = {
             ".ask: await self._follows": IN_A_CLUSTER,
             "._follows:": IN_A_CLUSTER,
             "._turn_to:": IN_A_CLUSTER,
-            "._exchange: await self._replies.exchange(_ASKING": IN_A_CLUSTER,
             "._send: await self._send_sharded": IN_A_CLUSTER,
             "._send_sharded:": IN_A_CLUSTER,
         },

@@ -18,6 +18,7 @@ from scoreboard.redisio import reads as reading
 from scoreboard.redisio.line_pool import ScriptLines
 from scoreboard.redisio.live_boards import LiveBoards
 from scoreboard.redisio.reads import AT_ONCE, JOINED, TOGETHER, Reads
+from scoreboard.redisio.reply_protocol import Replies
 from scoreboard.redisio.script_line import ScriptLine
 from scoreboard.redisio.topologies import topology_at
 from scoreboard.settings import Settings
@@ -57,13 +58,13 @@ async def test_many_reads_take_few_exchanges_and_each_gets_its_own_answer(
     await live.top(arena.board)  # the scripts are loaded
     await live.standings(arena.board, ["u0"])
     exchanges: list[int] = []
-    run = ScriptLine.run
+    send = Replies.send
 
-    async def counting(line: ScriptLine, call: ScriptCall, *after: bytes, **limits: Any) -> Any:
-        exchanges.append(1 + len(after))
-        return await run(line, call, *after, **limits)
+    def counting(line: Replies, command: bytes, replies: int, deadline: float) -> Any:
+        exchanges.append(replies)
+        return send(line, command, replies, deadline)
 
-    monkeypatch.setattr(ScriptLine, "run", counting)
+    monkeypatch.setattr(Replies, "send", counting)
     users = [f"u{number}" for number in range(USERS)]
     answers = await asyncio.gather(*(live.standings(arena.board, [user]) for user in users))
     for number, (standing,) in enumerate(answers):
@@ -151,6 +152,58 @@ async def test_scripts_that_redis_has_forgotten_are_loaded_again(
         assert [one.user_id for one in around] == ["u1", "u0"]
 
 
+async def test_a_read_takes_no_task_unless_it_has_to_make_a_connection_or_to_recover(
+    arena: Arena, reads: Reads, redis: Redis
+) -> None:
+    async def tasks_of_a_read() -> list[bool]:
+        """Whether what it waits for is a task."""
+        reading = asyncio.create_task(reads.read(top_of(arena.board)))
+        for _ in range(2):  # it asks, it is sent
+            await asyncio.sleep(0)
+        (queue,) = reads._queues.values()
+        found = [isinstance(sending, asyncio.Task) for sending in queue._sending]
+        assert await reading
+        return found
+
+    assert await tasks_of_a_read() == [True], "there is no connection yet"
+    assert await tasks_of_a_read() == [False]
+    await redis.script_flush()
+    assert await tasks_of_a_read() == [False], "as long as nothing is known of the trouble"
+    assert await tasks_of_a_read() == [False], "the script is there again"
+
+
+async def test_a_read_whose_connection_is_lost_on_the_way_is_answered(
+    arena: Arena, reads: Reads, valkey: Valkey
+) -> None:
+    await reads.read(top_of(arena.board))
+    (lines,) = reads._lines.nodes.all()
+    (line,) = lines._idle
+    with frozen(valkey):
+        waiting = [asyncio.create_task(reads.read(top_of(arena.board))) for _ in range(3)]
+        for _ in range(2):  # they ask, they are sent
+            await asyncio.sleep(0)
+        assert lines._idle == []
+        line.drop()
+        await asyncio.sleep(0)
+    assert len({bytes(answer[1]) for answer in await asyncio.gather(*waiting)}) == 1
+
+
+async def test_a_read_that_can_not_be_sent_on_a_connection_is_answered(
+    arena: Arena, reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await reads.read(top_of(arena.board))
+
+    def gone(*_: Any, **__: Any) -> None:
+        raise RuntimeError("unable to perform operation; the handler is closed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ScriptLine, "send", gone)
+        assert await reads.read(top_of(arena.board))
+    (lines,) = reads._lines.nodes.all()
+    assert len(lines._idle) == 1, "the line came back"
+    assert await reads.read(top_of(arena.board))
+
+
 async def test_who_stops_waiting_keeps_nobody_from_an_answer(arena: Arena, reads: Reads) -> None:
     given_up = [asyncio.create_task(reads.read(top_of(arena.board))) for _ in range(5)]
     others = [asyncio.create_task(reads.read(top_of(arena.board))) for _ in range(5)]
@@ -168,7 +221,7 @@ async def test_an_exchange_that_is_cancelled_keeps_nobody_behind_it_from_an_answ
     (queue,) = reads._queues.values()
     many = (AT_ONCE + 1) * TOGETHER
     waiting = [asyncio.create_task(reads.read(top_of(arena.board))) for _ in range(many)]
-    for _ in range(3):  # they ask, exchanges begin, the first reads are on their way
+    for _ in range(2):  # they ask, the first reads are on their way
         await asyncio.sleep(0)
     for sending in queue._sending:
         sending.cancel()

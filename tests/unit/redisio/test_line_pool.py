@@ -63,6 +63,26 @@ async def test_who_stops_waiting_for_a_line_takes_none(node: Node) -> None:
     assert await waiting[2] is taken
 
 
+async def test_a_line_is_ready_while_it_is_connected_and_nobody_has_it(node: Node) -> None:
+    class Line(ScriptLine):
+        is_ready = True
+
+    lines = NodeLines(node, timeout=60, most=1)
+    assert lines.ready() is None, "none was made yet"
+    line = await lines.acquire()
+    lines.release(line)
+    assert lines.ready() is None, "it has no connection"
+
+    line.__class__ = Line
+    assert lines.ready() is line
+    assert lines.ready() is None
+    waiting = asyncio.create_task(lines.acquire())
+    await asyncio.sleep(0)
+    lines.release(line)
+    assert lines.ready() is None, "somebody has waited for it"
+    assert await waiting is line
+
+
 async def test_a_line_that_comes_back_after_the_end_is_closed(node: Node) -> None:
     dropped = []
 
