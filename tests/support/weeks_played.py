@@ -23,7 +23,7 @@ from scoreboard.domain.boards import BoardSettings, GateMode
 from scoreboard.domain.judging import Case, Judgement
 from scoreboard.domain.reviews import Filter, Review
 from scoreboard.domain.submissions import Outcome, Submission
-from scoreboard.domain.weeks import WEEK, monday_of, start_of
+from scoreboard.domain.weeks import WEEK, WEEK_MS, monday_of, start_of
 from scoreboard.pg.cases import LedgerCases
 from scoreboard.pg.models import Models
 from scoreboard.pg.reviews import Reviews
@@ -75,8 +75,9 @@ class EarlierGate(Gate):
 
 @dataclass
 class Weeks:
-    """``week`` is the latest week that is to be judged, ``now`` a moment (Unix ms) at which it
-    is."""
+    """``week`` is the latest week that is to be judged at the moment ``now``, Unix ms. That is two
+    weeks ago, so that the week after has passed as well, whichever day it is; what is played then
+    is ``received`` today."""
 
     arena: Arena
     pool: asyncpg.Pool
@@ -86,6 +87,7 @@ class Weeks:
     judged: JudgedCalls
     week: date
     now: int
+    received: int
 
     async def set_mode(self, mode: GateMode, **rules: Any) -> None:
         rules = {"mode": mode, "allow_history": True, **rules}
@@ -108,7 +110,9 @@ class Weeks:
         """One action that counts; its id."""
         number = next(_attempts)
         name = action or f"k{number}"
-        submission = Submission(ScoreAction(user, name, points), f"at{number}", at_ms, self.now)
+        submission = Submission(
+            ScoreAction(user, name, points), f"at{number}", at_ms, self.received
+        )
         (result,), _ = await self.arena.submitter.submit("arena", [submission], create=True)
         assert result.outcome is Outcome.ACCEPTED, result
         return name
@@ -124,7 +128,7 @@ class Weeks:
                 at_ms += round(1000 * rng.uniform(90, 400))
                 number = next(_attempts)
                 action = ScoreAction(user, f"k{number}", each)
-                submissions.append(Submission(action, f"at{number}", at_ms, self.now))
+                submissions.append(Submission(action, f"at{number}", at_ms, self.received))
             results, _ = await self.arena.submitter.submit("arena", submissions, create=True)
             assert {result.outcome for result in results} == {Outcome.ACCEPTED}
         return f"k{number}"
@@ -170,10 +174,11 @@ async def weeks_played(
         redis, OneGate(gate), LedgerCases(pool), keyspace=Keyspace(settings.partitions)
     )
     async with opened_arena(settings, redis, pool, judged=judged) as arena:
-        now = await now_ms(arena)
+        received = await now_ms(arena)
+        now = received - 2 * WEEK_MS
         week = monday_of(now - DELAY_MS) - WEEK
         decides = moderator(settings, redis, pool, arena.durable)
-        weeks = Weeks(arena, pool, settings, decides, Reviews(pool), judged, week, now)
+        weeks = Weeks(arena, pool, settings, decides, Reviews(pool), judged, week, now, received)
         await weeks.set_mode("flag")
         await weeks.add_model()
         yield weeks
