@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from scoreboard.api.board_reader import BoardReader
 from scoreboard.api.ports import KeptOccurrences, PeriodOpener, PeriodStates
-from scoreboard.domain.boards import BoardSettings
+from scoreboard.domain.boards import REMEMBERED, BoardSettings
 from scoreboard.domain.kept_occurrences import KeptOccurrence
 from scoreboard.domain.occurrences import Occurrence, containing_after, first, following
 from scoreboard.domain.periods import Period
@@ -29,7 +29,7 @@ from scoreboard.errors import (
 )
 from scoreboard.wire.known_periods import KnownPeriod
 
-FRESH = 2.0  # seconds for which settings and periods are remembered
+FRESH = 2.0  # seconds for which periods are remembered
 MARGIN = 1_000  # ms before its end in which an occurrence is looked for anew each time
 MOST = 10_000  # boards of which something is remembered
 
@@ -255,7 +255,7 @@ class BoardPeriods:
     def _remembered(self, board: str) -> BoardSettings | None:
         """The board's settings as they were a moment ago; None when they have to be read."""
         read_at, settings = self._settings.get(board, _NOT_READ)
-        return settings if time.monotonic() < read_at + FRESH else None
+        return settings if time.monotonic() < read_at + REMEMBERED else None
 
     async def _read(self, board: str, settings: BoardSettings) -> _Known:
         names = [period.name for period in settings.periods]

@@ -103,6 +103,8 @@ _PLAIN = ("sum", "desc", "ordinal", 10)
 # What these say of points and totals can't change once there are some.
 SET_BEFORE_SCORES = ("operator", "order", "decimals")
 
+REMEMBERED = 2.0  # seconds for which a process may show a board by settings that it has read
+
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """At most ``actions`` accepted actions of a user in any ``seconds``."""

@@ -23,6 +23,7 @@ import structlog
 from msgspec import structs
 
 from scoreboard.domain.boards import (
+    REMEMBERED,
     BoardSettings,
     SettingsChange,
     board_has_scores,
@@ -238,11 +239,15 @@ class Moderator:
         """Changes the settings of a board, which may be new, and returns them; running servers use
         them from their next call on, or after the load that a limit needs which counts players.
         After an error all servers have either the old ones or the new ones; of a board with shards
-        some shards may have the old ones still, until the call is repeated. Raises what ``change``
+        some shards may have the old ones still, until the call is repeated. When the table of all
+        time is shown no more, it returns once no server remembers it. Raises what ``change``
         raises, BoardHasScores, and InvalidRequest for more shards than there are partitions."""
+        table_goes = False
 
         def checked(before: BoardSettings | None) -> BoardSettings:
+            nonlocal table_goes
             after = change(before)
+            table_goes = before is not None and before.all_time and not after.all_time
             check_kept_shards(before, after)
             if after.shard_count > self._keyspace.partitions:
                 raise InvalidRequest(
@@ -259,6 +264,8 @@ class Moderator:
         log.info("board_set", board=board, settings=settings.to_text(), by=by)
         if settings.periods:
             await self._open_due(board, settings)
+        if table_goes:
+            await asyncio.sleep(REMEMBERED)
         return settings
 
     async def _configure_as(self, board: str, shard: str, by: str) -> None:

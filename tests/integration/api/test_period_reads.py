@@ -189,6 +189,17 @@ async def test_what_there_is_not_is_refused(api: Api) -> None:
         assert (await api.get(f"{BOARD}/{path}")).outcome == outcome, path
 
 
+async def test_once_a_board_has_lost_its_table_of_all_time_nobody_is_shown_it(api: Api) -> None:
+    await make(api, WEEK)
+    assert (await api.get(f"{BOARD}/top")).status == 200, "the process has read the settings"
+    admin = api.bearing(api.service.token("admin"))
+    changed = await admin.call("PATCH", "/api/admin/boards/arena", json={"allTime": False})
+    assert changed.outcome == (200, None), changed
+    await score(api, "ann", "a1")
+    for path in ("top", "standings", "users/ann"):
+        assert (await api.get(f"{BOARD}/{path}")).outcome == (404, "period_required"), path
+
+
 async def test_a_board_without_a_table_of_all_time_names_its_periods(api: Api) -> None:
     await make(api, WEEK, YEARS, allTime=False)
     await score(api, "ann", "a1")
