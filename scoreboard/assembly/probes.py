@@ -77,7 +77,7 @@ class RedisState:
         missing = []
         try:
             with reachable():
-                parts = await by_server(self._redis, len(streams))
+                parts = await by_server(self._redis, range(len(streams)))
             told = await of_each(parts, partial(_streams, self._redis))
             for partitions, found in zip(parts, told, strict=True):
                 if isinstance(found, Exception):

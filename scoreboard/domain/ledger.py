@@ -149,12 +149,13 @@ class Written(NamedTuple):
     """The result of writing a batch: the late duplicates found, the entries that went to the dead
     letters (those that could not be decoded and those that Postgres refused), and the events that
     were left out as those of erased players. ``new`` tells that each action of the batch is in the
-    ledger by its own event, and was not before."""
+    ledger by its own event, and was not before; ``plain`` that the batch did nothing else."""
 
     late: list[LateDuplicate]
     dead: list[DeadEntry]
     erased: Sequence[ErasedEvents] = ()
     new: bool = False
+    plain: bool = False
 
 
 class Overtaken(Exception):

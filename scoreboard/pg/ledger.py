@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import msgspec
@@ -27,6 +27,8 @@ from scoreboard.pg import erased_events, plain_batches
 from scoreboard.pg.board_source import BoardSource, kept_action, moves_kept
 from scoreboard.pg.failures import translated
 from scoreboard.pg.partition_locks import AdvisoryLocks, OnWait, log_wait
+from scoreboard.pg.progress import LATEST, Progress, board_marks, progress_of
+from scoreboard.pg.shared_batches import SharedSession
 from scoreboard.pg.sql import statements
 from scoreboard.wire.events import PERIODS, Event, EventKind, split_id
 from scoreboard.wire.moves import move_text
@@ -57,8 +59,6 @@ _COLUMNS = (
 _COLUMNS_OF_PERIODS = (*_COLUMNS, "tables", "amends", "opened")
 MAX_OPEN_CONFLICTS = 10  # of a user on a board; further ones are counted on the newest case
 BATCH_PATIENCE = 60.0  # seconds for a statement of a batch: a busy database may take its time
-_LATEST = 2**63 - 1  # ms
-_DATA_ERRORS = frozenset({"21", "22", "23", "54"})  # SQLSTATE classes that a row can cause
 
 
 class Ledger:
@@ -77,7 +77,7 @@ class Ledger:
         tracer: Tracer | None = None,
     ) -> None:
         self._pool = pool
-        self._reach = _LATEST if reach is None else round(reach * 1000)
+        self._reach = LATEST if reach is None else round(reach * 1000)
         self._tracer = tracer
         self.locks = AdvisoryLocks(pool, patience=lock_patience, on_wait=on_wait)
 
@@ -113,6 +113,16 @@ class Ledger:
         async with self._session(partition, None) as session:
             free = await self.locks.take_if_free(session.connection, partition)
             yield session if free else None
+
+    @asynccontextmanager
+    async def locked_where_free(self, partitions: Sequence[int]) -> AsyncIterator[SharedSession]:
+        """Holds the locks of those of the partitions that no other process works on, and gives what
+        may be done under them. Raises Unavailable when Postgres is away."""
+        async with AsyncExitStack() as opened:
+            with translated():
+                connection = await opened.enter_async_context(self._pool.acquire())
+            had = await self.locks.take_free(connection, partitions)
+            yield SharedSession(connection, had, self._reach, self._tracer)
 
     async def holder(self, partition: int) -> LockHolder | None:
         """Who holds the partition's lock now. Raises Unavailable."""
@@ -182,7 +192,7 @@ class LedgerSession:
             )
             whole = len(kept) == len(events) and not dead
             if whole and await self._write_plain([event for event, _ in kept], progress):
-                return Written([], [], new=True)
+                return Written([], [], new=True, plain=True)
             try:
                 async with self.connection.transaction():
                     late, inserted = await self._merge([event for event, _ in kept], current)
@@ -196,27 +206,19 @@ class LedgerSession:
                     await self._finish(events, written.dead)
                     return written._replace(erased=erased)
 
-    async def _progress(self, ms: int) -> _Progress:
-        row = await self.connection.fetchrow(
-            _sql["progress"], self.partition, min(ms, _LATEST), timeout=self._timeout
-        )
-        return _Progress(*row)
+    async def _progress(self, ms: int) -> Progress:
+        return await progress_of(self.connection, [self.partition], ms, self._timeout)
 
-    async def _write_plain(self, events: Sequence[Event], progress: _Progress) -> bool:
+    async def _write_plain(self, events: Sequence[Event], progress: Progress) -> bool:
         """Whether the batch only added new actions, and is committed."""
-        first = events[0]
-        if (first.ms, first.seq) <= (progress.ms, progress.seq) or not plain_batches.fits(events):
-            return False
-        older = progress.older
-        asked = (older, max(0, first.ms - self._reach)) if older else None
-        marks = (*_board_marks(events, self.partition), VERSION_STRIDE // 2)
-        try:
-            await plain_batches.write(self.connection, events, marks, asked, self._timeout)
-        except asyncpg.PostgresError as error:
-            if (error.sqlstate or "")[:2] in _DATA_ERRORS:
-                return False
-            raise
-        return True
+        return (
+            bool(events)
+            and progress.is_behind(self.partition, events[0])
+            and plain_batches.fits(events)
+            and await plain_batches.write(
+                self.connection, {self.partition: events}, progress, self._reach, self._timeout
+            )
+        )
 
     async def _merge_by_halves(
         self, events: Sequence[tuple[Event, Entry]], current: bool
@@ -258,7 +260,7 @@ class LedgerSession:
             await self.connection.close()
             raise
         except asyncpg.PostgresError as error:
-            if (error.sqlstate or "")[:2] in _DATA_ERRORS:
+            if (error.sqlstate or "")[:2] in plain_batches.DATA_ERRORS:
                 raise _DataFailure(str(error)) from error
             raise
         except (OverflowError, UnicodeError, ValueError) as error:
@@ -270,12 +272,13 @@ class LedgerSession:
         execute = partial(self.connection.execute, timeout=self._timeout)
         late: list[LateDuplicate] = []
         inserted = 0
-        *behind, older, _ = await self._progress(events[-1].ms)
+        progress = await self._progress(events[-1].ms)
+        behind, older = progress.behind[self.partition], progress.older
         known_from = max(0, events[0].ms - self._reach)
-        if (events[0].ms, events[0].seq) <= tuple(behind):
+        if not progress.is_behind(self.partition, events[0]):
             if older is not None:
                 # The ledger may have the actions under later events, or far earlier ones.
-                older, known_from = _LATEST, 0
+                older, known_from = LATEST, 0
             rows = await self.connection.fetch(_sql["leave_removed"], timeout=self._timeout)
             gone = {(ms, seq) for ms, seq in rows}
             events = [event for event in events if (event.ms, event.seq) not in gone]
@@ -320,7 +323,7 @@ class LedgerSession:
             await execute(_sql["record_reviews"], MAX_OPEN_CONFLICTS)
             if EventKind.CONFLICT in kinds:
                 await execute(_sql["count_further"], *behind)
-        marks = _board_marks(events, self.partition)
+        marks = board_marks({self.partition: events})
         overtaken = await self.connection.fetchval(
             _sql["advance_boards"], *marks, VERSION_STRIDE // 2, timeout=self._timeout
         )
@@ -350,17 +353,6 @@ class LedgerSession:
             await self.connection.execute(
                 _sql["advance_partition"], self.partition, *highest, timeout=self._timeout
             )
-
-
-class _Progress(NamedTuple):
-    """``ms`` and ``seq`` are the highest event of the partition that is persisted. Events before
-    ``older`` (Unix ms) are in other parts of the ledger; None: it has no other parts. ``secret`` is
-    the key of the digests of erased players, hex; None: nobody was ever erased."""
-
-    ms: int
-    seq: int
-    older: int | None
-    secret: str | None
 
 
 class _DataFailure(Exception):
@@ -398,19 +390,6 @@ def _tables_named(events: Sequence[Event]) -> list[str]:
     named = {(event.body.b, move.occurrence) for event in events for move in event.moves}
     named |= {(event.body.b, occurrence) for event in events for occurrence in event.body.m}
     return [f"{board}:{occurrence}" for board, occurrence in named]
-
-
-def _board_marks(events: Sequence[Event], partition: int) -> tuple[Any, ...]:
-    """Arguments of advance_boards: per board the version after and the id of its last event."""
-    marks: dict[str, tuple[int, int, int]] = {}
-    for event in events:  # in the order of their ids
-        version = event.version + 1
-        known = marks.get(event.body.b)
-        if known is not None and known[0] > version:
-            version = known[0]
-        marks[event.body.b] = (version, event.ms, event.seq)
-    versions, ms, seq = zip(*marks.values(), strict=True)
-    return list(marks), partition, versions, ms, seq
 
 
 def _late_duplicate(row: asyncpg.Record) -> LateDuplicate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import asyncpg
@@ -58,6 +58,12 @@ class AdvisoryLocks:
         with translated():
             free = await connection.fetchval(_sql["take_if_free"], LOCK_SPACE, partition)
         return bool(free)
+
+    async def take_free(self, connection: Any, partitions: Sequence[int]) -> list[int]:
+        """Takes the locks that no other session holds; of which partitions. Raises Unavailable."""
+        with translated():
+            rows = await connection.fetch(_sql["take_free"], LOCK_SPACE, partitions)
+        return [partition for partition, free, _ in rows if free]
 
     async def take(self, connection: Any, partition: int) -> None:
         """Waits for the lock, and tells for whom. Raises Unavailable when it can't be had:

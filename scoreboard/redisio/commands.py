@@ -102,12 +102,12 @@ async def each_server(redis: Redis) -> Sequence[Redis]:
     return await redis.each() if isinstance(redis, ClusterClient) else [redis]
 
 
-async def by_server(redis: Redis, partitions: int) -> Sequence[Sequence[int]]:
-    """The partitions of each server that has some. Raises redis-py's errors."""
+async def by_server(redis: Redis, partitions: Sequence[int]) -> Sequence[Sequence[int]]:
+    """Those of the partitions that each server has. Raises redis-py's errors."""
     if not isinstance(redis, ClusterClient):
-        return [range(partitions)]
+        return [partitions]
     found: dict[Node, list[int]] = {}
-    for partition in range(partitions):
+    for partition in partitions:
         owner = await redis.topology.owner(PartitionKeys(partition).events)
         found.setdefault(owner, []).append(partition)
     return list(found.values())
@@ -119,10 +119,12 @@ async def of_each(
     """What ``ask`` gives for the partitions of each server, all at once; its error in place of that
     of a server that fails, or that says nothing for a second while there are others. Raises the
     error when all fail."""
+    if len(parts) == 1:
+        return [await ask(parts[0])]
 
     async def asked(partitions: Sequence[int]) -> T:
         try:
-            async with asyncio.timeout(SILENCE if len(parts) > 1 else None):
+            async with asyncio.timeout(SILENCE):
                 return await ask(partitions)
         except TimeoutError:
             raise Unavailable("Redis does not answer in time.") from None

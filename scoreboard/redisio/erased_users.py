@@ -108,7 +108,7 @@ class ErasedUsers:
     async def epoch(self) -> str:
         """Which history of Redis this is (lua/lib_epoch.lua), of all servers of a cluster."""
         with reachable():
-            servers = await by_server(self._redis, self._keyspace.partitions)
+            servers = await by_server(self._redis, range(self._keyspace.partitions))
         epochs: set[str] = set()
         for partitions in servers:
             keys = BoardKeys("", partitions[0])  # no board has no name

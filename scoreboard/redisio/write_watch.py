@@ -84,7 +84,7 @@ class WriteWatch:
             await self._topology.look_again()
             try:
                 with reachable():
-                    parts = await by_server(self._redis, self._partitions)
+                    parts = await by_server(self._redis, range(self._partitions))
                 failed = [
                     (partitions, error)
                     for partitions, error in zip(

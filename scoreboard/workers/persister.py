@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 import structlog
 
 from scoreboard.background import end, keep_running, unless_stopped
 from scoreboard.backoff import Backoff
-from scoreboard.domain.ledger import DeadEntry, Entry, EventId, Overtaken
+from scoreboard.domain.ledger import Overtaken
 from scoreboard.errors import Unavailable, cause_of
 from scoreboard.telemetry import metrics
-from scoreboard.wire.events import Event, PoisonEvent, decode_event, split_id
+from scoreboard.workers.batches import Batch, Round, decode
 from scoreboard.workers.lock_watch import LockWatch
 from scoreboard.workers.postgres_ports import LedgerSession, PartitionLocks
 from scoreboard.workers.redis_ports import DuplicateReverter, EventStream, EventStreams
+from scoreboard.workers.shared_rounds import LITTLE, SharedRounds, Skipped
 
 log = structlog.get_logger(__name__)
 
 LOOK = 2.0  # seconds between two looks for entries that a dead persister has left on quiet streams
 QUIET = 30.0  # seconds for which a quiet stream is listened to; the looks cost less
-ROUNDS = 8  # partitions that are worked on at once, each on a connection to Postgres of its own
+ROUNDS = 8  # rounds at once, each on a connection to Postgres of its own
 LOCK_WAIT = 0.05  # seconds until the next try at a partition that another process works on
 STOP_TIMEOUT = 15.0  # seconds within which a batch must finish when the process ends
 BATCHES_A_LOCK = 10  # rounds after which the lock is released, for a rebuild that may be waiting
@@ -44,38 +43,6 @@ LINGER = 0.02  # seconds for which the lock is kept for those who post again aft
 # one commit for all of them costs little more than one for the first.
 GATHER = 0.00006
 CAUSES_LOGGED = 20  # causes of one outage that are logged
-
-
-class Batch(NamedTuple):
-    """One batch: all entries, the events decoded from them, the entries that are not events, and
-    the attempts whose commit somebody waits for."""
-
-    entries: Sequence[Entry]
-    events: list[tuple[Event, Entry]]
-    dead: list[DeadEntry]
-    awaited: list[str]
-
-
-class Round(NamedTuple):
-    """What a round has moved: the last entry's id, and whether somebody waited for the last
-    batch."""
-
-    last: EventId
-    awaited: bool
-
-
-def decode(entries: Sequence[Entry]) -> Batch:
-    """Decodes the entries and sets aside those that can't be decoded."""
-    batch = Batch(entries, [], [], [])
-    for entry in entries:
-        try:
-            event = decode_event(*entry)
-            batch.events.append((event, entry))
-            if event.body.r:
-                batch.awaited.append(event.body.t)
-        except PoisonEvent as error:
-            batch.dead.append(DeadEntry(entry, str(error)))
-    return batch
 
 
 async def persist_batches(
@@ -159,9 +126,11 @@ async def _persist(
         log.info("erased_events", board=events.board, count=len(events.action_ids))
     # Of any other batch some actions may not have counted: who waits for them asks the ledger.
     certain = batch.awaited if written.new and not written.late else ()
-    left = await stream.acknowledge([entry_id for entry_id, _ in batch.entries], certain)
+    left = await stream.acknowledge(batch.ids, certain)
     _measure(stream.partition, batch, len(written.dead), left, time.perf_counter() - started)
-    return Round(EventId(*split_id(batch.entries[-1][0])), bool(batch.awaited))
+    awaited = bool(batch.awaited)
+    shareable = written.plain and not awaited and len(batch.entries) <= LITTLE
+    return Round(batch.last, awaited, shareable)
 
 
 def _measure(partition: int, batch: Batch, dead: int, left: int, seconds: float) -> None:
@@ -175,18 +144,29 @@ def _measure(partition: int, batch: Batch, dead: int, left: int, seconds: float)
 
 
 class Pace:
-    """How fast the rounds of a partition follow one another."""
+    """How fast the rounds of a partition follow one another, and whether it goes with others."""
 
     def __init__(self) -> None:
         self._closer_until = 0.0
+        self._shareable = False
 
     def pause(self, done: Round, started: float, now: float) -> float:
         """Seconds until the next round, after the one that ``started`` then and moved ``done``."""
+        self._shareable = done.shareable
         if done.awaited:
             self._closer_until = now + LATELY
             return 0.0
         spacing = CLOSER if now < self._closer_until else SPACING
         return max(0.0, started + spacing - now)
+
+    def part(self) -> None:
+        """Lets it go alone until its next batch is one that could have gone with others."""
+        self._shareable = False
+
+    def shares(self, now: float) -> bool:
+        """Whether it goes with others: when its last batch could have, and nobody has waited
+        lately, who would wait for the others as well."""
+        return self._shareable and now >= self._closer_until
 
 
 class Persister:
@@ -210,6 +190,7 @@ class Persister:
         self._batch = batch
         self._outage = _Outage()
         self._watch = LockWatch(locks)
+        self._shared = SharedRounds(streams, locks, self._rounds, spacing=SPACING)
 
     @property
     def troubles(self) -> list[str]:
@@ -237,9 +218,11 @@ class Persister:
                 for stream, left in zip(self._streams, self._left, strict=True)
             ]
             looks = tasks.create_task(keep_running("looks for what is left", self._look))
+            shared = tasks.create_task(keep_running("shared rounds", self._shared.run))
             await stopping.wait()
+            self._shared.stop()
             _, late = await asyncio.wait(consumers, timeout=STOP_TIMEOUT)
-            await end(looks, *late)  # what they have read stays in the stream
+            await end(looks, shared, *late)  # what they have read stays in the stream
 
     async def _look(self) -> None:
         """Lets quiet partitions be read that are not empty: of what they hold a dead persister may
@@ -260,28 +243,52 @@ class Persister:
     ) -> None:
         loop = asyncio.get_running_loop()
         pace = Pace()
+        heard = False  # of something in a stream that was quiet
         while not stopping.is_set():
             started = loop.time()
             left.clear()
             try:
-                async with self._rounds, self._locks.locked_if_free(stream.partition) as session:
-                    done = session and await persist_batches(
-                        stream, session, self._reverter, self._batch, most=BATCHES_A_LOCK
-                    )
+                shares = pace.shares(started)
+                if shares:
+                    came = await self._shared.turn(stream, hurry=heard)
+                else:
+                    came = await self._alone(stream)
+                heard = False
                 self._outage.over(stream.partition)
-                if session is None:
+                if came is Skipped.TAKEN:
                     await self._watch.missed(stream.partition)
                     await unless_stopped(stopping, asyncio.sleep(LOCK_WAIT))
                     continue
                 self._watch.had(stream.partition)
-                pause = pace.pause(done, started, loop.time()) if done else 0.0
-                if pause:
-                    await unless_stopped(stopping, asyncio.sleep(pause))
+                if came is Skipped.ALONE:
+                    pace.part()
+                    continue
+                if isinstance(came, Round):
+                    pause = pace.pause(came, started, loop.time())
+                    if shares and came.shareable:
+                        continue  # shared rounds have pauses of their own, and look by themselves
+                    if pause:
+                        await unless_stopped(stopping, asyncio.sleep(pause))
+                listened = loop.time()
                 await unless_stopped(stopping, unless_stopped(left, stream.wait(QUIET)))
+                heard = loop.time() < listened + QUIET
+                if not heard:
+                    pace.part()  # a round of its own tells whether the lock can be had
             except Exception as error:  # noqa: BLE001 (whatever it is, the others go on)
+                pace.part()
                 await unless_stopped(
                     stopping, asyncio.sleep(self._outage.pause(stream.partition, error))
                 )
+
+    async def _alone(self, stream: EventStream) -> Round | Skipped:
+        """Rounds of one partition, under its lock."""
+        async with self._rounds, self._locks.locked_if_free(stream.partition) as session:
+            if session is None:
+                return Skipped.TAKEN
+            done = await persist_batches(
+                stream, session, self._reverter, self._batch, most=BATCHES_A_LOCK
+            )
+            return done or Skipped.EMPTY
 
 
 class _Outage:

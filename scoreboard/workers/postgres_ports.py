@@ -119,6 +119,19 @@ class LedgerSession(Protocol):
         Redis, raises Overtaken for a batch with an event of a board that was made live after it."""
 
 
+class SharedSession(Protocol):
+    """What may be done while the locks of several partitions are held. Implemented in
+    pg/shared_batches.py."""
+
+    @property
+    def partitions(self) -> Sequence[int]:
+        """Whose locks are held."""
+
+    async def write(self, batches: Mapping[int, Sequence[tuple[Event, Entry]]]) -> Collection[int]:
+        """Commits batches of these partitions, those that only add new actions, in one statement.
+        Returns the partitions whose batch it was; nothing was done of the others."""
+
+
 class PartitionLocks(Protocol):
     """The partitions' locks, each held by one process at a time. Implemented in pg/ledger.py."""
 
@@ -127,6 +140,11 @@ class PartitionLocks(Protocol):
 
     def locked_if_free(self, partition: int) -> AbstractAsyncContextManager[LedgerSession | None]:
         """None when another process holds the lock."""
+
+    def locked_where_free(
+        self, partitions: Sequence[int]
+    ) -> AbstractAsyncContextManager[SharedSession]:
+        """Those of the partitions whose locks no other process holds, on one connection."""
 
     async def holder(self, partition: int) -> LockHolder | None:
         """Who holds the lock now."""

@@ -73,6 +73,21 @@ class EventStreams(Protocol):
     async def lengths(self) -> Sequence[int]:
         """How many entries each holds. Raises Unavailable."""
 
+    async def lengths_of(self, partitions: Sequence[int]) -> Mapping[int, int | Exception]:
+        """How many entries each of these holds, or why that can't be known now. Raises nothing."""
+
+    async def read_each(
+        self, counts: Mapping[int, int]
+    ) -> Mapping[int, Sequence[Entry] | Exception]:
+        """Of each of these partitions up to so many of the oldest entries, or why they can't be
+        read. Raises nothing."""
+
+    async def acknowledge_each(
+        self, committed: Mapping[int, tuple[Sequence[bytes], Sequence[str]]]
+    ) -> Mapping[int, Exception | None]:
+        """As ``EventStream.acknowledge`` does of one: of each of these partitions the entries' ids
+        and the attempts that are awaited. Why it failed, or None. Raises nothing."""
+
 
 class DuplicateReverter(Protocol):
     """Takes back in Redis what the ledger does not take. Implemented in redisio/reverter.py."""

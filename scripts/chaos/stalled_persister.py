@@ -2,9 +2,10 @@
 
     python -m scripts.chaos.stalled_persister STEP PASSES FILE
 
-It is the product's own role; only the methods around the step are wrapped. When it comes to the
-step with a batch in hand for the PASSES-th time, it writes to FILE what it has in hand and stops
-itself with all its tasks, wherever these are: only SIGKILL ends it then.
+It is the product's own role; only the methods around the step are wrapped, those of a partition
+that goes alone and those of several that go together. When it comes to the step with a batch in
+hand for the PASSES-th time, it writes to FILE what it has in hand and stops itself with all its
+tasks, wherever these are: only SIGKILL ends it then.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from scoreboard.commands.persist import persist_command
 from scoreboard.local.embedded_servers import write_private
 from scoreboard.pg import plain_batches
 from scoreboard.pg.ledger import LedgerSession
-from scoreboard.redisio.streams import PartitionStream
+from scoreboard.pg.shared_batches import SharedSession
+from scoreboard.redisio.streams import PartitionStream, PartitionStreams
 
 Arrived = Callable[[int, Sequence[bytes]], None]  # partition, ids of the batch
 
@@ -59,11 +61,13 @@ def stand_still_at(step: Step, passes: int, file: Path) -> None:
         case Step.READ:
             _behind(PartitionStream, "read", arrived)
             _behind(PartitionStream, "read_ahead", arrived)
+            _behind_shared_read(arrived)
         case Step.BEFORE_COMMIT:
             setattr(plain_batches, "fits", lambda _: False)  # noqa: B010  # one statement has no such step
             _behind(LedgerSession, "_finish", arrived)  # the last that the transaction writes
         case Step.AFTER_COMMIT:
             _behind(LedgerSession, "write", arrived)
+            _behind_shared_write(arrived)
         case Step.BEFORE_ACKNOWLEDGE:
             _before_acknowledging(arrived)
 
@@ -91,6 +95,39 @@ def _before_acknowledging(arrived: Arrived) -> None:
         return await acknowledge(self, ids, awaited)
 
     setattr(PartitionStream, "acknowledge", wrapped)  # noqa: B010 (mypy forbids the assignment)
+    acknowledge_each = PartitionStreams.acknowledge_each
+
+    async def wrapped_each(self: PartitionStreams, committed: Any) -> Any:
+        for partition, (ids, _) in committed.items():
+            arrived(partition, ids)
+        return await acknowledge_each(self, committed)
+
+    setattr(PartitionStreams, "acknowledge_each", wrapped_each)  # noqa: B010
+
+
+def _behind_shared_read(arrived: Arrived) -> None:
+    read_each = PartitionStreams.read_each
+
+    async def wrapped(self: PartitionStreams, counts: Any) -> Any:
+        read = await read_each(self, counts)
+        for partition, entries in read.items():
+            if not isinstance(entries, Exception):
+                arrived(partition, [entry_id for entry_id, _ in entries])
+        return read
+
+    setattr(PartitionStreams, "read_each", wrapped)  # noqa: B010
+
+
+def _behind_shared_write(arrived: Arrived) -> None:
+    write = SharedSession.write
+
+    async def wrapped(self: SharedSession, batches: Any) -> Any:
+        written = await write(self, batches)
+        for partition in written:
+            arrived(partition, [entry_id for _, (entry_id, _) in batches[partition]])
+        return written
+
+    setattr(SharedSession, "write", wrapped)  # noqa: B010
 
 
 if __name__ == "__main__":

@@ -22,14 +22,22 @@ from scoreboard.domain.durability import Durability
 from scoreboard.domain.ledger import VERSION_STRIDE
 from scoreboard.domain.urgency import Urgency
 from scoreboard.errors import Unavailable, UnknownBoard
-from scoreboard.pg import board_source, erased_events, ledger, partition_locks, plain_batches
+from scoreboard.pg import (
+    board_source,
+    erased_events,
+    ledger,
+    partition_locks,
+    plain_batches,
+    shared_batches,
+)
 from scoreboard.pg.erasures import Erasures
 from scoreboard.pg.ledger_audit import LedgerAudit
 from scoreboard.redisio import loader, occurrence_tables, reverter, streams
 from scoreboard.settings import Settings
 from scoreboard.wire.events import OPENED, Opened
-from scoreboard.workers import lock_watch, persister, rebuild_turns, rebuilder
-from scoreboard.workers.persister import Persister, decode
+from scoreboard.workers import lock_watch, persister, rebuild_turns, rebuilder, shared_rounds
+from scoreboard.workers.batches import decode
+from scoreboard.workers.persister import Persister
 from tests.support.every_await import (
     JUDGED,
     LIMITED,
@@ -233,6 +241,19 @@ async def spaces_commits(parts: Parts) -> None:
             await persisted(parts)
 
 
+async def shares_rounds(parts: Parts) -> None:
+    """Batches follow on one another that partitions could write together."""
+    board = f"shared{next(_numbers)}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(persister, "LATELY", 0.0)
+        patch.setattr(persister, "LINGER", 0.0)  # the first round is one that somebody waits for
+        patch.setattr(parts.persister._shared, "_spacing", 0.5)  # long enough to be waited for
+        await parts.submit(board, new_action("ann"), durability=Durability.POSTGRES)
+        for _ in range(3):
+            await parts.submit(board, new_action("ann"))
+            await persisted(parts)
+
+
 async def reclaims_entries(parts: Parts) -> None:
     """A consumer dies that has read entries, and committed some of them."""
     stream, durable = parts.durable.streams[0], parts.durable
@@ -358,6 +379,7 @@ async def differences(parts: Parts) -> list[Difference]:
     return found
 
 
+SHARED = "It is reached where partitions share rounds."
 GROUPS = {
     "rebuilder": Group(
         [rebuilder, rebuild_turns, loader, occurrence_tables, board_source, partition_locks],
@@ -372,6 +394,7 @@ GROUPS = {
             ".close:": "At the end of a process nobody waits.",
             "tables_of:": "Moderation, erasures and profiles ask it, and no load.",
             ".players_of:": "Only verify asks it (tests/integration/workers/test_verifier.py).",
+            ".take_free:": SHARED,
         },
     ),
     "persister": Group(
@@ -385,9 +408,18 @@ GROUPS = {
         {
             "execute(_sql['insert_unknown']": "It takes a ledger in parts "
             "(tests/integration/pg/test_ledger_parts.py).",
+            "self._shared.turn": SHARED,
+            "PartitionStreams._each": SHARED,
+            **dict.fromkeys((".lengths_of:", ".read_each:", ".acknowledge_each:"), SHARED),
+            ".locked_where_free:": SHARED,
             "LedgerSession._merge: await self.connection.close()": "It takes a COPY that ends in "
             "the moment in which Postgres stops (tests/integration/pg/test_torn_connection.py).",
         },
+    ),
+    "shared rounds": Group(
+        [shared_rounds, shared_batches, streams],
+        [shares_rounds],
+        {".PartitionStream.": "It is reached where a partition goes alone."},
     ),
 }
 
@@ -404,6 +436,8 @@ async def test_whatever_goes_wrong_where_the_next_action_is_committed_and_nothin
     monkeypatch.setattr(lock_watch, "LOOK", 0.0)
     monkeypatch.setattr(partition_locks, "LOOK", 0.01)
     monkeypatch.setattr("scoreboard.domain.ledger.STALLED", 0.0)
+    if group != "shared rounds":
+        monkeypatch.setattr(persister.Pace, "shares", lambda *_: False)
     async with some_parts(settings, monkeypatch) as parts:
         assert await undergo(parts, GROUPS[group]) == []
         assert await differences(parts) == []

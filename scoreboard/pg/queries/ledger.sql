@@ -41,16 +41,16 @@ CREATE TEMPORARY TABLE IF NOT EXISTS staged (
 ) ON COMMIT DELETE ROWS
 
 -- name: progress
--- The highest event persisted of the partition $1; and below which events (Unix ms) the ledger has other
--- parts than the one of an event of $2, the default part's begins behind all: null while there are no parts;
+-- Of each partition that is asked about the highest event persisted; and below which events (Unix ms) the ledger has
+-- other parts than the one of an event of $2, the default part's begins behind all: null while there are no parts;
 -- and the key of erased players' digests, if anybody was ever erased.
-SELECT coalesce(progress.event_ms, 0), coalesce(progress.event_seq, 0),
+SELECT {asked}, coalesce(progress.event_ms, 0), coalesce(progress.event_seq, 0),
        CASE WHEN EXISTS (SELECT FROM ledger_part) THEN
            coalesce((SELECT coalesce(from_ms, 0) FROM ledger_part
                      WHERE to_ms > $2 AND (from_ms IS NULL OR from_ms <= $2)), 9223372036854775807)
        END,
        (SELECT value FROM installation_secret WHERE name = 'erasures' AND EXISTS (SELECT FROM erased_player))
-FROM (SELECT) AS one LEFT JOIN partition_progress AS progress ON partition = $1
+FROM {source} LEFT JOIN partition_progress AS progress ON partition = {asked}
 
 -- name: leave_removed
 -- Events of boards that were deleted or cleared after them are gone; only a Redis that has lost its last
@@ -320,15 +320,15 @@ FROM (
 WHERE review.id = missed.id
 
 -- name: advance_boards
--- $1 boards, $2 partition, $3 versions, $4 and $5 their highest event ids. True when some board's version was
--- more than $6 above that of its events.
+-- $1 boards, $2 their partitions, $3 versions, $4 and $5 their highest event ids. True when some board's version
+-- was more than $6 above that of its events.
 WITH highest AS (
-    SELECT board, version, event_ms, event_seq
-    FROM unnest($1::text[], $3::bigint[], $4::bigint[], $5::bigint[])
-      AS highest (board, version, event_ms, event_seq)
+    SELECT board, partition, version, event_ms, event_seq
+    FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[])
+      AS highest (board, partition, version, event_ms, event_seq)
 ), advanced AS (
     INSERT INTO board AS known (board, partition, version, event_ms, event_seq)
-    SELECT board, $2, version, event_ms, event_seq FROM highest
+    SELECT board, partition, version, event_ms, event_seq FROM highest
     ORDER BY board
     ON CONFLICT (board) DO UPDATE
     SET version = greatest(known.version, excluded.version),

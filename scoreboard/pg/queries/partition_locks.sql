@@ -1,6 +1,12 @@
 -- name: take_if_free
 SELECT pg_try_advisory_lock($1, $2)
 
+-- name: take_free
+-- Takes the locks of those of the partitions $2 that are free, and says of each whether it was. Who writes then asks
+-- all parts of the ledger (insert_unknown), so that leave_out_known() need not.
+SELECT partition, pg_try_advisory_lock($1, partition), set_config('scoreboard.asks', 'on', false)
+FROM unnest($2::integer[]) AS partition
+
 -- name: take
 SELECT pg_advisory_lock($1, $2)
 

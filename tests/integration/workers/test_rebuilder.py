@@ -214,7 +214,7 @@ async def test_an_event_in_a_persisters_hands_while_redis_is_emptied_counts_once
     partition = arena.keys.partition
     stream = arena.durable.streams[partition]
     async with arena.durable.ledger.locked(partition) as session:
-        from scoreboard.workers.persister import decode
+        from scoreboard.workers.batches import decode
 
         entries = await stream.read(10)
         await arena.redis.flushall()

@@ -29,6 +29,9 @@ class Locks:
     def locked(self, partition: int) -> Any:
         raise AssertionError("it only watches")
 
+    def locked_where_free(self, partitions: Any) -> Any:
+        raise AssertionError("it only watches")
+
     locked_if_free = locked
 
 

@@ -55,6 +55,15 @@ class Streams:
     async def lengths(self) -> list[int]:
         return [0]
 
+    async def lengths_of(self, partitions: Any) -> Any:
+        raise AssertionError("nothing was written that could have gone with others")
+
+    async def read_each(self, counts: Any) -> Any:
+        raise AssertionError("likewise")
+
+    async def acknowledge_each(self, committed: Any) -> Any:
+        raise AssertionError("likewise")
+
 
 class Ledger:
     """Away as often as there are ``errors`` left."""
@@ -67,6 +76,9 @@ class Ledger:
 
     def locked(self, partition: int) -> Any:
         raise AssertionError("it never waits for a lock")
+
+    def locked_where_free(self, partitions: Sequence[int]) -> Any:
+        raise AssertionError("nothing was written that could have gone with others")
 
     async def holder(self, partition: int) -> Any:
         raise AssertionError("the lock is always free")
