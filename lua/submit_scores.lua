@@ -376,7 +376,14 @@ for i = 1, count do
       if total ~= had then
         tick, part = reached, stamp(0, reached)
         local after = total + part
-        call('ZADD', hidden and key_hidden or key_board, after, user)
+        -- One command adds the points and moves the stamp. Where the sum of the two doubles would be
+        -- rounded to a neighbour of the stamp, the exact stamp is set instead.
+        local step = after - (before or 0)
+        if (before or 0) + step == after then
+          call('ZINCRBY', hidden and key_hidden or key_board, step, user)
+        else
+          call('ZADD', hidden and key_hidden or key_board, after, user)
+        end
         if hidden then
           concealed[at] = after
         else
