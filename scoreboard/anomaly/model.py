@@ -85,7 +85,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
             if format_ != MODEL_FORMAT:
                 raise UnusableModel(f"The model has format {format_}, not {MODEL_FORMAT}.")
             return msgspec.msgpack.decode(raw, type=cls)
-        except (zlib.error, msgspec.DecodeError) as error:
+        except (zlib.error, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise UnusableModel("The bytes are not a model of this version.") from error
 
 

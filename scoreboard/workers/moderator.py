@@ -157,7 +157,8 @@ class Moderator:
             others = await self._others(review) if episode else []
             of_others = sum([await settle_other(other, persist) for other in others])
             reverted = await self._take_back(review, why, persist, earlier=revert_earlier)
-            if reverted or of_others:
+            # Also when nothing is left to take back: an interrupted call may have done that.
+            if review.kind == "flagged" or revert_earlier:
                 await self._boards.forget_memory(board, user)
             details = {
                 "reverted": reverted,

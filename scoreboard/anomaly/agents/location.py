@@ -54,7 +54,7 @@ def look(scene: Scene) -> list[float] | None:
     news = 0.0
     if new_device and known and settled:
         news = _news_bits(profile, known, new_country) + _hour_bits(scene)
-    hours = max(60_000, case.at_ms - profile.placed_ms) / 3_600_000
+    hours = max(60_000, abs(case.at_ms - profile.placed_ms)) / 3_600_000
     return [
         math.log1p(max(0.0, last - GPS_SLACK_KM) / hours),
         math.log1p(known),

@@ -50,8 +50,9 @@ def note_acceptance(profile: Profile, case: Case, stands: Standing) -> None:
     if context is None:
         return
     if context.latitude is not None and context.longitude is not None:
-        learn_place(profile, context.latitude, context.longitude)
-        if at > profile.placed_ms:
+        late = at < profile.placed_ms
+        learn_place(profile, context.latitude, context.longitude, late=late)
+        if not late:
             profile.placed_ms = at
     if context.country is not None:
         learn_country(profile, context.country)

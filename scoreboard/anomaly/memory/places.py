@@ -31,20 +31,22 @@ def same_place(place: Place, latitude: float, longitude: float) -> bool:
     return distance_km(latitude, longitude, place.latitude, place.longitude) <= SAME_PLACE_KM
 
 
-def learn_place(profile: Profile, latitude: float, longitude: float) -> None:
-    """Counts the action at its place and moves the place to the front; drops the rarest place when
-    there are too many."""
+def learn_place(profile: Profile, latitude: float, longitude: float, *, late: bool = False) -> None:
+    """Counts the action at its place and moves the place to the front, unless the action came
+    ``late``: the first place is where the user was last. Drops the rarest place when there are too
+    many."""
     places = profile.places
     for i, place in enumerate(places):
         if same_place(place, latitude, longitude):
             place.actions += 1
-            if i:
+            if i and not late:
                 profile.places = [place, *places[:i], *places[i + 1 :]]
             return
-    places = [Place(round(latitude, 3), round(longitude, 3), 1), *places]
+    front = 1 if late else 0
+    places = [*places[:front], Place(round(latitude, 3), round(longitude, 3), 1), *places[front:]]
     profile.places_seen += 1
     if len(places) > MAX_PLACES:
-        places.remove(min(places[1:], key=lambda place: place.actions))
+        places.remove(min(places[front + 1 :], key=lambda place: place.actions))
     profile.places = places
 
 

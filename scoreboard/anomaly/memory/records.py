@@ -12,6 +12,7 @@ import msgspec
 
 PROFILE_FORMAT: Final = 1
 DEVICE_FORMAT: Final = 1
+HOURS: Final = 24
 KNOWN_ACTIONS: Final = 20
 """A user's habits count as unknown until so many actions were accepted."""
 STRANGER_S: Final = 86_400
@@ -59,7 +60,7 @@ class Profile(msgspec.Struct, array_like=True):
     points_300: float = 0.0
     points: dict[int, int] = {}
     high_run: float = 0.0
-    hours: list[int] = msgspec.field(default_factory=lambda: [0] * 24)
+    hours: list[int] = msgspec.field(default_factory=lambda: [0] * HOURS)
     placed_ms: int = 0
     places: list[Place] = []
     countries: list[str] = []
@@ -103,9 +104,9 @@ def decode_profile(payload: bytes | None) -> Profile:
     if payload is not None:
         try:
             profile = _profiles.decode(payload)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return Profile()
-        if profile.format == PROFILE_FORMAT:
+        if profile.format == PROFILE_FORMAT and len(profile.hours) == HOURS:
             return profile
     return Profile()
 

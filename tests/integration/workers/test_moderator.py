@@ -307,6 +307,27 @@ async def test_a_revert_that_dies_halfway_is_completed_by_repeating_it(
     assert await court.audited() == [("eve", "action_reverted", "a script")]
 
 
+async def test_a_confirmation_that_is_repeated_forgets_what_the_action_taught_the_agents(
+    court: Moderated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await court.set_mode("flag")
+    case = await court.case("ann", "k1", 100)
+    memory = court.arena.keys.profile(b"ann")
+    await court.arena.redis.set(memory, b"1:what was learned")
+
+    async def die(*_: object, **__: object) -> None:
+        raise Unavailable("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ModeratedBoards, "forget_memory", die)
+        with pytest.raises(Unavailable):
+            await court.moderator.confirm(case.id, by="eve", reason="")
+    assert await court.arena.redis.exists(memory)
+    await court.moderator.confirm(case.id, by="eve", reason="")
+    assert not await court.arena.redis.exists(memory)
+    await court.agree({"ann": 0})
+
+
 async def test_a_hidden_user_stays_hidden_across_a_rebuild_and_can_be_shown_again(
     court: Moderated,
 ) -> None:

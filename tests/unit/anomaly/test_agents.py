@@ -27,6 +27,17 @@ def test_location_refuses_a_journey_faster_than_an_airliner(table: Table) -> Non
     assert "location" in table.act(after=1_200, place=SYDNEY).refused_by
 
 
+def test_location_approves_what_was_played_elsewhere_before_the_trip_and_arrives_late(
+    table: Table,
+) -> None:
+    table.play_evenings(6)
+    assert table.act(after=86_400, place=SYDNEY).refused_by == APPROVED
+    for _ in range(2):
+        assert table.act(after=-82_800, place=LONDON).refused_by == APPROVED
+        assert table.act(after=83_100, place=SYDNEY).refused_by == APPROVED
+    assert "location" in table.act(after=-1_200, place=LONDON).refused_by
+
+
 def test_location_approves_a_first_trip_at_a_plausible_speed(table: Table) -> None:
     table.play_evenings(6)
     assert table.act(after=86_400, place=SYDNEY).refused_by == APPROVED

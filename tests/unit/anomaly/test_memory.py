@@ -65,7 +65,11 @@ def test_a_payload_of_another_format_or_damaged_reads_as_no_memory() -> None:
     payload = fold(None, Case("ann", 2, MONDAY, MONDAY, context(LONDON)))
     other = decode_profile(payload)
     other.format = PROFILE_FORMAT + 1
-    for strange in (encode(other), payload[:-1], b"", b"\xc1", None):
+    short = decode_profile(payload)
+    short.hours = short.hours[1:]
+    no_text = payload.replace(b"GB", b"G\xff")
+    assert no_text != payload
+    for strange in (encode(other), encode(short), no_text, payload[:-1], b"", b"\xc1", None):
         assert decode_profile(strange).actions == 0
     record = DeviceRecord()
     note_account(record, Case("ann", 2, MONDAY, MONDAY, context()))

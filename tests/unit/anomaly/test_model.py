@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import msgspec
 import numpy as np
 import pytest
@@ -32,7 +34,8 @@ def test_the_same_seed_and_actions_make_the_same_bytes() -> None:
 def test_damaged_bytes_and_other_formats_are_refused(model: Model) -> None:
     good = model.to_bytes()
     other = msgspec.structs.replace(model, format=MODEL_FORMAT + 1).to_bytes()
-    for strange in (b"", b"not a model", good[:-20], good[:100], other):
+    no_text = zlib.compress(zlib.decompress(good).replace(b"behavior", b"behavio\xff"))
+    for strange in (b"", b"not a model", good[:-20], good[:100], other, no_text):
         with pytest.raises(UnusableModel):
             Model.from_bytes(strange)
 
