@@ -73,6 +73,7 @@ class Models:
         """Puts a model in force; running servers change over by themselves. Raises NotFound."""
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(_sql["turn"], version)
                 replaced: int | None = await connection.fetchval(_sql["deactivate"], version)
                 board: str | None = await connection.fetchval(_sql["activate"], version)
                 if board is None:

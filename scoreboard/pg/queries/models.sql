@@ -11,6 +11,11 @@ INSERT INTO anomaly_model (board, trained_from, trained_to, false_alarm_rate, qu
 VALUES ($1, to_timestamp($2::bigint / 1000.0), to_timestamp($3::bigint / 1000.0), $4, $5::jsonb, $6)
 RETURNING version
 
+-- name: turn
+-- Those who put models of one board in force do so one after the other: each sees what the one before left.
+SELECT FROM anomaly_model
+WHERE board = (SELECT board FROM anomaly_model WHERE version = $1) ORDER BY version FOR UPDATE
+
 -- name: deactivate
 -- The model in force, if any, that model $1 is to replace.
 UPDATE anomaly_model SET active = false

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import pytest
@@ -56,6 +57,32 @@ async def test_boards_with_a_gate_are_due_until_they_have_a_model_of_that_age(
     assert await models.due(DAY) == ["guarded"]
     await pool.execute("UPDATE anomaly_model SET created = now() - interval '2 days'")
     assert await models.due(DAY) == ["guarded", "watched"]
+
+
+async def test_of_models_put_in_force_at_the_same_moment_one_is(pool: asyncpg.Pool) -> None:
+    models = Models(pool)
+    first, *others = [
+        await models.add(
+            "guarded", b"model", first_ms=0, last_ms=0, false_alarm_rate=0.1, quality={}
+        )
+        for _ in range(3)
+    ]
+    await models.activate(first, by="eve")
+    async with asyncio.TaskGroup() as tasks, pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM anomaly_model WHERE version = $1 FOR UPDATE", first)
+        activations = [tasks.create_task(models.activate(v, by="eve")) for v in others]
+
+        async def both_wait() -> Any:
+            return await connection.fetchval(
+                "SELECT count(*) = 2 FROM pg_locks JOIN pg_stat_activity USING (pid) "
+                "WHERE NOT granted AND datname = current_database()"
+            )
+
+        await wait_until(both_wait, description="two activations that wait")
+    replaced = {one.version: one.replaced for one in [task.result() for task in activations]}
+    (last,) = (await models.active()).values()
+    (before,) = {*others} - {last}
+    assert replaced == {before: first, last: before}
 
 
 async def test_a_board_that_could_not_be_trained_waits_for_its_next_turn() -> None:
