@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from playwright.async_api import FilePayload, Page, expect
+from playwright.async_api import FilePayload, Page, Route, expect
 
 from tests.e2e.conftest import OpenPage
 from tests.e2e.console import Console, open_board
@@ -181,3 +181,79 @@ async def test_a_board_whose_gate_is_on_is_not_imported_into(
     await choose(page, "user_id,score\nann,1\n")
     await take(page)
     await expect(page.locator("#import-error")).to_contain_text("Set its rule Mode to off first")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "The file is empty."),
+        ("\n\n", "The file is empty."),
+        ("user_id,score\n", "The file has no rows."),
+        ('user_id,score\nann,1\n"bob,2\ncy,3\n', "In the row of line 3 a quote is never closed."),
+        (
+            '# of us\n\nuser_id,score\n"an\nn",1\n"b"ob,2\n',
+            "In the row of line 6 text follows a closed quote.",
+        ),
+        (
+            'user_id,score\n"' + 20_000 * "bob,2 of 3\n\n",
+            "In the row of line 2 a value is longer than 131,072 characters.",
+        ),
+    ],
+    ids=["empty", "lines", "names", "open", "behind", "long"],
+)
+async def test_a_file_that_is_none_is_told_and_nothing_of_it_is_taken(
+    console: Console, new_page: OpenPage, text: str, told: str
+) -> None:
+    page = await new_page()
+    await open_board(page, console, "laps")
+    await choose(page, text)
+    await take(page)
+    await expect(page.locator("#import-error")).to_have_text(told)
+    await expect(page.locator("#import-said")).to_have_text("")
+    assert await console.api.top("laps") == {}
+
+
+async def test_a_quote_within_a_value_is_a_character_of_it(
+    console: Console, new_page: OpenPage
+) -> None:
+    page = await new_page()
+    await open_board(page, console)
+    await choose(page, '\nuser_id;score\n5" gun;7\nbob "b";8\n')
+    await take(page)
+    await expect(page.locator("#import-said")).to_contain_text("arena, done: 2 imported")
+    top = await console.api.top("arena")
+    assert top == {"ann": 30, "bob": 20, "cy": 10, 'bob "b"': 8, '5" gun': 7}
+
+
+async def test_an_import_that_the_server_leaves_in_the_middle_says_into_which_board_it_goes_on(
+    console: Console, new_page: OpenPage
+) -> None:
+    page = await new_page()
+    await page.clock.install()
+    await open_board(page, console, "laps")
+    sent = 0
+
+    async def break_off(route: Route) -> None:
+        nonlocal sent
+        sent += 1
+        await (route.continue_() if sent == 1 else route.abort("connectionreset"))
+
+    await page.route("**/api/admin/boards/laps/import", break_off)
+    rows = "".join(f"driver {number},{number}\n" for number in range(1, 1501))
+    await choose(page, f"user_id,score\n{rows}")
+    await take(page)
+    await expect(page.locator("#import-said")).to_contain_text("laps, 100%: 1,000 imported")
+    await go_to(page, "arena")
+
+    async def is_given_up() -> bool:
+        await page.clock.run_for(2_000)
+        return "go on" in (await page.locator("#import-error").text_content() or "")
+
+    await wait_until(is_given_up, description="no further attempt is made")
+    told = "The server can't be reached. Import again into laps to go on"
+    await expect(page.locator("#import-error")).to_contain_text(told)
+    await page.unroute("**/api/admin/boards/laps/import")
+    await go_to(page, "laps")
+    await take(page)
+    said = page.locator("#import-said")
+    await expect(said).to_have_text("laps, done: 500 imported, 1,000 imported before, 0 left out.")

@@ -17,16 +17,19 @@ const attempt = attemptsIn("import-error");
 let board = "";
 let isRunning = false;
 let isStopped = false;
+let isSent = false; // whether the service was sent any rows
 let leftOut = [];
 let done = () => undefined;
 
 $("import").onsubmit = async (event) => {
   event.preventDefault();
   if (isRunning) return;
+  const name = board; // the reader may go on to another
   begin();
-  const isWhole = await attempt(() => run(board, $("import-file").files[0]));
+  const isWhole = await attempt(() => run(name, $("import-file").files[0]));
   end();
-  if (!isWhole) $("import-error").textContent += " Import again to go on: what was taken is known.";
+  if (isWhole || !isSent) return;
+  $("import-error").textContent += ` Import again into ${name} to go on: what was taken is known.`;
 };
 $("import-stop").onclick = () => {
   isStopped = true;
@@ -54,7 +57,7 @@ export function offerImport(name, changed) {
 
 function begin() {
   isRunning = true;
-  isStopped = false;
+  isStopped = isSent = false;
   setBusy($("import-start"), "Importing…");
   $("import-stop").hidden = $("import-progress").hidden = false;
   showLeftOut([]);
@@ -91,8 +94,9 @@ async function run(name, file) {
     counts.first += rows.length;
     showLeftOut([...leftOut, ...lost.sort((one, other) => one.row - other.row)]);
     $("import-progress").value = read / file.size;
-    say(`${Math.floor((100 * read) / file.size)}%: ${inWords(counts)}`);
+    say(`${name}, ${Math.floor((100 * read) / file.size)}%: ${inWords(counts)}`);
   }
+  if (counts.first === 1 && !isStopped) throw new Error("The file has no rows.");
   say(`${name}, ${isStopped ? "stopped" : "done"}: ${inWords(counts)}`);
 }
 
@@ -116,6 +120,7 @@ async function takeAll(name, given, [part, ...others]) {
 
 // A call that was repeated finds what it did before.
 async function take(name, batch, attempts = ATTEMPTS) {
+  isSent = true;
   try {
     return await call("POST", `api/admin/boards/${name}/import`, batch);
   } catch (error) {

@@ -23,7 +23,7 @@ export async function* standingsOf(file, settings) {
       }
     }
   }
-  yield { rows, read };
+  if (rows.length) yield { rows, read };
 }
 
 function isJson(text) {
