@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scoreboard.assembly.operator import load_settings, operator
+from scoreboard.assembly.operator import Operator, load_settings, operator
 from scoreboard.assembly.training_process import NOT_IN_FORCE, check_training
 from scoreboard.commands.action_file import read_actions
 from scoreboard.commands.options import ACTOR, DataDirOption, date, writable
@@ -115,7 +115,9 @@ def train_command(
         assert settings is not None
         week = _last_week(model, cases, screen)
         fit = activate and not week.too_many
-        version = asyncio.run(_store(settings, board, model, week.refused, activate=fit))
+        version = asyncio.run(
+            store(settings, board, model, week.refused, activate=fit, of_ledger=csv is None)
+        )
         screen.print(f"model {version} {'is in force' if fit else 'is stored'}")
         if activate and not fit:
             screen.print(
@@ -128,13 +130,18 @@ def train_command(
 
 async def _from_ledger(settings: Settings, board: str, since_ms: int) -> list[Case]:
     async with operator(settings) as tools:
-        if board and not await tools.durable.ledger.knows(board):
-            raise UnknownBoard(f"There is no board {board!r}.")
+        await _check_board(tools, board)
         cases: list[Case] = []
         events = (await StoredSettings(tools.pool).get(board)).events if board else ()
         async for chunk in LedgerCases(tools.pool).training(board or None, since_ms):
             cases.extend(usual(chunk, events))
     return cases
+
+
+async def _check_board(tools: Operator, board: str) -> None:
+    """Raises UnknownBoard when there is no such board; '' stands for all."""
+    if board and not await tools.durable.ledger.knows(board):
+        raise UnknownBoard(f"There is no board {board!r}.")
 
 
 def _trained(cases: Sequence[Case], seed: int, false_alarm_rate: float, screen: Console) -> Model:
@@ -151,13 +158,23 @@ def _last_week(model: Model, cases: Sequence[Case], screen: Console) -> LastWeek
         return last_week(model, cases, progress)
 
 
-async def _store(
-    settings: Settings, board: str, model: Model, refused: float, *, activate: bool
+async def store(
+    settings: Settings,
+    board: str,
+    model: Model,
+    refused: float,
+    *,
+    activate: bool,
+    of_ledger: bool,
 ) -> int:
+    """Stores a model, which would have ``refused`` this share of the last week, and returns its
+    version. Raises UnknownBoard when the board whose ledger it was trained on is gone by now."""
     record = model.training
     by_agent = {f"refused by {name}": share for name, share in record.refused.items()}
     synthetic = {f"synthetic for {name}": rows for name, rows in record.synthetic.items()}
     async with operator(settings) as tools:
+        if of_ledger:
+            await _check_board(tools, board)
         models = Models(tools.pool)
         version = await models.add(
             board,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from pathlib import Path
 
 import asyncpg
@@ -9,11 +10,13 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from scoreboard.anomaly.model import Model
+from scoreboard.anomaly.board import board_statistics
+from scoreboard.anomaly.model import Model, TrainingRecord
+from scoreboard.commands.train import store
 from scoreboard.domain.boards import BoardSettings, Rate
 from scoreboard.domain.periods import Period
 from scoreboard.domain.submissions import Outcome
-from scoreboard.errors import Unavailable
+from scoreboard.errors import Unavailable, UnknownBoard
 from scoreboard.pg.board_settings import StoredSettings
 from scoreboard.pg.models import Models
 from scoreboard.settings import Settings
@@ -264,6 +267,23 @@ async def test_a_model_trained_on_the_ledger_is_put_in_force_and_can_be_rolled_b
     held = await run("models", "hold-back", "1")
     assert "model 1 is held back; only the rules apply now" in held.out
     assert await models.active() == {}
+
+
+async def test_of_a_board_that_was_deleted_during_its_training_no_model_stays(
+    settings: Settings, pool: asyncpg.Pool
+) -> None:
+    cases = season(seed=1)
+    record = TrainingRecord(0, 0, 0, 0, seed=0, false_alarm_rate=0.001, refused={})
+    model = Model(board=board_statistics(cases), agents={}, training=record)
+
+    def keep(*, of_ledger: bool) -> Awaitable[int]:
+        return store(settings, "gone", model, 0.0, activate=True, of_ledger=of_ledger)
+
+    with pytest.raises(UnknownBoard):
+        await keep(of_ledger=True)
+    assert await Models(pool).active() == {}
+    version = await keep(of_ledger=False)  # of a file: the board may be made later
+    assert await Models(pool).active() == {"gone": version}
 
 
 @further
