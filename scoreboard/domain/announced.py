@@ -39,7 +39,8 @@ class AnnouncedEvent(
 
 
 def usual(cases: Iterable[Case], events: Sequence[AnnouncedEvent]) -> list[Case]:
-    """The cases with the points that they would have without the events."""
+    """The cases with the points that they would have without the events, in whole numbers. Few
+    points do not become none: an event may leave some actions as they are."""
     if not events:
         return list(cases)
     spans = [
@@ -54,4 +55,6 @@ def _usual(case: Case, spans: Sequence[tuple[int, int, float]]) -> Case:
     for starts, ends, factor in spans:
         if starts <= case.at_ms < ends:
             points /= factor
-    return structs.replace(case, points=round(points)) if points != case.points else case
+    if points == case.points:
+        return case
+    return structs.replace(case, points=round(points) or (1 if points > 0 else -1))

@@ -24,6 +24,11 @@ def test_points_count_as_usual_while_they_are_double() -> None:
     assert worth(6, "2026-12-06T23:59:59Z", WEEKEND) == 3
 
 
+@pytest.mark.parametrize("points", [1, 0, -1])
+def test_a_point_that_an_event_left_as_it_is_stays_one(points: int) -> None:
+    assert worth(points, "2026-12-05T00:00:00Z", WEEKEND) == points
+
+
 def test_points_are_as_they_are_before_and_after() -> None:
     assert worth(6, "2026-12-04T23:59:59Z", WEEKEND) == 6
     assert worth(6, "2026-12-07T00:00:00Z", WEEKEND) == 6
