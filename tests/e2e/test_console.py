@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import FilePayload, Page, Route, expect
 
 from tests.e2e.conftest import OpenPage
 from tests.e2e.console import Console, open_board, open_console, rule, sign_in
@@ -78,3 +79,45 @@ async def test_a_token_that_expires_is_asked_for_again_and_nothing_that_was_type
     await page.unroute("**/api/**")
     await sign_in(page, console)
     await expect(rule(page, "title").get_by_role("textbox")).to_have_value("Half a wo")
+
+
+async def test_a_token_that_expires_in_a_clearing_signs_out_and_leaves_nothing_under_way(
+    console: Console, new_page: OpenPage
+) -> None:
+    page = await new_page()
+    await open_board(page, console)
+    await page.get_by_role("button", name="Clear…").press("Enter")
+    await page.get_by_label("Type arena to go on").fill("arena")
+    await refuse_the_token(page)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert").filter(has_text="was not accepted")).to_be_visible()
+    await expect(page.get_by_label("Access token")).to_be_focused()
+    await expect(page.locator("#boards-said")).to_have_text("")
+    await page.unroute("**/api/**")
+    await sign_in(page, console)
+    await expect(page.locator("#board-users")).to_have_text("3 players")
+    await expect(page.locator("#board-error")).to_have_text("")
+
+
+async def test_no_question_lies_over_the_sign_in_when_the_token_expires_behind_it(
+    console: Console, new_page: OpenPage
+) -> None:
+    page = await new_page()
+    await open_board(page, console, "laps")
+    is_asked = asyncio.Event()
+
+    async def refuse_later(route: Route) -> None:
+        await is_asked.wait()
+        await route.fulfill(status=401, body="{}")
+
+    await page.route("**/api/admin/boards/laps/import", refuse_later)
+    file = FilePayload(name="a.csv", mimeType="text/csv", buffer=b"user_id,score\nann,1\n")
+    await page.get_by_label("File").set_input_files(file)
+    await page.get_by_role("button", name="Import", exact=True).press("Enter")
+    await page.get_by_role("button", name="Delete…").press("Enter")
+    await expect(page.get_by_role("dialog", name="Delete laps")).to_be_visible()
+    is_asked.set()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(page.get_by_label("Access token")).to_be_focused()
+    await sign_in(page, console)
+    assert (await console.rules("laps"))["title"] == "Monza"

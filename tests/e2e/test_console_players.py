@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.e2e.conftest import OpenPage
 from tests.e2e.console import Console, open_console, open_player
@@ -152,3 +152,57 @@ async def test_a_player_is_erased_when_the_id_was_typed(
     top = await console.api.top("arena")
     assert "ann" not in top
     assert len(top) == (2 if title == "Erase" else 3), "made anonymous, the total stays"
+
+
+async def test_an_erasure_is_followed_to_its_end_though_the_server_is_away_for_a_while(
+    console: Console, new_page: OpenPage
+) -> None:
+    page = await new_page()
+    await open_player(page, console, "ann")
+    lost = 0
+
+    async def lose_the_answer(route: Route) -> None:
+        nonlocal lost
+        lost += 1
+        await route.fetch()
+        await route.abort("connectionreset")
+
+    async def erase() -> None:
+        await page.get_by_role("button", name="Erase…").press("Enter")
+        dialog = page.get_by_role("dialog", name="Erase")
+        await dialog.get_by_label("Type ann to go on").fill("ann")
+        await page.keyboard.press("Enter")
+
+    await page.route("**/api/users/ann?mode=erase", lose_the_answer)
+    await erase()
+    told = "The server can't be reached. It may be under way all the same"
+    await expect(page.locator("#player-error")).to_contain_text(told)
+    await page.unroute("**/api/users/ann?mode=erase")
+    under_way = {"erasure": "E1", "state": "accepted"}
+    begin = "**/api/users/ann?mode=erase"
+    await page.route(begin, lambda route: route.fulfill(json=under_way))
+    done = {"erasure": "E1", "state": "done"}
+
+    async def be_away_once(route: Route) -> None:
+        nonlocal lost
+        lost += 1
+        await (route.abort("connectionrefused") if lost == 2 else route.fulfill(json=done))
+
+    await page.route("**/api/erasures/E1", be_away_once)
+    await erase()
+    await expect(page.locator("#players-said")).to_have_text("E1: done.")
+    assert lost == 3
+    await expect(page.locator("#player-error")).to_have_text("")
+
+
+async def test_an_export_of_a_player_that_breaks_off_is_told_and_not_saved(
+    console: Console, new_page: OpenPage
+) -> None:
+    page = await new_page()
+    await page.add_init_script(
+        "Response.prototype.blob = () => Promise.reject(new TypeError('network error'))"
+    )
+    await open_player(page, console, "ann")
+    await page.get_by_role("button", name="Export").press("Enter")
+    told = "The export broke off. Nothing was saved."
+    await expect(page.locator("#player-error")).to_have_text(told)

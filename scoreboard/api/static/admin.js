@@ -96,6 +96,7 @@ function showFrame() {
 }
 
 function askAgain(why) {
+  document.querySelector("dialog[open]")?.close(); // it would lie over the sign-in
   showFrame();
   $("login-error").textContent = why;
   (provider ? $("to-provider") : $("token")).focus();

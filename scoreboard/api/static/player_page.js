@@ -172,7 +172,10 @@ async function setHidden(board, isHidden) {
 
 async function download() {
   const answer = await ask("GET", `api/users/${encodeURIComponent(user)}/export`);
-  save([await answer.blob()], "player.json");
+  const all = await answer.blob().catch(() => {
+    throw new Error("The export broke off. Nothing was saved.");
+  });
+  save([all], "player.json");
   say("All that is held about the player is in player.json.");
 }
 
@@ -192,7 +195,12 @@ async function erase(mode) {
   const { title, text } = ENDS[mode];
   const words = `This destroys, for ever and on all boards, of ${name}: ${text}`;
   if (!(await isSure({ title: `${title} ${name}`, text: words, verb: title, name }))) return;
-  await follow(name, await call("DELETE", `api/users/${encodeURIComponent(name)}?mode=${mode}`));
+  const path = `api/users/${encodeURIComponent(name)}?mode=${mode}`;
+  const begun = await call("DELETE", path).catch((error) => {
+    if (error.status < 500) throw error;
+    throw new Error(`${error.message} It may be under way all the same: do it again to be sure.`);
+  });
+  await follow(name, begun);
 }
 
 /** Tells how an erasure of the player goes on, as long as the player is shown. */
@@ -206,8 +214,14 @@ async function follow(name, { erasure, state }) {
   setTimeout(() => attempt(() => again(name, erasure)), WAIT);
 }
 
+// The erasure goes on while nobody can tell how far it is.
 async function again(name, erasure) {
-  if (name === user) await follow(name, await call("GET", `api/erasures/${erasure}`));
+  if (name !== user) return;
+  const progress = await call("GET", `api/erasures/${erasure}`).catch((error) => {
+    if (error.status < 500) throw error;
+    return { erasure };
+  });
+  await follow(name, progress);
 }
 
 /** What a call answers; null for what there is not. */
