@@ -25,9 +25,8 @@ from scoreboard.workers.redis_ports import EventStream, EventStreams
 
 LITTLE = 100  # entries; a partition that has more goes alone, beside the others
 MOST = 500  # entries of one round; what is more goes with the next one, at once
-STAY = (
-    1.0  # seconds for which a partition that has nothing is looked at while others have something
-)
+# Seconds for which a partition that has nothing is looked at while others have something.
+STAY = 1.0
 
 
 class Skipped(enum.Enum):
