@@ -21,7 +21,10 @@ export function isSure({ title, text, verb, name = "" }) {
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.onclose = () => resolve(dialog.returnValue === "yes");
+    dialog.onclose = () => {
+      // The event comes after the closing: perhaps only when it is asked again.
+      if (!dialog.open) resolve(dialog.returnValue === "yes");
+    };
   });
 }
 

@@ -73,7 +73,8 @@ async def test_of_models_put_in_force_at_the_same_moment_one_is(pool: asyncpg.Po
         activations = [tasks.create_task(models.activate(v, by="eve")) for v in others]
 
         async def both_wait() -> Any:
-            return await connection.fetchval(
+            # Outside the transaction, which would go on seeing the sessions of its first look.
+            return await pool.fetchval(
                 "SELECT count(*) = 2 FROM pg_locks JOIN pg_stat_activity USING (pid) "
                 "WHERE NOT granted AND datname = current_database()"
             )
