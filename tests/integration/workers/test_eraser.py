@@ -327,7 +327,10 @@ async def test_a_process_that_was_not_told_can_give_an_erased_player_no_profile(
         at_work = asyncio.create_task(works.work())
 
         async def waits() -> bool:
-            waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+            waiting = (
+                "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)"
+                " WHERE NOT granted AND datname = current_database())"
+            )
             return bool(await database.fetchval(waiting))
 
         await wait_until(waits, description="the erasure waits for who writes")
