@@ -4,8 +4,8 @@ goes of a player is in erased_rows.py."""
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Collection, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from scoreboard.pg.failures import translated
 from scoreboard.pg.outside_events import tell_of_erasure
 from scoreboard.pg.partition_locks import ERASED_LOCK, ERASURES_LOCK, LOCK_SPACE
 from scoreboard.pg.sql import statements
+from scoreboard.pg.turns import turn_of
 
 _sql = statements("erasures")
 
@@ -94,17 +95,9 @@ class Erasures:
         with translated():
             return await _erased(self._pool, filter(_is_text, users))
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[bool]:
+    def turn(self) -> AbstractAsyncContextManager[bool]:
         """True for one process at a time."""
-        with translated():
-            connection = await self._pool.acquire()
-        try:
-            with translated():
-                mine = await connection.fetchval(_sql["turn"], LOCK_SPACE, ERASURES_LOCK)
-            yield mine
-        finally:
-            await self._pool.release(connection)  # which releases the lock
+        return turn_of(self._pool, ERASURES_LOCK)
 
     async def running(self) -> list[ErasureJob]:
         """Those that are not done, the oldest first."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import date
 
 import asyncpg
@@ -11,8 +11,9 @@ import msgspec
 
 from scoreboard.domain.judged_weeks import FoundWeek, UsersOfWeek, WeekPass
 from scoreboard.pg.failures import translated
-from scoreboard.pg.partition_locks import LOCK_SPACE, WEEKS_LOCK
+from scoreboard.pg.partition_locks import WEEKS_LOCK
 from scoreboard.pg.sql import statements
+from scoreboard.pg.turns import turn_of
 
 _sql = statements("judged_weeks")
 
@@ -23,17 +24,9 @@ class JudgedWeeks:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[bool]:
+    def turn(self) -> AbstractAsyncContextManager[bool]:
         """True for one process at a time."""
-        with translated():
-            connection = await self._pool.acquire()
-        try:
-            with translated():
-                mine = await connection.fetchval(_sql["turn"], LOCK_SPACE, WEEKS_LOCK)
-            yield mine
-        finally:
-            await self._pool.release(connection)  # which releases the lock
+        return turn_of(self._pool, WEEKS_LOCK)
 
     async def due(self, week: date) -> list[tuple[str, str]]:
         """The boards with a gate and a model whose users' weeks up to this one are not judged, with

@@ -7,21 +7,19 @@ import contextlib
 import random
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from scoreboard.pg import judged_weeks
+from scoreboard.pg import judged_weeks, turns
 from scoreboard.pg.pool import open_pool
 from scoreboard.redisio import user_memories
 from scoreboard.settings import Settings
 from scoreboard.workers import week_keeper
 from tests.support.every_await import EVERY_FAULT
 from tests.support.faulty_awaits import Fault, FaultyAwaits, Place
-from tests.support.in_between import calling, listening, pass_on
+from tests.support.in_between import leading_to
 from tests.support.weeks_played import Weeks, weeks_played
 
 SEED = 27
@@ -70,7 +68,7 @@ async def test_at_every_await_an_error_or_a_cancellation_leaves_the_rest_to_the_
 ) -> None:
     monkeypatch.setattr(week_keeper, "PAGE", 2)
     awaits = FaultyAwaits()
-    with awaits.within(week_keeper, judged_weeks, user_memories), capture_logs():
+    with awaits.within(week_keeper, judged_weeks, turns, user_memories), capture_logs():
         await weeks.keeper().judge_all(weeks.now)
         assert await told(weeks) == USERS[:-1]
         for place in [*awaits.reached]:
@@ -99,30 +97,14 @@ class Process:
         """How it ends."""
         self.said, self._last = 0, last
         async with (
-            self._before(self._settings.redis_url) as redis_url,
-            self._before(self._settings.database_url) as database_url,
+            leading_to(self._settings.redis_url, self._heard) as redis_url,
+            leading_to(self._settings.database_url, self._heard) as database_url,
         ):
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.support.judge_weeks"),
                 *(redis_url, database_url, f"{self._now}"),
             )
             return await self._process.wait()
-
-    @asynccontextmanager
-    async def _before(self, url: str) -> AsyncIterator[str]:
-        """The URL that leads to the server through here."""
-        server = urlsplit(url)
-        user, _, _ = server.netloc.rpartition("@")
-
-        async def serve(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-            async with calling(server.hostname, server.port) as (theirs, to_server):
-                await asyncio.gather(
-                    pass_on(client, to_server, self._heard), pass_on(theirs, to_client)
-                )
-
-        async with listening(serve) as port:
-            netloc = f"{user}@127.0.0.1:{port}" if user else f"127.0.0.1:{port}"
-            yield server._replace(netloc=netloc).geturl()
 
     def _heard(self) -> bool:
         """Whether the server gets to hear it: the last words, and nothing after them."""

@@ -3,15 +3,11 @@ the same line finishes it, and no action is lost or counts twice."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import random
 import signal
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 from aiohttp import ClientSession
 from msgspec import structs
@@ -24,7 +20,7 @@ from scoreboard.wire.keys import EVERY_PARTITIONS_KEY
 from tests.support.command import named, watched
 from tests.support.every_await import EVERY_FAULT
 from tests.support.extent import further
-from tests.support.in_between import calling, listening, pass_on
+from tests.support.in_between import leading_to
 from tests.support.servers import redis_client
 from tests.support.whole_service import Service, service
 
@@ -49,8 +45,8 @@ class Line:
         """How it ends."""
         self.said, self._last = 0, last
         async with (
-            self._before(self._settings.redis_url) as redis_url,
-            self._before(self._settings.database_url) as database_url,
+            leading_to(self._settings.redis_url, self._heard) as redis_url,
+            leading_to(self._settings.database_url, self._heard) as database_url,
         ):
             ended = await watched(
                 *("repartition", str(partitions)),
@@ -62,21 +58,6 @@ class Line:
 
     def _begun(self, process: int) -> None:
         self._process = process
-
-    @asynccontextmanager
-    async def _before(self, url: str) -> AsyncIterator[str]:
-        """The URL that leads to the server through here."""
-        server = urlsplit(url)
-        user, _, _ = server.netloc.rpartition("@")
-
-        async def serve(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-            async with calling(server.hostname, server.port) as (theirs, to_server):
-                await asyncio.gather(
-                    pass_on(client, to_server, self._heard), pass_on(theirs, to_client)
-                )
-
-        async with listening(serve) as port:
-            yield server._replace(netloc=f"{user}@127.0.0.1:{port}").geturl()
 
     def _heard(self) -> bool:
         """Whether the server gets to hear it."""

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
+from urllib.parse import urlsplit
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -82,3 +83,19 @@ async def pass_on(
             if while_():
                 target.write(data)
     target.close()
+
+
+@asynccontextmanager
+async def leading_to(url: str, while_: Callable[[], bool]) -> AsyncIterator[str]:
+    """The URL that leads to the server of ``url`` through here; what clients send is dropped while
+    ``while_`` says no."""
+    server = urlsplit(url)
+    user, _, _ = server.netloc.rpartition("@")
+
+    async def serve(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        async with calling(server.hostname, server.port) as (theirs, to_server):
+            await asyncio.gather(pass_on(client, to_server, while_), pass_on(theirs, to_client))
+
+    async with listening(serve) as port:
+        netloc = f"{user}@127.0.0.1:{port}" if user else f"127.0.0.1:{port}"
+        yield server._replace(netloc=netloc).geturl()

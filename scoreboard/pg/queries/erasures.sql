@@ -54,10 +54,6 @@ SELECT pg_advisory_xact_lock_shared($1, $2)
 -- name: wait_for_writers
 SELECT pg_advisory_xact_lock($1, $2)
 
--- name: turn
--- True for one session at a time, until its transaction ends.
-SELECT pg_try_advisory_lock($1, $2)
-
 -- name: jobs
 -- Only the caller knows the digest, so what stands with that is asked for apart.
 SELECT id, mode, user_id, salt, boards FROM erasure WHERE done IS NULL ORDER BY asked, id

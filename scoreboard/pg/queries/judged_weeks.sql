@@ -1,6 +1,3 @@
--- name: turn
-SELECT pg_try_advisory_lock($1, $2)
-
 -- name: due
 -- The boards whose gate is on and has a model, and whose users' weeks up to that of $1, a Monday, are not judged.
 SELECT board.board, settings FROM board LEFT JOIN judged_week AS known USING (board)
